@@ -1,0 +1,56 @@
+//! Change a password.
+
+use super::{Password, PasswordAttempt};
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
+use crate::id::UserId;
+use crate::ports::Verdict;
+use crate::sessions::EndReason;
+
+/// Changes the caller's own password. Their other sessions end.
+///
+/// # Errors
+/// The field `current_password` when it is wrong: the caller is authenticated, so this is bad input.
+pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Result<()> {
+    let principal = ctx.principal()?;
+    let mut read = ctx.store().read().await?;
+    let user = read.find_user(principal.user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
+    let stored = read.find_password(user.id).await?;
+    drop(read);
+
+    // A stolen session must not become a password oracle: these tries count as sign-ins do.
+    ctx.services().throttle.admit(&user.email)?;
+    let wrong = || FieldError::new("current_password", "wrong_password", "must be the current password");
+    let stored = stored.ok_or_else(wrong)?;
+    if ctx.services().hasher.verify(&current, &stored).await? == Verdict::Wrong {
+        return Err(wrong().into());
+    }
+    let hash = ctx.services().hasher.hash(&new).await?;
+
+    let mut tx = ctx.store().write().await?;
+    tx.lock_user(user.id).await?.ok_or(Error::NotFound(Resource::User))?;
+    let unchanged = tx.find_password(user.id).await?.is_some_and(|now| now.expose() == stored.expose());
+    if !unchanged {
+        return Err(wrong().into());
+    }
+    let now = ctx.now();
+    tx.set_password(user.id, &hash, now).await?;
+    tx.end_other_sessions(user.id, principal.session_id, EndReason::PasswordChanged, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sets anybody's password, for those who may write users. All the user's sessions end.
+pub async fn set(ctx: &Ctx, user: UserId, new: Password) -> Result<()> {
+    ctx.require(Permission::UsersWrite)?;
+    let hash = ctx.services().hasher.hash(&new).await?;
+
+    let mut tx = ctx.store().write().await?;
+    tx.lock_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
+    let now = ctx.now();
+    tx.set_password(user, &hash, now).await?;
+    tx.end_user_sessions(user, EndReason::PasswordChanged, now).await?;
+    tx.commit().await?;
+    Ok(())
+}

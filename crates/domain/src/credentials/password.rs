@@ -1,0 +1,138 @@
+//! Passwords: chosen, tried and stored.
+
+use secrecy::{ExposeSecret, SecretString};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::RuleBroken;
+
+/// The shortest password that configuration can allow, in characters (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_CHARS_MIN: u32 = 8;
+/// The longest password, in characters.
+pub const PASSWORD_CHARS_MAX: u32 = 128;
+/// The longest password, in bytes as given; checked before any work is done on it.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+
+/// A password that somebody chooses: 8 to 128 characters of any script, in NFC. No composition rules.
+#[derive(Debug)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Reads a chosen password; `chars_min` may ask for more than [`PASSWORD_CHARS_MIN`].
+    ///
+    /// # Errors
+    /// `too_short` or `too_long`.
+    pub fn parse(raw: &SecretString, chars_min: u32) -> Result<Self, RuleBroken> {
+        let normalised = normalise(raw)?;
+        let chars = normalised.expose_secret().chars().count();
+        let chars_min = chars_min.max(PASSWORD_CHARS_MIN);
+        if chars < chars_min as usize {
+            return Err(RuleBroken::new("too_short", format!("must be at least {chars_min} characters long")));
+        }
+        if chars > PASSWORD_CHARS_MAX as usize {
+            return Err(too_long());
+        }
+        Ok(Self(normalised))
+    }
+
+    /// The tried password once it proved right, to hash it anew. Rules newer than the account do not apply.
+    #[must_use]
+    pub fn from_verified(attempt: &PasswordAttempt) -> Self {
+        Self(attempt.0.clone())
+    }
+
+    /// The password itself, for the hasher.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// A password that somebody tries. Only bounded: an imported account may have a short one.
+#[derive(Debug)]
+pub struct PasswordAttempt(SecretString);
+
+impl PasswordAttempt {
+    /// Reads a tried password.
+    ///
+    /// # Errors
+    /// `required` or `too_long`.
+    pub fn parse(raw: &SecretString) -> Result<Self, RuleBroken> {
+        if raw.expose_secret().is_empty() {
+            return Err(RuleBroken::new("required", "must not be empty"));
+        }
+        normalise(raw).map(Self)
+    }
+
+    /// The password itself, for the hasher.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// A password hash in its encoded form (PHC string for our own).
+#[derive(Debug, Clone)]
+pub struct PasswordHash(SecretString);
+
+impl PasswordHash {
+    /// Takes over what a hasher made or a store kept.
+    #[must_use]
+    pub fn from_encoded(encoded: String) -> Self {
+        Self(encoded.into())
+    }
+
+    /// The encoded form, for the hasher and the store.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+fn normalise(raw: &SecretString) -> Result<SecretString, RuleBroken> {
+    let raw = raw.expose_secret();
+    if raw.len() > PASSWORD_BYTES_MAX {
+        return Err(too_long());
+    }
+    // Room for the longest NFC form from the start: a growing string leaves copies behind.
+    let mut normalised = String::with_capacity(raw.len() * 3);
+    normalised.extend(raw.nfc());
+    Ok(normalised.into())
+}
+
+fn too_long() -> RuleBroken {
+    let message = format!("must be at most {PASSWORD_CHARS_MAX} characters and {PASSWORD_BYTES_MAX} bytes long");
+    RuleBroken::new("too_long", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Password, PasswordAttempt};
+
+    fn check(raw: &str, expected: Result<&str, &str>) {
+        let parsed = Password::parse(&raw.into(), 8);
+        let outcome = parsed.as_ref().map(Password::expose).map_err(|rule| rule.code);
+        assert_eq!(outcome, expected, "{raw:?}");
+    }
+
+    #[test]
+    fn length_counts_characters() {
+        check("1234567", Err("too_short"));
+        check("пароль78", Ok("пароль78"));
+        check("e\u{301}e\u{301}e\u{301}e\u{301}", Err("too_short"));
+        check(&"é".repeat(128), Ok(&"é".repeat(128)));
+        check(&"a".repeat(129), Err("too_long"));
+        check(&"𝒂".repeat(129), Err("too_long"));
+    }
+
+    #[test]
+    fn both_forms_of_a_letter_are_one_password() {
+        check("caf\u{65}\u{301}-latte", Ok("café-latte"));
+        assert_eq!(PasswordAttempt::parse(&"e\u{301}".into()).unwrap().expose(), "é");
+    }
+
+    #[test]
+    fn a_password_never_prints() {
+        let password = Password::parse(&"correct horse".into(), 8).unwrap();
+        assert!(!format!("{password:?}").contains("horse"));
+    }
+}

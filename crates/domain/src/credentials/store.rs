@@ -1,0 +1,22 @@
+//! What credentials need of a store.
+
+use async_trait::async_trait;
+
+use super::PasswordHash;
+use crate::id::UserId;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Reading password hashes.
+#[async_trait]
+pub trait PasswordReads {
+    /// The user's password hash; `None` when they have no password or do not exist.
+    async fn find_password(&mut self, user: UserId) -> Result<Option<PasswordHash>, StoreError>;
+}
+
+/// Writing password hashes.
+#[async_trait]
+pub trait PasswordWrites {
+    /// Sets or replaces the user's password hash.
+    async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError>;
+}

@@ -1,0 +1,142 @@
+//! Outcomes, named for what they mean to the caller. Transports map them exhaustively.
+
+use crate::ports::{HashError, SignError};
+use crate::store::StoreError;
+
+/// The result of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input breaks a rule; each field at fault is named.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// Nobody is signed in, or the credentials are not good.
+    #[error("not authenticated")]
+    Unauthenticated(Unauthenticated),
+    /// The caller is known and may not.
+    #[error("not allowed")]
+    Forbidden,
+    /// There is no such thing, or the caller may not know of it.
+    #[error("not found")]
+    NotFound(Resource),
+    /// The present state does not admit the change.
+    #[error("conflict")]
+    Conflict(Conflict),
+    /// The resource is no longer in the version the caller named (`If-Match`).
+    #[error("the resource has changed")]
+    Stale,
+    /// A budget is spent.
+    #[error("too many requests")]
+    TooManyRequests {
+        /// When it is worth trying again, in seconds.
+        retry_after_s: u32,
+    },
+    /// More work is offered than can be done.
+    #[error("overloaded")]
+    Overloaded {
+        /// When it is worth trying again, in seconds.
+        retry_after_s: u32,
+    },
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A defect or a broken environment: nothing the caller can mend.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What kind of credentials failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// None were given where some are needed.
+    Missing,
+    /// The token is malformed, expired, forged, or its session is over. Which one is not told.
+    InvalidToken,
+    /// The address or the password is wrong. Which one is not told.
+    InvalidCredentials,
+}
+
+/// The kinds of things that may be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A user.
+    User,
+    /// A session.
+    Session,
+}
+
+/// The ways a change can collide with what is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another user has this address.
+    EmailTaken,
+    /// The change would leave nobody who can administer.
+    LastAdmin,
+    /// The idempotency key was used with another request.
+    IdempotencyKeyReused,
+    /// The first request with this idempotency key is still running.
+    IdempotencyInProgress,
+}
+
+/// One field that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The path of the field in the request, `attributes.plan` for example.
+    pub field: String,
+    /// A stable, catalogued code.
+    pub code: &'static str,
+    /// What is expected, for a person.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Names a field, the rule it breaks and what would be right.
+    pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into() }
+    }
+}
+
+/// The rule that a parsed value breaks; the caller knows which field it came from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RuleBroken {
+    /// A stable, catalogued code.
+    pub code: &'static str,
+    /// What is expected, for a person. Never quotes the value.
+    pub message: String,
+}
+
+impl RuleBroken {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// Names the field that broke the rule.
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> FieldError {
+        FieldError { field: field.into(), code: self.code, message: self.message }
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(field: FieldError) -> Self {
+        Self::Invalid(vec![field])
+    }
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Overloaded { retry_after_s } => Self::Overloaded { retry_after_s },
+            HashError::Failed(source) => Self::Internal(source),
+        }
+    }
+}
+
+impl From<SignError> for Error {
+    fn from(error: SignError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}

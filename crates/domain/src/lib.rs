@@ -1,0 +1,31 @@
+//! Accounts: types, rules, ports and use cases. No I/O.
+//!
+//! Reading order: [`users`] (what an account is) → [`access`] (who may do what) → [`ctx`] (what a use
+//! case may touch) → [`store`] (how it is kept) → the use cases, one file per verb.
+//!
+//! Invariants:
+//! - This crate names no runtime, database, HTTP, gRPC or JSON library. A test in `xtask` holds it to that.
+//! - Raw input is parsed once into a type ([`users::EmailAddress`], [`credentials::Password`] …) and trusted after.
+//! - Every use case begins by asking [`ctx::Ctx`] whether the caller may.
+//! - Time and chance come from [`ports::Clock`] and [`ports::Random`], never from the surroundings.
+//! - One write transaction per use case; no hashing, mail or network inside it.
+
+pub mod access;
+pub mod credentials;
+pub mod ctx;
+pub mod error;
+pub mod id;
+pub mod idempotency;
+pub mod keys;
+pub mod page;
+pub mod ports;
+pub mod roles;
+pub mod sessions;
+pub mod store;
+pub mod time;
+pub mod tokens;
+pub mod users;
+pub mod value;
+
+pub use ctx::{Ctx, Services};
+pub use error::{Error, Result};

@@ -1,0 +1,76 @@
+//! Pages of lists, newest first.
+
+use uuid::Uuid;
+
+use crate::error::FieldError;
+use crate::time::Timestamp;
+
+/// The most items a page may ask for.
+pub const PAGE_MAX: u32 = 200;
+/// The items of a page when nothing is said.
+pub const PAGE_DEFAULT: u32 = 20;
+/// The farthest an offset may reach. Its cost grows with its depth; a cursor's does not.
+pub const OFFSET_MAX: u32 = 1_000_000;
+
+/// A place in a list that is ordered by creation time, then id, both falling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// When the item at this place was created.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// After so many items, at most [`OFFSET_MAX`].
+    Offset(u32),
+    /// After this place.
+    After(Position),
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many items, 1 to [`PAGE_MAX`].
+    pub limit: u32,
+    /// From where.
+    pub start: Start,
+}
+
+impl Page {
+    /// A page within its bounds. A cursor and an offset exclude each other.
+    ///
+    /// # Errors
+    /// Names `limit`, `offset` or `after` when it is out of bounds.
+    pub fn new(limit: Option<u32>, offset: Option<u32>, after: Option<Position>) -> Result<Self, FieldError> {
+        let limit = limit.unwrap_or(PAGE_DEFAULT);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(FieldError::new("limit", "out_of_range", format!("must be 1 to {PAGE_MAX}")));
+        }
+        let start = match (offset, after) {
+            (Some(_), Some(_)) => {
+                return Err(FieldError::new("offset", "not_allowed", "cannot be combined with after"));
+            }
+            (Some(offset), None) if offset > OFFSET_MAX => {
+                let message = format!("must be 0 to {OFFSET_MAX}; follow the Link header to go deeper");
+                return Err(FieldError::new("offset", "out_of_range", message));
+            }
+            (offset, None) => Start::Offset(offset.unwrap_or(0)),
+            (None, Some(position)) => Start::After(position),
+        };
+        Ok(Self { limit, start })
+    }
+}
+
+/// A page of a list, and where the next one begins if there is one.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// The place of the last item when more follow.
+    pub next: Option<Position>,
+    /// How many items there are in all, when that was asked for.
+    pub total: Option<u64>,
+}

@@ -1,0 +1,78 @@
+//! Sessions: one row from sign-in to sign-out, which never multiplies.
+//!
+//! The row carries what the derived refresh token needs: the token of generation *n* is a MAC over the
+//! session's id and *n*, so nothing that signs in is kept.
+
+pub mod authenticate;
+pub mod end;
+pub mod sign_in;
+pub mod store;
+
+pub use authenticate::authenticate;
+pub use end::end_current;
+pub use sign_in::{SignedIn, sign_in};
+
+use crate::access::Origin;
+use crate::id::{SessionId, UserId};
+use crate::roles::RoleName;
+use crate::time::Timestamp;
+use crate::users::Status;
+
+/// A sign-in that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Names it; the claim `sid`.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// How often it was refreshed.
+    pub generation: i64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed before.
+    pub idle_expires_at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+    /// From where it was opened.
+    pub origin: Origin,
+}
+
+/// What a request needs to know of a session and its user: one read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionState {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The user's role now.
+    pub role: RoleName,
+    /// The user's status now.
+    pub status: Status,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+    /// Whether it was ended.
+    pub is_ended: bool,
+}
+
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The user signed out.
+    SignedOut,
+    /// The user was disabled.
+    UserDisabled,
+    /// The password was changed.
+    PasswordChanged,
+}
+
+impl EndReason {
+    /// Its stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::UserDisabled => "user_disabled",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}

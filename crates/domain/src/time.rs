@@ -1,0 +1,87 @@
+//! Moments and their text form.
+
+use std::fmt;
+
+use ::time::OffsetDateTime;
+use ::time::format_description::well_known::Rfc3339;
+
+/// A moment in UTC, in microseconds since the Unix epoch: what both databases keep exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The first moment that RFC 3339 can write (year 0).
+    const EARLIEST_US: i64 = -62_167_219_200_000_000;
+    /// The last moment that RFC 3339 can write (year 9999).
+    const LATEST_US: i64 = 253_402_300_799_999_999;
+
+    /// A moment from microseconds since the epoch, held within the years 0 to 9999.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        if micros < Self::EARLIEST_US {
+            Self(Self::EARLIEST_US)
+        } else if micros > Self::LATEST_US {
+            Self(Self::LATEST_US)
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, as JWT's `NumericDate` wants them.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This moment moved forward by whole seconds; it saturates at the year 9999.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        Self::from_micros(self.0.saturating_add(seconds as i64 * 1_000_000))
+    }
+
+    /// Reads an RFC 3339 moment with any offset.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(raw, &Rfc3339).ok()?;
+        let micros = i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000)).ok()?;
+        (Self::EARLIEST_US..=Self::LATEST_US).contains(&micros).then_some(Self(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with six fraction digits, so that text sorts as time does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = OffsetDateTime::from_unix_timestamp(self.as_seconds()).map_err(|_| fmt::Error)?;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            self.0.rem_euclid(1_000_000)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn text_and_moment_agree() {
+        for raw in ["2026-11-22T17:30:18.000001Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(Timestamp::parse(raw).unwrap().to_string(), raw);
+        }
+        assert_eq!(Timestamp::parse("2026-11-22T19:30:18+02:00").unwrap().to_string(), "2026-11-22T17:30:18.000000Z");
+        assert_eq!(Timestamp::parse("2026-11-22"), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! The JSON object that the product keeps with a user, and its bounds.
+
+use crate::error::RuleBroken;
+use crate::value::{Object, Value, merge_patch};
+
+/// The most bytes of names and strings in it, each value counting eight more.
+pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+/// The most values in it, at every depth.
+pub const ATTRIBUTES_VALUES_MAX: usize = 512;
+/// How deep it may nest, the object itself counting one.
+pub const ATTRIBUTES_DEPTH_MAX: usize = 8;
+
+/// A bounded JSON object that the product owns.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Attributes(Object);
+
+impl Attributes {
+    /// An object within the bounds.
+    ///
+    /// # Errors
+    /// `too_large` or `too_deep`.
+    pub fn parse(object: Object) -> Result<Self, RuleBroken> {
+        let mut size = Size::default();
+        size.add_object(&object, 1)?;
+        Ok(Self(object))
+    }
+
+    /// Takes over what a store kept.
+    #[must_use]
+    pub fn from_stored(object: Object) -> Self {
+        Self(object)
+    }
+
+    /// These attributes after a JSON Merge Patch (RFC 7396), if the result is within the bounds.
+    ///
+    /// # Errors
+    /// `too_large` or `too_deep`.
+    pub fn merged(&self, patch: Object) -> Result<Self, RuleBroken> {
+        let mut object = self.0.clone();
+        merge_patch(&mut object, patch);
+        Self::parse(object)
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub fn as_object(&self) -> &Object {
+        &self.0
+    }
+}
+
+#[derive(Default)]
+struct Size {
+    values: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add_object(&mut self, object: &Object, depth: usize) -> Result<(), RuleBroken> {
+        if depth > ATTRIBUTES_DEPTH_MAX {
+            let message = format!("must nest at most {ATTRIBUTES_DEPTH_MAX} levels deep");
+            return Err(RuleBroken::new("too_deep", message));
+        }
+        for (name, value) in object {
+            self.bytes += name.len();
+            self.add(value, depth)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, value: &Value, depth: usize) -> Result<(), RuleBroken> {
+        self.values += 1;
+        self.bytes += 8;
+        if let Value::String(text) = value {
+            self.bytes += text.len();
+        }
+        if self.values > ATTRIBUTES_VALUES_MAX || self.bytes > ATTRIBUTES_BYTES_MAX {
+            let message = format!("must hold at most {ATTRIBUTES_VALUES_MAX} values and {ATTRIBUTES_BYTES_MAX} bytes");
+            return Err(RuleBroken::new("too_large", message));
+        }
+        match value {
+            Value::Object(object) => self.add_object(object, depth + 1),
+            Value::Array(_) if depth >= ATTRIBUTES_DEPTH_MAX => self.add_object(&Object::new(), depth + 1),
+            Value::Array(items) => items.iter().try_for_each(|item| self.add(item, depth + 1)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Attributes;
+    use crate::value::{Object, Value};
+
+    fn nested(levels: usize) -> Object {
+        (1..levels).fold(Object::new(), |inner, _| Object::from([("a".to_owned(), Value::Object(inner))]))
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let code = |object| Attributes::parse(object).err().map(|rule| rule.code);
+        assert_eq!(code(nested(8)), None);
+        assert_eq!(code(nested(9)), Some("too_deep"));
+        let wide = |n: usize| (0..n).map(|i| (i.to_string(), Value::Null)).collect();
+        assert_eq!(code(wide(512)), None);
+        assert_eq!(code(wide(513)), Some("too_large"));
+        assert_eq!(code(Object::from([("a".into(), Value::String("x".repeat(17_000)))])), Some("too_large"));
+    }
+}

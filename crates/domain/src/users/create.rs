@@ -1,0 +1,57 @@
+//! Create a user.
+
+use super::{Attributes, DisplayName, EmailAddress, Status, User};
+use crate::access::Permission;
+use crate::credentials::Password;
+use crate::ctx::{Ctx, SignupMode};
+use crate::error::{Conflict, Error, Result};
+use crate::roles::RoleName;
+
+/// What a new account is made of.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: Password,
+    /// What to call them.
+    pub name: DisplayName,
+    /// A role other than `user`; only an admin may say so.
+    pub role: Option<RoleName>,
+    /// What the product keeps with the user.
+    pub attributes: Attributes,
+}
+
+/// Creates an account. Open to everybody or to admins only, by `signup.mode`.
+pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
+    if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
+        ctx.require(Permission::UsersWrite)?;
+    }
+    // Before the hash: a taken address should not cost one. The insert still decides.
+    if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
+        return Err(Error::Conflict(Conflict::EmailTaken));
+    }
+    let hash = ctx.services().hasher.hash(&new.password).await?;
+
+    let now = ctx.now();
+    let user = User {
+        id: ctx.new_user_id(),
+        email: new.email,
+        email_verified: false,
+        name: new.name,
+        role: new.role.unwrap_or_else(RoleName::user),
+        status: Status::Active,
+        attributes: new.attributes,
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+        version: 1,
+    };
+    let mut tx = ctx.store().write().await?;
+    if !tx.insert_user(&user).await? {
+        return Err(Error::Conflict(Conflict::EmailTaken));
+    }
+    tx.set_password(user.id, &hash, now).await?;
+    tx.commit().await?;
+    Ok(user)
+}

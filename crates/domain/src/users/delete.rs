@@ -1,0 +1,25 @@
+//! Delete a user.
+
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Resource, Result};
+use crate::id::UserId;
+
+/// Deletes a user for good: oneself, or anybody for those who may write users. Sessions end with it.
+///
+/// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
+pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<()> {
+    ctx.require_self_or(id, Permission::UsersWrite)?;
+
+    let mut tx = ctx.store().write().await?;
+    let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    if expected.is_some_and(|versions| !versions.contains(&user.version)) {
+        return Err(Error::Stale);
+    }
+    if user.is_active_admin() && !tx.has_other_active_admin(id).await? {
+        return Err(Error::Conflict(Conflict::LastAdmin));
+    }
+    tx.delete_user(id).await?;
+    tx.commit().await?;
+    Ok(())
+}

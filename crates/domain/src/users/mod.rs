@@ -1,0 +1,101 @@
+//! Users: what an account is, and the rules its parts keep.
+
+mod attributes;
+mod email;
+mod name;
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod import;
+pub mod list;
+pub mod store;
+pub mod update;
+
+pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
+pub use create::{NewUser, create};
+pub use delete::delete;
+pub use email::EmailAddress;
+pub use get::get;
+pub use import::{ImportMode, ImportOutcome, ImportUser, import};
+pub use list::{Total, UserFilter, list};
+pub use name::{DisplayName, search_key};
+pub use update::{AttributesChange, UserChange, update};
+
+use crate::id::UserId;
+use crate::page::Position;
+use crate::roles::RoleName;
+use crate::time::Timestamp;
+
+/// An account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// Names it for ever.
+    pub id: UserId,
+    /// The address in its canonical form; unique.
+    pub email: EmailAddress,
+    /// Whether the user has proven to read mail at the address.
+    pub email_verified: bool,
+    /// What to call them.
+    pub name: DisplayName,
+    /// The one role.
+    pub role: RoleName,
+    /// Whether they can sign in.
+    pub status: Status,
+    /// A bounded JSON object that the product owns.
+    pub attributes: Attributes,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it last changed. A sign-in is not a change.
+    pub updated_at: Timestamp,
+    /// When they last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+    /// Counts the changes; what `If-Match` compares.
+    pub version: i64,
+}
+
+impl User {
+    /// Its place in a list.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { created_at: self.created_at, id: self.id.as_uuid() }
+    }
+
+    /// Whether the account can administer.
+    #[must_use]
+    pub fn is_active_admin(&self) -> bool {
+        self.status == Status::Active && self.role == RoleName::admin()
+    }
+}
+
+/// Whether a user can sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Can sign in.
+    Active,
+    /// Cannot sign in; sessions are over.
+    Disabled,
+    /// Has been asked to join and has not yet.
+    Invited,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: &[Self] = &[Self::Active, Self::Disabled, Self::Invited];
+
+    /// Reads the name of a status.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.as_str() == raw)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Invited => "invited",
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What users need of a store.
+
+use async_trait::async_trait;
+
+use super::{EmailAddress, User, UserFilter};
+use crate::id::UserId;
+use crate::page::Page;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Reading users.
+#[async_trait]
+pub trait UserReads {
+    /// The user with this id.
+    async fn find_user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user with this address.
+    async fn find_user_by_email(&mut self, email: &EmailAddress) -> Result<Option<User>, StoreError>;
+
+    /// The users of one page, newest first. Reads no more rows than it returns, an offset aside.
+    async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError>;
+
+    /// How many users pass the filter.
+    async fn count_users(&mut self, filter: &UserFilter) -> Result<u64, StoreError>;
+}
+
+/// Writing users.
+#[async_trait]
+pub trait UserWrites {
+    /// Adds a user; `false`, and nothing done, when the address is taken.
+    async fn insert_user(&mut self, user: &User) -> Result<bool, StoreError>;
+
+    /// The user with this id, held against other writers until the transaction ends.
+    async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Replaces a [locked](Self::lock_user) user; `false` when the address is taken, and then the
+    /// transaction must be dropped.
+    async fn update_user(&mut self, user: &User) -> Result<bool, StoreError>;
+
+    /// Removes a user and everything that belongs to it; `false` when there is none.
+    async fn delete_user(&mut self, id: UserId) -> Result<bool, StoreError>;
+
+    /// Notes a sign-in. Not a change: the version stays.
+    async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether somebody other than this user is an active admin. Until the transaction ends, no other
+    /// transaction gets an answer: two admins who remove each other cannot both succeed.
+    async fn has_other_active_admin(&mut self, id: UserId) -> Result<bool, StoreError>;
+}

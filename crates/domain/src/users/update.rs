@@ -1,0 +1,91 @@
+//! Change a user.
+
+use super::{Attributes, DisplayName, EmailAddress, Status, User};
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Resource, Result};
+use crate::id::UserId;
+use crate::roles::RoleName;
+use crate::sessions::EndReason;
+use crate::value::Object;
+
+/// What to change; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct UserChange {
+    /// A new address; it has yet to be verified.
+    pub email: Option<EmailAddress>,
+    /// A new name.
+    pub name: Option<DisplayName>,
+    /// Another role; needs `users:write`.
+    pub role: Option<RoleName>,
+    /// Another status; needs `users:write`.
+    pub status: Option<Status>,
+    /// Other attributes.
+    pub attributes: Option<AttributesChange>,
+}
+
+/// How attributes change.
+#[derive(Debug)]
+pub enum AttributesChange {
+    /// Exactly these from now on.
+    Replace(Attributes),
+    /// By a JSON Merge Patch (RFC 7396).
+    Merge(Object),
+}
+
+/// Changes a user: oneself, or anybody for those who may write users.
+///
+/// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
+pub async fn update(ctx: &Ctx, id: UserId, change: UserChange, expected: Option<&[i64]>) -> Result<User> {
+    ctx.require_self_or(id, Permission::UsersWrite)?;
+    if change.role.is_some() || change.status.is_some() {
+        ctx.require(Permission::UsersWrite)?;
+    }
+
+    let mut tx = ctx.store().write().await?;
+    let before = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    if expected.is_some_and(|versions| !versions.contains(&before.version)) {
+        return Err(Error::Stale);
+    }
+    let mut user = apply(before.clone(), change)?;
+    if user == before {
+        return Ok(before);
+    }
+    user.version += 1;
+    user.updated_at = ctx.now();
+    if !tx.update_user(&user).await? {
+        return Err(Error::Conflict(Conflict::EmailTaken));
+    }
+    if before.is_active_admin() && !user.is_active_admin() && !tx.has_other_active_admin(id).await? {
+        return Err(Error::Conflict(Conflict::LastAdmin));
+    }
+    if before.status == Status::Active && user.status != Status::Active {
+        tx.end_user_sessions(id, EndReason::UserDisabled, user.updated_at).await?;
+    }
+    tx.commit().await?;
+    Ok(user)
+}
+
+fn apply(mut user: User, change: UserChange) -> Result<User> {
+    if let Some(email) = change.email.filter(|email| *email != user.email) {
+        user.email = email;
+        user.email_verified = false;
+    }
+    if let Some(name) = change.name {
+        user.name = name;
+    }
+    if let Some(role) = change.role {
+        user.role = role;
+    }
+    if let Some(status) = change.status {
+        user.status = status;
+    }
+    match change.attributes {
+        None => {}
+        Some(AttributesChange::Replace(attributes)) => user.attributes = attributes,
+        Some(AttributesChange::Merge(patch)) => {
+            user.attributes = user.attributes.merged(patch).map_err(|rule| rule.at("attributes"))?;
+        }
+    }
+    Ok(user)
+}
