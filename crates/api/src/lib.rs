@@ -1,1 +1,30 @@
-//! x
+//! Denizen: users, sign-in and access for any product.
+//!
+//! The binary `denizen` serves it; this library mounts it in an Axum application of your own:
+//!
+//! ```no_run
+//! use denizen::config::{Config, Overrides};
+//!
+//! # async fn mount() -> anyhow::Result<axum::Router> {
+//! let config = Config::load(&Overrides::default())?.config;
+//! denizen::app::store_options(&config)?.migrate().await?;
+//! let accounts = denizen::App::open(&config).await?;
+//! let app = axum::Router::new().merge(accounts.router());
+//! # Ok(app)
+//! # }
+//! ```
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod import_line;
+pub mod lifecycle;
+mod lines;
+mod listener;
+mod middleware;
+pub mod openapi;
+pub mod telemetry;
+
+pub use app::App;
+pub use middleware::PeerAddress;

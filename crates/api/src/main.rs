@@ -1,1 +1,8 @@
-fn main() {}
+//! The binary `denizen`: arguments in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    denizen::cli::run(std::env::args_os()).await
+}

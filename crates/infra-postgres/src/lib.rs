@@ -1,1 +1,157 @@
-//! x
+//! The store over PostgreSQL, 15 or later.
+//!
+//! Reading order: this file (the pool) → [`tx`] (what a unit of work holds) → one file per trait of the port.
+//! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
+//!
+//! Invariants:
+//! - Opening the store connects nothing: the server starts, and recovers, while the database is away.
+//! - No query walks the users table, and none is planned without its values.
+
+mod codec;
+mod error;
+mod idempotency;
+mod migrate;
+mod passwords;
+#[cfg(test)]
+mod plans;
+mod sessions;
+mod signing_keys;
+mod tx;
+mod users;
+mod users_list;
+
+pub use migrate::{PendingMigration, migrate, pending};
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::error::{broken, store_error};
+use crate::tx::PostgresTx;
+
+/// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
+/// than anybody can wait for its locks.
+const IDLE_IN_TRANSACTION_TIMEOUT_S: u32 = 30;
+/// How long a connection may lie unused before it is tried out, in seconds.
+const UNTRIED_S_MAX: u64 = 1;
+
+/// Where the database is and how it is used.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// `postgres://user:password@host:port/database?sslmode=…`
+    pub url: SecretString,
+    /// How many connections there are at most; at least 1.
+    pub max_connections: u32,
+    /// How many connections are kept open though idle.
+    pub min_idle_connections: u32,
+    /// How long a unit of work waits for a connection, and a migration for its own, in seconds.
+    pub acquire_timeout_s: u32,
+    /// How long one statement may run, in seconds.
+    pub statement_timeout_s: u32,
+}
+
+impl PostgresOptions {
+    /// The defaults for a database: 20 connections, none kept idle, 3 seconds to get one, 10 per statement.
+    pub fn new(url: impl Into<SecretString>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 20,
+            min_idle_connections: 0,
+            acquire_timeout_s: 3,
+            statement_timeout_s: 10,
+        }
+    }
+
+    /// Whether the URL can be understood. Connects nothing.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.connect().map(drop)
+    }
+
+    fn connect(&self) -> Result<PgConnectOptions, StoreError> {
+        // The parser's own error may quote the URL, and with it the password.
+        let options: PgConnectOptions =
+            self.url.expose_secret().parse().map_err(|_| broken("the database URL is malformed"))?;
+        Ok(options.application_name("denizen"))
+    }
+
+    fn connect_pooled(&self) -> Result<PgConnectOptions, StoreError> {
+        Ok(self.connect()?.options([
+            ("statement_timeout", format!("{}s", self.statement_timeout_s)),
+            ("idle_in_transaction_session_timeout", format!("{IDLE_IN_TRANSACTION_TIMEOUT_S}s")),
+            // A plan for any values would be one for average values: wrong for the rare role, and for the
+            // page that begins at the top. Planning these queries takes tens of microseconds.
+            ("plan_cache_mode", "force_custom_plan".to_owned()),
+            // Every query has its index; statistics that lag must not talk the planner into reading it all.
+            ("enable_seqscan", "off".to_owned()),
+        ]))
+    }
+}
+
+/// Accounts in one PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Prepares to connect; [`migrate`] lays the tables. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the URL cannot be understood. A database that is away shows when it is used.
+    pub fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections.max(1))
+            .min_connections(options.min_idle_connections)
+            .acquire_timeout(Duration::from_secs(options.acquire_timeout_s.into()))
+            .test_before_acquire(false)
+            .before_acquire(|connection, usage| {
+                Box::pin(async move {
+                    // One that was just in use is alive; one that lay idle may have been cut off meanwhile.
+                    // An error closes it, and the pool goes on to the next or opens another.
+                    if usage.idle_for > Duration::from_secs(UNTRIED_S_MAX) {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options.connect_pooled()?);
+        Ok(Self { pool })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
+        Ok(Box::new(PostgresTx::single_reads(self.pool.clone())))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        Ok(Box::new(PostgresTx::transaction(transaction)))
+    }
+
+    async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+        // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
+        // see what was committed while waiting for it.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        Ok(Box::new(PostgresTx::transaction(transaction)))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!""#);
+        query.fetch_one(&self.pool).await.map(drop).map_err(store_error)
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,1 +1,146 @@
-//! x
+//! The store over SQLite.
+//!
+//! Reading order: this file (pools) → [`tx`] (what a unit of work holds) → one file per trait of the port.
+//! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
+//!
+//! Invariants:
+//! - One connection writes, so a write never meets another; readers never wait for it (WAL).
+//! - The two reads on the path of every request run [in place](in_place), by the same checked text.
+//! - No query walks the users table: each names the index that it goes by.
+
+mod codec;
+mod error;
+mod file;
+mod idempotency;
+mod in_place;
+mod migrate;
+mod passwords;
+mod sessions;
+mod signing_keys;
+mod tx;
+mod users;
+mod users_list;
+
+pub use migrate::{PendingMigration, migrate, pending};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::error::store_error;
+use crate::in_place::InPlaceReaders;
+use crate::tx::SqliteTx;
+
+/// How long SQLite itself waits for a lock that another process holds.
+const BUSY_TIMEOUT_S: u64 = 5;
+/// What a reader caches at most, in KiB.
+const READER_CACHE_KIB: u32 = 4 * 1024;
+/// What the writer caches at most, in KiB.
+const WRITER_CACHE_KIB: u32 = 16 * 1024;
+/// What is left of the write-ahead log after a checkpoint, in bytes at most.
+const JOURNAL_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// Where the database is and how it is used.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The database file. Its folder and itself are made when missing, readable by their owner only.
+    pub path: PathBuf,
+    /// How many connections read, those in place not counted; at least 1.
+    pub max_readers: u32,
+    /// How long a unit of work waits for its connection, in seconds.
+    pub acquire_timeout_s: u32,
+}
+
+impl SqliteOptions {
+    /// The defaults for a file: 4 readers, 5 seconds.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), max_readers: 4, acquire_timeout_s: 5 }
+    }
+
+    /// How every connection opens the file. Only [`file::create`] creates it.
+    fn connect(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(false)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
+            .synchronous(SqliteSynchronous::Full)
+    }
+
+    fn connect_writer(&self) -> SqliteConnectOptions {
+        self.connect()
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("journal_size_limit", JOURNAL_BYTES_MAX.to_string())
+            .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+    }
+
+    fn connect_reader(&self) -> SqliteConnectOptions {
+        self.connect().pragma("query_only", "on").pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+    }
+}
+
+/// Accounts in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    in_place: Arc<InPlaceReaders>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes an empty one; [`migrate`] lays the tables. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the file cannot be made or opened.
+    pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
+        file::create(&options.path)?;
+        let in_place = Arc::new(InPlaceReaders::open(&options.path)?);
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(Duration::from_secs(options.acquire_timeout_s.into()))
+                .idle_timeout(None)
+                .max_lifetime(None)
+                // A local file does not hang up.
+                .test_before_acquire(false)
+        };
+        let readers = pool().max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
+        let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
+        Ok(Self { readers, writer, in_place })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
+        Ok(Box::new(SqliteTx::single_reads(self.readers.clone(), self.in_place.clone())))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
+        let transaction = self.readers.begin().await.map_err(store_error)?;
+        Ok(Box::new(SqliteTx::transaction(transaction)))
+    }
+
+    async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+        // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        Ok(Box::new(SqliteTx::transaction(transaction)))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        // A bare SELECT 1 would not touch the file.
+        let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool""#);
+        query.fetch_one(&self.readers).await.map(drop).map_err(store_error)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.in_place.close();
+        // The last connection to close folds the write-ahead log into the file.
+        self.writer.close().await;
+    }
+}

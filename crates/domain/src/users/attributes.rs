@@ -41,6 +41,12 @@ impl Attributes {
         Self::parse(object)
     }
 
+    /// The object, given up.
+    #[must_use]
+    pub fn into_object(self) -> Object {
+        self.0
+    }
+
     /// The object itself.
     #[must_use]
     pub fn as_object(&self) -> &Object {

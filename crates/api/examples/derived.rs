@@ -1,0 +1,14 @@
+//! Prints a file that the code decides: `openapi`, `config` or `env`. `cargo xtask generate` writes them.
+
+use std::io::Write;
+
+fn main() -> anyhow::Result<()> {
+    let text = match std::env::args().nth(1).as_deref() {
+        Some("openapi") => denizen::openapi::document().to_pretty_json()? + "\n",
+        Some("config") => denizen::config::default_toml(),
+        Some("env") => denizen::config::env_example(),
+        _ => anyhow::bail!("usage: derived openapi|config|env"),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The composition root, the only one: from configuration to a server that can be mounted anywhere.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use denizen_domain::Services;
+use denizen_domain::ctx::Policy;
+use denizen_infra::clock::{SystemChance, SystemClock};
+use denizen_infra::master_key::MasterKey;
+use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
+use denizen_infra::stores::{StoreLimits, StoreOptions};
+use denizen_infra::throttle::AccountThrottle;
+use denizen_infra::tokens::{KeyRing, TokenVerifier};
+use denizen_infra::vault::MasterVault;
+use denizen_domain::ports::{Clock, Random};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Security};
+use crate::http::well_known::{Document, metadata_of};
+use crate::http::{self, Shared, SharedState};
+use crate::middleware;
+
+/// A server, wired but not listening.
+pub struct App {
+    /// The ports, for use cases: the command line calls them as the transports do.
+    pub services: Arc<Services>,
+    router: Router,
+    draining: CancellationToken,
+}
+
+/// Where time and chance come from; tests bring their own.
+#[derive(Clone)]
+pub struct Ambience {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The chance.
+    pub random: Arc<dyn Random>,
+}
+
+impl Default for Ambience {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemChance) }
+    }
+}
+
+impl App {
+    /// Wires a server over the configured database, which must be migrated.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the master key does not fit it.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_in(config, Ambience::default()).await
+    }
+
+    /// The same with another clock and another chance.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
+        let Ambience { clock, random } = ambience;
+        let master = master_key(&config.security, random.as_ref())?;
+        let vault = Arc::new(MasterVault::new(&master));
+        let store = store_options(config)?.open().context("opening the database")?;
+        let ring = KeyRing::open(store.as_ref(), vault.as_ref(), clock.as_ref(), Arc::clone(&random)).await?;
+        let ring = Arc::new(ring);
+        let policy = policy(config);
+        let services = Arc::new(Services {
+            store,
+            clock,
+            hasher: Arc::new(hasher(&config.security, Arc::clone(&random))?),
+            random,
+            signer: Arc::<KeyRing>::clone(&ring),
+            vault,
+            throttle: Arc::new(AccountThrottle::new(config.limits.sign_in_per_minute, config.limits.sign_in_burst)),
+            policy,
+        });
+        let draining = CancellationToken::new();
+        let shared = share(config, &services, ring, draining.clone());
+        let router = middleware::around_all(http::router(&shared), &config.server, &config.limits);
+        Ok(Self { services, router, draining })
+    }
+
+    /// Every route with its middleware, to be served or mounted in another Axum application.
+    ///
+    /// A host that wants rate limits and sessions to know the client's address lays a
+    /// [`PeerAddress`](crate::PeerAddress) extension on each request, as our own listener does.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Makes `/health/ready` answer 503, so that no new requests are sent here.
+    pub fn drain(&self) {
+        self.draining.cancel();
+    }
+}
+
+fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining: CancellationToken) -> Shared {
+    let policy = &services.policy;
+    Arc::new(SharedState {
+        services: Arc::clone(services),
+        jwks: Document::new(ring.jwks()),
+        metadata: metadata_of(&policy.issuer),
+        verifier: TokenVerifier::new(ring, policy.issuer.clone(), policy.audience.clone()),
+        draining,
+        limits: config.limits.clone(),
+    })
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        signup: config.signup.mode,
+        password_chars_min: config.security.password_min_chars,
+        access_ttl_s: config.sessions.access_ttl_s,
+        session_idle_ttl_s: config.sessions.idle_ttl_s,
+        session_absolute_ttl_s: config.sessions.absolute_ttl_s,
+        issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
+        audience: config.tokens.audience.clone(),
+    }
+}
+
+fn master_key(security: &Security, random: &dyn Random) -> anyhow::Result<MasterKey> {
+    Ok(match &security.master_key {
+        Some(text) => MasterKey::parse(text, "security.master_key")?,
+        None => MasterKey::from_file(&security.master_key_file, random)?,
+    })
+}
+
+fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2Hasher> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let concurrency = match security.hash_concurrency {
+        0 => u32::try_from(cores()).unwrap_or(1),
+        fixed => fixed,
+    };
+    let cost = Cost {
+        memory_kib: security.argon2_memory_kib,
+        iterations: security.argon2_iterations,
+        parallelism: security.argon2_parallelism,
+    };
+    let limits = AdmissionLimits {
+        concurrency,
+        queue: security.hash_queue,
+        deadline: Duration::from_millis(security.hash_queue_timeout_ms.into()),
+    };
+    Ok(Argon2Hasher::new(cost, limits, random)?)
+}
+
+/// Which database the configuration names.
+///
+/// # Errors
+/// When the URL is of no known kind.
+pub fn store_options(config: &Config) -> anyhow::Result<StoreOptions> {
+    let database = &config.database;
+    let limits = StoreLimits {
+        max_connections: database.max_connections,
+        min_connections: database.min_connections,
+        acquire_timeout_s: database.acquire_timeout_s,
+        statement_timeout_s: database.statement_timeout_s,
+    };
+    StoreOptions::parse(&database.url, limits).context("database.url")
+}

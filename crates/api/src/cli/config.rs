@@ -1,0 +1,55 @@
+//! `denizen config`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::Globals;
+use super::failure::Failure;
+use super::output::{Output, print, print_json, table};
+use crate::config::{Loaded, Overrides};
+
+const EXAMPLES: &str = "\
+A later source wins: built-in default, config/default.toml, config/{APP_ENV}.toml, .env, environment
+DENIZEN__SECTION__KEY, flag. APP_ENV is prod unless set.
+
+Examples:
+  denizen config show
+  APP_ENV=dev denizen config show --output json
+  denizen config check --config-dir /etc/denizen";
+
+/// What to do with the configuration.
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Prints every value with its source; secrets are redacted.
+    #[command(after_help = EXAMPLES)]
+    Show,
+    /// Prints `ok`, or every mistake: key, source and what is expected.
+    #[command(after_help = EXAMPLES)]
+    Check,
+}
+
+pub(super) fn run(globals: &Globals, command: &ConfigCommand) -> Result<(), Failure> {
+    let loaded = globals.load(Overrides::default())?;
+    match command {
+        ConfigCommand::Show => show(&loaded, globals.output),
+        ConfigCommand::Check => print("ok\n"),
+    }
+}
+
+fn show(loaded: &Loaded, output: Output) -> Result<(), Failure> {
+    let app_env = ("APP_ENV", loaded.app_env.name.clone(), loaded.app_env.source.to_string());
+    let keys = loaded.entries.iter().map(|entry| (entry.key, entry.shown_value.clone(), entry.source.to_string()));
+    let entries = std::iter::once(app_env).chain(keys);
+    match output {
+        Output::Json => {
+            let body = |(key, value, source)| json!({"key": key, "value": value, "source": source});
+            print_json(&entries.map(body).collect::<Vec<_>>())
+        }
+        Output::Text => {
+            let head = ["KEY", "VALUE", "SOURCE"].map(str::to_owned);
+            let or_none = |value: String| if value.is_empty() { "(none)".to_owned() } else { value };
+            let rows = entries.map(|(key, value, source)| [key.to_owned(), or_none(value), source]);
+            print(&table(std::iter::once(head).chain(rows)))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `denizen healthcheck`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::Globals;
+use super::failure::Failure;
+use super::output::print;
+use crate::config::Server;
+
+pub(super) const EXAMPLES: &str = "\
+Asks GET /health/ready at server.host and server.port, for at most 3 seconds.
+
+Example, in a Dockerfile:
+  HEALTHCHECK CMD [\"denizen\", \"healthcheck\"]";
+
+/// How long the server may take to answer, in seconds.
+const TIMEOUT_S: u64 = 3;
+/// How much of the answer is read, in bytes: the status line is at its start.
+const ANSWER_BYTES_MAX: u64 = 64;
+
+pub(super) async fn run(globals: &Globals) -> Result<(), Failure> {
+    let address = address(&globals.config()?.server);
+    let answer = tokio::time::timeout(Duration::from_secs(TIMEOUT_S), ask(address)).await;
+    let status = answer.with_context(|| format!("no answer from http://{address}/health/ready within {TIMEOUT_S} s"))??;
+    if status != 200 {
+        return Err(anyhow::anyhow!("http://{address}/health/ready answers {status}").into());
+    }
+    print("ready\n")
+}
+
+/// Where the server is reached from this machine: one that listens everywhere also listens on loopback.
+fn address(server: &Server) -> SocketAddr {
+    let host = match server.host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    SocketAddr::new(host, server.port)
+}
+
+/// The status of the answer (RFC 9112 §4).
+async fn ask(address: SocketAddr) -> anyhow::Result<u16> {
+    let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
+    stream.write_all(request.as_bytes()).await.context("asking the server")?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await.context("reading the answer")?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
+    match status {
+        Some(status) => Ok(status),
+        None => bail!("{address} does not answer as an HTTP server"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ask;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    async fn check(answer: &'static str, expected: Option<u16>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 512];
+            let length = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        assert_eq!(ask(address).await.ok(), expected, "{answer:?}");
+        let request = server.await.unwrap();
+        assert!(request.starts_with("GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn the_status_of_the_answer_is_read() {
+        check("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Some(200)).await;
+        check("HTTP/1.1 503 Service Unavailable\r\n\r\n", Some(503)).await;
+        check("SSH-2.0-OpenSSH_9.6\r\n", None).await;
+        check("HTTP/1.1", None).await;
+        check("", None).await;
+    }
+}

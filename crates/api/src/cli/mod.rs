@@ -1,0 +1,156 @@
+//! The command line: `denizen serve`, and the use cases of REST for whoever has the machine in their hands.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Results go to standard output, everything
+//! else to standard error, an error as one line.
+
+mod completions;
+mod config;
+mod failure;
+mod healthcheck;
+mod migrate;
+mod openapi;
+mod output;
+mod serve;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded, Overrides, Sources};
+use failure::Failure;
+use output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  denizen serve
+  denizen serve --port 9000 --database-url postgres://denizen@localhost/denizen
+  printf %s \"$PASSWORD\" | denizen users create --email ada@example.com --name Ada --role admin --password-stdin
+  denizen users list --role admin --output json
+  denizen config show --set limits.body_bytes=65536
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+
+/// The accounts backend: users, their sign-in and their access, in one process.
+#[derive(Parser)]
+#[command(name = "denizen", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The directory of default.toml and the overlays, when it is not ./config.
+    #[arg(long, global = true, value_name = "DIR", env = "DENIZEN_CONFIG_DIR")]
+    config_dir: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Sets any configuration key, above every other source; may be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::ServeArgs),
+    /// Shows or applies pending changes of the database schema.
+    Migrate(migrate::MigrateArgs),
+    /// Manages accounts, without a server.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Shows or checks the merged configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Prints the `OpenAPI` document of the REST API.
+    #[command(after_help = "Example:\n  denizen openapi > openapi.json")]
+    Openapi,
+    /// Asks the running server whether it is ready: exit code 0 if it is, else 1.
+    #[command(after_help = healthcheck::EXAMPLES)]
+    Healthcheck,
+    /// Prints a completion script for a shell.
+    #[command(after_help = completions::EXAMPLES)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the arguments of a process, the first being its name, does what they ask and says how it went.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = match Cli::try_parse_from(settings_first(arguments)) {
+        Ok(cli) => cli.run().await,
+        Err(error) => Err(Failure::from(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl Cli {
+    async fn run(self) -> Result<(), Failure> {
+        let globals = &self.globals;
+        match self.command {
+            Command::Serve(args) => serve::run(globals, args).await,
+            Command::Migrate(args) => migrate::run(globals, &args).await,
+            Command::Users(command) => users::run(globals, command).await,
+            Command::Config(command) => config::run(globals, &command),
+            Command::Openapi => openapi::run(),
+            Command::Healthcheck => healthcheck::run(globals).await,
+            Command::Completions { shell } => completions::run(shell),
+        }
+    }
+}
+
+impl Globals {
+    /// The merged configuration; `flags` are the command's own.
+    fn load(&self, mut flags: Overrides) -> Result<Loaded, Failure> {
+        for (key, value) in &self.settings {
+            flags.push(key, value, "--set");
+        }
+        Config::from_sources(&Sources::of_process(self.config_dir.clone()), &flags).map_err(Failure::Config)
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        self.load(Overrides::default()).map(|loaded| loaded.config)
+    }
+}
+
+/// The arguments with every `--set` before the command: of a global option that is given both before and
+/// after the command, clap keeps the latter alone.
+fn settings_first(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments = arguments.into_iter().peekable();
+    let mut first: Vec<OsString> = arguments.next().into_iter().collect();
+    let mut rest = Vec::new();
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            rest.push(argument);
+            break;
+        }
+        let is_whole = argument.to_str().is_some_and(|text| text.starts_with("--set="));
+        if is_whole || (argument == "--set" && arguments.peek().is_some()) {
+            let value = if is_whole { None } else { arguments.next() };
+            first.extend(std::iter::once(argument).chain(value));
+        } else {
+            rest.push(argument);
+        }
+    }
+    first.into_iter().chain(rest).chain(arguments).collect()
+}
+
+fn parse_setting(raw: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = raw.split_once('=').ok_or("expected KEY=VALUE, server.port=9000 for example")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

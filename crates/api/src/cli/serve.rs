@@ -1,0 +1,60 @@
+//! `denizen serve`.
+
+use clap::Args;
+
+use super::Globals;
+use super::failure::Failure;
+use crate::config::Overrides;
+
+const EXAMPLES: &str = "\
+Without any configuration the server keeps its accounts in data/denizen.db, makes its master key in
+data/master.key, and listens on http://127.0.0.1:8080. It stops on Ctrl-C and SIGTERM once requests in
+flight are done; a second signal stops it at once.
+
+Examples:
+  denizen serve
+  denizen serve --host 0.0.0.0 --port 9000
+  DENIZEN__DATABASE__URL=postgres://denizen@db/denizen denizen serve --no-migrate";
+
+/// How the server runs; everything else is configuration.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ServeArgs {
+    /// The address to listen on (server.host).
+    #[arg(long)]
+    host: Option<String>,
+    /// The port to listen on (server.port).
+    #[arg(long)]
+    port: Option<String>,
+    /// Where accounts are kept (database.url); a password shows in the list of processes.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Does not apply pending migrations first (database.migrate_on_start).
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+pub(super) async fn run(globals: &Globals, args: ServeArgs) -> Result<(), Failure> {
+    let config = globals.load(args.overrides())?.config;
+    crate::telemetry::init(&config.telemetry)?;
+    crate::lifecycle::serve(config).await?;
+    Ok(())
+}
+
+impl ServeArgs {
+    fn overrides(self) -> Overrides {
+        let mut overrides = Overrides::default();
+        let no_migrate = self.no_migrate.then(|| "false".to_owned());
+        for (key, value, flag) in [
+            ("server.host", self.host, "--host"),
+            ("server.port", self.port, "--port"),
+            ("database.url", self.database_url, "--database-url"),
+            ("database.migrate_on_start", no_migrate, "--no-migrate"),
+        ] {
+            if let Some(value) = value {
+                overrides.push(key, value, flag);
+            }
+        }
+        overrides
+    }
+}

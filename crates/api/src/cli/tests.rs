@@ -1,0 +1,101 @@
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, Parser};
+
+use super::failure::{Failure, printable, usage_line};
+use super::output::table;
+use super::{Cli, parse_setting, settings_first};
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(settings_first(line.split_whitespace().map(Into::into)))
+}
+
+fn kind(line: &str) -> Option<ErrorKind> {
+    parse(line).err().map(|error| error.kind())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    fn check(command: &Command, path: &str) {
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            let path = format!("{path} {}", inner.get_name());
+            assert!(inner.get_about().is_some(), "{path} says nothing");
+            let help = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_leaf = !inner.has_subcommands();
+            let is_explained = help.contains("Example") && help.contains("denizen");
+            assert!(is_explained || !is_leaf || path == "denizen migrate plan" || path == "denizen migrate run", "{path}");
+            for argument in inner.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path} {} says nothing", argument.get_id());
+            }
+            check(inner, &path);
+        }
+    }
+    check(&Cli::command(), "denizen");
+}
+
+#[test]
+fn arguments_are_parsed_at_the_edge() {
+    for line in [
+        "denizen serve --host 0.0.0.0 --port 1 --database-url sqlite://x --no-migrate",
+        "denizen migrate",
+        "denizen migrate plan --output json",
+        "denizen users list --email a@example.com --q ada --role admin --status active --limit 5 --count",
+        "denizen users set-role 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e admin",
+        "denizen users import - --dry-run",
+        "denizen --set server.port=1 config show --config-dir etc",
+        "denizen completions zsh",
+    ] {
+        assert_eq!(kind(line), None, "{line}");
+    }
+    for line in [
+        "denizen users get nobody",
+        "denizen users list --role king",
+        "denizen users list --status gone",
+        "denizen users list --created-after yesterday",
+        "denizen users create --email nobody --name Ada",
+        "denizen config show --set server.port",
+    ] {
+        assert_eq!(kind(line), Some(ErrorKind::ValueValidation), "{line}");
+    }
+    assert_eq!(kind("denizen users list --after x --offset 1"), Some(ErrorKind::ArgumentConflict));
+    assert_eq!(kind("denizen user list"), Some(ErrorKind::InvalidSubcommand));
+}
+
+#[test]
+fn settings_before_and_after_the_command_all_count() {
+    let cli = parse("denizen --set server.port=1 --set=server.host=::1 config show --set tokens.audience=a=b").ok().unwrap();
+    let keys: Vec<&str> = cli.globals.settings.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["server.port", "server.host", "tokens.audience"]);
+    assert_eq!(parse_setting("tokens.audience=a=b"), Ok(("tokens.audience".into(), "a=b".into())));
+}
+
+#[test]
+fn wrong_usage_is_one_line() {
+    for (line, expected) in [
+        ("denizen serv", "unrecognized subcommand 'serv'; some similar subcommands exist: 'users', 'serve'; see `denizen --help`"),
+        ("denizen users get", "the following required arguments were not provided: <ID|EMAIL>; see `denizen --help`"),
+        (
+            "denizen users list --role king",
+            "invalid value 'king' for '--role <ROLE>': must be the name of a role: admin or user; see `denizen --help`",
+        ),
+    ] {
+        assert_eq!(usage_line(&parse(line).err().unwrap().to_string()), expected);
+    }
+    assert_eq!(printable("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
+}
+
+#[test]
+fn a_reader_who_left_is_no_failure() {
+    let gone = Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    assert!(matches!(gone, Failure::ReaderGone));
+}
+
+#[test]
+fn columns_line_up() {
+    let rows = [["A", "B"], ["wide", "x"], ["ü", "y\n"]].map(|row| row.map(str::to_owned));
+    assert_eq!(table(rows), "A     B\nwide  x\nü     y\\n\n");
+}

@@ -1,0 +1,167 @@
+//! One account: create, get, change, delete.
+
+use clap::Args;
+use denizen_domain::Ctx;
+use denizen_domain::credentials;
+use denizen_domain::roles::RoleName;
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser, Status, User, UserChange};
+
+use super::wanted::{Wanted, parse_email, parse_name, parse_role};
+use super::{password, print_user};
+use crate::cli::failure::Failure;
+use crate::cli::output::{Output, print};
+
+/// A new account.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  printf %s \"$PASSWORD\" | denizen users create --email ada@example.com --name Ada --role admin --password-stdin")]
+pub(crate) struct CreateArgs {
+    /// The email address.
+    #[arg(long, value_parser = parse_email)]
+    email: EmailAddress,
+    /// What to call them.
+    #[arg(long, value_parser = parse_name)]
+    name: DisplayName,
+    /// The role: admin or user.
+    #[arg(long, default_value = "user", value_parser = parse_role)]
+    role: RoleName,
+    /// Reads the password from standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// One account.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users get ada@example.com --output json")]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Another role.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users set-role ada@example.com admin")]
+pub(crate) struct SetRoleArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// The role: admin or user.
+    #[arg(value_parser = parse_role)]
+    role: RoleName,
+}
+
+/// Another password.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  printf %s \"$PASSWORD\" | denizen users set-password ada@example.com --password-stdin")]
+pub(crate) struct SetPasswordArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Reads the password from standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// An account to disable.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users disable ada@example.com")]
+pub(crate) struct DisableArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// An account to enable.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users enable ada@example.com")]
+pub(crate) struct EnableArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// An account to delete.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users delete ada@example.com --yes")]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Confirms that it cannot be undone.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl CreateArgs {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        password::require_stdin(self.password_stdin, "create")
+    }
+}
+
+impl SetPasswordArgs {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        password::require_stdin(self.password_stdin, "set-password")
+    }
+}
+
+impl DeleteArgs {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let refusal = || Failure::Usage("deleting an account cannot be undone; add --yes to do it".to_owned());
+        self.yes.then_some(()).ok_or_else(refusal)
+    }
+}
+
+pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
+    let password = password::read(ctx)?;
+    let CreateArgs { email, name, role, password_stdin: _ } = args;
+    let new = NewUser { email, password, name, role: Some(role), attributes: Attributes::default() };
+    let user = users::create(ctx, new).await?;
+    match output {
+        Output::Json => print_user(user, output),
+        Output::Text => print(&format!("created {} {}\n", user.id, user.email)),
+    }
+}
+
+pub(super) async fn get(ctx: &Ctx, args: &GetArgs, output: Output) -> Result<(), Failure> {
+    print_user(args.wanted.find(ctx).await?, output)
+}
+
+pub(super) async fn set_role(ctx: &Ctx, args: SetRoleArgs, output: Output) -> Result<(), Failure> {
+    let change = UserChange { role: Some(args.role), ..UserChange::default() };
+    let user = update(ctx, &args.wanted, change).await?;
+    said(user, output, |user| format!("{} now has the role {}\n", user.email, user.role))
+}
+
+pub(super) async fn disable(ctx: &Ctx, args: &DisableArgs, output: Output) -> Result<(), Failure> {
+    let change = UserChange { status: Some(Status::Disabled), ..UserChange::default() };
+    let user = update(ctx, &args.wanted, change).await?;
+    said(user, output, |user| format!("{} is disabled\n", user.email))
+}
+
+pub(super) async fn enable(ctx: &Ctx, args: &EnableArgs, output: Output) -> Result<(), Failure> {
+    let change = UserChange { status: Some(Status::Active), ..UserChange::default() };
+    let user = update(ctx, &args.wanted, change).await?;
+    said(user, output, |user| format!("{} is active\n", user.email))
+}
+
+pub(super) async fn set_password(ctx: &Ctx, args: &SetPasswordArgs) -> Result<(), Failure> {
+    let user = args.wanted.find(ctx).await?;
+    credentials::set(ctx, user.id, password::read(ctx)?).await?;
+    print(&format!("the password of {} is set, and its sessions have ended\n", user.email))
+}
+
+pub(super) async fn delete(ctx: &Ctx, args: &DeleteArgs) -> Result<(), Failure> {
+    let user = args.wanted.find(ctx).await?;
+    users::delete(ctx, user.id, None).await?;
+    print(&format!("{} is deleted\n", user.email))
+}
+
+async fn update(ctx: &Ctx, wanted: &Wanted, change: UserChange) -> Result<User, Failure> {
+    let user = wanted.find(ctx).await?;
+    Ok(users::update(ctx, user.id, change, None).await?)
+}
+
+fn said(user: User, output: Output, line: impl Fn(&User) -> String) -> Result<(), Failure> {
+    match output {
+        Output::Json => print_user(user, output),
+        Output::Text => print(&line(&user)),
+    }
+}

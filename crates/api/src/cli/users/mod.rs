@@ -1,0 +1,121 @@
+//! `denizen users`: the use cases of REST, by the operator.
+
+mod export;
+mod import;
+mod list;
+mod manage;
+mod password;
+mod progress;
+mod wanted;
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+use denizen_domain::Ctx;
+use denizen_domain::access::{Actor, Origin};
+use denizen_domain::users::User;
+
+use super::Globals;
+use super::failure::Failure;
+use super::output::{Output, print, print_json};
+use crate::app::App;
+use crate::config::Config;
+use crate::http::body::UserBody;
+
+/// What to do with accounts.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Accounts are changed in the configured database; a running server need not be stopped, and sees it at once.
+
+Examples:
+  denizen users list --q ada
+  denizen users get ada@example.com --output json
+  denizen users disable ada@example.com")]
+pub(super) enum UsersCommand {
+    /// Creates an account.
+    Create(manage::CreateArgs),
+    /// Lists accounts, newest first.
+    List(list::ListArgs),
+    /// Shows one account.
+    Get(manage::GetArgs),
+    /// Gives an account another role; its open sessions follow.
+    SetRole(manage::SetRoleArgs),
+    /// Sets the password of an account; its sessions end.
+    SetPassword(manage::SetPasswordArgs),
+    /// Disables an account; its sessions end.
+    Disable(manage::DisableArgs),
+    /// Enables an account.
+    Enable(manage::EnableArgs),
+    /// Deletes an account for good.
+    Delete(manage::DeleteArgs),
+    /// Takes over accounts from newline-delimited JSON.
+    Import(import::ImportArgs),
+    /// Writes every account as newline-delimited JSON, newest first.
+    Export(export::ExportArgs),
+}
+
+pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), Failure> {
+    let config = globals.config()?;
+    // What needs no database is refused before one is made.
+    command.check()?;
+    let ctx = open(&config).await?;
+    let output = globals.output;
+    let outcome = match command {
+        UsersCommand::Create(args) => manage::create(&ctx, args, output).await,
+        UsersCommand::List(args) => list::list(&ctx, args, output).await,
+        UsersCommand::Get(args) => manage::get(&ctx, &args, output).await,
+        UsersCommand::SetRole(args) => manage::set_role(&ctx, args, output).await,
+        UsersCommand::SetPassword(args) => manage::set_password(&ctx, &args).await,
+        UsersCommand::Disable(args) => manage::disable(&ctx, &args, output).await,
+        UsersCommand::Enable(args) => manage::enable(&ctx, &args, output).await,
+        UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
+        UsersCommand::Import(args) => import::import(&ctx, &args, &config.limits, output).await,
+        UsersCommand::Export(args) => export::export(&ctx, &args).await,
+    };
+    ctx.store().close().await;
+    outcome
+}
+
+impl UsersCommand {
+    /// What the arguments alone can be refused for.
+    fn check(&self) -> Result<(), Failure> {
+        match self {
+            Self::Create(args) => args.check(),
+            Self::SetPassword(args) => args.check(),
+            Self::Delete(args) => args.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The operator before the configured database, which is migrated first, as `denizen serve` does.
+async fn open(config: &Config) -> Result<Ctx, Failure> {
+    if config.database.migrate_on_start {
+        let migrated = crate::app::store_options(config)?.migrate().await;
+        migrated.map_err(|error| anyhow::Error::from(error).context("migrating the database"))?;
+    }
+    let app = App::open(config).await?;
+    Ok(Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default()))
+}
+
+/// Prints one user.
+fn print_user(user: User, output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        return print_json(&UserBody::from(user));
+    }
+    let attributes = serde_json::to_string(user.attributes.as_object()).map_err(anyhow::Error::from)?;
+    let last_sign_in = user.last_sign_in_at.map_or_else(|| "never".to_owned(), |moment| moment.to_string());
+    let lines = [
+        ("id", user.id.to_string()),
+        ("email", user.email.to_string()),
+        ("email verified", user.email_verified.to_string()),
+        ("name", user.name.to_string()),
+        ("role", user.role.to_string()),
+        ("status", user.status.as_str().to_owned()),
+        ("created", user.created_at.to_string()),
+        ("updated", user.updated_at.to_string()),
+        ("last sign-in", last_sign_in),
+        ("attributes", attributes),
+    ];
+    print(&lines.map(|(name, value)| format!("{name:15} {value}\n")).concat())
+}

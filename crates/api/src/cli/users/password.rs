@@ -1,0 +1,36 @@
+//! A password from standard input: arguments show in the list of processes and in the shell's history.
+
+use std::io::Read;
+
+use anyhow::Context;
+use denizen_domain::credentials::{PASSWORD_BYTES_MAX, Password};
+use denizen_domain::error::Error;
+use denizen_domain::Ctx;
+use secrecy::SecretString;
+
+use crate::cli::failure::Failure;
+
+/// Refuses to go on without a password, and says how to give one.
+pub(super) fn require_stdin(is_given: bool, command: &str) -> Result<(), Failure> {
+    if is_given {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "a password is needed; pipe it in: printf %s \"$PASSWORD\" | denizen users {command} … --password-stdin"
+    )))
+}
+
+/// Reads one line; the line feed at its end is not part of the password.
+pub(super) fn read(ctx: &Ctx) -> Result<Password, Failure> {
+    // Room from the start: a growing string leaves copies behind.
+    let mut text = String::with_capacity(PASSWORD_BYTES_MAX * 2);
+    let bounded = std::io::stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 3);
+    { bounded }.read_to_string(&mut text).context("reading the password from standard input")?;
+    let line_chars = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
+    text.truncate(line_chars);
+    if text.contains('\n') {
+        return Err(Failure::Usage("standard input must hold the password alone, in one line".to_owned()));
+    }
+    let chars_min = ctx.policy().password_chars_min;
+    Ok(Password::parse(&SecretString::from(text), chars_min).map_err(|rule| Error::from(rule.at("password")))?)
+}

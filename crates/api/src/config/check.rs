@@ -1,0 +1,63 @@
+//! What must hold between values, and what is too weak outside development.
+
+use super::layers::Layers;
+use super::mistake::Mistake;
+use super::{AppEnv, Config, master_key};
+
+/// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
+const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
+const ARGON2_ITERATIONS_MIN: u32 = 2;
+/// What examples put where a password belongs.
+const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "CHANGEME", "PASSWORD", "<password>"];
+
+/// Notes what does not hold.
+pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
+    check_order(config, layers);
+    if !app_env.is_dev() {
+        check_strength(config, app_env, layers);
+    }
+}
+
+fn check_order(config: &Config, layers: &mut Layers) {
+    let Config { database, security, sessions, .. } = config;
+    let mut at_most = |key: &str, value: u32, limit_key: &str, limit: u32| {
+        if value > limit {
+            let expected = format!("at most {limit_key}, which is {limit}");
+            layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &value.to_string(), &expected));
+        }
+    };
+    let max_connections = database.max_connections;
+    at_most("database.min_connections", database.min_connections, "database.max_connections", max_connections);
+    at_most("sessions.access_ttl_s", sessions.access_ttl_s, "sessions.absolute_ttl_s", sessions.absolute_ttl_s);
+    at_most("sessions.idle_ttl_s", sessions.idle_ttl_s, "sessions.absolute_ttl_s", sessions.absolute_ttl_s);
+    let lanes_max = security.argon2_memory_kib / 8;
+    at_most("security.argon2_parallelism", security.argon2_parallelism, "an eighth of security.argon2_memory_kib", lanes_max);
+}
+
+fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
+    let Config { database, security, .. } = config;
+    let mut refuse = |key: &str, why: &str, expected: &str| {
+        let source = layers.source_of(key);
+        let expected = format!("{expected} (APP_ENV is {}; only dev lets this pass)", app_env.name);
+        layers.mistakes.push(Mistake::refused(key, &source, why, &expected));
+    };
+    let key = security.master_key.as_ref().and_then(master_key::decode);
+    if key.is_some_and(|key| master_key::is_weak(&key)) {
+        refuse("security.master_key", "weak", master_key::EXPECTED);
+    }
+    if password_of(&database.url).is_some_and(|password| PLACEHOLDERS.contains(&password)) {
+        refuse("database.url", "weak: its password is a placeholder", "a password of your own");
+    }
+    let mut at_least = |key: &str, value: u32, minimum: u32| {
+        if value < minimum {
+            refuse(key, &format!("weak: {value}"), &format!("at least {minimum}, OWASP's minimum for Argon2id"));
+        }
+    };
+    at_least("security.argon2_memory_kib", security.argon2_memory_kib, ARGON2_MEMORY_KIB_MIN);
+    at_least("security.argon2_iterations", security.argon2_iterations, ARGON2_ITERATIONS_MIN);
+}
+
+fn password_of(url: &str) -> Option<&str> {
+    let (user_info, _) = url.split_once("://")?.1.rsplit_once('@')?;
+    user_info.split_once(':').map(|(_, password)| password)
+}

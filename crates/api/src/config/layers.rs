@@ -1,0 +1,209 @@
+//! Where values come from: the layers, gathered in order.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use config::{File, FileFormat, Map, Source as _, Value, ValueKind};
+
+use super::mistake::Mistake;
+use super::raw::Raw;
+use super::rule::Rule;
+use super::table::{NAMES, sections};
+use super::{AppEnv, ENV_PREFIX, Entry, Overrides, Source, Sources, env_name};
+
+/// The largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// The environments that need no overlay.
+const ENVS_BUILT_IN: &[&str] = &["prod", "dev"];
+
+/// Every value of every layer, and what came of reading them.
+pub(super) struct Layers {
+    /// The values of each key, the strongest last.
+    values: BTreeMap<&'static str, Vec<(Raw, Source)>>,
+    /// Which environment is configured for.
+    pub(super) app_env: AppEnv,
+    /// What was wrong.
+    pub(super) mistakes: Vec<Mistake>,
+    /// The keys read so far.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Layers {
+    /// Reads every layer. Mistakes are noted, not returned: one start tells them all.
+    pub(super) fn gather(sources: &Sources, flags: &Overrides) -> Self {
+        let app_env = AppEnv { name: "prod".to_owned(), source: Source::BuiltIn };
+        let mut layers = Self { values: BTreeMap::new(), app_env, mistakes: Vec::new(), entries: Vec::new() };
+        let dot_env = layers.read_dot_env(&sources.dir);
+        layers.choose_app_env(sources, &dot_env);
+        layers.add_files(sources);
+        for (name, value) in dot_env {
+            // A single underscore is a slip here; in the environment Kubernetes sets DENIZEN_PORT and the like.
+            if name.starts_with("DENIZEN_") {
+                layers.add_variable(&name, value, Source::DotEnv);
+            }
+        }
+        for (name, value) in sources.env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)) {
+            layers.add_variable(name, value.clone(), Source::Environment(name.clone()));
+        }
+        for (key, value, flag) in &flags.0 {
+            layers.add(key, Raw::Untyped(value.clone()), Source::Flag(flag.clone()));
+        }
+        layers
+    }
+
+    /// The value of a key from its strongest layer. `None`, with a mistake noted, when one layer is wrong.
+    pub(super) fn read<T: 'static>(&mut self, key: &'static str, default: &str, rule: &Rule<T>) -> Option<T> {
+        let mut best = None;
+        let built_in = (Raw::Untyped(default.to_owned()), Source::BuiltIn);
+        // Also the layers that are overruled: a mistake in a file must not wait for a variable to go away.
+        for (raw, source) in std::iter::once(built_in).chain(self.values.remove(key).unwrap_or_default()) {
+            if let Some(value) = rule.read(&raw) {
+                best = Some((value, raw, source));
+            } else {
+                let found = rule.may_quote().then_some(&raw);
+                self.mistakes.push(Mistake::malformed(key, &source, found, &rule.expected));
+            }
+        }
+        let (value, raw, source) = best?;
+        self.entries.push(Entry { key, shown_value: rule.shown(&raw), source });
+        Some(value)
+    }
+
+    /// Where the value of a key came from, once it was read.
+    pub(super) fn source_of(&self, key: &str) -> Source {
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        entry.map_or(Source::BuiltIn, |entry| entry.source.clone())
+    }
+
+    fn add(&mut self, key: &str, raw: Raw, source: Source) {
+        if let Some(name) = NAMES.iter().find(|name| **name == key) {
+            self.values.entry(name).or_default().push((raw, source));
+        } else {
+            self.mistakes.push(Mistake::unknown(key, &source));
+        }
+    }
+
+    fn add_variable(&mut self, name: &str, value: String, source: Source) {
+        if let Some(key) = NAMES.iter().find(|key| env_name(key) == name) {
+            self.values.entry(key).or_default().push((Raw::Untyped(value), source));
+        } else {
+            self.mistakes.push(Mistake::unknown_variable(name, &source));
+        }
+    }
+
+    fn choose_app_env(&mut self, sources: &Sources, dot_env: &[(String, String)]) {
+        let from_env = sources.env.get("APP_ENV").map(|name| (name, Source::Environment("APP_ENV".to_owned())));
+        let from_file = || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, Source::DotEnv));
+        let said = from_env.filter(|(name, _)| !name.is_empty()).or_else(from_file);
+        let Some((name, source)) = said.filter(|(name, _)| !name.is_empty()) else { return };
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        if name.len() <= 32 && name.bytes().all(is_letter) && name != "default" {
+            self.app_env = AppEnv { name: name.clone(), source };
+        } else {
+            let found = Raw::Untyped(name.clone());
+            let expected = "a name of at most 32 lower-case letters, digits, - and _, other than default";
+            self.mistakes.push(Mistake::malformed("APP_ENV", &source, Some(&found), expected));
+        }
+    }
+
+    fn add_files(&mut self, sources: &Sources) {
+        let dir = sources.config_dir.clone().unwrap_or_else(|| "config".into());
+        let found = sources.dir.join(&dir);
+        if sources.config_dir.is_some() && !found.is_dir() {
+            let line = format!("--config-dir {} is not there; expected a directory with default.toml", dir.display());
+            self.mistakes.push(Mistake::new(line));
+            return;
+        }
+        self.add_file(&found.join("default.toml"), &dir.join("default.toml"));
+        let overlay = format!("{}.toml", self.app_env.name);
+        let is_there = self.add_file(&found.join(&overlay), &dir.join(&overlay));
+        if !is_there && !ENVS_BUILT_IN.contains(&self.app_env.name.as_str()) {
+            let AppEnv { name, source } = &self.app_env;
+            let expected = format!("dev, prod, or the name of an overlay: {} is not there", dir.join(&overlay).display());
+            self.mistakes.push(Mistake::refused("APP_ENV", source, &format!("{name:?}"), &expected));
+        }
+    }
+
+    /// Whether there is such a file.
+    fn add_file(&mut self, path: &Path, shown: &Path) -> bool {
+        let Some(text) = self.read_text(path, shown) else { return false };
+        match File::from_str(&text, FileFormat::Toml).collect() {
+            Ok(table) => self.add_table("", table, &Source::File(shown.display().to_string())),
+            Err(error) => {
+                let expected = "expected TOML like `[server]`, then `port = 8080`";
+                let line = format!("{} is not readable: {}; {expected}", shown.display(), toml_problem(&error.to_string()));
+                self.mistakes.push(Mistake::new(line));
+            }
+        }
+        true
+    }
+
+    fn add_table(&mut self, path: &str, table: Map<String, Value>, source: &Source) {
+        let mut members: Vec<_> = table.into_iter().collect();
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, value) in members {
+            let key = if path.is_empty() { name } else { format!("{path}.{name}") };
+            let is_key = NAMES.contains(&key.as_str());
+            let is_section = !is_key && sections().any(|section| section == key);
+            match value.kind {
+                ValueKind::Table(inner) if is_section || !(is_key || inner.is_empty()) => {
+                    self.add_table(&key, inner, source);
+                }
+                kind if is_section => {
+                    let found = Raw::from(kind).kind();
+                    self.mistakes.push(Mistake::refused(&key, source, found, &format!("a section, [{key}]")));
+                }
+                kind => self.add(&key, Raw::from(kind), source.clone()),
+            }
+        }
+    }
+
+    fn read_dot_env(&mut self, dir: &Path) -> Vec<(String, String)> {
+        let Some(text) = self.read_text(&dir.join(".env"), Path::new(".env")) else { return Vec::new() };
+        let mut variables = Vec::new();
+        for variable in dotenvy::from_read_iter(text.trim_start_matches('\u{FEFF}').as_bytes()) {
+            match variable {
+                Ok(variable) => variables.push(variable),
+                Err(error) => {
+                    let line = dot_env_line(&text, &error);
+                    let expected = "expected NAME=value, with the value in single quotes if it has white space, # or $";
+                    self.mistakes.push(Mistake::new(format!(".env{line} is not readable; {expected}")));
+                }
+            }
+        }
+        variables
+    }
+
+    /// The text of a file, if there is one.
+    fn read_text(&mut self, path: &Path, shown: &Path) -> Option<String> {
+        let mut text = String::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+        let problem = match read {
+            Ok(_) if text.len() as u64 <= FILE_BYTES_MAX => return Some(text),
+            Ok(_) => "too large".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => format!("not readable: {error}"),
+        };
+        let expected = format!("expected a text file of at most {FILE_BYTES_MAX} bytes");
+        self.mistakes.push(Mistake::new(format!("{} is {problem}; {expected}", shown.display())));
+        None
+    }
+}
+
+/// Where a TOML file breaks, without the line itself: it may hold a secret.
+fn toml_problem(error: &str) -> String {
+    let place = error.lines().next().unwrap_or_default();
+    let place = place.strip_prefix("TOML parse error at ").unwrap_or("unknown place");
+    // The report is: place, three lines that quote the file, and then the problem.
+    let problem: Vec<&str> = error.lines().skip(4).filter(|line| !line.is_empty()).collect();
+    if problem.is_empty() { place.to_owned() } else { format!("{place}: {}", problem.join(", ")) }
+}
+
+/// Which line of `.env` breaks, without the line itself: it may hold a secret.
+fn dot_env_line(text: &str, error: &dotenvy::Error) -> String {
+    let dotenvy::Error::LineParse(line, _) = error else { return String::new() };
+    let start = line.lines().next().unwrap_or_default().trim();
+    let is_it = |line: &str| !line.trim_start().starts_with('#') && line.contains(start);
+    text.lines().position(is_it).map_or_else(String::new, |at| format!(" line {}", at + 1))
+}

@@ -1,0 +1,260 @@
+//! What a value may be: how it is read, what is expected when it cannot be, how it is shown.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use http::Uri;
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+
+use super::master_key;
+use super::net::IpNet;
+use super::raw::Raw;
+
+/// The longest text a value may be, in bytes.
+const TEXT_BYTES_MAX: usize = 4_096;
+/// The most items a list may hold.
+const ITEMS_MAX: usize = 256;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The algorithm that signs access tokens (RFC 7518 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenAlgorithm {
+    /// ECDSA over P-256 with SHA-256.
+    Es256,
+}
+
+/// What a value may be.
+pub(super) struct Rule<T> {
+    /// What is expected, in words that follow "expected".
+    pub(super) expected: String,
+    read: Read<T>,
+    form: Form,
+    secrecy: Secrecy,
+}
+
+/// Reads a value that is what the rule expects.
+type Read<T> = Box<dyn Fn(&Raw) -> Option<T>>;
+
+/// How a value is written in TOML.
+#[derive(Clone, Copy)]
+enum Form {
+    Bare,
+    Quoted,
+    List,
+}
+
+/// How much of a value may be shown.
+#[derive(Clone, Copy, PartialEq)]
+enum Secrecy {
+    Open,
+    /// All but a password inside the URL.
+    Url,
+    /// Nothing.
+    Secret,
+}
+
+impl<T: 'static> Rule<T> {
+    fn new(form: Form, expected: impl Into<String>, read: impl Fn(&Raw) -> Option<T> + 'static) -> Self {
+        Self { expected: expected.into(), read: Box::new(read), form, secrecy: Secrecy::Open }
+    }
+
+    /// A rule for a value that is written as one text.
+    fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+        Self::new(Form::Quoted, expected, move |raw| {
+            raw.text().filter(|text| text.len() <= TEXT_BYTES_MAX).and_then(&read)
+        })
+    }
+
+    /// A rule for a list of texts; in the environment they are separated by commas.
+    fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
+    where
+        T: FromIterator<I>,
+    {
+        Self::new(Form::List, expected, move |raw| {
+            let items: Vec<&str> = match raw {
+                Raw::List(items) => items.iter().map(String::as_str).collect(),
+                Raw::Untyped(text) if text.trim().is_empty() => Vec::new(),
+                Raw::Untyped(text) => text.split(',').map(str::trim).collect(),
+                _ => return None,
+            };
+            (items.len() <= ITEMS_MAX).then(|| items.into_iter().map(&read).collect()).flatten()
+        })
+    }
+
+    /// The value, if it is what the rule expects.
+    pub(super) fn read(&self, raw: &Raw) -> Option<T> {
+        (self.read)(raw)
+    }
+
+    /// The value as it may be shown.
+    pub(super) fn shown(&self, raw: &Raw) -> String {
+        match self.secrecy {
+            Secrecy::Open => raw.shown(),
+            Secrecy::Url => redact_url(&raw.shown()),
+            Secrecy::Secret if raw.is_empty() => String::new(),
+            Secrecy::Secret => "[redacted]".to_owned(),
+        }
+    }
+
+    /// Whether a message may quote a wrong value.
+    pub(super) fn may_quote(&self) -> bool {
+        self.secrecy == Secrecy::Open
+    }
+
+    /// A default as it is written in TOML.
+    pub(super) fn toml(&self, text: &str) -> String {
+        let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        match self.form {
+            Form::Bare => text.to_owned(),
+            Form::Quoted => quote(text),
+            Form::List if text.is_empty() => "[]".to_owned(),
+            Form::List => format!("[{}]", text.split(',').map(quote).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// The value, or nothing for an empty text.
+pub(super) fn optional<T: 'static>(rule: Rule<T>) -> Rule<Option<T>> {
+    let read = rule.read;
+    Rule {
+        expected: format!("{}, or nothing", rule.expected),
+        read: Box::new(move |raw| if raw.is_empty() { Some(None) } else { read(raw).map(Some) }),
+        form: rule.form,
+        secrecy: rule.secrecy,
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn whole<T: TryFrom<u64> + 'static>(bounds: RangeInclusive<u64>) -> Rule<T> {
+    let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+    Rule::new(Form::Bare, expected, move |raw| {
+        let number = match raw {
+            Raw::Integer(number) => u64::try_from(*number).ok()?,
+            Raw::Untyped(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            _ => return None,
+        };
+        bounds.contains(&number).then(|| T::try_from(number).ok()).flatten()
+    })
+}
+
+/// `true` or `false`.
+pub(super) fn flag() -> Rule<bool> {
+    Rule::new(Form::Bare, "true or false", |raw| match raw {
+        Raw::Bool(flag) => Some(*flag),
+        Raw::Untyped(text) => text.parse().ok(),
+        _ => None,
+    })
+}
+
+/// One of a few names.
+pub(super) fn one_of<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -> Rule<T> {
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    Rule::of_text(names.join(" or "), |text| choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value))
+}
+
+/// An IP address.
+pub(super) fn ip_address() -> Rule<IpAddr> {
+    Rule::of_text("an IP address like 127.0.0.1 or ::1", |text| text.parse().ok())
+}
+
+/// A list of networks.
+pub(super) fn networks() -> Rule<Vec<IpNet>> {
+    Rule::of_list("a list of IP addresses or networks like 10.0.0.0/8", IpNet::parse)
+}
+
+/// A list of web origins (RFC 6454 §6.2), as browsers send them.
+pub(super) fn origins() -> Rule<Vec<String>> {
+    Rule::of_list("a list of origins like https://app.example.com, without a path", |text| {
+        let uri = parse_http_url(text)?;
+        let is_origin = uri.path() == "/" && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        is_origin.then(|| text.to_owned())
+    })
+}
+
+/// An absolute HTTP URL.
+pub(super) fn http_url() -> Rule<String> {
+    let expected = "an http or https URL without a trailing slash, like https://accounts.example.com";
+    Rule::of_text(expected, |text| parse_http_url(text).map(|_| text.to_owned()))
+}
+
+/// The URL of a database.
+pub(super) fn database_url() -> Rule<String> {
+    let rule = Rule::of_text("sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME", |text: &str| {
+        let (scheme, rest) = text.split_once(':')?;
+        let is_known = match scheme {
+            "sqlite" => !rest.trim_start_matches('/').is_empty(),
+            "postgres" | "postgresql" => rest.len() > 2 && rest.starts_with("//"),
+            _ => false,
+        };
+        (is_known && !text.contains(char::is_control)).then(|| text.to_owned())
+    });
+    Rule { secrecy: Secrecy::Url, ..rule }
+}
+
+/// 32 bytes.
+pub(super) fn master_key() -> Rule<SecretString> {
+    let rule = Rule::of_text(master_key::EXPECTED, |text| {
+        let key = SecretString::from(text);
+        master_key::decode(&key).map(|_| key)
+    });
+    Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// The path of a file.
+pub(super) fn path() -> Rule<PathBuf> {
+    Rule::of_text("the path of a file", |text| {
+        (!text.is_empty() && !text.contains('\0') && !text.ends_with('/')).then(|| PathBuf::from(text))
+    })
+}
+
+/// A short text that shows.
+pub(super) fn text() -> Rule<String> {
+    Rule::of_text("1 to 255 characters without white space", |text| {
+        let is_short = (1..=255).contains(&text.chars().count());
+        let shows = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        (is_short && shows).then(|| text.to_owned())
+    })
+}
+
+/// What to log.
+pub(super) fn log_filter() -> Rule<String> {
+    Rule::of_text("a level like info, or levels for modules like info,denizen=debug", |text| {
+        (!text.trim().is_empty() && EnvFilter::builder().parse(text).is_ok()).then(|| text.to_owned())
+    })
+}
+
+fn parse_http_url(text: &str) -> Option<Uri> {
+    if text.ends_with('/') || text.contains(['?', '#', '@']) {
+        return None;
+    }
+    let uri: Uri = text.parse().ok()?;
+    let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    (has_scheme && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
+}
+
+/// The URL with what may be a password taken out; too much rather than too little.
+fn redact_url(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = url.split_at(start);
+    let rest = match (rest.find(':'), rest.rfind('@')) {
+        (Some(colon), Some(at)) if colon < at => format!("{}:[redacted]{}", &rest[..colon], &rest[at..]),
+        _ => rest.to_owned(),
+    };
+    let Some((before, query)) = rest.split_once('?') else { return format!("{scheme}{rest}") };
+    let redact = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=[redacted]"),
+        _ => pair.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').map(redact).collect();
+    format!("{scheme}{before}?{}", query.join("&"))
+}

@@ -1,0 +1,216 @@
+//! Every key there is: its place, type, default, rule and description. Nothing else lists them.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use denizen_domain::ctx::SignupMode;
+use secrecy::SecretString;
+
+use super::layers::Layers;
+use super::net::IpNet;
+use super::rule::{
+    LogFormat, Rule, TokenAlgorithm, database_url, flag, http_url, ip_address, log_filter, master_key, networks,
+    one_of, optional, origins, path, text, whole,
+};
+
+/// The names of the sections, in the order of the table.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    let sections = NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
+}
+
+/// One key of the table, for the documents and the messages.
+pub(super) struct Key {
+    /// The section and what it is about.
+    pub(super) section: (&'static str, &'static str),
+    /// The whole key, `server.port` for example.
+    pub(super) name: &'static str,
+    /// What the key does.
+    pub(super) doc: &'static str,
+    /// The default as it is written in the environment; empty for none.
+    pub(super) default: &'static str,
+    /// The default as it is written in TOML.
+    pub(super) default_toml: String,
+    /// What a value must be.
+    pub(super) expected: String,
+}
+
+macro_rules! table {
+    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
+        $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
+    })+) => {
+        /// The merged configuration.
+        #[derive(Clone)]
+        pub struct Config {
+            $($(#[doc = $section_doc])+ pub $section: $Section,)+
+        }
+
+        impl Config {
+            /// Reads every key. `None` when a mistake was noted.
+            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
+                $(let $section = $Section::read(layers);)+
+                Some(Self { $($section: $section?,)+ })
+            }
+        }
+
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Clone)]
+            pub struct $Section {
+                $($(#[doc = $doc])+ pub $field: $Type,)+
+            }
+
+            impl $Section {
+                fn read(layers: &mut Layers) -> Option<Self> {
+                    $(
+                        let rule: Rule<$Type> = $rule;
+                        let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
+                    )+
+                    Some(Self { $($field: $field?,)+ })
+                }
+
+                fn keys() -> Vec<Key> {
+                    let section = (stringify!($section), concat!($($section_doc, "\n"),+));
+                    vec![$({
+                        let rule: Rule<$Type> = $rule;
+                        Key {
+                            section,
+                            name: concat!(stringify!($section), ".", stringify!($field)),
+                            doc: concat!($($doc, "\n"),+),
+                            default: $default,
+                            default_toml: rule.toml($default),
+                            expected: rule.expected,
+                        }
+                    }),+]
+                }
+            }
+        )+
+
+        /// Every key, in the order of the table.
+        pub(super) fn keys() -> Vec<Key> {
+            [$($Section::keys()),+].into_iter().flatten().collect()
+        }
+
+        /// The names alone, in the order of the table.
+        pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
+    };
+}
+
+table! {
+    /// How the server is reached.
+    server: Server {
+        /// The address to listen on. `0.0.0.0` listens on every IPv4 address, `::` on every one.
+        host: IpAddr = "127.0.0.1", ip_address();
+        /// The port to listen on; 0 picks a free one.
+        port: u16 = "8080", whole(0..=65_535);
+        /// The address at which clients reach the server, `https://accounts.example.com` for example.
+        /// Links in mail and the issuer of tokens use it. Nothing means `http://host:port`.
+        public_url: Option<String> = "", optional(http_url());
+        /// The proxies whose `Forwarded` and `X-Forwarded-For` headers are believed.
+        trusted_proxies: Vec<IpNet> = "", networks();
+        /// The web origins whose pages may call the server, `https://app.example.com` for example. Nobody's by default.
+        cors_origins: Vec<String> = "", origins();
+        /// How long requests in flight may take to finish when the server stops, in seconds.
+        shutdown_timeout_s: u32 = "8", whole(1..=300);
+    }
+
+    /// Where accounts are kept.
+    database: Database {
+        /// The database: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
+        url: String = "sqlite://data/denizen.db", database_url();
+        /// The most connections to hold open.
+        max_connections: u32 = "20", whole(1..=1_000);
+        /// The fewest connections to hold open.
+        min_connections: u32 = "0", whole(0..=1_000);
+        /// How long a request waits for a connection before it is answered 503, in seconds.
+        acquire_timeout_s: u32 = "3", whole(1..=60);
+        /// How long one statement may run, in seconds. PostgreSQL only.
+        statement_timeout_s: u32 = "10", whole(1..=600);
+        /// Whether `denizen serve` applies pending migrations before it listens.
+        migrate_on_start: bool = "true", flag();
+    }
+
+    /// Secrets, and what guessing them costs.
+    security: Security {
+        /// The key that everything secret in the database is encrypted under: 32 random bytes, made by
+        /// `openssl rand -base64 32`. Nothing means that it is kept in `security.master_key_file`.
+        master_key: Option<SecretString> = "", optional(master_key());
+        /// The file that keeps the master key when `security.master_key` is not set; made on the first start.
+        master_key_file: PathBuf = "data/master.key", path();
+        /// The memory of one password hash (Argon2id m), in KiB. Outside `APP_ENV=dev` at least 19456.
+        argon2_memory_kib: u32 = "19456", whole(8..=1_048_576);
+        /// The passes of one password hash (Argon2id t). Outside `APP_ENV=dev` at least 2.
+        argon2_iterations: u32 = "2", whole(1..=20);
+        /// The lanes of one password hash (Argon2id p).
+        argon2_parallelism: u32 = "1", whole(1..=16);
+        /// How many passwords are hashed at once; 0 means one for each core.
+        hash_concurrency: u32 = "0", whole(0..=256);
+        /// How many passwords may wait to be hashed; beyond that the answer is 503.
+        hash_queue: u32 = "64", whole(1..=10_000);
+        /// How long a password may wait to be hashed before the answer is 503, in milliseconds.
+        hash_queue_timeout_ms: u32 = "2000", whole(1..=60_000);
+        /// The shortest password that can be chosen, in characters.
+        password_min_chars: u32 = "8", whole(8..=64);
+    }
+
+    /// Who may create an account.
+    signup: Signup {
+        /// `open`: anybody. `closed`: only those who may write users.
+        mode: SignupMode = "open", one_of(&[("open", SignupMode::Open), ("closed", SignupMode::Closed)]);
+    }
+
+    /// How long a sign-in lasts.
+    sessions: Sessions {
+        /// How long an access token lives, in seconds (15 minutes).
+        access_ttl_s: u32 = "900", whole(1..=86_400);
+        /// How long a session lives unused, in seconds (14 days).
+        idle_ttl_s: u32 = "1209600", whole(1..=31_536_000);
+        /// How long a session lives at most, in seconds (90 days).
+        absolute_ttl_s: u32 = "7776000", whole(1..=157_680_000);
+    }
+
+    /// What access tokens say.
+    tokens: Tokens {
+        /// The claim `iss`. Nothing means the public URL.
+        issuer: Option<String> = "", optional(http_url());
+        /// The claim `aud`.
+        audience: String = "denizen", text();
+        /// The algorithm that signs access tokens.
+        algorithm: TokenAlgorithm = "ES256", one_of(&[("ES256", TokenAlgorithm::Es256)]);
+    }
+
+    /// What one client, and all of them, may ask of the server.
+    limits: Limits {
+        /// The largest request body, in bytes. Imports are bounded per line instead.
+        body_bytes: u32 = "1048576", whole(1_024..=104_857_600);
+        /// The largest request head, in bytes.
+        header_bytes: u32 = "16384", whole(8_192..=1_048_576);
+        /// How long a request may take, in seconds.
+        request_timeout_s: u32 = "30", whole(1..=600);
+        /// How many requests are worked on at once; beyond that the answer is 503.
+        concurrent_requests: u32 = "1024", whole(1..=100_000);
+        /// How many requests one address may make each second; 0 means any number.
+        address_per_second: u32 = "1000", whole(0..=1_000_000);
+        /// How many requests one address may make at once before the rate applies.
+        address_burst: u32 = "2000", whole(1..=1_000_000);
+        /// How many sign-ins may be tried on one account each minute.
+        sign_in_per_minute: u32 = "30", whole(1..=100_000);
+        /// How many sign-ins may be tried on one account at once before the rate applies.
+        sign_in_burst: u32 = "30", whole(1..=100_000);
+        /// The longest line of an import, in bytes.
+        import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
+        /// How many connections are held at once; more wait to be accepted.
+        connections: u32 = "20000", whole(1..=1_000_000);
+        /// How long a client may take to send the head of a request, in seconds.
+        header_timeout_s: u32 = "10", whole(1..=120);
+    }
+
+    /// What the server tells about itself.
+    telemetry: Telemetry {
+        /// How log lines are written: `text` for people, `json` for machines.
+        log_format: LogFormat = "text", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+        /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), and levels for single modules.
+        log_filter: String = "info", log_filter();
+    }
+}

@@ -1,0 +1,80 @@
+//! The error answers of operations, for the OpenAPI document: one set for each reason.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::IntoResponses;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Type};
+
+macro_rules! answers {
+    ($($(#[$doc:meta])* $name:ident => [$($status:literal $code:literal $description:literal),+ $(,)?];)+) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                BTreeMap::from([$(($status.to_owned(), RefOr::T(answer($status, $code, $description)))),+])
+            }
+        }
+    )+};
+}
+
+answers! {
+    /// What any operation may answer.
+    Always => [
+        "429" "too_many_requests" "Too many requests; `Retry-After` says when to return.",
+        "500" "internal" "A defect on the server's side.",
+        "503" "overloaded" "Overloaded, or the database is away; `Retry-After` says when to return.",
+    ];
+    /// Parameters that break a rule.
+    BadInput => ["400" "invalid_input" "The input breaks a rule; `fields` names what is at fault."];
+    /// A body that cannot be taken.
+    BadBody => [
+        "400" "invalid_input" "The input breaks a rule; `fields` names what is at fault.",
+        "413" "body_too_large" "The body is larger than 1 MiB.",
+        "415" "unsupported_media_type" "The body is not JSON, or is encoded.",
+    ];
+    /// The caller must be known.
+    SignedIn => ["401" "unauthenticated" "No credentials, or none that are good."];
+    /// The credentials in the body are not good.
+    BadCredentials => ["401" "invalid_credentials" "Unknown address, wrong password or disabled account: the same for all."];
+    /// The caller must hold a permission.
+    Permitted => ["403" "forbidden" "The caller may not do this."];
+    /// The user must exist and be visible to the caller.
+    UserExists => ["404" "user_not_found" "There is no such user, or the caller may not see it."];
+    /// The address must be free.
+    EmailFree => ["409" "email_taken" "Another user has this email address."];
+    /// An admin must remain.
+    AdminRemains => ["409" "last_admin" "This would leave no active admin."];
+    /// The change collides with what is.
+    Collision => ["409" "email_taken" "`email_taken`, or `last_admin`: this would leave no active admin."];
+    /// An idempotency key must fit its request.
+    Repeatable => ["409" "idempotency_key_reused" "The idempotency key belongs to another request, or to one that is still running."];
+    /// `If-Match` must name the present version.
+    Fresh => ["412" "stale" "The resource is no longer in the version that `If-Match` names."];
+}
+
+fn answer(status: &str, code: &str, description: &str) -> Response {
+    let status: u16 = status.parse().expect("the table holds numbers");
+    let example = json!({"error": {
+        "status": status,
+        "code": code,
+        "message": description,
+        "request_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+        "fields": [],
+    }});
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).example(Some(example)).build();
+    let mut response = ResponseBuilder::new().description(description).content("application/json", content);
+    let header = |kind, description: &str| {
+        let schema = ObjectBuilder::new().schema_type(kind).build();
+        HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+    };
+    if matches!(status, 429 | 503) {
+        response = response.header("Retry-After", header(Type::Integer, "Seconds until it is worth trying again."));
+    }
+    if status == 401 {
+        response = response.header("WWW-Authenticate", header(Type::String, "The Bearer challenge (RFC 6750 §3)."));
+    }
+    response.build()
+}

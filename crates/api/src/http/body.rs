@@ -1,0 +1,77 @@
+//! JSON bodies that several resources share.
+
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::User;
+use denizen_domain::value::Object;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "email": "ada@example.com", "email_verified": false,
+    "name": "Ada Lovelace", "role": "user", "status": "active", "created_at": "2026-11-22T17:30:18.000001Z",
+    "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "attributes": {"plan": "free"}
+}))]
+pub struct UserBody {
+    /// Names the user for ever: a UUIDv7.
+    #[schema(format = Uuid)]
+    id: String,
+    /// The address in its canonical form.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// Whether the user has proven to read mail at the address.
+    email_verified: bool,
+    /// What to call them.
+    #[schema(max_length = 200)]
+    name: String,
+    /// The one role.
+    role: String,
+    /// `active`, `disabled` or `invited`.
+    #[schema(pattern = "^(active|disabled|invited)$")]
+    status: &'static str,
+    /// When the account was made.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "rfc3339")]
+    created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "rfc3339")]
+    updated_at: Timestamp,
+    /// When the user last signed in.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(serialize_with = "rfc3339_or_null")]
+    last_sign_in_at: Option<Timestamp>,
+    /// What the product keeps with the user: at most 16 KiB, 512 values, 8 levels.
+    #[schema(value_type = Object)]
+    attributes: Object,
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            email_verified: user.email_verified,
+            name: user.name.to_string(),
+            role: user.role.to_string(),
+            status: user.status.as_str(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            last_sign_in_at: user.last_sign_in_at,
+            attributes: user.attributes.into_object(),
+        }
+    }
+}
+
+/// A moment as RFC 3339 text.
+pub(crate) fn rfc3339<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(moment)
+}
+
+fn rfc3339_or_null<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match moment {
+        Some(moment) => serializer.collect_str(moment),
+        None => serializer.serialize_none(),
+    }
+}

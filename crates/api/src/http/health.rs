@@ -1,0 +1,88 @@
+//! `/health`: is the server alive, and can it serve?
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+
+/// A database that takes longer to say anything is not there.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
+}
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+struct HealthBody {
+    /// `ok`, `draining` or `unavailable`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// The version of the server.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// What was looked at.
+    checks: Checks,
+}
+
+/// What was looked at.
+#[derive(Serialize, ToSchema)]
+struct Checks {
+    /// `ok` or `unavailable`.
+    #[schema(example = "ok")]
+    database: &'static str,
+}
+
+/// Health of the server and of what it needs.
+#[utoipa::path(
+    get, path = "/health", tag = "health", operation_id = "health.get",
+    responses((status = 200, description = "All is well.", body = HealthBody), (status = 503, description = "It is not; the body says what.", body = HealthBody)),
+    security(()),
+)]
+async fn health(State(shared): State<Shared>) -> Response {
+    check(&shared).await
+}
+
+/// Whether the process is alive.
+///
+/// Looks at nothing else: a restart would not bring back a lost database.
+#[utoipa::path(
+    get, path = "/health/live", tag = "health", operation_id = "health.live",
+    responses((status = 200, description = "The process answers.")),
+    security(()),
+)]
+async fn live() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "ok"}))
+}
+
+/// Whether to send requests here.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health", operation_id = "health.ready",
+    responses((status = 200, description = "Send requests.", body = HealthBody), (status = 503, description = "Do not: the database is away, or the server is stopping.", body = HealthBody)),
+    security(()),
+)]
+async fn ready(State(shared): State<Shared>) -> Response {
+    check(&shared).await
+}
+
+async fn check(shared: &Shared) -> Response {
+    let is_there = matches!(timeout(PING_TIMEOUT, shared.services.store.ping()).await, Ok(Ok(())));
+    let status = match (is_there, shared.draining.is_cancelled()) {
+        (_, true) => "draining",
+        (false, _) => "unavailable",
+        (true, false) => "ok",
+    };
+    let database = if is_there { "ok" } else { "unavailable" };
+    let body = Json(HealthBody { status, version: env!("CARGO_PKG_VERSION"), checks: Checks { database } });
+    if status == "ok" { body.into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], body).into_response() }
+}

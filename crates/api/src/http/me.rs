@@ -1,0 +1,104 @@
+//! `/api/v1/me`: the caller.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use denizen_domain::credentials::{self, Password, PasswordAttempt};
+use denizen_domain::users;
+use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{Always, BadBody, SignedIn};
+use super::body::UserBody;
+use super::extract::{Caller, Fields, JsonBody};
+use super::problem::Problem;
+use super::{Shared, etag};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(get)).routes(routes!(change_password))
+}
+
+/// The caller.
+#[derive(Serialize, ToSchema)]
+struct MeBody {
+    #[serde(flatten)]
+    user: UserBody,
+    /// The session of the access token.
+    session: MySessionBody,
+    /// What the caller's role may do.
+    #[schema(example = json!(["users:read", "users:write"]))]
+    permissions: Vec<&'static str>,
+}
+
+/// The session of the access token.
+#[derive(Serialize, ToSchema)]
+struct MySessionBody {
+    /// Names the session; the claim `sid`.
+    #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
+    id: String,
+}
+
+/// Get the caller.
+///
+/// The user, with the session and the permissions of the access token.
+#[utoipa::path(
+    get, path = "/api/v1/me", tag = "me", operation_id = "me.get",
+    responses(
+        (status = 200, description = "The caller.", body = MeBody,
+            headers(("ETag" = String, description = "The version of the user."))),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        SignedIn, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn get(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    let principal = ctx.principal()?;
+    let user = users::get(&ctx, principal.user_id).await?;
+    let tag = etag::of_user(&user);
+    let body = MeBody {
+        user: UserBody::from(user),
+        session: MySessionBody { id: principal.session_id.to_string() },
+        permissions: principal.permissions.iter().map(denizen_domain::access::Permission::as_str).collect(),
+    };
+    Ok(etag::respond(&headers, &tag, Json(body)))
+}
+
+/// A change of the caller's password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"current_password": "correct horse battery", "new_password": "a longer, better one"}))]
+struct ChangePasswordBody {
+    /// The password as it is.
+    #[schema(value_type = String, format = Password)]
+    current_password: SecretString,
+    /// The password to be: 8 to 128 characters of any script.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
+    new_password: SecretString,
+}
+
+/// Change one's password.
+///
+/// The caller's other sessions end.
+#[utoipa::path(
+    put, path = "/api/v1/me/password", tag = "me", operation_id = "me.change_password",
+    request_body = ChangePasswordBody,
+    responses((status = 204, description = "The password was changed."), BadBody, SignedIn, Always),
+    security(("bearer" = [])),
+)]
+async fn change_password(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    JsonBody(body): JsonBody<ChangePasswordBody>,
+) -> Result<StatusCode, Problem> {
+    let mut fields = Fields::default();
+    let current = fields.check("current_password", PasswordAttempt::parse(&body.current_password));
+    let new = Password::parse(&body.new_password, shared.services.policy.password_chars_min);
+    let new = fields.check("new_password", new);
+    let (current, new) = fields.finish(current.zip(new))?;
+    credentials::change(&ctx, current, new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

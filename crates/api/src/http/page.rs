@@ -1,0 +1,138 @@
+//! Pages over REST: the cursor and the `Link` header.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use denizen_domain::error::FieldError;
+use denizen_domain::page::{Page, Position};
+use denizen_domain::ports::Vault;
+use denizen_domain::time::Timestamp;
+use http::{HeaderValue, Uri};
+use uuid::Uuid;
+
+const POSITION_BYTES: usize = 8 + 16;
+const CODE_BYTES: usize = 16;
+
+/// The list that a cursor belongs to: a cursor of one list is forged in another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum List {
+    /// `GET /api/v1/users`.
+    Users,
+}
+
+impl List {
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Users => "cursor of users",
+        }
+    }
+}
+
+/// The opaque form of a place in a list: creation time, id, and a code that only this deployment can make.
+pub(crate) fn seal(vault: &dyn Vault, list: List, position: Position) -> String {
+    let mut bytes = Vec::with_capacity(POSITION_BYTES + CODE_BYTES);
+    bytes.extend(position.created_at.as_micros().to_be_bytes());
+    bytes.extend(position.id.as_bytes());
+    let code = vault.mac(list.purpose(), &bytes);
+    bytes.extend(&code[..CODE_BYTES]);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place that a cursor stands for; `None` when it was not made here, for this list.
+pub(crate) fn open(vault: &dyn Vault, list: List, cursor: &str) -> Option<Position> {
+    // The length first: a decoder should not be fed what cannot be a cursor.
+    if cursor.len() > 2 * (POSITION_BYTES + CODE_BYTES) {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (position, code) = bytes.split_at_checked(POSITION_BYTES)?;
+    let expected = vault.mac(list.purpose(), position);
+    aws_lc_rs::constant_time::verify_slices_are_equal(code, &expected[..CODE_BYTES]).ok()?;
+    let (micros, id) = position.split_at(8);
+    Some(Position {
+        created_at: Timestamp::from_micros(i64::from_be_bytes(micros.try_into().ok()?)),
+        id: Uuid::from_slice(id).ok()?,
+    })
+}
+
+/// The page that the parameters ask for.
+pub(crate) fn parse(
+    vault: &dyn Vault,
+    list: List,
+    limit: Option<&str>,
+    offset: Option<&str>,
+    after: Option<&str>,
+) -> Result<Page, FieldError> {
+    let number = |name: &str, raw: Option<&str>| {
+        raw.map(|raw| raw.parse::<u32>().map_err(|_| FieldError::new(name, "wrong_type", "must be a whole number")))
+            .transpose()
+    };
+    let after = after.map(|cursor| {
+        open(vault, list, cursor).ok_or_else(|| FieldError::new("after", "invalid_cursor", "must be a cursor of this list"))
+    });
+    Page::new(number("limit", limit)?, number("offset", offset)?, after.transpose()?)
+}
+
+/// The `Link` to the next page (RFC 8288): this address with the cursor in place of where it began.
+pub(crate) fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
+    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !pair.is_empty() && !matches!(name, "after" | "offset" | "count")
+    });
+    let query: Vec<&str> = kept.collect();
+    let separator = if query.is_empty() { "" } else { "&" };
+    let link = format!("<{}?{}{separator}after={cursor}>; rel=\"next\"", uri.path(), query.join("&"));
+    HeaderValue::try_from(link).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct FlatVault;
+
+    impl Vault for FlatVault {
+        fn seal(&self, _: &[u8], plain: &[u8]) -> Vec<u8> {
+            plain.to_vec()
+        }
+        fn open(&self, _: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+            Some(sealed.to_vec())
+        }
+        fn mac(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+            let mut code = [purpose.len() as u8; 32];
+            for (at, byte) in message.iter().enumerate() {
+                code[at % 16] = code[at % 16].wrapping_mul(31).wrapping_add(*byte);
+            }
+            code
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_opens_to_where_it_was_made(micros in 0..250_000_000_000_000_000i64, id in any::<u128>()) {
+            let position = Position { created_at: Timestamp::from_micros(micros), id: Uuid::from_u128(id) };
+            let cursor = seal(&FlatVault, List::Users, position);
+            prop_assert_eq!(open(&FlatVault, List::Users, &cursor), Some(position));
+        }
+
+        #[test]
+        fn a_bent_cursor_does_not_open(at in 0usize..40, flip in 1u8.., id in any::<u128>()) {
+            let position = Position { created_at: Timestamp::from_micros(1), id: Uuid::from_u128(id) };
+            let mut bytes = URL_SAFE_NO_PAD.decode(seal(&FlatVault, List::Users, position)).unwrap();
+            bytes[at] ^= flip;
+            prop_assert_eq!(open(&FlatVault, List::Users, &URL_SAFE_NO_PAD.encode(bytes)), None);
+        }
+
+        #[test]
+        fn any_text_is_refused_quietly(text in ".{0,200}") {
+            prop_assert_eq!(open(&FlatVault, List::Users, &text), None);
+        }
+    }
+
+    #[test]
+    fn the_link_keeps_the_filters_and_moves_on() {
+        let uri: Uri = "/api/v1/users?role=admin&offset=20&limit=5&count=true".parse().unwrap();
+        assert_eq!(next_link(&uri, "abc").unwrap(), "</api/v1/users?role=admin&limit=5&after=abc>; rel=\"next\"");
+        assert_eq!(next_link(&"/api/v1/users".parse().unwrap(), "abc").unwrap(), "</api/v1/users?after=abc>; rel=\"next\"");
+    }
+}

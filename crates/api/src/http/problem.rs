@@ -1,0 +1,270 @@
+//! From an outcome to the one error shape of REST.
+//!
+//! A [`Problem`] travels as an extension of an empty response; the outermost middleware, which knows the
+//! request id, writes the body. So every error has one shape, wherever it arose.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use denizen_domain::error::{Conflict, Error, FieldError, Resource, Unauthenticated};
+use denizen_domain::store::StoreError;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How long to wait when the database is away, in seconds: about as long as a fail-over's first step.
+const STORE_RETRY_AFTER_S: u32 = 2;
+
+/// An error on its way to the client.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Problem {
+    status: u16,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
+    fields: Vec<ProblemField>,
+    retry_after_s: Option<u32>,
+    challenge: Option<Cow<'static, str>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ProblemField {
+    field: String,
+    code: Cow<'static, str>,
+    message: String,
+}
+
+/// The body of every error.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorBody<'a> {
+    error: ErrorDetail<'a>,
+}
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+struct ErrorDetail<'a> {
+    /// The HTTP status.
+    #[schema(example = 409, minimum = 400, maximum = 599)]
+    status: u16,
+    /// A stable code from the catalogue.
+    #[schema(example = "email_taken")]
+    code: &'a str,
+    /// For a person; may change.
+    #[schema(example = "Another user has this email address.")]
+    message: &'a str,
+    /// Names this request in the logs.
+    #[schema(example = "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e")]
+    request_id: &'a str,
+    /// The fields at fault, when fields are.
+    fields: Vec<FieldDetail<'a>>,
+}
+
+/// One field at fault.
+#[derive(Serialize, ToSchema)]
+struct FieldDetail<'a> {
+    /// Its path in the request.
+    #[schema(example = "email")]
+    field: &'a str,
+    /// A stable code from the catalogue.
+    #[schema(example = "taken")]
+    code: &'a str,
+    /// What is expected.
+    #[schema(example = "must not be another user's address")]
+    message: &'a str,
+}
+
+impl Problem {
+    /// An error with a code of the catalogue in `docs/errors.md`.
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status: status.as_u16(),
+            code: code.into(),
+            message: message.into(),
+            fields: Vec::new(),
+            retry_after_s: None,
+            challenge: None,
+        }
+    }
+
+    /// Bad input in these fields.
+    pub(crate) fn invalid(fields: Vec<FieldError>) -> Self {
+        let message = "Some of the input is not valid; see fields.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_input", message).with_fields(fields)
+    }
+
+    /// An error that says nothing about the inside.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+    }
+
+    /// More work is offered than can be done.
+    pub(crate) fn overloaded(retry_after_s: u32) -> Self {
+        let message = "The server is busy; try again shortly.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after(retry_after_s)
+    }
+
+    /// The same, worth trying again after a while.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The problem of an error response that did not come with one, from its status alone.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(status, "route_not_found", "There is nothing at this address."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(status, "method_not_allowed", "This method is not allowed here; see the Allow header.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(status, "unsupported_media_type", "Send application/json."),
+            _ if status.is_client_error() => Self::new(status, "bad_request", "The request could not be read."),
+            _ => Self { status: status.as_u16(), ..Self::internal() },
+        }
+    }
+
+    /// The body is over its bound.
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
+    }
+
+    /// Writes the body and the headers that go with it.
+    pub(crate) fn render(&self, response: Response, request_id: &str) -> Response {
+        let fields = self.fields.iter();
+        let body = ErrorBody {
+            error: ErrorDetail {
+                status: self.status,
+                code: &self.code,
+                message: &self.message,
+                request_id,
+                fields: fields
+                    .map(|at| FieldDetail { field: &at.field, code: &at.code, message: &at.message })
+                    .collect(),
+            },
+        };
+        let body = serde_json::to_vec(&body).expect("strings serialise");
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Response::from_parts(parts, body.into())
+    }
+
+    fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
+        self.fields = fields
+            .into_iter()
+            .map(|at| ProblemField { field: at.field, code: at.code.into(), message: at.message })
+            .collect();
+        self
+    }
+
+    fn with_field(self, field: &str, code: &'static str, message: &str) -> Self {
+        self.with_fields(vec![FieldError::new(field, code, message)])
+    }
+
+    fn unauthenticated(reason: Unauthenticated) -> Self {
+        let (code, message, challenge) = match reason {
+            Unauthenticated::Missing => {
+                ("unauthenticated", "Sign in and send the access token as Authorization: Bearer.", "Bearer realm=\"denizen\"")
+            }
+            Unauthenticated::InvalidToken => (
+                "invalid_token",
+                "The access token is not valid, or its session is over.",
+                "Bearer realm=\"denizen\", error=\"invalid_token\"",
+            ),
+            Unauthenticated::InvalidCredentials => {
+                ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
+            }
+        };
+        let problem = Self::new(StatusCode::UNAUTHORIZED, code, message);
+        Self { challenge: Some(challenge.into()), ..problem }
+    }
+
+    fn conflict(conflict: Conflict) -> Self {
+        let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
+        match conflict {
+            Conflict::EmailTaken => new("email_taken", "Another user has this email address.")
+                .with_field("email", "taken", "must not be another user's address"),
+            Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
+            Conflict::IdempotencyKeyReused => {
+                new("idempotency_key_reused", "This idempotency key was used with another request.")
+            }
+            Conflict::IdempotencyInProgress => {
+                new("idempotency_in_progress", "The first request with this idempotency key is still running.").retry_after(1)
+            }
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(fields) => Self::invalid(fields),
+            Error::Unauthenticated(reason) => Self::unauthenticated(reason),
+            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
+            Error::NotFound(Resource::User) => Self::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such user."),
+            Error::NotFound(Resource::Session) => {
+                Self::new(StatusCode::NOT_FOUND, "session_not_found", "There is no such session.")
+            }
+            Error::Conflict(conflict) => Self::conflict(conflict),
+            Error::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "The resource has changed since you read it; read it again.",
+            ),
+            Error::TooManyRequests { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; slow down.")
+                    .retry_after(retry_after_s)
+            }
+            Error::Overloaded { retry_after_s } => Self::overloaded(retry_after_s),
+            Error::Store(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(error = %Chain(&error), "the database is unavailable");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "The server cannot reach its database.")
+                    .retry_after(STORE_RETRY_AFTER_S)
+            }
+            Error::Store(error @ StoreError::Broken(_)) => {
+                tracing::error!(error = %Chain(&error), "the store failed");
+                Self::internal()
+            }
+            Error::Internal(source) => {
+                tracing::error!(error = %Chain(source.as_ref()), "internal error");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(field: FieldError) -> Self {
+        Self::invalid(vec![field])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// An error and what caused it, on one line: for the log, once, at the edge.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

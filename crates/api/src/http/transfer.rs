@@ -1,0 +1,264 @@
+//! `/api/v1/users/import` and `/api/v1/users/export`: users as newline-delimited JSON, in constant memory.
+
+use std::io;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use denizen_domain::Ctx;
+use denizen_domain::access::Permission;
+use denizen_domain::error::FieldError;
+use denizen_domain::page::{Listed, PAGE_MAX, Page, Start};
+use denizen_domain::users::{self, ImportMode, ImportOutcome, ImportUser, Total, User, UserFilter};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::io::StreamReader;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadBody, Permitted, SignedIn};
+use super::body::UserBody;
+use super::extract::{Caller, Query};
+use super::problem::{Chain, Problem};
+use crate::import_line::parse_line;
+use crate::lines::{Line, Lines};
+
+const NDJSON: &str = "application/x-ndjson";
+/// How many users are written in one transaction.
+const BATCH: usize = 500;
+/// How many refused lines are told one by one; the rest is counted.
+const ERRORS_MAX: usize = 1000;
+/// How long a client may stay silent amid its upload.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How many pages of an export wait for a slow reader.
+const PAGES_AHEAD: usize = 2;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(import)).routes(routes!(export))
+}
+
+/// How to import.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ImportParams {
+    /// `true` only says what would happen.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<String>,
+}
+
+/// What became of an import.
+#[derive(Default, Serialize, ToSchema)]
+struct ImportedBody {
+    /// How many lines were read, blank ones aside.
+    #[schema(example = 3)]
+    lines: u64,
+    /// How many users were created, or would be.
+    #[schema(example = 2)]
+    created: u64,
+    /// How many lines were refused.
+    #[schema(example = 1)]
+    failed: u64,
+    /// Whether nothing was kept.
+    dry_run: bool,
+    /// The first 1,000 refused lines.
+    errors: Vec<LineError>,
+}
+
+/// A refused line.
+#[derive(Serialize, ToSchema)]
+struct LineError {
+    /// Which line, from 1.
+    #[schema(example = 2)]
+    line: u64,
+    /// The fields at fault.
+    fields: Vec<LineFieldError>,
+}
+
+/// One field at fault.
+#[derive(Serialize, ToSchema)]
+struct LineFieldError {
+    #[schema(example = "email")]
+    field: String,
+    #[schema(example = "taken")]
+    code: &'static str,
+    #[schema(example = "must not be another user's address")]
+    message: String,
+}
+
+/// Import users.
+///
+/// The body is newline-delimited JSON, a user a line: `email`, `name`, and if known `password_hash` (Argon2 in PHC
+/// form), `email_verified`, `role`, `status`, `attributes`, `created_at`. A line that is refused is told and stops
+/// nothing. Users are kept in batches as the upload proceeds.
+#[utoipa::path(
+    post, path = "/api/v1/users/import", tag = "users", operation_id = "users.import",
+    params(ImportParams),
+    request_body(content = String, content_type = "application/x-ndjson", description = "A user a line.",
+        example = "{\"email\":\"ada@example.com\",\"name\":\"Ada Lovelace\",\"email_verified\":true}\n"),
+    responses((status = 200, description = "What became of it.", body = ImportedBody), BadBody, SignedIn, Permitted, Always),
+    security(("bearer" = [])),
+)]
+async fn import(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    Query(params): Query<ImportParams>,
+    request: Request,
+) -> Result<Json<ImportedBody>, Problem> {
+    ctx.require(Permission::UsersWrite)?;
+    let mode = match params.dry_run.as_deref() {
+        None | Some("false") => ImportMode::Commit,
+        Some("true") => ImportMode::DryRun,
+        Some(_) => return Err(FieldError::new("dry_run", "invalid_value", "must be true or false").into()),
+    };
+    check_media_type(&request)?;
+
+    let mut importer = Importer::new(ctx, mode);
+    let body = StreamReader::new(request.into_body().into_data_stream().map(|chunk| chunk.map_err(io::Error::other)));
+    let mut lines = Lines::new(body, shared.limits.import_line_bytes as usize);
+    loop {
+        let line = timeout(SILENCE_MAX, lines.next()).await.map_err(|_| broken_off("fell silent for 30 seconds"))?;
+        match line.map_err(|_| broken_off("ended early or could not be read"))? {
+            Some((number, line)) => importer.take(number, line).await?,
+            None => break,
+        }
+    }
+    importer.flush().await?;
+    Ok(Json(importer.report))
+}
+
+/// Reads lines into batches and keeps the count.
+struct Importer {
+    ctx: Ctx,
+    mode: ImportMode,
+    batch: Vec<(u64, ImportUser)>,
+    report: ImportedBody,
+}
+
+impl Importer {
+    fn new(ctx: Ctx, mode: ImportMode) -> Self {
+        let report = ImportedBody { dry_run: mode == ImportMode::DryRun, ..ImportedBody::default() };
+        Self { ctx, mode, batch: Vec::with_capacity(BATCH), report }
+    }
+
+    async fn take(&mut self, number: u64, line: Line) -> Result<(), Problem> {
+        let parsed = match line {
+            Line::Whole(content) if content.iter().all(u8::is_ascii_whitespace) => return Ok(()),
+            Line::Whole(content) => parse_line(&content, self.ctx.services()),
+            Line::TooLong => Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]),
+        };
+        self.report.lines += 1;
+        match parsed {
+            Ok(user) => self.batch.push((number, user)),
+            Err(fields) => self.refuse(number, fields),
+        }
+        if self.batch.len() >= BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), Problem> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (numbers, batch): (Vec<u64>, Vec<ImportUser>) = self.batch.drain(..).unzip();
+        let outcomes = users::import(&self.ctx, batch, self.mode).await?;
+        for (number, outcome) in numbers.into_iter().zip(outcomes) {
+            match outcome {
+                ImportOutcome::Created(_) => self.report.created += 1,
+                ImportOutcome::EmailTaken => {
+                    let taken = FieldError::new("email", "taken", "must not be another user's address");
+                    self.refuse(number, vec![taken]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, line: u64, fields: Vec<FieldError>) {
+        self.report.failed += 1;
+        if self.report.errors.len() < ERRORS_MAX {
+            let fields = fields
+                .into_iter()
+                .map(|at| LineFieldError { field: at.field, code: at.code, message: at.message })
+                .collect();
+            self.report.errors.push(LineError { line, fields });
+        }
+    }
+}
+
+fn check_media_type(request: &Request) -> Result<(), Problem> {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_encoded = request.headers().contains_key(http::header::CONTENT_ENCODING);
+    if !is_encoded && [NDJSON, "application/ndjson", "application/jsonl"].contains(&essence.as_str()) {
+        return Ok(());
+    }
+    let message = "Send newline-delimited JSON as application/x-ndjson, without a content encoding.";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
+}
+
+fn broken_off(how: &str) -> Problem {
+    let message = format!("The upload {how}; the lines before it may have been imported.");
+    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+}
+
+/// Export users.
+///
+/// Every user as newline-delimited JSON, newest first, without credentials.
+#[utoipa::path(
+    get, path = "/api/v1/users/export", tag = "users", operation_id = "users.export",
+    responses(
+        (status = 200, description = "A user a line.", content_type = "application/x-ndjson", body = String,
+            example = "{\"id\":\"019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e\",\"email\":\"ada@example.com\"}\n"),
+        SignedIn, Permitted, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn export(Caller(ctx): Caller) -> Result<Response, Problem> {
+    // The first page before the answer begins: what refuses the export still has a status to say so.
+    let first = page_after(&ctx, Start::Offset(0)).await?;
+    let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
+    tokio::spawn(send_pages(ctx, first, sender));
+    Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(ReceiverStream::new(receiver))).into_response())
+}
+
+async fn send_pages(ctx: Ctx, mut page: Listed<User>, sender: mpsc::Sender<Result<Bytes, io::Error>>) {
+    loop {
+        let next = page.next;
+        // A reader who left closes the channel, and that ends the work.
+        if sender.send(Ok(lines_of(page.items))).await.is_err() {
+            return;
+        }
+        let Some(position) = next else { return };
+        page = match page_after(&ctx, Start::After(position)).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "an export broke off");
+                // Breaks the connection: a cut export must not look like a whole one.
+                let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
+                return;
+            }
+        };
+    }
+}
+
+async fn page_after(ctx: &Ctx, start: Start) -> denizen_domain::Result<Listed<User>> {
+    users::list(ctx, &UserFilter::default(), Page { limit: PAGE_MAX, start }, Total::Skip).await
+}
+
+fn lines_of(users: Vec<User>) -> Bytes {
+    let mut lines = Vec::new();
+    for user in users {
+        serde_json::to_writer(&mut lines, &UserBody::from(user)).expect("a user serialises");
+        lines.push(b'\n');
+    }
+    Bytes::from(lines)
+}

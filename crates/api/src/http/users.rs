@@ -1,0 +1,373 @@
+//! `/api/v1/users`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use denizen_domain::credentials::Password;
+use denizen_domain::error::{FieldError, RuleBroken};
+use denizen_domain::roles::RoleName;
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, NewUser, Status, Total, UserChange, UserFilter,
+};
+use denizen_domain::value::Object;
+use http::header::{ETAG, LINK, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{
+    AdminRemains, Always, BadBody, BadInput, Collision, EmailFree, Fresh, Permitted, SignedIn, UserExists,
+};
+use super::body::UserBody;
+use super::extract::{Caller, Fields, JsonBody, Query, UserPath};
+use super::page::{self, List};
+use super::problem::Problem;
+use super::{Shared, etag};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, replace, patch, delete))
+}
+
+/// A new user.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "name": "Ada Lovelace"}))]
+struct CreateUserBody {
+    /// The email address; unique among users.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// 8 to 128 characters of any script.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
+    password: SecretString,
+    /// What to call them: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// A role other than `user`; only an admin may say so.
+    role: Option<String>,
+    /// A JSON object that the product owns.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<Object>,
+}
+
+/// Sign up, or add a user.
+///
+/// Open to everybody when `signup.mode` is `open`, else to admins.
+#[utoipa::path(
+    post, path = "/api/v1/users", tag = "users", operation_id = "users.create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    request_body = CreateUserBody,
+    responses(
+        (status = 201, description = "The user was created.", body = UserBody, headers(
+            ("Location" = String, description = "The address of the user."),
+            ("ETag" = String, description = "The version of the user."),
+        )),
+        BadBody, SignedIn, Permitted, EmailFree, Always,
+    ),
+    security((), ("bearer" = [])),
+)]
+async fn create(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    JsonBody(body): JsonBody<CreateUserBody>,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let email = fields.check("email", EmailAddress::parse(&body.email));
+    let password = Password::parse(&body.password, shared.services.policy.password_chars_min);
+    let password = fields.check("password", password);
+    let name = fields.check("name", DisplayName::parse(&body.name));
+    let role = body.role.map(|role| fields.check("role", RoleName::parse(&role)));
+    let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
+    let new = (|| Some(NewUser { email: email?, password: password?, name: name?, role: role.flatten(), attributes: attributes? }))();
+
+    let user = users::create(&ctx, fields.finish(new)?).await?;
+    let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
+    Ok((StatusCode::CREATED, headers, Json(UserBody::from(user))).into_response())
+}
+
+/// Which users to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// How many at most: 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
+    limit: Option<String>,
+    /// How many to skip. Its cost grows; the cursor's does not.
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
+    offset: Option<String>,
+    /// The cursor from the `Link` header.
+    after: Option<String>,
+    /// `true` adds `X-Total-Count`.
+    #[param(value_type = Option<bool>)]
+    count: Option<String>,
+    /// Only the user with this address.
+    email: Option<String>,
+    /// Only users whose email address or name begins with this, in any case.
+    #[param(max_length = 200)]
+    q: Option<String>,
+    /// Only users with this role.
+    role: Option<String>,
+    /// Only users with this status: `active`, `disabled` or `invited`.
+    status: Option<String>,
+    /// Only users created after this moment (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_after: Option<String>,
+}
+
+impl ListParams {
+    fn filter(&self) -> Result<(UserFilter, Total), Problem> {
+        let mut fields = Fields::default();
+        let invalid = |field: &str, expected: &str| FieldError::new(field, "invalid_value", expected);
+        let email = self.email.as_deref().map(|raw| fields.check("email", EmailAddress::parse(raw)));
+        let role = self.role.as_deref().map(|raw| fields.check("role", RoleName::parse(raw)));
+        let status = self.status.as_deref().map(|raw| {
+            let status = Status::parse(raw);
+            status.ok_or_else(|| fields.refuse(invalid("status", "must be active, disabled or invited"))).ok()
+        });
+        let created_after = self.created_after.as_deref().map(|raw| {
+            let moment = Timestamp::parse(raw);
+            moment.ok_or_else(|| fields.refuse(invalid("created_after", "must be an RFC 3339 moment"))).ok()
+        });
+        let total = match self.count.as_deref() {
+            None | Some("false") => Total::Skip,
+            Some("true") => Total::Count,
+            Some(_) => {
+                fields.refuse(invalid("count", "must be true or false"));
+                Total::Skip
+            }
+        };
+        let prefix = self.q.as_deref().filter(|q| !q.is_empty());
+        if prefix.is_some_and(|q| q.chars().count() > 200 || q.contains('\0')) {
+            fields.refuse(invalid("q", "must be at most 200 characters without NUL"));
+        }
+        let filter = UserFilter {
+            email: email.flatten(),
+            prefix: prefix.map(users::search_key),
+            role: role.flatten(),
+            status: status.flatten(),
+            created_after: created_after.flatten(),
+        };
+        fields.finish(Some((filter, total)))
+    }
+}
+
+/// List users, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/users", tag = "users", operation_id = "users.list",
+    params(ListParams),
+    responses(
+        (status = 200, description = "A page of users.", body = [UserBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<ListParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (filter, total) = params.filter()?;
+    let (limit, offset, after) = (params.limit.as_deref(), params.offset.as_deref(), params.after.as_deref());
+    let page = page::parse(vault, List::Users, limit, offset, after)?;
+
+    let listed = users::list(&ctx, &filter, page, total).await?;
+    let mut headers = HeaderMap::new();
+    let next = listed.next.map(|position| page::seal(vault, List::Users, position));
+    if let Some(link) = next.and_then(|cursor| page::next_link(&uri, &cursor)) {
+        headers.insert(LINK, link);
+    }
+    if let Some(total) = listed.total {
+        headers.insert("x-total-count", HeaderValue::from(total));
+    }
+    let bodies: Vec<UserBody> = listed.items.into_iter().map(UserBody::from).collect();
+    Ok((headers, Json(bodies)).into_response())
+}
+
+/// Get a user.
+///
+/// To oneself and to admins; to everybody else the user does not exist.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.get",
+    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    responses(
+        (status = 200, description = "The user.", body = UserBody,
+            headers(("ETag" = String, description = "The version of the user."))),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        BadInput, SignedIn, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn get(Caller(ctx): Caller, UserPath(id): UserPath, headers: HeaderMap) -> Result<Response, Problem> {
+    let user = users::get(&ctx, id).await?;
+    Ok(etag::respond(&headers, &etag::of_user(&user), Json(UserBody::from(user))))
+}
+
+/// All of a user that can be replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "name": "Ada King", "attributes": {"plan": "pro"}}))]
+struct ReplaceUserBody {
+    /// The email address; a new one has yet to be verified.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// What to call them: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// The role; only an admin may say it. Unsaid, it stays.
+    role: Option<String>,
+    /// `active` or `disabled`; only an admin may say it. Unsaid, it stays.
+    status: Option<String>,
+    /// The attributes; unsaid, there are none.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<Object>,
+}
+
+/// Replace a user.
+#[utoipa::path(
+    put, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.replace",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The user's id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses the change when the user has another version."),
+    ),
+    request_body = ReplaceUserBody,
+    responses(
+        (status = 200, description = "The user as it is now.", body = UserBody,
+            headers(("ETag" = String, description = "The version of the user."))),
+        BadBody, SignedIn, Permitted, UserExists, Collision, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn replace(
+    Caller(ctx): Caller,
+    UserPath(id): UserPath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<ReplaceUserBody>,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
+    let change = UserChange {
+        email: fields.check("email", EmailAddress::parse(&body.email)),
+        name: fields.check("name", DisplayName::parse(&body.name)),
+        role: body.role.and_then(|raw| fields.check("role", RoleName::parse(&raw))),
+        status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
+        attributes: attributes.map(AttributesChange::Replace),
+    };
+    let change = fields.finish(Some(change))?;
+    update(&ctx, id, &headers, change).await
+}
+
+/// What to change of a user: a JSON Merge Patch (RFC 7396).
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"name": "Ada King", "attributes": {"plan": "pro", "trial": null}}))]
+struct PatchUserBody {
+    /// A new email address; it has yet to be verified.
+    #[schema(format = Email, max_length = 254)]
+    #[serde(deserialize_with = "said")]
+    email: Option<String>,
+    /// What to call them: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    #[serde(deserialize_with = "said")]
+    name: Option<String>,
+    /// Another role; only an admin may say it.
+    #[serde(deserialize_with = "said")]
+    role: Option<String>,
+    /// `active` or `disabled`; only an admin may say it.
+    #[serde(deserialize_with = "said")]
+    status: Option<String>,
+    /// Merged into the attributes; a `null` removes.
+    #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said_or_null")]
+    attributes: Option<Option<Object>>,
+}
+
+/// In a merge patch `null` removes, and these cannot be removed: only a value will do.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+fn said_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Object>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Change a user.
+#[utoipa::path(
+    patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.update",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The user's id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses the change when the user has another version."),
+    ),
+    request_body(content((PatchUserBody = "application/merge-patch+json"), (PatchUserBody = "application/json"))),
+    responses(
+        (status = 200, description = "The user as it is now.", body = UserBody,
+            headers(("ETag" = String, description = "The version of the user."))),
+        BadBody, SignedIn, Permitted, UserExists, Collision, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn patch(
+    Caller(ctx): Caller,
+    UserPath(id): UserPath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<PatchUserBody>,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let change = UserChange {
+        email: body.email.and_then(|raw| fields.check("email", EmailAddress::parse(&raw))),
+        name: body.name.and_then(|raw| fields.check("name", DisplayName::parse(&raw))),
+        role: body.role.and_then(|raw| fields.check("role", RoleName::parse(&raw))),
+        status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
+        attributes: body.attributes.map(|patch| match patch {
+            Some(patch) => AttributesChange::Merge(patch),
+            None => AttributesChange::Replace(Attributes::default()),
+        }),
+    };
+    let change = fields.finish(Some(change))?;
+    update(&ctx, id, &headers, change).await
+}
+
+async fn update(
+    ctx: &denizen_domain::Ctx,
+    id: denizen_domain::id::UserId,
+    headers: &HeaderMap,
+    change: UserChange,
+) -> Result<Response, Problem> {
+    let expected = etag::if_match(headers)?;
+    let user = users::update(ctx, id, change, expected.as_deref()).await?;
+    Ok(([(ETAG, etag::of_user(&user))], Json(UserBody::from(user))).into_response())
+}
+
+fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
+    let settable = Status::parse(raw).filter(|status| matches!(status, Status::Active | Status::Disabled));
+    settable.ok_or_else(|| RuleBroken { code: "invalid_value", message: "must be active or disabled".to_owned() })
+}
+
+/// Delete a user.
+///
+/// For good, and everything that belongs to it. Its sessions end.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.delete",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The user's id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses when the user has another version."),
+    ),
+    responses(
+        (status = 204, description = "The user is gone."),
+        BadInput, SignedIn, UserExists, AdminRemains, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete(Caller(ctx): Caller, UserPath(id): UserPath, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let expected = etag::if_match(&headers)?;
+    users::delete(&ctx, id, expected.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,86 @@
+//! `/.well-known`: what a verifier of our tokens needs.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::Always;
+use super::{Shared, etag};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(jwks)).routes(routes!(metadata))
+}
+
+/// A document that changes seldom, with what caches need to know of it.
+#[derive(Clone)]
+pub(crate) struct Document {
+    tag: String,
+    body: String,
+}
+
+impl Document {
+    pub(crate) fn new(body: String) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
+        let tag = digest.as_ref()[..8].iter().fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
+        Self { tag, body }
+    }
+
+    pub(crate) fn respond(&self, headers: &HeaderMap) -> Response {
+        let metadata = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
+        etag::respond(headers, &self.tag, (metadata, self.body.clone()))
+    }
+}
+
+/// The metadata of the issuer (OpenID Connect Discovery 1.0 §3, RFC 8414 §2), as far as it is served.
+pub(crate) fn metadata_of(issuer: &str) -> Document {
+    Document::new(
+        json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "response_types_supported": [],
+            "grant_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "scopes_supported": denizen_domain::access::Permission::ALL.iter().map(|permission| permission.as_str()).collect::<Vec<_>>(),
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "email", "role", "scope"],
+            "service_documentation": format!("{issuer}/docs"),
+        })
+        .to_string(),
+    )
+}
+
+/// The public keys.
+///
+/// A JWK Set (RFC 7517) to verify access tokens with.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "metadata", operation_id = "metadata.jwks",
+    responses(
+        (status = 200, description = "The keys.", content_type = "application/json", body = Object,
+            example = json!({"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "vW5x", "crv": "P-256", "x": "f83OJ3D2", "y": "x_FEzRu9"}]})),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        Always,
+    ),
+    security(()),
+)]
+async fn jwks(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    shared.jwks.respond(&headers)
+}
+
+/// The metadata of the issuer.
+#[utoipa::path(
+    get, path = "/.well-known/openid-configuration", tag = "metadata", operation_id = "metadata.get",
+    responses(
+        (status = 200, description = "The metadata.", content_type = "application/json", body = Object,
+            example = json!({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"})),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        Always,
+    ),
+    security(()),
+)]
+async fn metadata(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    shared.metadata.respond(&headers)
+}

@@ -1,0 +1,138 @@
+//! From start to stop: migrate, listen, serve, drain, leave.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use denizen_domain::{Services, idempotency};
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{App, store_options};
+use crate::config::Config;
+use crate::http::problem::Chain;
+use crate::listener;
+
+/// How long requests are still accepted after readiness has fallen, so that balancers can notice.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How long the database connections may take to close.
+const CLOSE: Duration = Duration::from_secs(1);
+/// How often answers past their time are removed, and how many at once.
+const PURGE_EVERY: Duration = Duration::from_mins(1);
+const PURGE_BATCH: u32 = 500;
+
+/// Runs the server until it is told to stop (SIGTERM or Ctrl-C); told twice, it leaves at once.
+///
+/// # Errors
+/// When it cannot start: the port is taken, the database is away, the master key does not fit.
+pub async fn serve(mut config: Config) -> anyhow::Result<()> {
+    let address = SocketAddr::new(config.server.host, config.server.port);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    // With port 0 the system has chosen one; links and the issuer name it.
+    config.server.port = listener.local_addr()?.port();
+
+    let store = store_options(&config)?;
+    if config.database.migrate_on_start {
+        store.migrate().await.context("migrating the database")?;
+    }
+    let app = App::open(&config).await?;
+    let mut signals = Signals::listen()?;
+    let stop = CancellationToken::new();
+    let leaving = run(&app, &config, listener, stop.clone());
+    tokio::pin!(leaving);
+    announce(&config);
+
+    tokio::select! {
+        () = &mut leaving => return Ok(()),
+        () = signals.next() => {}
+    }
+    tracing::info!("stopping: no longer ready, finishing what runs");
+    app.drain();
+    let stopping = async {
+        tokio::join!(leaving, async {
+            sleep(DRAIN).await;
+            stop.cancel();
+        });
+    };
+    tokio::select! {
+        () = stopping => tracing::info!("stopped"),
+        () = signals.next() => tracing::warn!("told twice: leaving at once"),
+    }
+    Ok(())
+}
+
+/// Serves on a listener until `stop` is cancelled; returns when the requests in flight are done, at most
+/// `server.shutdown_timeout_s` later, and the database is closed.
+pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: CancellationToken) {
+    let tasks = TaskTracker::new();
+    tasks.spawn(purge(Arc::clone(&app.services), stop.clone()));
+    tasks.close();
+    let patience = Duration::from_secs(config.server.shutdown_timeout_s.into());
+    listener::run(listener, app.router(), &config.limits, &stop, patience).await;
+    let _ = timeout(CLOSE, async {
+        tasks.wait().await;
+        app.services.store.close().await;
+    })
+    .await;
+}
+
+fn announce(config: &Config) {
+    let url = config.server.public_url();
+    let port = config.server.port;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        host = %config.server.host,
+        port,
+        docs = format!("{url}/docs"),
+        "denizen is ready at {url}"
+    );
+}
+
+/// Removes what is past its time, in small batches that let other writers in between.
+async fn purge(services: Arc<Services>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(PURGE_EVERY) => {}
+        }
+        loop {
+            match idempotency::purge(&services, PURGE_BATCH).await {
+                Ok(removed) if removed == u64::from(PURGE_BATCH) && !stop.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "expired idempotency keys were not removed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The wishes to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .context("listening for SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,89 @@
+//! The client's address, as far as trusted proxies tell it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName};
+
+use super::TrustedProxies;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Who holds the other end of the connection: an extension that the listener lays.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// Whose request it is: the peer, or whom a trusted proxy speaks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientAddress(pub(super) Option<IpAddr>);
+
+/// The proxies whose forwarded headers count.
+pub(super) struct Trusted(TrustedProxies);
+
+impl Trusted {
+    pub(super) fn new(networks: TrustedProxies) -> Self {
+        Self(networks)
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+
+    /// From the nearest hop outwards, the first that is not a proxy of ours. What lies beyond it was written
+    /// by the client and proves nothing.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.contains(peer) {
+            return peer;
+        }
+        let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        let mut nearest = peer;
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            let Some(address) = parse(hop.trim()) else { break };
+            nearest = address;
+            if !self.contains(address) {
+                break;
+            }
+        }
+        nearest
+    }
+}
+
+fn parse(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+pub(super) async fn layer(State(trusted): State<Arc<Trusted>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip());
+    let client = peer.map(|peer| trusted.client(peer, request.headers()));
+    request.extensions_mut().insert(ClientAddress(client));
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(peer: &str, forwarded: &[&str], expected: &str) {
+        let trusted = Trusted(vec!["10.0.0.0/8".parse().unwrap()]);
+        let headers = forwarded.iter().map(|line| (X_FORWARDED_FOR, line.parse().unwrap())).collect();
+        let client = trusted.client(peer.parse().unwrap(), &headers);
+        assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded:?}");
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        check("192.0.2.1", &[], "192.0.2.1");
+        check("192.0.2.1", &["198.51.100.7"], "192.0.2.1");
+        check("10.0.0.1", &["198.51.100.7"], "198.51.100.7");
+        check("10.0.0.1", &["1.2.3.4, 198.51.100.7, 10.0.0.2"], "198.51.100.7");
+        check("10.0.0.1", &["1.2.3.4", "198.51.100.7"], "198.51.100.7");
+        check("10.0.0.1", &["nonsense"], "10.0.0.1");
+        check("::ffff:10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7");
+        check("10.0.0.1", &["2001:db8::1"], "2001:db8::1");
+    }
+}

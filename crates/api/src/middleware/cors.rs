@@ -1,0 +1,27 @@
+//! Which origins' pages may call: none unless configuration names them.
+
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+/// The longest that browsers remember a preflight.
+const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
+
+pub(super) fn layer(origins: &[String]) -> tower::util::Either<CorsLayer, tower::layer::util::Identity> {
+    if origins.is_empty() {
+        return tower::util::Either::Right(tower::layer::util::Identity::new());
+    }
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, IDEMPOTENCY_KEY, X_REQUEST_ID])
+        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, X_REQUEST_ID, X_TOTAL_COUNT])
+        .max_age(PREFLIGHT_AGE);
+    tower::util::Either::Left(layer)
+}

@@ -1,0 +1,66 @@
+//! A name for every request, in its answer, its log lines and its error.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use denizen_domain::id::uuid_v7;
+use denizen_infra::clock::{SystemChance, SystemClock};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
+
+use crate::http::problem::Problem;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const BYTES_MAX: usize = 128;
+
+/// The id of a request, as an extension.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) HeaderValue);
+
+impl RequestId {
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// Takes or makes the id, and writes the body of whatever error comes back.
+pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+    let taken = request.headers().get(X_REQUEST_ID).filter(|value| is_harmless(value.as_bytes())).cloned();
+    let id = RequestId(taken.unwrap_or_else(make));
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = next.run(request).await;
+    if let Some(problem) = problem_of(&mut response) {
+        response = problem.render(response, id.as_str());
+    }
+    response.headers_mut().insert(X_REQUEST_ID, id.0);
+    response
+}
+
+/// The problem of an error that a handler, an extractor or a library below has answered with.
+fn problem_of(response: &mut Response) -> Option<Problem> {
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return None;
+    }
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json {
+        return None;
+    }
+    response.headers_mut().remove(CONTENT_LENGTH);
+    Some(Problem::of_status(response.status()))
+}
+
+/// An id from outside goes into the log as it is: nothing that could forge a line or a field.
+fn is_harmless(id: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+    (1..=BYTES_MAX).contains(&id.len()) && id.iter().all(is_plain)
+}
+
+fn make() -> HeaderValue {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let text = uuid_v7(&SystemClock, &SystemChance).as_hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).expect("a UUID is ASCII")
+}

@@ -1,0 +1,32 @@
+//! The span of a request, and one line when it is answered.
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+use super::request_id::RequestId;
+
+/// Opens a span that names the request, its method and its route: never its query or its headers, which may
+/// carry secrets.
+pub(super) async fn layer(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let span = tracing::info_span!(
+        "request",
+        id = id.as_ref().map(RequestId::as_str),
+        method = %request.method(),
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+    );
+    async move {
+        let response = next.run(request).await;
+        let status = response.status().as_u16();
+        match status {
+            500.. => tracing::warn!(status, "answered"),
+            _ => tracing::debug!(status, "answered"),
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}

@@ -1,0 +1,3 @@
+SELECT count(*) AS "count!"
+FROM users
+WHERE created_at > $1

@@ -1,0 +1,14 @@
+SELECT
+    id,
+    email,
+    email_verified,
+    name,
+    role,
+    status,
+    created_at,
+    updated_at,
+    last_sign_in_at,
+    version,
+    attributes
+FROM users
+WHERE email = $1

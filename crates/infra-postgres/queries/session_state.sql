@@ -1,0 +1,9 @@
+SELECT
+    sessions.user_id,
+    users.role,
+    users.status,
+    sessions.expires_at,
+    sessions.ended_at IS NOT NULL AS "is_ended!"
+FROM sessions
+JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = $1

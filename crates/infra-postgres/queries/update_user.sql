@@ -1,0 +1,12 @@
+UPDATE users
+SET email = $2,
+    email_verified = $3,
+    name = $4,
+    name_key = $5,
+    role = $6,
+    status = $7,
+    attributes = $8,
+    updated_at = $9,
+    last_sign_in_at = $10,
+    version = $11
+WHERE id = $1

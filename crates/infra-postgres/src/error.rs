@@ -1,0 +1,67 @@
+//! From what PostgreSQL says to what the store's caller can do about it.
+
+use denizen_domain::store::StoreError;
+use sqlx::migrate::MigrateError;
+
+/// Says whether the database may recover by itself.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    if is_unavailable(&error) { unavailable(error) } else { broken(error) }
+}
+
+/// The same for what went wrong while migrating.
+pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => store_error(error),
+        MigrateError::ExecuteMigration(ref source, _) if is_unavailable(source) => unavailable(error),
+        _ => broken(error),
+    }
+}
+
+/// The database is not there or cannot work.
+pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Unavailable(error.into())
+}
+
+/// The database answered what cannot be.
+pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Broken(error.into())
+}
+
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        // A server that goes down in the middle of an answer.
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_recoverable(&code)),
+        _ => false,
+    }
+}
+
+/// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn is_recoverable(code: &str) -> bool {
+    match code.get(..2) {
+        // Connection lost; out of disk, memory or connections; shutting down, starting up, or out of time.
+        Some("08" | "53" | "57") => true,
+        // Serialization failure, deadlock, a standby, idle for too long.
+        _ => matches!(code, "40001" | "40P01" | "25006" | "25P03"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_recoverable;
+
+    #[test]
+    fn what_passes_by_itself_is_unavailable() {
+        for code in ["08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "25006"] {
+            assert!(is_recoverable(code), "{code}");
+        }
+        for code in ["23505", "42P01", "22021", "XX001", ""] {
+            assert!(!is_recoverable(code), "{code}");
+        }
+    }
+}

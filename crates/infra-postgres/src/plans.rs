@@ -1,0 +1,129 @@
+//! What PostgreSQL does for the queries on users: it goes by an index and never reads the whole table.
+
+use denizen_testkit::postgres::PostgresDatabase;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, Row, raw_sql};
+
+use crate::{PostgresOptions, migrate};
+
+/// A page without a cursor, then from a cursor: `$1` to `$5` of every list.
+const WINDOWS: [&str; 2] = [
+    "9223372036854775807, 'ffffffff-ffff-ffff-ffff-ffffffffffff', -9223372036854775808, 21, 0",
+    "2500, '00000000-0000-0000-0000-000000000000', -9223372036854775808, 21, 0",
+];
+const ALL: &str = "-9223372036854775808";
+const USER: &str = "'00000000-0000-7000-8000-000000000000'";
+
+/// What a query must go by, with values for its parameters; `W` stands for a window.
+struct Check {
+    name: &'static str,
+    sql: &'static str,
+    values: String,
+    indexes: &'static [&'static str],
+}
+
+macro_rules! check {
+    ($name:literal ($values:expr): $($index:literal),+) => {
+        Check {
+            name: $name,
+            sql: include_str!(concat!("../queries/", $name, ".sql")),
+            values: $values.to_string(),
+            indexes: &[$($index),+],
+        }
+    };
+}
+
+fn checks() -> Vec<Check> {
+    vec![
+        check!("find_user"(USER): "users_pkey"),
+        check!("lock_user"(USER): "users_pkey"),
+        check!("find_user_by_email"("'user7@example.com'"): "users_by_email"),
+        check!("session_state"(USER): "sessions_pkey", "users_pkey"),
+        check!("has_other_active_admin"(format!("'admin', 'active', {USER}")): "users_by_role_status"),
+        check!("list_users"("W"): "users_by_created"),
+        check!("list_users_by_role"("W, 'admin'"): "users_by_role"),
+        check!("list_users_by_status"("W, 'invited'"): "users_by_status"),
+        check!("list_users_by_role_status"("W, 'admin', 'active'"): "users_by_role_status"),
+        check!("list_users_by_email"("W, 'user7@example.com', NULL, NULL, 'u', 'v'"): "users_by_email"),
+        check!("list_users_by_prefix"("W, 'user77', 'user78', NULL, NULL"): "users_by_email", "users_by_name"),
+        check!("count_users"(ALL): "users_by_created"),
+        check!("count_users_by_role"(format!("{ALL}, 'admin'")): "users_by_role"),
+        check!("count_users_by_status"(format!("{ALL}, 'invited'")): "users_by_status"),
+        check!("count_users_by_role_status"(format!("{ALL}, 'admin', 'active'")): "users_by_role_status"),
+        check!("count_users_by_email"(format!("{ALL}, 'user7@example.com', NULL, NULL, NULL, NULL")): "users_by_email"),
+        check!("count_users_by_prefix"(format!("{ALL}, 'user77', 'user78', 'user', NULL")): "users_by_email", "users_by_name"),
+    ]
+}
+
+#[tokio::test]
+async fn no_query_reads_the_whole_users_table() {
+    let database = PostgresDatabase::create().await;
+    let options = PostgresOptions::new(database.url());
+    migrate(&options).await.unwrap();
+    let mut connection = options.connect_pooled().unwrap().connect().await.unwrap();
+    load(&mut connection).await;
+    for check in checks() {
+        for window in WINDOWS {
+            let values = check.values.replace('W', window);
+            let plan = explain(&mut connection, check.sql, &values).await;
+            let name = check.name;
+            assert!(!plan.contains("Seq Scan"), "{name} reads it all:\n{plan}");
+            for index in check.indexes {
+                let is_used = [" using ", " on "].iter().any(|word| plan.contains(&format!("{word}{index}")));
+                assert!(is_used, "{name} does not go by {index}:\n{plan}");
+            }
+            // Only a prefix, whose matches lie in two places, is sorted after the fact.
+            let is_sorted_by_index =
+                !plan.contains("Sort Key") || name.ends_with("_prefix") || name.ends_with("_email");
+            assert!(is_sorted_by_index, "{name} sorts:\n{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_common_value_is_no_reason_to_read_the_whole_table() {
+    let database = PostgresDatabase::create().await;
+    let options = PostgresOptions::new(database.url());
+    migrate(&options).await.unwrap();
+    let mut connection = options.connect_pooled().unwrap().connect().await.unwrap();
+    load(&mut connection).await;
+    for (sql, values) in [
+        (include_str!("../queries/list_users_by_role.sql"), "W, 'user'"),
+        (include_str!("../queries/list_users_by_status.sql"), "W, 'active'"),
+        (include_str!("../queries/list_users_by_prefix.sql"), "W, 'u', 'v', NULL, NULL"),
+        (include_str!("../queries/count_users_by_prefix.sql"), "0, 'u', 'v', NULL, NULL"),
+    ] {
+        let plan = explain(&mut connection, sql, &values.replace('W', WINDOWS[0])).await;
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
+#[test]
+fn every_list_and_count_is_checked() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/queries")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_read = ["find_", "lock_", "list_", "count_", "has_"].iter().any(|verb| name.starts_with(verb));
+        assert!(!is_read || checks().iter().any(|check| check.name == name), "{name} has no plan in this test");
+    }
+}
+
+/// Five thousand users, a few of them special, and what the planner needs to know of them.
+async fn load(connection: &mut PgConnection) {
+    let sql = "
+        INSERT INTO users
+        SELECT md5(n::text)::uuid, 'user' || n || '@example.com', false, 'Name ' || n, 'name ' || n,
+            CASE WHEN n % 500 = 0 THEN 'admin' ELSE 'user' END,
+            CASE WHEN n % 200 = 0 THEN 'invited' ELSE 'active' END,
+            n, n, NULL, 1, '{}'
+        FROM generate_series(1, 5000) AS n;
+        INSERT INTO sessions
+        SELECT md5(n::text)::uuid, md5(n::text)::uuid, 0, n, n, n, n FROM generate_series(1, 5000) AS n;
+        ANALYZE";
+    connection.execute(raw_sql(sql)).await.unwrap();
+}
+
+async fn explain(connection: &mut PgConnection, sql: &str, values: &str) -> String {
+    let script = format!("PREPARE checked AS {sql}; EXPLAIN EXECUTE checked({values}); DEALLOCATE checked");
+    let lines = raw_sql(AssertSqlSafe(script)).fetch_all(connection).await.unwrap();
+    lines.iter().map(|line| line.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,4 @@
+INSERT INTO sessions (
+    id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, address, user_agent
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -1,0 +1,23 @@
+-- $1, $2: the place before which the page begins; $3: created after; $4: limit; $5: offset.
+-- $6: the address; $7: role; $8: status; $9, $10: the range of the prefix, half open. Null does not narrow.
+SELECT
+    id AS "id: Uuid",
+    email,
+    email_verified AS "email_verified: bool",
+    name,
+    role,
+    status,
+    created_at,
+    updated_at,
+    last_sign_in_at,
+    version,
+    attributes
+FROM users INDEXED BY users_by_email
+WHERE email = $6
+    AND created_at > $3
+    AND (created_at, id) < ($1, $2)
+    AND ($7 IS NULL OR role = $7)
+    AND ($8 IS NULL OR status = $8)
+    AND ($9 IS NULL OR (email >= $9 AND email < $10) OR (name_key >= $9 AND name_key < $10))
+ORDER BY created_at DESC, id DESC
+LIMIT $4 OFFSET $5

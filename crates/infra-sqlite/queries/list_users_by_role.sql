@@ -1,0 +1,19 @@
+-- $1, $2: the place before which the page begins; $3: created after; $4: limit; $5: offset.
+SELECT
+    id AS "id: Uuid",
+    email,
+    email_verified AS "email_verified: bool",
+    name,
+    role,
+    status,
+    created_at,
+    updated_at,
+    last_sign_in_at,
+    version,
+    attributes
+FROM users INDEXED BY users_by_role
+WHERE role = $6
+    AND created_at > $3
+    AND (created_at, id) < ($1, $2)
+ORDER BY created_at DESC, id DESC
+LIMIT $4 OFFSET $5

@@ -1,0 +1,66 @@
+//! From what SQLite says to what the store's caller can do about it.
+
+use denizen_domain::store::StoreError;
+use sqlx::migrate::MigrateError;
+
+// https://www.sqlite.org/rescode.html
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READONLY: i32 = 8;
+const IOERR: i32 = 10;
+const FULL: i32 = 13;
+const CANTOPEN: i32 = 14;
+const PROTOCOL: i32 = 15;
+
+/// Says whether the database may recover by itself.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    if is_unavailable(&error) { unavailable(error) } else { broken(error) }
+}
+
+/// The same for what went wrong while migrating.
+pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => store_error(error),
+        MigrateError::ExecuteMigration(ref source, _) if is_unavailable(source) => unavailable(error),
+        _ => broken(error),
+    }
+}
+
+/// The database is not there or cannot work.
+pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Unavailable(error.into())
+}
+
+/// The database answered what cannot be.
+pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Broken(error.into())
+}
+
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse().ok()).is_some_and(is_recoverable),
+        _ => false,
+    }
+}
+
+fn is_recoverable(extended_code: i32) -> bool {
+    // The primary result code is the low byte of the extended one.
+    matches!(extended_code & 0xFF, BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN | PROTOCOL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_recoverable;
+
+    #[test]
+    fn extended_codes_count_as_their_primary_one() {
+        assert!(is_recoverable(5), "SQLITE_BUSY");
+        assert!(is_recoverable(517), "SQLITE_BUSY_SNAPSHOT");
+        assert!(is_recoverable(13), "SQLITE_FULL");
+        assert!(is_recoverable(1034), "SQLITE_IOERR_FSYNC");
+        assert!(is_recoverable(8), "SQLITE_READONLY");
+        assert!(!is_recoverable(11), "SQLITE_CORRUPT");
+        assert!(!is_recoverable(2067), "SQLITE_CONSTRAINT_UNIQUE");
+    }
+}

@@ -1,0 +1,100 @@
+//! Sessions in SQLite. Live is what has neither ended nor expired.
+
+use async_trait::async_trait;
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::sessions::store::{SessionReads, SessionWrites};
+use denizen_domain::sessions::{EndReason, Session, SessionState};
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+use sqlx::{query, query_file, query_file_as};
+use uuid::Uuid;
+
+use crate::codec::SessionStateRow;
+use crate::error::store_error;
+use crate::tx::SqliteTx;
+
+#[async_trait]
+impl SessionReads for SqliteTx {
+    async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError> {
+        let id = id.as_uuid();
+        let sql = include_str!("../queries/session_state.sql");
+        if let Ok(found) = self.find_in_place(sql, id, SessionStateRow::read_in_place) {
+            return found.map(SessionState::try_from).transpose();
+        }
+        let query = query_file_as!(SessionStateRow, "queries/session_state.sql", id);
+        let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        row.map(SessionState::try_from).transpose()
+    }
+}
+
+#[async_trait]
+impl SessionWrites for SqliteTx {
+    async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        let (id, user) = (session.id.as_uuid(), session.user_id.as_uuid());
+        let created_at = session.created_at.as_micros();
+        let refreshed_at = session.refreshed_at.as_micros();
+        let idle_expires_at = session.idle_expires_at.as_micros();
+        let expires_at = session.expires_at.as_micros();
+        let address = session.origin.address.map(|address| address.to_string());
+        let user_agent = session.origin.user_agent.as_deref();
+        let query = query_file!(
+            "queries/insert_session.sql",
+            id,
+            user,
+            session.generation,
+            created_at,
+            refreshed_at,
+            idle_expires_at,
+            expires_at,
+            address,
+            user_agent
+        );
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError> {
+        let (id, reason, at) = (id.as_uuid(), reason.as_str(), at.as_micros());
+        let query = query!(
+            "UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE id = $1 AND ended_at IS NULL AND expires_at > $3",
+            id,
+            reason,
+            at
+        );
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn end_user_sessions(&mut self, user: UserId, reason: EndReason, at: Timestamp) -> Result<u64, StoreError> {
+        let (user, reason, at) = (user.as_uuid(), reason.as_str(), at.as_micros());
+        let query = query!(
+            "UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3",
+            user,
+            reason,
+            at
+        );
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn end_other_sessions(
+        &mut self,
+        user: UserId,
+        keep: SessionId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (user, keep, reason, at) = (user.as_uuid(), keep.as_uuid(), reason.as_str(), at.as_micros());
+        let query = query!(
+            "UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND id <> $4",
+            user,
+            reason,
+            at,
+            keep
+        );
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+}

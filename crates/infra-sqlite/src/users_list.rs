@@ -1,0 +1,117 @@
+//! Lists of users. The most selective filter picks the query, and with it the index; the others narrow it.
+
+use denizen_domain::page::Page;
+use denizen_domain::roles::RoleName;
+use denizen_domain::users::{EmailAddress, Status, UserFilter};
+use sqlx::{SqliteConnection, query_file_as, query_file_scalar};
+use uuid::Uuid;
+
+use crate::codec::{PrefixRange, UserRow, Window, created_after};
+
+/// The rows of one page, newest first.
+pub(crate) async fn page(
+    connection: &mut SqliteConnection,
+    filter: &UserFilter,
+    page: Page,
+) -> sqlx::Result<Vec<UserRow>> {
+    let Window { before_created_at: at, before_id: id, created_after: since, limit, offset } =
+        Window::new(filter, page);
+    let role = filter.role.as_ref().map(RoleName::as_str);
+    let status = filter.status.map(Status::as_str);
+    let range = PrefixRange::of(filter);
+    let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+
+    if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
+        let sql = query_file_as!(
+            UserRow,
+            "queries/list_users_by_email.sql",
+            at,
+            id,
+            since,
+            limit,
+            offset,
+            email,
+            role,
+            status,
+            from,
+            to
+        );
+        return sql.fetch_all(connection).await;
+    }
+    if range.is_some() {
+        let sql = query_file_as!(
+            UserRow,
+            "queries/list_users_by_prefix.sql",
+            at,
+            id,
+            since,
+            limit,
+            offset,
+            from,
+            to,
+            role,
+            status
+        );
+        return sql.fetch_all(connection).await;
+    }
+    match (role, status) {
+        (Some(role), Some(status)) => {
+            let sql = query_file_as!(
+                UserRow,
+                "queries/list_users_by_role_status.sql",
+                at,
+                id,
+                since,
+                limit,
+                offset,
+                role,
+                status
+            );
+            sql.fetch_all(connection).await
+        }
+        (Some(role), None) => {
+            query_file_as!(UserRow, "queries/list_users_by_role.sql", at, id, since, limit, offset, role)
+                .fetch_all(connection)
+                .await
+        }
+        (None, Some(status)) => {
+            query_file_as!(UserRow, "queries/list_users_by_status.sql", at, id, since, limit, offset, status)
+                .fetch_all(connection)
+                .await
+        }
+        (None, None) => {
+            query_file_as!(UserRow, "queries/list_users.sql", at, id, since, limit, offset).fetch_all(connection).await
+        }
+    }
+}
+
+/// How many users pass the filter.
+pub(crate) async fn count(connection: &mut SqliteConnection, filter: &UserFilter) -> sqlx::Result<i64> {
+    let since = created_after(filter);
+    let role = filter.role.as_ref().map(RoleName::as_str);
+    let status = filter.status.map(Status::as_str);
+    let range = PrefixRange::of(filter);
+    let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+
+    if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
+        let sql = query_file_scalar!("queries/count_users_by_email.sql", since, email, role, status, from, to);
+        return sql.fetch_one(connection).await;
+    }
+    if range.is_some() {
+        let sql = query_file_scalar!("queries/count_users_by_prefix.sql", since, from, to, role, status);
+        return sql.fetch_one(connection).await;
+    }
+    match (role, status) {
+        (Some(role), Some(status)) => {
+            let sql = query_file_scalar!("queries/count_users_by_role_status.sql", since, role, status);
+            sql.fetch_one(connection).await
+        }
+        (Some(role), None) => {
+            query_file_scalar!("queries/count_users_by_role.sql", since, role).fetch_one(connection).await
+        }
+        (None, Some(status)) => {
+            query_file_scalar!("queries/count_users_by_status.sql", since, status).fetch_one(connection).await
+        }
+        (None, None) => query_file_scalar!("queries/count_users.sql", since).fetch_one(connection).await,
+    }
+}

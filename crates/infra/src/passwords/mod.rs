@@ -1,0 +1,160 @@
+//! Argon2id (RFC 9106) behind bounded admission.
+
+mod admission;
+mod phc;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
+use denizen_domain::ports::{HashError, PasswordHasher, Random, Verdict};
+use zeroize::Zeroizing;
+
+pub use admission::AdmissionLimits;
+use admission::Admission;
+use phc::Encoded;
+
+/// What a hash of today costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+/// Hashes with Argon2id, off the async threads, a fixed number at once.
+pub struct Argon2Hasher {
+    cost: Cost,
+    admission: Admission,
+    random: Arc<dyn Random>,
+}
+
+/// The cost is not one that Argon2 can have.
+#[derive(Debug, thiserror::Error)]
+#[error("the argon2 parameters are out of range")]
+pub struct CostError(#[source] argon2::Error);
+
+impl Argon2Hasher {
+    /// A hasher with today's cost.
+    ///
+    /// # Errors
+    /// When the parameters contradict each other.
+    pub fn new(cost: Cost, limits: AdmissionLimits, random: Arc<dyn Random>) -> Result<Self, CostError> {
+        phc::params(cost).map_err(CostError)?;
+        Ok(Self { cost, admission: Admission::new(limits), random })
+    }
+
+    async fn derive(&self, password: &str, like: Encoded) -> Result<Encoded, HashError> {
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        self.admission.run(move |memory| like.derive(&password, memory)).await?.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for Argon2Hasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        let mut salt = [0; phc::SALT_BYTES];
+        self.random.fill(&mut salt);
+        let hashed = self.derive(password.expose(), Encoded::unhashed(self.cost, &salt)).await?;
+        Ok(PasswordHash::from_encoded(hashed.to_string()))
+    }
+
+    async fn verify(&self, attempt: &PasswordAttempt, stored: &PasswordHash) -> Result<Verdict, HashError> {
+        let stored = Encoded::parse(stored.expose()).map_err(failed)?;
+        let is_outdated = stored.cost != self.cost || !stored.is_argon2id();
+        let derived = self.derive(attempt.expose(), stored.clone()).await?;
+        Ok(match verify_slices_are_equal(&derived.output, &stored.output) {
+            Err(_) => Verdict::Wrong,
+            Ok(()) if is_outdated => Verdict::RightButOutdated,
+            Ok(()) => Verdict::Right,
+        })
+    }
+
+    async fn verify_nobody(&self, attempt: &PasswordAttempt) -> Result<(), HashError> {
+        self.derive(attempt.expose(), Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES])).await.map(drop)
+    }
+
+    fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str> {
+        Encoded::parse(encoded).map_err(|unreadable| unreadable.0)?;
+        Ok(PasswordHash::from_encoded(encoded.to_owned()))
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> HashError {
+    HashError::Failed(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::SystemChance;
+
+    const CHEAP: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn hasher(cost: Cost, queue: u32) -> Argon2Hasher {
+        let limits = AdmissionLimits { concurrency: 1, queue, deadline: Duration::from_secs(30) };
+        Argon2Hasher::new(cost, limits, Arc::new(SystemChance)).unwrap()
+    }
+
+    fn attempt(raw: &str) -> PasswordAttempt {
+        PasswordAttempt::parse(&raw.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_password_verifies_and_a_higher_cost_outdates_it() {
+        let stored = hasher(CHEAP, 4).hash(&Password::parse(&"correct horse".into(), 8).unwrap()).await.unwrap();
+        assert!(stored.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+        let verdict = async |hasher: &Argon2Hasher, raw| hasher.verify(&attempt(raw), &stored).await.unwrap();
+        assert_eq!(verdict(&hasher(CHEAP, 4), "correct horse").await, Verdict::Right);
+        assert_eq!(verdict(&hasher(CHEAP, 4), "correct horsf").await, Verdict::Wrong);
+        let dearer = Cost { iterations: 2, ..CHEAP };
+        assert_eq!(verdict(&hasher(dearer, 4), "correct horse").await, Verdict::RightButOutdated);
+    }
+
+    // The reference implementation's own vectors: phc-winner-argon2, src/test.c.
+    #[tokio::test]
+    async fn hashes_of_the_reference_implementation_verify() {
+        for encoded in [
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA",
+        ] {
+            let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
+            let verdict = hasher(CHEAP, 4).verify(&attempt("password"), &adopted).await.unwrap();
+            assert_eq!(verdict, Verdict::RightButOutdated, "{encoded}");
+        }
+    }
+
+    #[test]
+    fn dangerous_costs_and_other_encodings_are_not_adopted() {
+        for encoded in [
+            "", "$argon2id$", "$2b$10$abcdefghijklmnopqrstuv",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$v=19$m=65536,t=99,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$v=19$m=65536,t=2,p=64$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+        ] {
+            assert!(hasher(CHEAP, 4).adopt(encoded).is_err(), "{encoded}");
+        }
+    }
+
+    #[tokio::test]
+    async fn work_beyond_the_queue_is_refused_and_the_rest_is_done() {
+        let hasher = Arc::new(hasher(Cost { memory_kib: 8192, ..CHEAP }, 3));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let hasher = Arc::clone(&hasher);
+            tasks.spawn(async move { hasher.verify_nobody(&attempt("anything")).await });
+        }
+        let outcomes = tasks.join_all().await;
+        let refused = outcomes.iter().filter(|o| matches!(o, Err(HashError::Overloaded { retry_after_s: 1.. }))).count();
+        let done = outcomes.iter().filter(|o| o.is_ok()).count();
+        assert_eq!(done + refused, 20);
+        assert!(done >= 4 && refused >= 1, "{done} done, {refused} refused");
+    }
+}

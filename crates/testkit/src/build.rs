@@ -1,0 +1,65 @@
+//! Made-up users and sessions: valid, distinct, and the same at every call. Change what a test is about:
+//! `User { role: RoleName::admin(), ..build::user(1) }`.
+
+use denizen_domain::access::Origin;
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::roles::RoleName;
+use denizen_domain::sessions::Session;
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User};
+use uuid::Uuid;
+
+/// When made-up things begin: 2026-01-01T00:00:00Z.
+pub const EPOCH: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+
+/// A moment so many seconds after [`EPOCH`].
+#[must_use]
+pub const fn moment(seconds: u32) -> Timestamp {
+    EPOCH.plus_seconds(seconds)
+}
+
+/// The `n`th user: `user{n}@example.com`, created `n` seconds after [`EPOCH`].
+#[must_use]
+pub fn user(n: u32) -> User {
+    User {
+        id: UserId::from_uuid(id(n, 1)),
+        email: EmailAddress::from_stored(format!("user{n}@example.com")),
+        email_verified: false,
+        name: DisplayName::from_stored(format!("User {n}")),
+        role: RoleName::user(),
+        status: Status::Active,
+        attributes: Attributes::default(),
+        created_at: moment(n),
+        updated_at: moment(n),
+        last_sign_in_at: None,
+        version: 1,
+    }
+}
+
+/// The `n`th user, as an active admin.
+#[must_use]
+pub fn admin(n: u32) -> User {
+    User { role: RoleName::admin(), ..user(n) }
+}
+
+/// The `n`th session, opened by the user `n` seconds after [`EPOCH`], for an hour at most.
+#[must_use]
+pub fn session(user: &User, n: u32) -> Session {
+    Session {
+        id: SessionId::from_uuid(id(n, 2)),
+        user_id: user.id,
+        generation: 0,
+        created_at: moment(n),
+        refreshed_at: moment(n),
+        idle_expires_at: moment(n).plus_seconds(1_800),
+        expires_at: moment(n).plus_seconds(3_600),
+        origin: Origin::default(),
+    }
+}
+
+fn id(n: u32, kind: u8) -> Uuid {
+    let millis = moment(n).as_micros().cast_unsigned() / 1_000;
+    let mut chance = [kind; 10];
+    chance[..4].copy_from_slice(&n.to_be_bytes());
+    uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid()
+}

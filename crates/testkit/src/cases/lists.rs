@@ -1,0 +1,191 @@
+//! Lists of users: every answer is compared with a plain filter and sort.
+
+use denizen_domain::page::{PAGE_MAX, Page, Position, Start};
+use denizen_domain::roles::RoleName;
+use denizen_domain::store::Store;
+use denizen_domain::users::{DisplayName, EmailAddress, Status, User, UserFilter, search_key};
+
+use super::insert;
+use crate::{Fixture, build};
+
+pub async fn the_newest_come_first(f: Fixture) {
+    // Neither the order of insertion nor that of the ids.
+    insert(&*f.store, &[build::user(2), build::user(3), User { created_at: build::moment(9), ..build::user(1) }]).await;
+    let listed = list(&*f.store, &UserFilter::default(), Page::new(None, None, None).unwrap()).await;
+    let names: Vec<_> = listed.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["User 1", "User 3", "User 2"]);
+}
+
+pub async fn every_walk_finds_the_same_users(f: Fixture) {
+    let users = population();
+    insert(&*f.store, &users).await;
+    let filters = [
+        UserFilter::default(),
+        UserFilter { role: Some(RoleName::user()), ..UserFilter::default() },
+        UserFilter { status: Some(Status::Active), ..UserFilter::default() },
+        UserFilter { role: Some(RoleName::user()), status: Some(Status::Disabled), ..UserFilter::default() },
+        UserFilter { prefix: Some("user".to_owned()), ..UserFilter::default() },
+        UserFilter { prefix: Some("a".to_owned()), status: Some(Status::Active), ..UserFilter::default() },
+    ];
+    for filter in &filters {
+        let expected = expected(&users, filter);
+        for limit in [1, 7, PAGE_MAX] {
+            assert_eq!(walk_by_offset(&*f.store, filter, limit).await, expected, "by offset, {limit}, {filter:?}");
+            assert_eq!(walk_by_cursor(&*f.store, filter, limit).await, expected, "by cursor, {limit}, {filter:?}");
+        }
+    }
+}
+
+pub async fn filters_narrow_alone_and_together(f: Fixture) {
+    let users = population();
+    insert(&*f.store, &users).await;
+    let mut read = f.store.read().await.unwrap();
+    let page = Page::new(Some(PAGE_MAX), None, None).unwrap();
+    for filter in every_filter() {
+        let expected = expected(&users, &filter);
+        assert_eq!(read.list_users(&filter, page).await.unwrap(), expected, "{filter:?}");
+        assert_eq!(read.count_users(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+    }
+}
+
+pub async fn a_prefix_is_taken_literally(f: Fixture) {
+    let named = |n, name: &str| User { name: DisplayName::parse(name).unwrap(), ..build::user(n) };
+    let users = [
+        named(1, "100% Ada"),
+        named(2, "100 Ada"),
+        named(3, "_under"),
+        named(4, "xunder"),
+        named(5, "Ünal"),
+        named(6, "ünal zwei"),
+        named(7, "u\u{308}ber"),
+        named(8, "👩‍🚀 Ada"),
+        named(9, "王小明"),
+        named(10, "O'Neil \\ \"x\""),
+        named(11, "user11@example.com"),
+        named(12, "ﬁne"),
+    ];
+    insert(&*f.store, &users).await;
+    let found = async |prefix: &str| {
+        let filter = UserFilter { prefix: Some(search_key(prefix)), ..UserFilter::default() };
+        let listed = list(&*f.store, &filter, Page::new(None, None, None).unwrap()).await;
+        let count = f.store.read().await.unwrap().count_users(&filter).await.unwrap();
+        assert_eq!(count, listed.len() as u64, "{prefix:?}");
+        let number =
+            |user: &User| user.email.as_str()["user".len()..].split('@').next().unwrap().parse::<u32>().unwrap();
+        listed.iter().map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(found("100%").await, [1]);
+    assert_eq!(found("100").await, [2, 1]);
+    assert_eq!(found("%").await, [] as [u32; 0]);
+    assert_eq!(found("_").await, [3]);
+    assert_eq!(found("ÜN").await, [6, 5]);
+    assert_eq!(found("ü").await, [7, 6, 5]);
+    assert_eq!(found("👩").await, [8]);
+    assert_eq!(found("王").await, [9]);
+    assert_eq!(found("o'neil \\").await, [10]);
+    assert_eq!(found("FINE").await, [12]);
+    // By address and by name: one user, once.
+    assert_eq!(found("user11@example.com").await, [11]);
+    assert_eq!(found("user1").await, [12, 11, 10, 1]);
+    assert_eq!(found("").await.len(), users.len());
+    for prefix in ["\0", "user1\0", "ada\0b", "\u{10FFFF}", "zzz", "' OR 1=1 --", &"u".repeat(5_000)] {
+        assert_eq!(found(prefix).await, [] as [u32; 0], "{prefix:?}");
+    }
+}
+
+pub async fn pages_have_their_bounds(f: Fixture) {
+    let users: Vec<_> = (0..3).map(build::user).collect();
+    insert(&*f.store, &users).await;
+    let size = async |page| list(&*f.store, &UserFilter::default(), page).await.len();
+    let at = |limit, start| Page { limit, start };
+    assert_eq!(size(at(PAGE_MAX + 1, Start::Offset(0))).await, 3, "a use case asks for one more than a page");
+    assert_eq!(size(at(2, Start::Offset(2))).await, 1);
+    assert_eq!(size(at(2, Start::Offset(3))).await, 0);
+    assert_eq!(size(at(2, Start::Offset(1_000_000))).await, 0);
+    assert_eq!(size(at(2, Start::After(users[0].position()))).await, 0, "after the oldest");
+    assert_eq!(size(at(9, Start::After(users[2].position()))).await, 2, "after the newest");
+    // A cursor to somebody deleted since is still a place.
+    let between = Position { created_at: users[1].created_at, id: uuid::Uuid::nil() };
+    assert_eq!(size(at(9, Start::After(between))).await, 1);
+}
+
+/// Users of every role and status, some created in the same microsecond.
+fn population() -> Vec<User> {
+    let names = ["Ada", "adam", "Ünal", "User", "Bob", "Zoë"];
+    (0..60)
+        .map(|n| {
+            let role = if n % 7 == 0 { RoleName::admin() } else { RoleName::user() };
+            let status = Status::ALL[n as usize % 3];
+            let name = format!("{} {n}", names[n as usize % names.len()]);
+            let name = DisplayName::parse(&name).unwrap();
+            User { role, status, name, created_at: build::moment(n / 4), ..build::user(n) }
+        })
+        .collect()
+}
+
+/// Every filter alone, and every combination of them.
+fn every_filter() -> Vec<UserFilter> {
+    let emails = [None, Some(build::user(14).email), Some(EmailAddress::from_stored("no@example.com".to_owned()))];
+    let prefixes = [None, Some("ad"), Some("user1"), Some("ün"), Some("")];
+    let roles = [None, Some(RoleName::admin()), Some(RoleName::user())];
+    let statuses = [None, Some(Status::Active), Some(Status::Invited)];
+    let moments = [None, Some(build::moment(3)), Some(build::moment(99))];
+    let mut filters = Vec::new();
+    for email in &emails {
+        for prefix in prefixes {
+            for role in &roles {
+                for status in statuses {
+                    for created_after in moments {
+                        let (email, prefix, role) = (email.clone(), prefix.map(str::to_owned), role.clone());
+                        filters.push(UserFilter { email, prefix, role, status, created_after });
+                    }
+                }
+            }
+        }
+    }
+    filters
+}
+
+fn expected(users: &[User], filter: &UserFilter) -> Vec<User> {
+    let passes = |user: &&User| {
+        let has_prefix = |prefix: &String| {
+            user.email.as_str().starts_with(prefix) || search_key(user.name.as_str()).starts_with(prefix)
+        };
+        filter.email.as_ref().is_none_or(|email| *email == user.email)
+            && filter.prefix.as_ref().is_none_or(has_prefix)
+            && filter.role.as_ref().is_none_or(|role| *role == user.role)
+            && filter.status.is_none_or(|status| status == user.status)
+            && filter.created_after.is_none_or(|moment| user.created_at > moment)
+    };
+    let mut expected: Vec<User> = users.iter().filter(passes).cloned().collect();
+    expected.sort_by_key(|user| std::cmp::Reverse((user.created_at, user.id)));
+    expected
+}
+
+async fn list(store: &dyn Store, filter: &UserFilter, page: Page) -> Vec<User> {
+    store.read().await.unwrap().list_users(filter, page).await.unwrap()
+}
+
+async fn walk_by_offset(store: &dyn Store, filter: &UserFilter, limit: u32) -> Vec<User> {
+    let mut found = Vec::new();
+    loop {
+        let start = Start::Offset(u32::try_from(found.len()).unwrap());
+        let page = list(store, filter, Page { limit, start }).await;
+        if page.is_empty() {
+            return found;
+        }
+        found.extend(page);
+    }
+}
+
+async fn walk_by_cursor(store: &dyn Store, filter: &UserFilter, limit: u32) -> Vec<User> {
+    let mut found: Vec<User> = Vec::new();
+    loop {
+        let start = found.last().map_or(Start::Offset(0), |last| Start::After(last.position()));
+        let page = list(store, filter, Page { limit, start }).await;
+        if page.is_empty() {
+            return found;
+        }
+        found.extend(page);
+    }
+}

@@ -1,0 +1,99 @@
+//! `GET /api/v1/users/{id}` with a token, on SQLite, against a bare handler that answers the same JSON.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use super::client::{Client, request};
+use super::load::{Outcome, Plan, run};
+use super::server::{ADMIN, Binary, Server, Site};
+use super::{Row, Scale, median, ms};
+
+/// How many clients ask at once.
+const CLIENTS: usize = 64;
+/// How often each side is measured, in turns.
+const ROUNDS: usize = 3;
+/// How long each time, in seconds.
+const ROUND_S: u64 = 5;
+/// How long each side is warmed up, in seconds.
+const WARM_UP_S: u64 = 1;
+
+const SHARE_MIN: f64 = 0.4;
+
+pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    println!("read: {ROUNDS} rounds of {:?} on each side, {CLIENTS} clients", scale.time(ROUND_S));
+    let site = Site::new(binary, None).await?;
+    let (server, _) = site.start().await?;
+    let (token, id) = server.sign_in(ADMIN).await?;
+    let asked = request("GET", &format!("/api/v1/users/{id}"), Some(&token), None);
+
+    let mut client = Client::connect(server.address).await?;
+    ensure!(client.send(&asked).await? == 200, "the account is not there: {}", String::from_utf8_lossy(client.body()));
+    let bare = start_bare(client.body()).await?;
+    let real_body = client.body().to_vec();
+    client = Client::connect(bare.address).await?;
+    ensure!(client.send(&asked).await? == 200, "the bare handler refuses");
+    ensure!(client.body() == real_body, "the bare handler answers something else");
+
+    let plan = |address, duration| Plan {
+        address,
+        requests: Arc::new(vec![asked.clone()]),
+        expected_status: 200,
+        clients: CLIENTS,
+        duration,
+    };
+    let (mut bares, mut reals): (Vec<Outcome>, Vec<Outcome>) = (Vec::new(), Vec::new());
+    run(&plan(bare.address, scale.time(WARM_UP_S))).await?;
+    run(&plan(server.address, scale.time(WARM_UP_S))).await?;
+    for _ in 0..ROUNDS {
+        bares.push(run(&plan(bare.address, scale.time(ROUND_S))).await?);
+        reals.push(run(&plan(server.address, scale.time(ROUND_S))).await?);
+    }
+    let memory_kib = server.memory_kib()?;
+    bare.stop().await?;
+    server.stop().await?;
+
+    let share = rate(&reals)? / rate(&bares)?;
+    Ok(vec![
+        Row::shown("bare Axum handler, the same JSON", describe(&bares)?),
+        Row::shown("`GET /api/v1/users/{id}` with a token, on SQLite", describe(&reals)?),
+        Row::promised(
+            "… as a share of the bare handler",
+            format!("{:.0} %", share * 100.0),
+            "≥ 40 %",
+            share >= SHARE_MIN,
+        ),
+        Row::shown("memory after that load (VmRSS)", format!("{} MiB", memory_kib / 1024)),
+    ])
+}
+
+fn rate(outcomes: &[Outcome]) -> anyhow::Result<f64> {
+    median(&outcomes.iter().map(Outcome::rate).collect::<Vec<_>>())
+}
+
+fn describe(outcomes: &[Outcome]) -> anyhow::Result<String> {
+    let percentile = |percent| median(&outcomes.iter().map(|outcome| outcome.percentile(percent)).collect::<Vec<_>>());
+    Ok(format!("{:.0} requests/s, p50 {}, p99 {}", rate(outcomes)?, ms(percentile(50)?), ms(percentile(99)?)))
+}
+
+/// Starts the bare handler in a process of its own, so that both sides share the cores in the same way.
+async fn start_bare(account: &[u8]) -> anyhow::Result<Server> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("bare-server")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting the bare handler")?;
+    let mut stdin = child.stdin.take().context("no stdin")?;
+    stdin.write_all(account).await?;
+    drop(stdin);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line).await?;
+    let port: u16 = line.trim().parse().context("the bare handler told no port")?;
+    Ok(Server::of(child, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+}
