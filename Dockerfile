@@ -36,7 +36,7 @@ VOLUME /var/lib/denizen
 ENV DENIZEN__SERVER__HOST=0.0.0.0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --start-interval=1s --retries=3 \
   CMD ["denizen", "healthcheck"]
 ENTRYPOINT ["denizen"]
 CMD ["serve"]

@@ -10,12 +10,14 @@ help:
 	@echo 'make generate  write the derived files anew: openapi.json, config/default.toml, .env.example, .sqlx'
 	@echo 'make bench     measure a release build: start, memory, requests, sign-ins, deep pages'
 
-# The development profile: its build takes half the time of a release build. Passwords are hashed at full speed in both.
+# The development profile: its build takes half the time of a release build, and passwords are hashed at full
+# speed in both. APP_ENV=dev logs for people; APP_ENV=prod make run for machines.
+run: export APP_ENV ?= dev
 run:
 	@echo '== Building Denizen (development profile; a few minutes the first time, seconds after)'
-	@cargo build --bin denizen
+	@cargo build --locked --bin denizen
 	@echo '== Running it on http://127.0.0.1:8080 with its data in ./data; documents: http://127.0.0.1:8080/docs; Ctrl-C stops it'
-	@cargo run --quiet --bin denizen -- serve
+	@cargo run --quiet --locked --bin denizen -- serve
 
 test:
 	@scripts/test

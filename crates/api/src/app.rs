@@ -8,17 +8,17 @@ use anyhow::Context;
 use axum::Router;
 use denizen_domain::Services;
 use denizen_domain::ctx::Policy;
+use denizen_domain::ports::{Clock, Random};
 use denizen_infra::clock::{SystemChance, SystemClock};
-use denizen_infra::master_key::MasterKey;
+use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::stores::{StoreLimits, StoreOptions};
-use denizen_infra::throttle::AccountThrottle;
+use denizen_infra::throttle::{AccountThrottle, Budget};
 use denizen_infra::tokens::{KeyRing, TokenVerifier};
 use denizen_infra::vault::MasterVault;
-use denizen_domain::ports::{Clock, Random};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Security};
+use crate::config::{Config, Limits, Security};
 use crate::http::well_known::{Document, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::middleware;
@@ -69,12 +69,12 @@ impl App {
         let policy = policy(config);
         let services = Arc::new(Services {
             store,
-            clock,
             hasher: Arc::new(hasher(&config.security, Arc::clone(&random))?),
             random,
             signer: Arc::<KeyRing>::clone(&ring),
             vault,
-            throttle: Arc::new(AccountThrottle::new(config.limits.sign_in_per_minute, config.limits.sign_in_burst)),
+            throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
+            clock,
             policy,
         });
         let draining = CancellationToken::new();
@@ -87,7 +87,6 @@ impl App {
     ///
     /// A host that wants rate limits and sessions to know the client's address lays a
     /// [`PeerAddress`](crate::PeerAddress) extension on each request, as our own listener does.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }
@@ -122,9 +121,13 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
+fn guesses(limits: &Limits) -> Budget {
+    Budget { per_period: limits.sign_in_per_minute, period_s: 60, burst: limits.sign_in_burst }
+}
+
 fn master_key(security: &Security, random: &dyn Random) -> anyhow::Result<MasterKey> {
     Ok(match &security.master_key {
-        Some(text) => MasterKey::parse(text, "security.master_key")?,
+        Some(text) => MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"))?,
         None => MasterKey::from_file(&security.master_key_file, random)?,
     })
 }

@@ -10,6 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::json_form::{self, Fields, FormError};
+
 /// A user to import.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,29 +49,26 @@ pub struct ImportLine {
 /// Every field that breaks a rule; or the first one that has the wrong form. Never quotes a value.
 pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<FieldError>> {
     let raw = deserialize(line).map_err(|field| vec![field])?;
-    let mut errors = Vec::new();
+    let mut fields = Fields::default();
 
-    let email = check(&mut errors, "email", EmailAddress::parse(&raw.email));
-    let name = check(&mut errors, "name", DisplayName::parse(&raw.name));
+    let email = fields.check("email", EmailAddress::parse(&raw.email));
+    let name = fields.check("name", DisplayName::parse(&raw.name));
     let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::parse(&role));
-    let role = check(&mut errors, "role", role);
-    let attributes = check(&mut errors, "attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
+    let role = fields.check("role", role);
+    let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
+    let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
     let status = raw.status.map_or(Some(Status::Active), |status| Status::parse(&status));
-    if status.is_none() {
-        errors.push(FieldError::new("status", "invalid_value", "must be active, disabled or invited"));
-    }
-    let created_at = raw.created_at.map(|moment| Timestamp::parse(&moment)).map_or(Ok(None), |moment| match moment {
-        None => Err(FieldError::new("created_at", "invalid_value", "must be an RFC 3339 moment")),
-        Some(moment) if moment > services.clock.now() => {
-            Err(FieldError::new("created_at", "out_of_range", "must not be in the future"))
-        }
-        past => Ok(past),
+    let status = status.ok_or_else(|| broken("invalid_value", "must be active, disabled or invited"));
+    let status = fields.check("status", status);
+    let created_at = raw.created_at.map(|moment| match Timestamp::parse(&moment) {
+        None => Err(broken("invalid_value", "must be an RFC 3339 moment")),
+        Some(moment) if moment > services.clock.now() => Err(broken("out_of_range", "must not be in the future")),
+        Some(past) => Ok(past),
     });
-    let created_at = created_at.map_err(|field| errors.push(field)).ok();
+    let created_at = fields.check("created_at", created_at.transpose());
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
     let password_hash = raw.password_hash.map(adopt).transpose();
-    let password_hash =
-        password_hash.map_err(|why| errors.push(FieldError::new("password_hash", "unsupported_hash", why))).ok();
+    let password_hash = fields.check("password_hash", password_hash.map_err(|why| broken("unsupported_hash", why)));
 
     let user = (|| {
         Some(ImportUser {
@@ -83,47 +82,18 @@ pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<Fi
             created_at: created_at?,
         })
     })();
-    user.ok_or(errors)
-}
-
-fn check<T>(errors: &mut Vec<FieldError>, field: &str, parsed: Result<T, RuleBroken>) -> Option<T> {
-    parsed.map_err(|rule| errors.push(rule.at(field))).ok()
+    fields.finish(user)
 }
 
 fn deserialize(line: &[u8]) -> Result<ImportLine, FieldError> {
-    // A derived reader also takes an array for a struct, by position.
-    if line.trim_ascii_start().first() == Some(&b'[') {
-        return Err(FieldError::new("line", "wrong_type", "must be a JSON object"));
-    }
-    let mut json = serde_json::Deserializer::from_slice(line);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        form_error(&path, error.inner())
-    });
-    let line = read?;
-    json.end().map_err(|error| form_error(".", &error))?;
-    Ok(line)
-}
-
-/// Names the field and the form it should have. The values in serde's message stay out of it.
-fn form_error(path: &str, error: &serde_json::Error) -> FieldError {
-    if !error.is_data() {
-        return FieldError::new("line", "invalid_json", format!("must be a JSON object; it breaks at column {}", error.column()));
-    }
-    let text = error.to_string();
-    let named = text.split('`').nth(1).unwrap_or_default();
-    let path = if path == "." { "line" } else { path };
-    if text.starts_with("unknown field") {
-        FieldError::new(named, "unknown_field", "is not a field of an import")
-    } else if text.starts_with("missing field") {
-        FieldError::new(named, "required", "must be given")
-    } else if text.starts_with("duplicate field") {
-        FieldError::new(named, "duplicate", "must be given once")
-    } else {
-        let expected = text.rsplit_once(", expected ").and_then(|(_, rest)| rest.split(" at line ").next());
-        let expected = if path == "line" { Some("a JSON object") } else { expected };
-        FieldError::new(path, "wrong_type", format!("must be {}", expected.unwrap_or("of another form")))
-    }
+    json_form::read(line).map_err(|error| match error {
+        FormError::Syntax { column, .. } => {
+            let message = format!("must be a JSON object; it breaks at column {column}");
+            FieldError::new("line", "invalid_json", message)
+        }
+        FormError::Field(at) if at.field.is_empty() => FieldError { field: "line".to_owned(), ..at },
+        FormError::Field(at) => at,
+    })
 }
 
 #[cfg(test)]

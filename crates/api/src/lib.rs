@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod import_line;
+mod json_form;
 pub mod lifecycle;
 mod lines;
 mod listener;

@@ -85,8 +85,12 @@ pub trait Vault: Send + Sync {
     fn mac(&self, purpose: &str, message: &[u8]) -> [u8; 32];
 }
 
-/// Bounds how often one account is tried.
+/// Bounds how often a password of one account is guessed wrong.
 pub trait SignInThrottle: Send + Sync {
-    /// Counts an attempt; refused with [`Error::TooManyRequests`] when the account's budget is spent.
+    /// Counts an attempt before it is made, so that the bound holds for many at once; refused with
+    /// [`Error::TooManyRequests`] when the account's budget is spent.
     fn admit(&self, email: &EmailAddress) -> Result<(), Error>;
+
+    /// Takes the count back: the attempt was right.
+    fn forgive(&self, email: &EmailAddress);
 }

@@ -81,3 +81,51 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{InPlaceReaders, NotInPlace};
+    use crate::codec::{SessionStateRow, UserRow};
+    use crate::{SqliteOptions, SqliteStore, migrate};
+    use denizen_domain::store::Store;
+    use denizen_testkit::build;
+    use tempfile::TempDir;
+
+    const FIND_USER: &str = include_str!("../queries/find_user.sql");
+    const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
+
+    /// Whether the read was done in place and found something.
+    fn outcome<T>(found: Result<Option<T>, NotInPlace>) -> Option<bool> {
+        found.ok().map(|row| row.is_some())
+    }
+
+    // The pool answers whatever fails here, so nothing but time would tell.
+    #[tokio::test]
+    async fn both_reads_are_done_in_place_until_all_are_taken() {
+        let folder = TempDir::new().unwrap();
+        let options = SqliteOptions::new(folder.path().join("denizen.db"));
+        migrate(&options).await.unwrap();
+        let store = SqliteStore::open(&options).unwrap();
+        let (user, session) = (build::user(1), build::session(&build::user(1), 1));
+        let mut tx = store.write().await.unwrap();
+        tx.insert_user(&user).await.unwrap();
+        tx.insert_session(&session).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let readers = InPlaceReaders::open(&options.path).unwrap();
+        let find_user = |id| outcome(readers.find(FIND_USER, id, UserRow::read_in_place));
+        let find_session = |id| outcome(readers.find(SESSION_STATE, id, SessionStateRow::read_in_place));
+        assert_eq!(find_user(user.id.as_uuid()), Some(true));
+        assert_eq!(find_user(session.id.as_uuid()), Some(false));
+        assert_eq!(find_session(session.id.as_uuid()), Some(true));
+        assert_eq!(find_session(user.id.as_uuid()), Some(false));
+
+        let taken: Vec<_> = std::iter::from_fn(|| readers.free()).collect();
+        assert!(taken.len() >= 2);
+        assert_eq!(find_user(user.id.as_uuid()), None);
+        drop(taken);
+        assert_eq!(find_user(user.id.as_uuid()), Some(true));
+        readers.close();
+        assert_eq!(find_user(user.id.as_uuid()), None);
+    }
+}

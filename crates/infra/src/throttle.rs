@@ -1,91 +1,159 @@
 //! Budgets per key in bounded memory.
 
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use denizen_domain::error::Error;
-use denizen_domain::ports::SignInThrottle;
+use denizen_domain::ports::{Clock, SignInThrottle};
+use denizen_domain::time::Timestamp;
 use denizen_domain::users::EmailAddress;
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// How many budgets there are. Keys are spread over them by a seeded hash: memory never grows, and two keys
 /// that meet in one slot share its budget, which errs on the careful side.
-const SLOTS: usize = 8192;
+const SLOTS: usize = 16_384;
 
-/// A budget of so many at once and so many per period, for each key (GCRA).
+/// What a key may spend.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// So many in every period; 0 is no limit.
+    pub per_period: u32,
+    /// The period, in seconds.
+    pub period_s: u32,
+    /// So many of them at once; at least 1.
+    pub burst: u32,
+}
+
+/// A budget for each key, by the generic cell rate algorithm: a slot holds the moment at which its budget is
+/// whole again. Unlike the libraries for it, this one can give back.
 pub struct Throttle {
-    slots: Vec<DefaultDirectRateLimiter>,
+    slots: Box<[AtomicI64]>,
     hasher: RandomState,
-    clock: DefaultClock,
+    /// What one costs: the time in which it comes back, in microseconds.
+    cost_us: i64,
+    /// How far ahead a budget may be spent, in microseconds.
+    ahead_us: i64,
 }
 
 impl Throttle {
-    /// Budgets of `per_period` in every `period`, of which `burst` may come at once.
-    /// `None`, which is no limit, when `per_period` is 0.
+    /// A throttle, or `None` when there is no limit.
     #[must_use]
-    pub fn new(per_period: u32, period: Duration, burst: u32) -> Option<Self> {
-        let each = period.checked_div(per_period)?.max(Duration::from_nanos(1));
-        let burst = NonZeroU32::new(burst.max(1)).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(each)?.allow_burst(burst);
-        let slots = (0..SLOTS).map(|_| RateLimiter::direct(quota)).collect();
-        Some(Self { slots, hasher: RandomState::new(), clock: DefaultClock::default() })
+    pub fn new(budget: Budget) -> Option<Self> {
+        let period_us = i64::from(budget.period_s) * 1_000_000;
+        let cost_us = period_us.checked_div(budget.per_period.into())?.max(1);
+        let slots = (0..SLOTS).map(|_| AtomicI64::new(0)).collect();
+        let ahead_us = cost_us.saturating_mul(budget.burst.max(1).into());
+        Some(Self { slots, hasher: RandomState::new(), cost_us, ahead_us })
     }
 
-    /// Takes one from the key's budget.
+    /// Takes one from the key's budget. Of many at once, no more get through than it holds.
     ///
     /// # Errors
     /// [`Error::TooManyRequests`] when it is spent.
-    pub fn admit(&self, key: impl Hash) -> Result<(), Error> {
+    pub fn admit(&self, key: impl Hash, now: Timestamp) -> Result<(), Error> {
+        let now = now.as_micros();
+        let spend =
+            |whole_at: i64| Some(whole_at.max(now) + self.cost_us).filter(|whole_at| whole_at - now <= self.ahead_us);
+        match self.slot(key).fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
+            Ok(_) => Ok(()),
+            Err(whole_at) => {
+                let wait_us = (whole_at + self.cost_us - now - self.ahead_us).unsigned_abs();
+                Err(Error::TooManyRequests {
+                    retry_after_s: u32::try_from(wait_us.div_ceil(1_000_000)).unwrap_or(u32::MAX),
+                })
+            }
+        }
+    }
+
+    /// Gives back what [`Throttle::admit`] took.
+    pub fn forgive(&self, key: impl Hash) {
+        self.slot(key).fetch_sub(self.cost_us, Ordering::Relaxed);
+    }
+
+    fn slot(&self, key: impl Hash) -> &AtomicI64 {
         #[expect(clippy::cast_possible_truncation, reason = "any slot will do")]
-        let slot = self.hasher.hash_one(key) as usize % SLOTS;
-        self.slots[slot].check().map_err(|until| {
-            let wait = until.wait_time_from(self.clock.now());
-            let whole_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Error::TooManyRequests { retry_after_s: u32::try_from(whole_s.max(1)).unwrap_or(u32::MAX) }
-        })
+        let at = self.hasher.hash_one(key) as usize % SLOTS;
+        &self.slots[at]
     }
 }
 
-/// The budget of sign-in attempts per account.
-pub struct AccountThrottle(Option<Throttle>);
+/// The budget of failed sign-ins per account.
+pub struct AccountThrottle {
+    throttle: Option<Throttle>,
+    clock: Arc<dyn Clock>,
+}
 
 impl AccountThrottle {
-    /// So many attempts a minute, of which `burst` may come at once; 0 a minute is no limit.
+    /// Each account has this budget of failures.
     #[must_use]
-    pub fn new(per_minute: u32, burst: u32) -> Self {
-        Self(Throttle::new(per_minute, Duration::from_mins(1), burst))
+    pub fn new(budget: Budget, clock: Arc<dyn Clock>) -> Self {
+        Self { throttle: Throttle::new(budget), clock }
     }
 }
 
 impl SignInThrottle for AccountThrottle {
     fn admit(&self, email: &EmailAddress) -> Result<(), Error> {
-        self.0.as_ref().map_or(Ok(()), |throttle| throttle.admit(email))
+        self.throttle.as_ref().map_or(Ok(()), |throttle| throttle.admit(email, self.clock.now()))
+    }
+
+    fn forgive(&self, email: &EmailAddress) {
+        if let Some(throttle) = &self.throttle {
+            throttle.forgive(email);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Throttle;
+    use super::{Budget, Throttle};
     use denizen_domain::error::Error;
-    use std::time::Duration;
+    use denizen_domain::time::Timestamp;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+    const TWO_A_MINUTE: Budget = Budget { per_period: 2, period_s: 60, burst: 3 };
 
     #[test]
-    fn a_spent_budget_says_when_to_return() {
-        let throttle = Throttle::new(2, Duration::from_mins(1), 3).unwrap();
+    fn a_spent_budget_says_when_to_return_and_comes_back() {
+        let throttle = Throttle::new(TWO_A_MINUTE).unwrap();
         for _ in 0..3 {
-            throttle.admit("ada").unwrap();
+            throttle.admit("ada", NOW).unwrap();
         }
-        match throttle.admit("ada") {
-            Err(Error::TooManyRequests { retry_after_s }) => assert!((29..=30).contains(&retry_after_s)),
-            other => panic!("{other:?}"),
+        let refused = |now| matches!(throttle.admit("ada", now), Err(Error::TooManyRequests { retry_after_s: 1..=30 }));
+        assert!(refused(NOW));
+        assert!(refused(NOW.plus_seconds(29)));
+        throttle.admit("ada", NOW.plus_seconds(30)).unwrap();
+        assert!(refused(NOW.plus_seconds(30)));
+        throttle.admit("bob", NOW).unwrap();
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_spent_again() {
+        let throttle = Throttle::new(TWO_A_MINUTE).unwrap();
+        for _ in 0..100 {
+            throttle.admit("ada", NOW).unwrap();
+            throttle.forgive("ada");
         }
-        throttle.admit("bob").unwrap();
+    }
+
+    #[test]
+    fn the_budget_holds_under_parallel_tries() {
+        let throttle = Throttle::new(TWO_A_MINUTE).unwrap();
+        let admitted = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| {
+                    if throttle.admit("ada", NOW).is_ok() {
+                        admitted.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(admitted.into_inner(), 3);
     }
 
     #[test]
     fn zero_is_no_limit() {
-        assert!(Throttle::new(0, Duration::from_mins(1), 3).is_none());
+        assert!(Throttle::new(Budget { per_period: 0, ..TWO_A_MINUTE }).is_none());
     }
 }

@@ -81,8 +81,9 @@ pub(crate) mod tests {
     use super::{MasterKey, MasterVault, Vault};
 
     pub(crate) fn vault(seed: u8) -> MasterVault {
-        let text: String = (seed..seed + 32).map(|byte| format!("{byte:02x}")).collect();
-        MasterVault::new(&MasterKey::parse(&text.into(), "test").unwrap())
+        let bytes: Vec<u8> = (seed..seed + 32).collect();
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+        MasterVault::new(&MasterKey::parse(&text.into()).unwrap())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `denizen config`.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Globals;
 use super::failure::Failure;
@@ -28,6 +28,13 @@ pub(super) enum ConfigCommand {
     Check,
 }
 
+#[derive(Serialize)]
+struct EntryBody {
+    key: &'static str,
+    value: String,
+    source: String,
+}
+
 pub(super) fn run(globals: &Globals, command: &ConfigCommand) -> Result<(), Failure> {
     let loaded = globals.load(Overrides::default())?;
     match command {
@@ -42,8 +49,7 @@ fn show(loaded: &Loaded, output: Output) -> Result<(), Failure> {
     let entries = std::iter::once(app_env).chain(keys);
     match output {
         Output::Json => {
-            let body = |(key, value, source)| json!({"key": key, "value": value, "source": source});
-            print_json(&entries.map(body).collect::<Vec<_>>())
+            print_json(&entries.map(|(key, value, source)| EntryBody { key, value, source }).collect::<Vec<_>>())
         }
         Output::Text => {
             let head = ["KEY", "VALUE", "SOURCE"].map(str::to_owned);

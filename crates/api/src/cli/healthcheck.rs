@@ -26,7 +26,8 @@ const ANSWER_BYTES_MAX: u64 = 64;
 pub(super) async fn run(globals: &Globals) -> Result<(), Failure> {
     let address = address(&globals.config()?.server);
     let answer = tokio::time::timeout(Duration::from_secs(TIMEOUT_S), ask(address)).await;
-    let status = answer.with_context(|| format!("no answer from http://{address}/health/ready within {TIMEOUT_S} s"))??;
+    let status =
+        answer.with_context(|| format!("no answer from http://{address}/health/ready within {TIMEOUT_S} s"))??;
     if status != 200 {
         return Err(anyhow::anyhow!("http://{address}/health/ready answers {status}").into());
     }

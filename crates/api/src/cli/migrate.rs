@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use denizen_infra::stores::PendingMigration;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Globals;
 use super::failure::Failure;
@@ -32,6 +32,19 @@ enum Action {
     Run,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PlanBody {
+    Applied(Vec<MigrationBody>),
+    Pending(Vec<MigrationBody>),
+}
+
+#[derive(Serialize)]
+struct MigrationBody {
+    version: i64,
+    description: String,
+}
+
 pub(super) async fn run(globals: &Globals, args: &MigrateArgs) -> Result<(), Failure> {
     let options = crate::app::store_options(&globals.config()?)?;
     let pending = options.pending().await.map_err(anyhow::Error::from)?;
@@ -41,9 +54,10 @@ pub(super) async fn run(globals: &Globals, args: &MigrateArgs) -> Result<(), Fai
     }
     match globals.output {
         Output::Json => {
-            let name = |found: &PendingMigration| json!({"version": found.version, "description": found.description});
-            let list: Vec<_> = pending.iter().map(name).collect();
-            print_json(&if action == Action::Run { json!({"applied": list}) } else { json!({"pending": list}) })
+            let body =
+                |found: PendingMigration| MigrationBody { version: found.version, description: found.description };
+            let list = pending.into_iter().map(body).collect();
+            print_json(&if action == Action::Run { PlanBody::Applied(list) } else { PlanBody::Pending(list) })
         }
         Output::Text if pending.is_empty() => print("the schema is up to date\n"),
         Output::Text => {

@@ -38,7 +38,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 
 /// The accounts backend: users, their sign-in and their access, in one process.
 #[derive(Parser)]
-#[command(name = "denizen", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "denizen", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -73,7 +73,7 @@ enum Command {
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Prints the `OpenAPI` document of the REST API.
+    /// Prints the OpenAPI document of the REST API.
     #[command(after_help = "Example:\n  denizen openapi > openapi.json")]
     Openapi,
     /// Asks the running server whether it is ready: exit code 0 if it is, else 1.

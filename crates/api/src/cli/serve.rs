@@ -29,7 +29,7 @@ pub(super) struct ServeArgs {
     /// Where accounts are kept (database.url); a password shows in the list of processes.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// Does not apply pending migrations first (database.migrate_on_start).
+    /// Does not apply pending migrations first.
     #[arg(long)]
     no_migrate: bool,
 }

@@ -27,7 +27,10 @@ fn every_command_explains_itself_with_an_example() {
             let help = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
             let is_leaf = !inner.has_subcommands();
             let is_explained = help.contains("Example") && help.contains("denizen");
-            assert!(is_explained || !is_leaf || path == "denizen migrate plan" || path == "denizen migrate run", "{path}");
+            assert!(
+                is_explained || !is_leaf || path == "denizen migrate plan" || path == "denizen migrate run",
+                "{path}"
+            );
             for argument in inner.get_arguments() {
                 assert!(argument.get_help().is_some(), "{path} {} says nothing", argument.get_id());
             }
@@ -67,7 +70,8 @@ fn arguments_are_parsed_at_the_edge() {
 
 #[test]
 fn settings_before_and_after_the_command_all_count() {
-    let cli = parse("denizen --set server.port=1 --set=server.host=::1 config show --set tokens.audience=a=b").ok().unwrap();
+    let cli =
+        parse("denizen --set server.port=1 --set=server.host=::1 config show --set tokens.audience=a=b").ok().unwrap();
     let keys: Vec<&str> = cli.globals.settings.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["server.port", "server.host", "tokens.audience"]);
     assert_eq!(parse_setting("tokens.audience=a=b"), Ok(("tokens.audience".into(), "a=b".into())));
@@ -76,7 +80,10 @@ fn settings_before_and_after_the_command_all_count() {
 #[test]
 fn wrong_usage_is_one_line() {
     for (line, expected) in [
-        ("denizen serv", "unrecognized subcommand 'serv'; some similar subcommands exist: 'users', 'serve'; see `denizen --help`"),
+        (
+            "denizen serv",
+            "unrecognized subcommand 'serv'; some similar subcommands exist: 'users', 'serve'; see `denizen --help`",
+        ),
         ("denizen users get", "the following required arguments were not provided: <ID|EMAIL>; see `denizen --help`"),
         (
             "denizen users list --role king",

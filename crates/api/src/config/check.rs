@@ -1,8 +1,10 @@
 //! What must hold between values, and what is too weak outside development.
 
+use denizen_infra::master_key::{self, MasterKey};
+
 use super::layers::Layers;
 use super::mistake::Mistake;
-use super::{AppEnv, Config, master_key};
+use super::{AppEnv, Config};
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
@@ -31,7 +33,12 @@ fn check_order(config: &Config, layers: &mut Layers) {
     at_most("sessions.access_ttl_s", sessions.access_ttl_s, "sessions.absolute_ttl_s", sessions.absolute_ttl_s);
     at_most("sessions.idle_ttl_s", sessions.idle_ttl_s, "sessions.absolute_ttl_s", sessions.absolute_ttl_s);
     let lanes_max = security.argon2_memory_kib / 8;
-    at_most("security.argon2_parallelism", security.argon2_parallelism, "an eighth of security.argon2_memory_kib", lanes_max);
+    at_most(
+        "security.argon2_parallelism",
+        security.argon2_parallelism,
+        "an eighth of security.argon2_memory_kib",
+        lanes_max,
+    );
 }
 
 fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
@@ -41,8 +48,8 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
         let expected = format!("{expected} (APP_ENV is {}; only dev lets this pass)", app_env.name);
         layers.mistakes.push(Mistake::refused(key, &source, why, &expected));
     };
-    let key = security.master_key.as_ref().and_then(master_key::decode);
-    if key.is_some_and(|key| master_key::is_weak(&key)) {
+    let key = security.master_key.as_ref().and_then(MasterKey::parse);
+    if key.is_some_and(|key| key.is_weak()) {
         refuse("security.master_key", "weak", master_key::EXPECTED);
     }
     if password_of(&database.url).is_some_and(|password| PLACEHOLDERS.contains(&password)) {

@@ -94,7 +94,8 @@ impl Layers {
 
     fn choose_app_env(&mut self, sources: &Sources, dot_env: &[(String, String)]) {
         let from_env = sources.env.get("APP_ENV").map(|name| (name, Source::Environment("APP_ENV".to_owned())));
-        let from_file = || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, Source::DotEnv));
+        let from_file =
+            || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, Source::DotEnv));
         let said = from_env.filter(|(name, _)| !name.is_empty()).or_else(from_file);
         let Some((name, source)) = said.filter(|(name, _)| !name.is_empty()) else { return };
         let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
@@ -120,7 +121,8 @@ impl Layers {
         let is_there = self.add_file(&found.join(&overlay), &dir.join(&overlay));
         if !is_there && !ENVS_BUILT_IN.contains(&self.app_env.name.as_str()) {
             let AppEnv { name, source } = &self.app_env;
-            let expected = format!("dev, prod, or the name of an overlay: {} is not there", dir.join(&overlay).display());
+            let expected =
+                format!("dev, prod, or the name of an overlay: {} is not there", dir.join(&overlay).display());
             self.mistakes.push(Mistake::refused("APP_ENV", source, &format!("{name:?}"), &expected));
         }
     }
@@ -132,7 +134,8 @@ impl Layers {
             Ok(table) => self.add_table("", table, &Source::File(shown.display().to_string())),
             Err(error) => {
                 let expected = "expected TOML like `[server]`, then `port = 8080`";
-                let line = format!("{} is not readable: {}; {expected}", shown.display(), toml_problem(&error.to_string()));
+                let line =
+                    format!("{} is not readable: {}; {expected}", shown.display(), toml_problem(&error.to_string()));
                 self.mistakes.push(Mistake::new(line));
             }
         }

@@ -14,7 +14,6 @@
 mod check;
 mod document;
 mod layers;
-mod master_key;
 mod mistake;
 mod net;
 mod raw;

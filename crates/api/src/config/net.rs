@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for raw in ["", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "::/129", "10.0.0.0/+8", "example.com", "10.0.0.0/8/8"] {
+        for raw in
+            ["", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "::/129", "10.0.0.0/+8", "example.com", "10.0.0.0/8/8"]
+        {
             assert_eq!(IpNet::parse(raw), None, "{raw:?}");
         }
     }

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use denizen_infra::master_key::{self, MasterKey};
 use http::Uri;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::master_key;
 use super::net::IpNet;
 use super::raw::Raw;
 
@@ -205,7 +205,7 @@ pub(super) fn database_url() -> Rule<String> {
 pub(super) fn master_key() -> Rule<SecretString> {
     let rule = Rule::of_text(master_key::EXPECTED, |text| {
         let key = SecretString::from(text);
-        master_key::decode(&key).map(|_| key)
+        MasterKey::parse(&key).map(|_| key)
     });
     Rule { secrecy: Secrecy::Secret, ..rule }
 }

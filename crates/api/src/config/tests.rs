@@ -127,7 +127,10 @@ fn every_sort_of_value_is_read_from_every_sort_of_layer() {
         assert_eq!(config.telemetry.log_format, super::LogFormat::Json);
     }
     let emptied = Place::new()
-        .file("config/default.toml", "server.public_url = \"https://a.example\"\nserver.cors_origins = [\"https://b.example\"]")
+        .file(
+            "config/default.toml",
+            "server.public_url = \"https://a.example\"\nserver.cors_origins = [\"https://b.example\"]",
+        )
         .env("DENIZEN__SERVER__PUBLIC_URL", "")
         .env("DENIZEN__SERVER__CORS_ORIGINS", "");
     let server = emptied.load().unwrap().config.server;
@@ -154,10 +157,7 @@ fn a_malformed_value_names_key_source_and_expectation() {
         Place::new().env("DENIZEN__SERVER__PORT", "65536"),
         &format!("server.port from environment DENIZEN__SERVER__PORT is \"65536\"; {port}"),
     );
-    check(
-        Place::new().file(".env", "DENIZEN__SERVER__PORT=\n"),
-        &format!("server.port from .env is \"\"; {port}"),
-    );
+    check(Place::new().file(".env", "DENIZEN__SERVER__PORT=\n"), &format!("server.port from .env is \"\"; {port}"));
     check(
         Place::new().flag("server.port", "1\n2", "--port"),
         &format!("server.port from flag --port is \"1\\n2\"; {port}"),
@@ -227,7 +227,8 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
 #[test]
 fn variables_of_others_are_left_alone() {
     // Kubernetes sets DENIZEN_PORT for a service named denizen; compose keeps its own variables in .env.
-    let place = Place::new().env("DENIZEN_PORT", "tcp://10.0.0.1:80").file(".env", "POSTGRES_PASSWORD=x\nDATABASE_URL=y\n");
+    let place =
+        Place::new().env("DENIZEN_PORT", "tcp://10.0.0.1:80").file(".env", "POSTGRES_PASSWORD=x\nDATABASE_URL=y\n");
     place.load().unwrap();
 }
 
@@ -245,17 +246,29 @@ fn every_mistake_is_told_at_once() {
 fn an_unreadable_file_is_one_line_without_its_content() {
     let secret = "hunter2hunter2";
     let places = [
-        (Place::new().file("config/default.toml", format!("[server]\nkey = {secret}\n")), "config/default.toml is not readable: line 2"),
-        (Place::new().file("config/default.toml", format!("x = \"{secret}\nport = 1")), "config/default.toml is not readable: line 1"),
+        (
+            Place::new().file("config/default.toml", format!("[server]\nkey = {secret}\n")),
+            "config/default.toml is not readable: line 2",
+        ),
+        (
+            Place::new().file("config/default.toml", format!("x = \"{secret}\nport = 1")),
+            "config/default.toml is not readable: line 1",
+        ),
         (Place::new().file("config/default.toml", b"\xFF\xFE"), "config/default.toml is not readable"),
         (Place::new().file("config/default.toml/x", ""), "config/default.toml is not readable"),
-        (Place::new().file(".env", format!("# fine\nDENIZEN__SERVER__PORT=1\nA=it is {secret}\n")), ".env line 3 is not readable"),
+        (
+            Place::new().file(".env", format!("# fine\nDENIZEN__SERVER__PORT=1\nA=it is {secret}\n")),
+            ".env line 3 is not readable",
+        ),
         (Place::new().file(".env", format!("A='{secret}\n")), ".env line 1 is not readable"),
     ];
     for (place, start) in places {
         let lines = place.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].starts_with(start) && lines[0].contains("expected") && !lines[0].contains(secret), "{lines:?}");
+        assert!(
+            lines[0].starts_with(start) && lines[0].contains("expected") && !lines[0].contains(secret),
+            "{lines:?}"
+        );
     }
 }
 
@@ -273,7 +286,8 @@ fn an_environment_that_is_not_there_is_refused() {
 
 #[test]
 fn another_directory_of_files_can_be_named() {
-    let mut place = Place::new().file("etc/default.toml", "server.port = 7").file("config/default.toml", "server.port = 8");
+    let mut place =
+        Place::new().file("etc/default.toml", "server.port = 7").file("config/default.toml", "server.port = 8");
     place.sources.config_dir = Some("etc".into());
     let loaded = place.load().unwrap();
     assert_eq!((loaded.config.server.port, source(&loaded, "server.port").as_str()), (7, "etc/default.toml"));
@@ -324,7 +338,10 @@ fn secrets_never_show() {
     let loaded = place.load().unwrap();
     assert_eq!(loaded.config.security.master_key.as_ref().unwrap().expose_secret(), STRONG_KEY);
     assert_eq!(shown(&loaded, "security.master_key"), "[redacted]");
-    assert_eq!(shown(&loaded, "database.url"), "postgres://denizen:[redacted]@db/denizen?sslpassword=[redacted]&sslmode=require");
+    assert_eq!(
+        shown(&loaded, "database.url"),
+        "postgres://denizen:[redacted]@db/denizen?sslpassword=[redacted]&sslmode=require"
+    );
     let printed = format!("{loaded:?}");
     assert!(!printed.contains(STRONG_KEY) && !printed.contains("hunter3") && !printed.contains("er2"), "{printed}");
 
@@ -346,10 +363,9 @@ fn the_generated_documents_set_nothing_and_name_every_key() {
 
     // Uncommented, they set every key to its default.
     let uncomment = |text: &str, is_setting: fn(&str) -> bool| -> String {
-        text.lines().map(|line| line.strip_prefix("# ").filter(|line| is_setting(line)).unwrap_or(line)).fold(
-            String::new(),
-            |text, line| text + line + "\n",
-        )
+        text.lines()
+            .map(|line| line.strip_prefix("# ").filter(|line| is_setting(line)).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n")
     };
     let toml = uncomment(&toml, |line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')));
     let env = uncomment(&env, |line| line.starts_with("DENIZEN__") && !line.contains(' '));

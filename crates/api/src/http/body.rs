@@ -3,7 +3,7 @@
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::User;
 use denizen_domain::value::Object;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A user.
@@ -32,15 +32,12 @@ pub struct UserBody {
     status: &'static str,
     /// When the account was made.
     #[schema(value_type = String, format = DateTime)]
-    #[serde(serialize_with = "rfc3339")]
     created_at: Timestamp,
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
-    #[serde(serialize_with = "rfc3339")]
     updated_at: Timestamp,
     /// When the user last signed in.
     #[schema(value_type = Option<String>, format = DateTime)]
-    #[serde(serialize_with = "rfc3339_or_null")]
     last_sign_in_at: Option<Timestamp>,
     /// What the product keeps with the user: at most 16 KiB, 512 values, 8 levels.
     #[schema(value_type = Object)]
@@ -61,17 +58,5 @@ impl From<User> for UserBody {
             last_sign_in_at: user.last_sign_in_at,
             attributes: user.attributes.into_object(),
         }
-    }
-}
-
-/// A moment as RFC 3339 text.
-pub(crate) fn rfc3339<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(moment)
-}
-
-fn rfc3339_or_null<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match moment {
-        Some(moment) => serializer.collect_str(moment),
-        None => serializer.serialize_none(),
     }
 }

@@ -84,5 +84,9 @@ async fn check(shared: &Shared) -> Response {
     };
     let database = if is_there { "ok" } else { "unavailable" };
     let body = Json(HealthBody { status, version: env!("CARGO_PKG_VERSION"), checks: Checks { database } });
-    if status == "ok" { body.into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], body).into_response() }
+    if status == "ok" {
+        body.into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], body).into_response()
+    }
 }

@@ -120,14 +120,9 @@ fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 
 fn replay(answer: &[u8]) -> Result<Response, Problem> {
     let answer: KeptAnswer = serde_json::from_slice(answer).map_err(|_| Problem::internal())?;
-    let mut response = match answer.problem {
-        Some(problem) => problem.into_response(),
-        None => {
-            let mut response = Response::new(Body::from(answer.body));
-            *response.status_mut() = StatusCode::from_u16(answer.status).map_err(|_| Problem::internal())?;
-            response
-        }
-    };
+    let status = StatusCode::from_u16(answer.status).map_err(|_| Problem::internal())?;
+    let plain = || (status, answer.body).into_response();
+    let mut response = answer.problem.map_or_else(plain, IntoResponse::into_response);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);

@@ -163,9 +163,11 @@ impl Problem {
 
     fn unauthenticated(reason: Unauthenticated) -> Self {
         let (code, message, challenge) = match reason {
-            Unauthenticated::Missing => {
-                ("unauthenticated", "Sign in and send the access token as Authorization: Bearer.", "Bearer realm=\"denizen\"")
-            }
+            Unauthenticated::Missing => (
+                "unauthenticated",
+                "Sign in and send the access token as Authorization: Bearer.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidToken => (
                 "invalid_token",
                 "The access token is not valid, or its session is over.",
@@ -182,14 +184,18 @@ impl Problem {
     fn conflict(conflict: Conflict) -> Self {
         let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
         match conflict {
-            Conflict::EmailTaken => new("email_taken", "Another user has this email address.")
-                .with_field("email", "taken", "must not be another user's address"),
+            Conflict::EmailTaken => new("email_taken", "Another user has this email address.").with_field(
+                "email",
+                "taken",
+                "must not be another user's address",
+            ),
             Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
             Conflict::IdempotencyKeyReused => {
                 new("idempotency_key_reused", "This idempotency key was used with another request.")
             }
             Conflict::IdempotencyInProgress => {
-                new("idempotency_in_progress", "The first request with this idempotency key is still running.").retry_after(1)
+                new("idempotency_in_progress", "The first request with this idempotency key is still running.")
+                    .retry_after(1)
             }
         }
     }
@@ -201,7 +207,9 @@ impl From<Error> for Problem {
             Error::Invalid(fields) => Self::invalid(fields),
             Error::Unauthenticated(reason) => Self::unauthenticated(reason),
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
-            Error::NotFound(Resource::User) => Self::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such user."),
+            Error::NotFound(Resource::User) => {
+                Self::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such user.")
+            }
             Error::NotFound(Resource::Session) => {
                 Self::new(StatusCode::NOT_FOUND, "session_not_found", "There is no such session.")
             }
@@ -218,8 +226,12 @@ impl From<Error> for Problem {
             Error::Overloaded { retry_after_s } => Self::overloaded(retry_after_s),
             Error::Store(error @ StoreError::Unavailable(_)) => {
                 tracing::warn!(error = %Chain(&error), "the database is unavailable");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "The server cannot reach its database.")
-                    .retry_after(STORE_RETRY_AFTER_S)
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "database_unavailable",
+                    "The server cannot reach its database.",
+                )
+                .retry_after(STORE_RETRY_AFTER_S)
             }
             Error::Store(error @ StoreError::Broken(_)) => {
                 tracing::error!(error = %Chain(&error), "the store failed");
@@ -230,6 +242,12 @@ impl From<Error> for Problem {
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<Vec<FieldError>> for Problem {
+    fn from(fields: Vec<FieldError>) -> Self {
+        Self::invalid(fields)
     }
 }
 

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::sessions::{self, SignedIn};
 use denizen_domain::users::EmailAddress;
-use http::header::{CACHE_CONTROL, LOCATION};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, LOCATION};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -88,10 +88,8 @@ async fn sign_in(Caller(ctx): Caller, JsonBody(body): JsonBody<SignInBody>) -> R
     let (email, attempt) = fields.finish(email.zip(attempt))?;
 
     let signed_in = sessions::sign_in(&ctx, &email, attempt).await?;
-    let headers = [
-        (LOCATION, format!("/api/v1/sessions/{}", signed_in.session.id)),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
+    let headers =
+        [(LOCATION, format!("/api/v1/sessions/{}", signed_in.session.id)), (CACHE_CONTROL, "no-store".to_owned())];
     Ok((StatusCode::CREATED, headers, Json(SignedInBody::from(signed_in))).into_response())
 }
 

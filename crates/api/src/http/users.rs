@@ -81,7 +81,9 @@ async fn create(
     let name = fields.check("name", DisplayName::parse(&body.name));
     let role = body.role.map(|role| fields.check("role", RoleName::parse(&role)));
     let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
-    let new = (|| Some(NewUser { email: email?, password: password?, name: name?, role: role.flatten(), attributes: attributes? }))();
+    let new = (|| {
+        Some(NewUser { email: email?, password: password?, name: name?, role: role.flatten(), attributes: attributes? })
+    })();
 
     let user = users::create(&ctx, fields.finish(new)?).await?;
     let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
@@ -151,7 +153,7 @@ impl ListParams {
             status: status.flatten(),
             created_after: created_after.flatten(),
         };
-        fields.finish(Some((filter, total)))
+        Ok(fields.finish(Some((filter, total)))?)
     }
 }
 
@@ -286,8 +288,7 @@ struct PatchUserBody {
     status: Option<String>,
     /// Merged into the attributes; a `null` removes.
     #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "said_or_null")]
-    attributes: Option<Option<Object>>,
+    attributes: AttributesPatch,
 }
 
 /// In a merge patch `null` removes, and these cannot be removed: only a value will do.
@@ -295,8 +296,19 @@ fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     String::deserialize(deserializer).map(Some)
 }
 
-fn said_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Object>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What a merge patch says of the attributes.
+#[derive(Default)]
+enum AttributesPatch {
+    #[default]
+    Unsaid,
+    Clear,
+    Merge(Object),
+}
+
+impl<'de> Deserialize<'de> for AttributesPatch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|patch| patch.map_or(Self::Clear, Self::Merge))
+    }
 }
 
 /// Change a user.
@@ -326,10 +338,11 @@ async fn patch(
         name: body.name.and_then(|raw| fields.check("name", DisplayName::parse(&raw))),
         role: body.role.and_then(|raw| fields.check("role", RoleName::parse(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
-        attributes: body.attributes.map(|patch| match patch {
-            Some(patch) => AttributesChange::Merge(patch),
-            None => AttributesChange::Replace(Attributes::default()),
-        }),
+        attributes: match body.attributes {
+            AttributesPatch::Unsaid => None,
+            AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),
+            AttributesPatch::Merge(patch) => Some(AttributesChange::Merge(patch)),
+        },
     };
     let change = fields.finish(Some(change))?;
     update(&ctx, id, &headers, change).await

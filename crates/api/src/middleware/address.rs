@@ -39,7 +39,8 @@ impl Trusted {
         if !self.contains(peer) {
             return peer;
         }
-        let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        let lines: Vec<&str> =
+            headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
         let mut nearest = peer;
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             let Some(address) = parse(hop.trim()) else { break };

@@ -74,6 +74,7 @@ pub(crate) fn for_streams(router: Router<Shared>, shared: &Shared) -> Router<Sha
     router.layer(from_fn_with_state(Arc::clone(shared), auth::layer))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("of unknown form"), "a handler panicked");

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use denizen_infra::throttle::Throttle;
+use denizen_domain::ports::Clock;
+use denizen_infra::clock::SystemClock;
+use denizen_infra::throttle::{Budget, Throttle};
 
 use super::address::ClientAddress;
 use super::is_exempt;
@@ -19,14 +20,15 @@ pub(super) struct Limiter(Option<Arc<Throttle>>);
 
 impl Limiter {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self(Throttle::new(limits.address_per_second, Duration::from_secs(1), limits.address_burst).map(Arc::new))
+        let budget = Budget { per_period: limits.address_per_second, period_s: 1, burst: limits.address_burst };
+        Self(Throttle::new(budget).map(Arc::new))
     }
 }
 
 pub(super) async fn layer(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
     if let Some(throttle) = limiter.0.filter(|_| !is_exempt(&request)) {
         let client = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
-        if let Err(error) = throttle.admit(client.map(budget_of)) {
+        if let Err(error) = throttle.admit(client.map(budget_of), SystemClock.now()) {
             return Problem::from(error).into_response();
         }
     }

@@ -21,9 +21,10 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
     async move {
         let response = next.run(request).await;
         let status = response.status().as_u16();
-        match status {
-            500.. => tracing::warn!(status, "answered"),
-            _ => tracing::debug!(status, "answered"),
+        if status >= 500 {
+            tracing::warn!(status, "answered");
+        } else {
+            tracing::debug!(status, "answered");
         }
         response
     }

@@ -26,6 +26,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Resul
     if ctx.services().hasher.verify(&current, &stored).await? == Verdict::Wrong {
         return Err(wrong().into());
     }
+    ctx.services().throttle.forgive(&user.email);
     let hash = ctx.services().hasher.hash(&new).await?;
 
     let mut tx = ctx.store().write().await?;

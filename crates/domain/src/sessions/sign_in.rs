@@ -86,6 +86,7 @@ async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttemp
     if verdict == Verdict::Wrong || user.status != Status::Active {
         return Err(refused());
     }
+    ctx.services().throttle.forgive(email);
     let renewed = match verdict {
         Verdict::RightButOutdated => Some(hasher.hash(&Password::from_verified(attempt)).await?),
         Verdict::Right | Verdict::Wrong => None,

@@ -44,15 +44,14 @@ impl Admission {
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let permit = match Arc::clone(&self.running).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _place = self.queue()?;
-                timeout(self.limits.deadline, Arc::clone(&self.running).acquire_owned())
-                    .await
-                    .map_err(|_| self.overloaded())?
-                    .expect("the semaphore is never closed")
-            }
+        let permit = if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+            permit
+        } else {
+            let _place = self.queue()?;
+            timeout(self.limits.deadline, Arc::clone(&self.running).acquire_owned())
+                .await
+                .map_err(|_| self.overloaded())?
+                .expect("the semaphore is never closed")
         };
         let pool = Arc::clone(&self.memory);
         let waiting = Arc::clone(&self.waiting);

@@ -11,8 +11,8 @@ use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::ports::{HashError, PasswordHasher, Random, Verdict};
 use zeroize::Zeroizing;
 
-pub use admission::AdmissionLimits;
 use admission::Admission;
+pub use admission::AdmissionLimits;
 use phc::Encoded;
 
 /// What a hash of today costs.
@@ -133,7 +133,9 @@ mod tests {
     #[test]
     fn dangerous_costs_and_other_encodings_are_not_adopted() {
         for encoded in [
-            "", "$argon2id$", "$2b$10$abcdefghijklmnopqrstuv",
+            "",
+            "$argon2id$",
+            "$2b$10$abcdefghijklmnopqrstuv",
             "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=99,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=2,p=64$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
@@ -152,7 +154,8 @@ mod tests {
             tasks.spawn(async move { hasher.verify_nobody(&attempt("anything")).await });
         }
         let outcomes = tasks.join_all().await;
-        let refused = outcomes.iter().filter(|o| matches!(o, Err(HashError::Overloaded { retry_after_s: 1.. }))).count();
+        let refused =
+            outcomes.iter().filter(|o| matches!(o, Err(HashError::Overloaded { retry_after_s: 1.. }))).count();
         let done = outcomes.iter().filter(|o| o.is_ok()).count();
         assert_eq!(done + refused, 20);
         assert!(done >= 4 && refused >= 1, "{done} done, {refused} refused");

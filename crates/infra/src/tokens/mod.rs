@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use denizen_domain::Services;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::keys::StoredKey;
 use denizen_domain::ports::{Clock, Random, SignError, TokenSigner, Vault};
@@ -132,13 +131,12 @@ impl TokenVerifier {
             return Err(Rejected("too long"));
         }
         let digest = sha256(token.as_bytes());
-        let verified = match self.verified.get(&digest) {
-            Some(verified) => verified,
-            None => {
-                let verified = jwt::verify(&self.ring, token, &self.issuer, &self.audience, now)?;
-                self.verified.insert(digest, verified);
-                verified
-            }
+        let verified = if let Some(known) = self.verified.get(&digest) {
+            known
+        } else {
+            let verified = jwt::verify(&self.ring, token, &self.issuer, &self.audience, now)?;
+            self.verified.insert(digest, verified);
+            verified
         };
         if verified.expires_at <= now {
             return Err(Rejected("expired"));
@@ -150,11 +148,6 @@ impl TokenVerifier {
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// The services know the ring only as a signer; the transports verify and publish with it.
-pub fn verifier(ring: &Arc<KeyRing>, services: &Services) -> TokenVerifier {
-    TokenVerifier::new(Arc::clone(ring), services.policy.issuer.clone(), services.policy.audience.clone())
 }
 
 #[cfg(test)]

@@ -37,13 +37,9 @@ fn a_token_verifies_until_it_expires_even_when_remembered() {
     let verifier = verifier();
     let claims = claims();
     let token = verifier.ring.sign(&claims).unwrap();
-    let verified = Verified {
-        subject: claims.subject,
-        session_id: claims.session_id,
-        expires_at: claims.expires_at,
-    };
-    assert_eq!(verifier.verify(&token, NOW), Ok(verified));
-    assert_eq!(verifier.verify(&token, NOW.plus_seconds(899)), Ok(verified));
+    let expected = Verified { subject: claims.subject, session_id: claims.session_id, expires_at: claims.expires_at };
+    assert_eq!(verifier.verify(&token, NOW), Ok(expected));
+    assert_eq!(verifier.verify(&token, NOW.plus_seconds(899)), Ok(expected));
     assert_eq!(verifier.verify(&token, NOW.plus_seconds(900)), Err(Rejected("expired")));
 }
 
@@ -61,7 +57,10 @@ fn the_header_and_the_claims_are_those_of_the_contract() {
     let names: Vec<&str> = payload.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names, ["aud", "email", "exp", "iat", "iss", "jti", "role", "scope", "sid", "sub"]);
     assert_eq!(payload["scope"], "users:read users:write");
-    assert_eq!(part(0)["kid"], serde_json::from_str::<serde_json::Value>(&verifier.ring.jwks()).unwrap()["keys"][0]["kid"]);
+    assert_eq!(
+        part(0)["kid"],
+        serde_json::from_str::<serde_json::Value>(&verifier.ring.jwks()).unwrap()["keys"][0]["kid"]
+    );
 }
 
 #[test]

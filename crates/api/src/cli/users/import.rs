@@ -5,12 +5,12 @@ use clap::Args;
 use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
 use denizen_domain::users::{self, ImportMode, ImportOutcome, ImportUser};
-use serde_json::json;
+use serde::Serialize;
 use tokio::io::{AsyncBufRead, BufReader};
 
 use super::progress::Progress;
 use crate::cli::failure::{Failure, fields_line, printable};
-use crate::cli::output::{Output, print};
+use crate::cli::output::{Output, print, print_json_line};
 use crate::config::Limits;
 use crate::import_line::parse_line;
 use crate::lines::{Line, Lines};
@@ -46,13 +46,35 @@ pub(super) async fn import(ctx: &Ctx, args: &ImportArgs, limits: &Limits, output
     let mut import = Import { ctx, mode, output, progress, batch: Vec::with_capacity(BATCH), created: 0, failed: 0 };
     let mut lines = Lines::new(reader, limits.import_line_bytes as usize);
     let outcome = import.run(&mut lines).await;
+    import.progress.clear();
     // The summary also when it broke off: what was created before stays.
     import.summarise()?;
     outcome?;
     if import.failed > 0 {
-        return Err(anyhow!("{} lines were refused", import.failed).into());
+        let lines = if import.failed == 1 { "1 line was".to_owned() } else { format!("{} lines were", import.failed) };
+        return Err(anyhow!("{lines} refused").into());
     }
     Ok(())
+}
+
+#[derive(Serialize)]
+struct LineBody<'a> {
+    line: u64,
+    fields: Vec<FieldBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct FieldBody<'a> {
+    field: &'a str,
+    code: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct SummaryBody {
+    created: u64,
+    failed: u64,
+    dry_run: bool,
 }
 
 type Reader = Box<dyn AsyncBufRead + Unpin + Send>;
@@ -67,7 +89,7 @@ async fn open(file: &str) -> Result<(Reader, Option<u64>), Failure> {
     if metadata.is_dir() {
         return Err(anyhow!("reading {file}: it is a directory").into());
     }
-    let total_bytes = metadata.is_file().then(|| metadata.len());
+    let total_bytes = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(64 * 1024, opened)), total_bytes))
 }
 
@@ -88,7 +110,9 @@ impl Import<'_> {
             let parsed = match line {
                 Line::Whole(content) if content.trim_ascii().is_empty() => continue,
                 Line::Whole(content) => parse_line(&content, self.ctx.services()),
-                Line::TooLong => Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]),
+                Line::TooLong => {
+                    Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")])
+                }
             };
             self.batch.push((number, parsed));
             if self.batch.len() == BATCH {
@@ -137,9 +161,9 @@ impl Import<'_> {
         match self.output {
             Output::Text => self.progress.say(&printable(&format!("line {line}: {}", fields_line(fields)))),
             Output::Json => {
-                let body = |at: &FieldError| json!({"field": at.field, "code": at.code, "message": at.message});
-                let fields: Vec<_> = fields.iter().map(body).collect();
-                print(&format!("{}\n", json!({"line": line, "fields": fields})))?;
+                let fields = fields.iter();
+                let fields = fields.map(|at| FieldBody { field: &at.field, code: at.code, message: &at.message });
+                print_json_line(&LineBody { line, fields: fields.collect() })?;
             }
         }
         Ok(())
@@ -147,10 +171,10 @@ impl Import<'_> {
 
     fn summarise(&self) -> Result<(), Failure> {
         let Self { created, failed, .. } = self;
-        let is_dry = self.mode == ImportMode::DryRun;
+        let dry_run = self.mode == ImportMode::DryRun;
         match self.output {
-            Output::Json => print(&format!("{}\n", json!({"created": created, "failed": failed, "dry_run": is_dry}))),
-            Output::Text if is_dry => print(&format!("would create {created}, would refuse {failed}\n")),
+            Output::Json => print_json_line(&SummaryBody { created: *created, failed: *failed, dry_run }),
+            Output::Text if dry_run => print(&format!("would create {created}, would refuse {failed}\n")),
             Output::Text => print(&format!("created {created}, refused {failed}\n")),
         }
     }

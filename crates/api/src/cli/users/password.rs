@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use anyhow::Context;
+use denizen_domain::Ctx;
 use denizen_domain::credentials::{PASSWORD_BYTES_MAX, Password};
 use denizen_domain::error::Error;
-use denizen_domain::Ctx;
 use secrecy::SecretString;
 
 use crate::cli::failure::Failure;

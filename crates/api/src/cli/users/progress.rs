@@ -39,6 +39,11 @@ impl Progress {
         self.0.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
     }
 
+    /// Takes the bar away, before the result is printed.
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+
     fn new(total: Option<u64>, bounded: &str, unbounded: &str) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         bar.set_style(style(if total.is_some() { bounded } else { unbounded }));
@@ -48,7 +53,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.clear();
     }
 }
 
