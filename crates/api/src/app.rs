@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Limits, Security};
 use crate::http::well_known::{Document, metadata_of};
 use crate::http::{self, Shared, SharedState};
-use crate::middleware;
+use crate::{middleware, upkeep};
 
 /// A server, wired but not listening.
 pub struct App {
@@ -91,6 +91,12 @@ impl App {
         self.router.clone()
     }
 
+    /// The work beside the requests, until `stop` is cancelled: removing what is past its time. Our own
+    /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
+    pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        upkeep::purge(Arc::clone(&self.services), stop)
+    }
+
     /// Makes `/health/ready` answer 503, so that no new requests are sent here.
     pub fn drain(&self) {
         self.draining.cancel();
@@ -116,6 +122,7 @@ fn policy(config: &Config) -> Policy {
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
         session_absolute_ttl_s: config.sessions.absolute_ttl_s,
+        refresh_grace_s: config.sessions.refresh_grace_s,
         issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
         audience: config.tokens.audience.clone(),
     }

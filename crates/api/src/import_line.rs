@@ -5,7 +5,7 @@ use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, ImportUser, Status};
-use denizen_domain::value::Object;
+use denizen_domain::value::{Object, object_or_null};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -37,6 +37,7 @@ pub struct ImportLine {
     status: Option<String>,
     /// A JSON object that the product owns.
     #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
     /// When the account was first made (RFC 3339); now when nothing is said.
     #[schema(format = DateTime)]

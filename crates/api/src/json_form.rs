@@ -44,6 +44,8 @@ fn form_error(path: &str, error: &serde_json::Error) -> FormError {
         at_named("required", "must be given")
     } else if text.starts_with("duplicate field") {
         at_named("duplicate", "must be given once")
+    } else if text.starts_with("an object names a member twice") {
+        FieldError::new(path, "duplicate", "must name each member once")
     } else {
         let expected = text.rsplit_once(", expected ").and_then(|(_, rest)| rest.split(" at line ").next());
         let expected = if path.is_empty() { Some("a JSON object") } else { expected };

@@ -26,6 +26,7 @@ mod listener;
 mod middleware;
 pub mod openapi;
 pub mod telemetry;
+mod upkeep;
 
 pub use app::App;
 pub use middleware::PeerAddress;

@@ -1,11 +1,9 @@
 //! From start to stop: migrate, listen, serve, drain, leave.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use denizen_domain::{Services, idempotency};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -13,16 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
 use crate::config::Config;
-use crate::http::problem::Chain;
 use crate::listener;
 
 /// How long requests are still accepted after readiness has fallen, so that balancers can notice.
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the database connections may take to close.
 const CLOSE: Duration = Duration::from_secs(1);
-/// How often answers past their time are removed, and how many at once.
-const PURGE_EVERY: Duration = Duration::from_mins(1);
-const PURGE_BATCH: u32 = 500;
 
 /// Runs the server until it is told to stop (SIGTERM or Ctrl-C); told twice, it leaves at once.
 ///
@@ -68,7 +62,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
 /// `server.shutdown_timeout_s` later, and the database is closed.
 pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: CancellationToken) {
     let tasks = TaskTracker::new();
-    tasks.spawn(purge(Arc::clone(&app.services), stop.clone()));
+    tasks.spawn(app.upkeep(stop.clone()));
     tasks.close();
     let patience = Duration::from_secs(config.server.shutdown_timeout_s.into());
     listener::run(listener, app.router(), &config.limits, &stop, patience).await;
@@ -82,6 +76,9 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
 fn announce(config: &Config) {
     let url = config.server.public_url();
     let port = config.server.port;
+    if config.server.public_url.is_none() && config.server.host.is_unspecified() {
+        tracing::warn!("server.public_url is not set: tokens name {url} as their issuer, where nobody can reach it");
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         host = %config.server.host,
@@ -89,26 +86,6 @@ fn announce(config: &Config) {
         docs = format!("{url}/docs"),
         "denizen is ready at {url}"
     );
-}
-
-/// Removes what is past its time, in small batches that let other writers in between.
-async fn purge(services: Arc<Services>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(PURGE_EVERY) => {}
-        }
-        loop {
-            match idempotency::purge(&services, PURGE_BATCH).await {
-                Ok(removed) if removed == u64::from(PURGE_BATCH) && !stop.is_cancelled() => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "expired idempotency keys were not removed");
-                    break;
-                }
-            }
-        }
-    }
 }
 
 /// The wishes to stop.

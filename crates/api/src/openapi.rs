@@ -43,9 +43,10 @@ impl Modify for Bearer {
 /// The document of every route that is served.
 #[must_use]
 pub fn document() -> OpenApi {
-    let (mut requests, mut streams) = http::documented();
+    let http::Groups { open, requests, streams } = http::documented();
     let mut document = Api::openapi();
-    document.merge(requests.to_openapi());
-    document.merge(streams.to_openapi());
+    for mut group in [open, requests, streams] {
+        document.merge(group.to_openapi());
+    }
     document
 }

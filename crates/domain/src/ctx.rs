@@ -42,6 +42,8 @@ pub struct Policy {
     pub session_idle_ttl_s: u32,
     /// How long a session lives at most, in seconds.
     pub session_absolute_ttl_s: u32,
+    /// How long the same refresh token gets the same answer again, in seconds; 0 is strict.
+    pub refresh_grace_s: u32,
     /// The claim `iss`.
     pub issuer: String,
     /// The claim `aud`.

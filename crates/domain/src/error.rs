@@ -54,6 +54,8 @@ pub enum Unauthenticated {
     Missing,
     /// The token is malformed, expired, forged, or its session is over. Which one is not told.
     InvalidToken,
+    /// The refresh token is malformed, forged or used up, or its session is over. Which one is not told.
+    InvalidRefreshToken,
     /// The address or the password is wrong. Which one is not told.
     InvalidCredentials,
 }
@@ -63,8 +65,6 @@ pub enum Unauthenticated {
 pub enum Resource {
     /// A user.
     User,
-    /// A session.
-    Session,
 }
 
 /// The ways a change can collide with what is.

@@ -46,6 +46,16 @@ pub fn merge_patch(target: &mut Object, patch: Object) {
     }
 }
 
+/// Reads an object or null, for `deserialize_with`. An object that names a member twice is refused: a map of the
+/// standard library would silently keep the last one.
+pub fn object_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::Object(members) => Ok(Some(members)),
+        _ => Err(serde::de::Error::invalid_type(serde::de::Unexpected::Other("another value"), &"a JSON object")),
+    }
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -54,6 +54,9 @@ pub(crate) struct SessionStateRow {
     pub(crate) user_id: Uuid,
     pub(crate) role: String,
     pub(crate) status: String,
+    pub(crate) generation: i64,
+    pub(crate) refreshed_at: i64,
+    pub(crate) idle_expires_at: i64,
     pub(crate) expires_at: i64,
     pub(crate) is_ended: bool,
 }
@@ -66,6 +69,9 @@ impl TryFrom<SessionStateRow> for SessionState {
             user_id: UserId::from_uuid(row.user_id),
             role: RoleName::from_stored(row.role),
             status: status(&row.status)?,
+            generation: row.generation,
+            refreshed_at: Timestamp::from_micros(row.refreshed_at),
+            idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             is_ended: row.is_ended,
         })

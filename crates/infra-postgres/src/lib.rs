@@ -4,7 +4,7 @@
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
 //! Invariants:
-//! - Opening the store connects nothing: the server starts, and recovers, while the database is away.
+//! - Opening the store connects nothing, and a lost connection is replaced when the database is back.
 //! - No query walks the users table, and none is planned without its values.
 
 mod codec;

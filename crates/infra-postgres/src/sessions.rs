@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::id::{SessionId, UserId};
-use denizen_domain::sessions::store::{SessionReads, SessionWrites};
+use denizen_domain::sessions::store::{Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -45,6 +45,14 @@ impl SessionWrites for PostgresTx {
             user_agent
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn rotate_session(&mut self, rotation: &Rotation) -> Result<bool, StoreError> {
+        let (id, at) = (rotation.id.as_uuid(), rotation.at.as_micros());
+        let idle_expires_at = rotation.idle_expires_at.as_micros();
+        let query = query_file!("queries/rotate_session.sql", id, rotation.from_generation, at, idle_expires_at);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected() == 1)
     }
 
     async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError> {

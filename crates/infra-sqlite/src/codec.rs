@@ -74,6 +74,9 @@ pub(crate) struct SessionStateRow {
     pub(crate) user_id: Uuid,
     pub(crate) role: String,
     pub(crate) status: String,
+    pub(crate) generation: i64,
+    pub(crate) refreshed_at: i64,
+    pub(crate) idle_expires_at: i64,
     pub(crate) expires_at: i64,
     pub(crate) is_ended: bool,
 }
@@ -85,8 +88,11 @@ impl SessionStateRow {
             user_id: Uuid::from_bytes(row.get(0)?),
             role: row.get(1)?,
             status: row.get(2)?,
-            expires_at: row.get(3)?,
-            is_ended: row.get(4)?,
+            generation: row.get(3)?,
+            refreshed_at: row.get(4)?,
+            idle_expires_at: row.get(5)?,
+            expires_at: row.get(6)?,
+            is_ended: row.get(7)?,
         })
     }
 }
@@ -99,6 +105,9 @@ impl TryFrom<SessionStateRow> for SessionState {
             user_id: UserId::from_uuid(row.user_id),
             role: RoleName::from_stored(row.role),
             status: status(&row.status)?,
+            generation: row.generation,
+            refreshed_at: Timestamp::from_micros(row.refreshed_at),
+            idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             is_ended: row.is_ended,
         })

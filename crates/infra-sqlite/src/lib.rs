@@ -48,7 +48,7 @@ const JOURNAL_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// The database file. Its folder and itself are made when missing, readable by their owner only.
+    /// The database file. Its folder and itself are made when missing; the file is readable by its owner only.
     pub path: PathBuf,
     /// How many connections read, those in place not counted; at least 1.
     pub max_readers: u32,

@@ -58,6 +58,8 @@ macro_rules! suite {
                 the_state_follows_the_user,
                 only_live_sessions_end,
                 the_kept_session_lives,
+                a_generation_is_left_once,
+                only_live_sessions_rotate,
                 a_session_needs_its_user,
             }
             signing_keys { the_newest_key_comes_first, a_sequence_number_is_taken_once }

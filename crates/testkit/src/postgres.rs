@@ -39,6 +39,15 @@ impl PostgresDatabase {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// The texts that a query of one column finds: what somebody with the database in their hands would read.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the database is there");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query finds texts")
+    }
 }
 
 impl Drop for PostgresDatabase {

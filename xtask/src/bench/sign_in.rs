@@ -43,7 +43,9 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     };
     let (mut raws, mut rates, mut p99s) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        raws.push(raw_rate(cores, scale.time(ROUND_S)).await?);
+        let kept = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Kept).await?;
+        let fresh = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Fresh).await?;
+        raws.push(kept.max(fresh));
         let outcome = run(&plan).await?;
         rates.push(outcome.rate());
         p99s.push(outcome.percentile(99));
@@ -55,7 +57,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let share = rate / raw;
     let measured = format!("{rate:.1}/s, p99 {} with {} clients", ms(p99), plan.clients);
     Ok(vec![
-        Row::shown(format!("raw Argon2id (19 MiB, t = 2, p = 1), {cores} threads, memory kept"), format!("{raw:.1}/s")),
+        Row::shown(format!("raw Argon2id (19 MiB, t = 2, p = 1), {cores} threads"), format!("{raw:.1}/s")),
         Row::shown("sign-ins on SQLite", measured),
         Row::promised("… as a share of raw Argon2id", format!("{:.0} %", share * 100.0), "≥ 90 %", share >= SHARE_MIN),
         Row::shown("memory after that load (VmRSS)", format!("{} MiB", memory_kib / 1024)),
@@ -83,11 +85,20 @@ async fn sign_up(server: &Server, emails: &[String], clients: usize) -> anyhow::
     Ok(())
 }
 
-/// Hashes per second, one thread on each core, each with memory that it keeps: the best that can be had.
-async fn raw_rate(cores: usize, duration: Duration) -> anyhow::Result<f64> {
+/// Where a hash gets its memory from. Which one is faster differs between machines: the better one counts.
+#[derive(Clone, Copy)]
+enum Memory {
+    /// Each thread keeps its own.
+    Kept,
+    /// Each hash asks for it anew.
+    Fresh,
+}
+
+/// Hashes per second with one thread on each core.
+async fn raw_rate(cores: usize, duration: Duration, memory: Memory) -> anyhow::Result<f64> {
     let begun = now();
     let threads: Vec<_> =
-        (0..cores).map(|_| tokio::task::spawn_blocking(move || hash_until(begun + duration))).collect();
+        (0..cores).map(|_| tokio::task::spawn_blocking(move || hash_until(begun + duration, memory))).collect();
     let mut hashes = 0_u32;
     for thread in threads {
         hashes += thread.await??;
@@ -95,17 +106,19 @@ async fn raw_rate(cores: usize, duration: Duration) -> anyhow::Result<f64> {
     Ok(f64::from(hashes) / (now() - begun).as_secs_f64())
 }
 
-fn hash_until(end: Instant) -> anyhow::Result<u32> {
+fn hash_until(end: Instant, memory: Memory) -> anyhow::Result<u32> {
     let (memory_kib, passes, lanes) = ARGON2;
     let params = Params::new(memory_kib, passes, lanes, Some(32)).context("the parameters")?;
-    let mut memory = vec![Block::default(); params.block_count()];
+    let mut kept = vec![Block::default(); params.block_count()];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let mut out = [0; 32];
+    let (password, salt, mut out) = (PASSWORD.as_bytes(), b"sixteen bytes ok", [0; 32]);
     let mut hashes = 0;
     while now() < end {
-        argon2
-            .hash_password_into_with_memory(PASSWORD.as_bytes(), b"sixteen bytes ok", &mut out, &mut memory)
-            .context("hashing")?;
+        match memory {
+            Memory::Kept => argon2.hash_password_into_with_memory(password, salt, &mut out, &mut kept),
+            Memory::Fresh => argon2.hash_password_into(password, salt, &mut out),
+        }
+        .context("hashing")?;
         hashes += 1;
     }
     Ok(hashes)

@@ -76,7 +76,6 @@ impl From<Error> for Failure {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
             Error::Unauthenticated(_) | Error::Forbidden => said("the operator may not do this"),
             Error::NotFound(Resource::User) => said("there is no such user"),
-            Error::NotFound(Resource::Session) => said("there is no such session"),
             Error::Conflict(Conflict::EmailTaken) => said("another user has this email address"),
             Error::Conflict(Conflict::LastAdmin) => said("this would leave no active admin"),
             Error::Conflict(Conflict::IdempotencyKeyReused | Conflict::IdempotencyInProgress) => {

@@ -105,9 +105,9 @@ table! {
         /// The port to listen on; 0 picks a free one.
         port: u16 = "8080", whole(0..=65_535);
         /// The address at which clients reach the server, `https://accounts.example.com` for example.
-        /// Links in mail and the issuer of tokens use it. Nothing means `http://host:port`.
+        /// The issuer of tokens is made of it. Nothing means `http://host:port`.
         public_url: Option<String> = "", optional(http_url());
-        /// The proxies whose `Forwarded` and `X-Forwarded-For` headers are believed.
+        /// The networks of the proxies whose `X-Forwarded-For` header is believed.
         trusted_proxies: Vec<IpNet> = "", networks();
         /// The web origins whose pages may call the server, `https://app.example.com` for example. Nobody's by default.
         cors_origins: Vec<String> = "", origins();
@@ -168,6 +168,9 @@ table! {
         idle_ttl_s: u32 = "1209600", whole(1..=31_536_000);
         /// How long a session lives at most, in seconds (90 days).
         absolute_ttl_s: u32 = "7776000", whole(1..=157_680_000);
+        /// How long the same refresh token gets the same answer again, in seconds, for clients that lost it; 0
+        /// is strict: a token used twice ends the session.
+        refresh_grace_s: u32 = "10", whole(0..=300);
     }
 
     /// What access tokens say.
@@ -194,9 +197,9 @@ table! {
         address_per_second: u32 = "1000", whole(0..=1_000_000);
         /// How many requests one address may make at once before the rate applies.
         address_burst: u32 = "2000", whole(1..=1_000_000);
-        /// How many sign-ins may be tried on one account each minute.
+        /// How many sign-ins may fail on one account each minute.
         sign_in_per_minute: u32 = "30", whole(1..=100_000);
-        /// How many sign-ins may be tried on one account at once before the rate applies.
+        /// How many sign-ins may fail on one account at once before the rate applies.
         sign_in_burst: u32 = "30", whole(1..=100_000);
         /// The longest line of an import, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);

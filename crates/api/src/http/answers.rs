@@ -39,6 +39,8 @@ answers! {
     SignedIn => ["401" "unauthenticated" "No credentials, or none that are good."];
     /// The credentials in the body are not good.
     BadCredentials => ["401" "invalid_credentials" "Unknown address, wrong password or disabled account: the same for all."];
+    /// The refresh token in the body is not good.
+    BadRefreshToken => ["401" "invalid_refresh_token" "The refresh token is not valid, or its session is over."];
     /// The caller must hold a permission.
     Permitted => ["403" "forbidden" "The caller may not do this."];
     /// The user must exist and be visible to the caller.

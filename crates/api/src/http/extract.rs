@@ -52,7 +52,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query = parts.uri.query().unwrap_or_default();
         serde_urlencoded::from_str(query).map(Self).map_err(|error| {
             let text = error.to_string();
-            let name = text.split('`').nth(1).unwrap_or("query");
+            let name = text.split('`').nth(1).filter(|name| !name.is_empty()).unwrap_or("query");
             let field = if text.starts_with("unknown field") {
                 FieldError::new(name, "unknown_field", "is not a parameter of this operation")
             } else if text.starts_with("duplicate field") {

@@ -48,25 +48,32 @@ pub(crate) struct SharedState {
     pub(crate) limits: Limits,
 }
 
-/// Every route, documented. Two groups: requests with a bounded body and a bounded time, and streams, which
-/// bound each line and each wait instead.
-pub(crate) fn documented() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
-    let requests = OpenApiRouter::new()
-        .merge(health::routes())
-        .merge(users::routes())
-        .merge(me::routes())
-        .merge(sessions::routes())
-        .merge(well_known::routes());
-    (requests, transfer::routes())
+/// Every route, documented, in groups that differ in what they pass on the way in.
+pub(crate) struct Groups {
+    /// Bounded requests that need no access token and look at none.
+    pub(crate) open: OpenApiRouter<Shared>,
+    /// Bounded requests.
+    pub(crate) requests: OpenApiRouter<Shared>,
+    /// Streams, which bound each line and each wait instead of body and time.
+    pub(crate) streams: OpenApiRouter<Shared>,
+}
+
+/// Every route.
+pub(crate) fn documented() -> Groups {
+    Groups {
+        open: OpenApiRouter::new().merge(health::routes()).merge(sessions::open_routes()).merge(well_known::routes()),
+        requests: OpenApiRouter::new().merge(users::routes()).merge(me::routes()).merge(sessions::routes()),
+        streams: transfer::routes(),
+    }
 }
 
 /// The whole REST surface, without the outer middleware.
 pub(crate) fn router(shared: &Shared) -> Router {
-    let (requests, streams) = documented();
-    let requests = Router::from(requests).merge(docs::routes());
-    let requests = middleware::for_requests(requests, shared);
+    let Groups { open, requests, streams } = documented();
+    let open = middleware::for_open_requests(Router::from(open).merge(docs::routes()), shared);
+    let requests = middleware::for_requests(Router::from(requests), shared);
     let streams = middleware::for_streams(Router::from(streams), shared);
-    requests
+    open.merge(requests)
         .merge(streams)
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of_status(StatusCode::METHOD_NOT_ALLOWED))

@@ -173,6 +173,11 @@ impl Problem {
                 "The access token is not valid, or its session is over.",
                 "Bearer realm=\"denizen\", error=\"invalid_token\"",
             ),
+            Unauthenticated::InvalidRefreshToken => (
+                "invalid_refresh_token",
+                "The refresh token is not valid, or its session is over; sign in again.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidCredentials => {
                 ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
             }
@@ -209,9 +214,6 @@ impl From<Error> for Problem {
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
             Error::NotFound(Resource::User) => {
                 Self::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such user.")
-            }
-            Error::NotFound(Resource::Session) => {
-                Self::new(StatusCode::NOT_FOUND, "session_not_found", "There is no such session.")
             }
             Error::Conflict(conflict) => Self::conflict(conflict),
             Error::Stale => Self::new(

@@ -133,6 +133,7 @@ async fn import(
         }
     }
     importer.flush().await?;
+    importer.report.errors.sort_by_key(|error| error.line);
     Ok(Json(importer.report))
 }
 

@@ -10,7 +10,7 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::users::{
     self, Attributes, AttributesChange, DisplayName, EmailAddress, NewUser, Status, Total, UserChange, UserFilter,
 };
-use denizen_domain::value::Object;
+use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LINK, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use secrecy::SecretString;
@@ -50,6 +50,7 @@ struct CreateUserBody {
     role: Option<String>,
     /// A JSON object that the product owns.
     #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
 }
 
@@ -230,6 +231,7 @@ struct ReplaceUserBody {
     status: Option<String>,
     /// The attributes; unsaid, there are none.
     #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
 }
 
@@ -307,7 +309,7 @@ enum AttributesPatch {
 
 impl<'de> Deserialize<'de> for AttributesPatch {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(|patch| patch.map_or(Self::Clear, Self::Merge))
+        object_or_null(deserializer).map(|patch| patch.map_or(Self::Clear, Self::Merge))
     }
 }
 

@@ -22,12 +22,22 @@ pub(super) async fn layer(State(shared): State<Shared>, mut request: Request, ne
         Ok(actor) => actor,
         Err(error) => return Problem::from(error).into_response(),
     };
+    lay_context(&shared, actor, &mut request);
+    next.run(request).await
+}
+
+/// Lays the [`Ctx`] of a request that anybody may make, whatever credentials they send along.
+pub(super) async fn anonymous(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    lay_context(&shared, Actor::Anonymous, &mut request);
+    next.run(request).await
+}
+
+fn lay_context(shared: &Shared, actor: Actor, request: &mut Request) {
     let origin = Origin {
         address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
         user_agent: user_agent(request.headers()),
     };
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
-    next.run(request).await
 }
 
 async fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER};
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// The longest that browsers remember a preflight.
@@ -21,7 +24,16 @@ pub(super) fn layer(origins: &[String]) -> tower::util::Either<CorsLayer, tower:
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, IDEMPOTENCY_KEY, X_REQUEST_ID])
-        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, X_REQUEST_ID, X_TOTAL_COUNT])
+        .expose_headers([
+            ETAG,
+            IDEMPOTENCY_REPLAYED,
+            LINK,
+            LOCATION,
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+            X_REQUEST_ID,
+            X_TOTAL_COUNT,
+        ])
         .max_age(PREFLIGHT_AGE);
     tower::util::Either::Left(layer)
 }

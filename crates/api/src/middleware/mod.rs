@@ -58,13 +58,24 @@ pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Ro
     )
 }
 
-/// Around requests with a bounded body: time, size, credentials, repetition.
+/// Around bounded requests: time, size, credentials, repetition.
 pub(crate) fn for_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(shared.limits.request_timeout_s, deadline::layer))
             .layer(from_fn_with_state(shared.limits.body_bytes, size::body))
             .layer(from_fn_with_state(Arc::clone(shared), auth::layer))
+            .layer(from_fn_with_state(Arc::clone(shared), idempotency::layer)),
+    )
+}
+
+/// Around bounded requests that need no credentials.
+pub(crate) fn for_open_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(shared.limits.request_timeout_s, deadline::layer))
+            .layer(from_fn_with_state(shared.limits.body_bytes, size::body))
+            .layer(from_fn_with_state(Arc::clone(shared), auth::anonymous))
             .layer(from_fn_with_state(Arc::clone(shared), idempotency::layer)),
     )
 }

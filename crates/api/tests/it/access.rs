@@ -31,6 +31,7 @@ const TABLE: &[Row] = &[
     row("metadata.jwks", [200, 200, 200, 200]),
     row("sessions.create", [201, 201, 201, 201]),
     row("sessions.end_current", [401, 204, 204, 204]),
+    row("sessions.refresh", [200, 200, 200, 200]),
     row("users.create", [201, 201, 201, 201]),
     row("users.create with a role", [401, 403, 403, 201]),
     row("users.delete", [401, 204, 404, 204]),
@@ -69,6 +70,9 @@ fn request(operation: &str, target: &SignedIn, fresh_email: &str) -> (Method, St
             (Method::POST, "/api/v1/sessions".into(), Some(json!({"email": target.email, "password": PASSWORD})))
         }
         "sessions.end_current" => (Method::DELETE, "/api/v1/sessions/current".into(), None),
+        "sessions.refresh" => {
+            (Method::POST, "/api/v1/sessions/refresh".into(), Some(json!({"refresh_token": target.refresh_token})))
+        }
         "users.create" => (Method::POST, "/api/v1/users".into(), Some(new)),
         "users.create with a role" => (Method::POST, "/api/v1/users".into(), with(new, "role", "admin")),
         "users.delete" => (Method::DELETE, user, None),

@@ -169,6 +169,7 @@ pub(crate) struct SignedIn {
     pub(crate) id: String,
     pub(crate) email: String,
     pub(crate) token: String,
+    pub(crate) refresh_token: String,
 }
 
 impl SignedIn {
@@ -273,6 +274,7 @@ impl TestApp {
             id: body["user"]["id"].as_str().unwrap().to_owned(),
             email: email.to_owned(),
             token: body["access_token"].as_str().unwrap().to_owned(),
+            refresh_token: body["refresh_token"].as_str().unwrap().to_owned(),
         }
     }
 

@@ -1,13 +1,27 @@
 //! Black-box tests: a real server on a real port, over both databases.
 
 mod harness;
+mod process;
 mod raw;
 
 mod access;
 mod admins;
 mod changes;
+mod cli;
+mod conventions;
+mod crash;
+mod docs;
+mod errors;
+mod fuzzish;
+mod idempotency;
+mod lifecycle;
+mod limits;
 mod lists;
 mod me;
+mod outage;
+mod races;
+mod refresh;
 mod sessions;
 mod tokens;
+mod transfer;
 mod users;

@@ -55,6 +55,19 @@ impl RawClient {
         self.0.write_all(bytes.as_ref()).await.is_ok()
     }
 
+    /// Says that nothing more will come.
+    pub(crate) async fn shut(&mut self) {
+        // The server may have hung up already.
+        let _ = self.0.shutdown().await;
+    }
+
+    /// The next bytes, exactly so many.
+    pub(crate) async fn read_some(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        timeout(PATIENCE, self.0.read_exact(&mut bytes)).await.expect("an answer in time").unwrap();
+        bytes
+    }
+
     /// Everything until the server closes the connection; `None` when it does not.
     pub(crate) async fn read_all(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();

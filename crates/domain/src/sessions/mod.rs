@@ -5,12 +5,16 @@
 
 pub mod authenticate;
 pub mod end;
+mod issue;
+pub mod refresh;
 pub mod sign_in;
 pub mod store;
 
 pub use authenticate::authenticate;
 pub use end::end_current;
-pub use sign_in::{SignedIn, sign_in};
+pub use issue::SignedIn;
+pub use refresh::refresh;
+pub use sign_in::sign_in;
 
 use crate::access::Origin;
 use crate::id::{SessionId, UserId};
@@ -48,10 +52,24 @@ pub struct SessionState {
     pub role: RoleName,
     /// The user's status now.
     pub status: Status,
+    /// How often it was refreshed.
+    pub generation: i64,
+    /// When it was last refreshed.
+    pub refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed before.
+    pub idle_expires_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,
     /// Whether it was ended.
     pub is_ended: bool,
+}
+
+impl SessionState {
+    /// Whether the session works at this moment: not over, not expired, the user active.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.is_ended && self.status == Status::Active && self.idle_expires_at > now && self.expires_at > now
+    }
 }
 
 /// Why a session ended before its time.
@@ -63,6 +81,8 @@ pub enum EndReason {
     UserDisabled,
     /// The password was changed.
     PasswordChanged,
+    /// A refresh token was used again after its time: somebody else may hold it.
+    RefreshTokenReused,
 }
 
 impl EndReason {
@@ -73,6 +93,7 @@ impl EndReason {
             Self::SignedOut => "signed_out",
             Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
+            Self::RefreshTokenReused => "refresh_token_reused",
         }
     }
 }

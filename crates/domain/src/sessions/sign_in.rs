@@ -1,25 +1,12 @@
 //! Sign in with address and password.
 
-use super::Session;
+use super::issue::{Issued, issue};
+use super::{Session, SignedIn};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::ports::Verdict;
-use crate::tokens::AccessClaims;
 use crate::users::{EmailAddress, Status, User};
-
-/// A session just opened.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// Who signed in.
-    pub user: User,
-    /// The session.
-    pub session: Session,
-    /// The signed access token.
-    pub access_token: String,
-    /// How long the access token lives, in seconds.
-    pub expires_in_s: u32,
-}
 
 /// Opens a session. Unknown address, wrong password and disabled account are one and the same answer,
 /// in content and in time.
@@ -39,7 +26,6 @@ pub async fn sign_in(ctx: &Ctx, email: &EmailAddress, attempt: PasswordAttempt) 
         expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
         origin: ctx.origin().clone(),
     };
-    let expires_in_s = policy.access_ttl_s.min(policy.session_absolute_ttl_s);
 
     let mut tx = ctx.store().write().await?;
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing.
@@ -56,9 +42,8 @@ pub async fn sign_in(ctx: &Ctx, email: &EmailAddress, attempt: PasswordAttempt) 
     tx.commit().await?;
 
     let user = User { last_sign_in_at: Some(now), ..user };
-    let claims = AccessClaims::new(policy, &user, session.id, now, now.plus_seconds(expires_in_s));
-    let access_token = ctx.services().signer.sign(&claims)?;
-    Ok(SignedIn { user, session, access_token, expires_in_s })
+    let Session { id: session_id, generation, expires_at, .. } = session;
+    issue(ctx, user, &Issued { session_id, generation, now, expires_at })
 }
 
 struct StoredPassword {

@@ -7,6 +7,19 @@ use crate::id::{SessionId, UserId};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
+/// The step of a session from one generation to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// Which session.
+    pub id: SessionId,
+    /// The generation it must be of.
+    pub from_generation: i64,
+    /// When.
+    pub at: Timestamp,
+    /// When it ends unless it is refreshed again before.
+    pub idle_expires_at: Timestamp,
+}
+
 /// Reading sessions.
 #[async_trait]
 pub trait SessionReads {
@@ -19,6 +32,10 @@ pub trait SessionReads {
 pub trait SessionWrites {
     /// Adds a session.
     async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// Moves a live session from one generation to the next, by one conditional statement; `false`, and
+    /// nothing done, when it is of another generation, or over.
+    async fn rotate_session(&mut self, rotation: &Rotation) -> Result<bool, StoreError>;
 
     /// Ends a session; `false` when it is over already or does not exist.
     async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError>;

@@ -11,6 +11,10 @@ use super::Cost;
 pub(super) const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
 
+/// The C library maps a buffer of more than 32 MiB by itself and returns it when it is freed; a smaller one it
+/// may keep for later, once for each thread. Room that is never touched costs nothing.
+const RETURNED_BLOCKS_MIN: usize = 33 * 1024;
+
 // An imported hash must not become a denial of service.
 const MEMORY_KIB_MAX: u32 = 1024 * 1024;
 const ITERATIONS_MAX: u32 = 20;
@@ -68,6 +72,7 @@ impl Encoded {
     /// The same parameters and salt over a password. The memory is grown to what the cost asks for.
     pub(super) fn derive(mut self, password: &[u8], memory: &mut Vec<Block>) -> Result<Self, DeriveError> {
         let params = params(self.cost).map_err(DeriveError)?;
+        memory.reserve_exact(RETURNED_BLOCKS_MIN.max(params.block_count()).saturating_sub(memory.len()));
         memory.resize(params.block_count(), Block::new());
         Argon2::new(self.algorithm, self.version, params)
             .hash_password_into_with_memory(password, &self.salt, &mut self.output, memory)

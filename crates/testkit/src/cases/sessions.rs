@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use denizen_domain::access::Origin;
 use denizen_domain::id::SessionId;
 use denizen_domain::roles::RoleName;
+use denizen_domain::sessions::store::Rotation;
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::Store;
 use denizen_domain::users::{Status, User};
@@ -24,6 +25,9 @@ pub async fn the_state_follows_the_user(f: Fixture) {
         user_id: user.id,
         role: RoleName::user(),
         status: Status::Active,
+        generation: 0,
+        refreshed_at: session.refreshed_at,
+        idle_expires_at: session.idle_expires_at,
         expires_at: session.expires_at,
         is_ended: false,
     };
@@ -86,6 +90,56 @@ pub async fn the_kept_session_lives(f: Fixture) {
     tx.commit().await.unwrap();
     for session in &sessions {
         assert_eq!(state(&*f.store, session.id).await.unwrap().is_ended, session.id != keep);
+    }
+}
+
+pub async fn a_generation_is_left_once(f: Fixture) {
+    let user = build::user(1);
+    let session = build::session(&user, 1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
+    let (at, idle_expires_at) = (build::moment(5), build::moment(3_000));
+    let rotation = Rotation { id: session.id, from_generation: 0, at, idle_expires_at };
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let store = f.store.clone();
+        tasks.spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            let is_rotated = tx.rotate_session(&rotation).await.unwrap();
+            tx.commit().await.unwrap();
+            is_rotated
+        });
+    }
+    let winners = tasks.join_all().await.into_iter().filter(|&is_rotated| is_rotated).count();
+    assert_eq!(winners, 1);
+    let state = state(&*f.store, session.id).await.unwrap();
+    assert_eq!((state.generation, state.refreshed_at, state.idle_expires_at), (1, at, idle_expires_at));
+}
+
+pub async fn only_live_sessions_rotate(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    let at = build::moment(10);
+    let [live, ended, idle, expired] = [
+        build::session(&user, 1),
+        build::session(&user, 2),
+        Session { idle_expires_at: at, ..build::session(&user, 3) },
+        Session { expires_at: at, ..build::session(&user, 4) },
+    ];
+    insert_sessions(&*f.store, &[live.clone(), ended.clone(), idle.clone(), expired.clone()]).await;
+    let mut tx = f.store.write().await.unwrap();
+    assert!(tx.end_session(ended.id, EndReason::SignedOut, build::moment(9)).await.unwrap());
+    for (session, generation, expected) in [
+        (&live, 1, false),
+        (&live, 0, true),
+        (&live, 0, false),
+        (&ended, 0, false),
+        (&idle, 0, false),
+        (&expired, 0, false),
+    ] {
+        let rotation = Rotation { id: session.id, from_generation: generation, at, idle_expires_at: build::moment(99) };
+        assert_eq!(tx.rotate_session(&rotation).await.unwrap(), expected, "{session:?} from {generation}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The listener: HTTP/1.1 and HTTP/2 on one port, with bounds on time, headers, streams and connections.
 
+mod prompt;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use tower::Service;
 
 use crate::config::Limits;
 use crate::middleware::PeerAddress;
+use prompt::Prompt;
 
 const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 const HTTP2_STREAMS_MAX: u32 = 256;
@@ -35,6 +38,7 @@ pub(crate) async fn run(
     patience: Duration,
 ) {
     let builder = builder(limits);
+    let header_timeout = Duration::from_secs(limits.header_timeout_s.into());
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections as usize));
     loop {
@@ -54,6 +58,7 @@ pub(crate) async fn run(
         };
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
+        let stream = Prompt::new(stream, header_timeout);
         let serving = connections.watch(connection(&builder, stream, PeerAddress(peer), router.clone()));
         tokio::spawn(async move {
             if let Err(error) = serving.await {
@@ -70,7 +75,7 @@ pub(crate) async fn run(
 
 fn connection(
     builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: Prompt,
     peer: PeerAddress,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error: std::fmt::Display> + Send + use<> {

@@ -1,0 +1,261 @@
+//! Any bytes to any route: never a 5xx, never a hung connection, always the one error shape, and never a status
+//! that the document does not name. The chance is seeded: a failure repeats.
+
+use std::time::Duration;
+
+use denizen_domain::ports::Random;
+use denizen_testkit::SeededRandom;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::docs::{Operation, document, example, operations};
+use crate::harness::{PASSWORD, TestApp, check_error_body, on_both};
+use crate::raw::RawClient;
+
+const REQUESTS: u32 = 1_500;
+const HEADERS: &[&str] = &[
+    "if-match",
+    "if-none-match",
+    "idempotency-key",
+    "x-request-id",
+    "content-type",
+    "content-encoding",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "origin",
+    "range",
+    "expect-nothing",
+    "x-forwarded-for",
+    "forwarded",
+    "cookie",
+    "accept-language",
+    "if-modified-since",
+    "x-http-method-override",
+    "te",
+    "user-agent",
+];
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "*",
+    "\"1.0\"",
+    "W/\"1\"",
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1",
+    "200",
+    "9223372036854775808",
+    "1e309",
+    "NaN",
+    "a@example.com",
+    "A@EXAMPLE.com",
+    "ada@localhost",
+    "admin",
+    "user",
+    "active",
+    "disabled",
+    "2026-01-01T00:00:00Z",
+    "../../etc/passwd",
+    "%00",
+    "%",
+    "' OR 1=1 --",
+    "${jndi:x}",
+    "\u{0}",
+    "\u{202e}",
+    "\u{fffe}",
+    "👩\u{200d}🚀",
+    "e\u{301}",
+    "application/json",
+    "gzip",
+    "bytes=0-1",
+    "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+    "{\"a\":",
+    "[[[[",
+    PASSWORD,
+];
+
+struct Chance(SeededRandom);
+
+impl Chance {
+    fn below(&self, bound: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        usize::try_from(u64::from_le_bytes(bytes) % bound as u64).unwrap()
+    }
+
+    fn one_in(&self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+
+    fn pick<'a, T>(&self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+
+    fn bytes(&self, bound: usize) -> Vec<u8> {
+        let mut bytes = vec![0; self.below(bound)];
+        self.0.fill(&mut bytes);
+        bytes
+    }
+
+    fn text(&self) -> String {
+        match self.below(6) {
+            0 => String::from_utf8_lossy(&self.bytes(40)).into_owned(),
+            1 => self.pick(TEXTS).repeat(1 + self.below(60)),
+            _ => (*self.pick(TEXTS)).to_owned(),
+        }
+    }
+
+    fn json(&self, depth: usize) -> Value {
+        match self.below(if depth == 0 { 5 } else { 7 }) {
+            0 => Value::Null,
+            1 => json!(self.one_in(2)),
+            2 => json!(self.below(usize::MAX)),
+            3 => json!(f64::from(u32::try_from(self.below(1 << 30)).unwrap()) * -1.7e-9),
+            4 => json!(self.text()),
+            5 => (0..self.below(4)).map(|_| self.json(depth - 1)).collect(),
+            _ => Value::Object((0..self.below(4)).map(|_| (self.text(), self.json(depth - 1))).collect()),
+        }
+    }
+
+    /// A body near the documented one, or nowhere near it.
+    fn body(&self, example: Option<&str>) -> Vec<u8> {
+        let near = example.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object);
+        let Some(mut near) = near.filter(|_| !self.one_in(4)) else {
+            return if self.one_in(2) { self.bytes(300) } else { self.json(4).to_string().into_bytes() };
+        };
+        let names: Vec<String> = near.as_object().unwrap().keys().cloned().collect();
+        for _ in 0..=self.below(2) {
+            let name = if self.one_in(4) { self.text() } else { self.pick(&names).clone() };
+            near[name] = if self.one_in(2) { json!(self.text()) } else { self.json(3) };
+        }
+        let mut bytes = near.to_string().into_bytes();
+        if self.one_in(4) {
+            let at = self.below(bytes.len());
+            bytes[at] = self.bytes(2).first().copied().unwrap_or(b'"');
+        }
+        bytes
+    }
+
+    /// A part of an address, its every byte legal there.
+    fn part(&self) -> String {
+        let bytes = if self.one_in(3) { self.bytes(20) } else { self.text().into_bytes() };
+        bytes
+            .iter()
+            .map(
+                |byte| {
+                    if byte.is_ascii_alphanumeric() { char::from(*byte).to_string() } else { format!("%{byte:02x}") }
+                },
+            )
+            .collect()
+    }
+
+    fn path(&self, operation: &Operation, ids: &[String]) -> String {
+        let id = if self.one_in(3) { self.part() } else { self.pick(ids).clone() };
+        let id = if id.is_empty() { "%20".to_owned() } else { id };
+        let mut path = operation.path.replace("{id}", &id);
+        let names: Vec<&str> = operation.body["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|at| at["in"] == "query")
+            .filter_map(|at| at["name"].as_str())
+            .collect();
+        for at in 0..self.below(4) {
+            let name = if names.is_empty() || self.one_in(5) { self.part() } else { (*self.pick(&names)).to_owned() };
+            path.push(if at == 0 { '?' } else { '&' });
+            path = format!("{path}{name}={}", self.part());
+        }
+        path
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let header = |_| {
+            let value = if self.one_in(3) { self.bytes(60) } else { self.text().into_bytes() };
+            // What no client library sends is for the test of raw bytes.
+            let legal = value.into_iter().filter(|byte| *byte >= 0x20 && *byte != 0x7f).collect::<Vec<_>>();
+            Some((HeaderName::from_static(HEADERS[self.below(HEADERS.len())]), HeaderValue::from_bytes(&legal).ok()?))
+        };
+        (0..self.below(4)).filter_map(header).collect()
+    }
+}
+
+async fn check(operation: &Operation, request: &str, response: Response) {
+    let status = response.status().as_u16();
+    assert!(status < 500, "{request}: {status} {:?}", response.text().await);
+    let is_documented = operation.body["responses"][status.to_string()].is_object();
+    assert!(is_documented || status == 431, "{request}: {status} is not documented");
+    if status >= 400 {
+        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let body: Value = response.json().await.unwrap_or_else(|error| panic!("{request}: {error}"));
+        check_error_body(&body, status, body["error"]["code"].as_str().unwrap(), &request_id);
+    } else {
+        response.bytes().await.unwrap_or_else(|error| panic!("{request}: {error}"));
+    }
+}
+
+on_both! {
+    async fn any_request_to_any_route_is_answered_as_documented(app: TestApp, "limits.sign_in_burst" = "100000", "limits.address_per_second" = "0") {
+        let chance = Chance(SeededRandom::new(20_261_122));
+        let document = document();
+        let operations = operations(&document);
+        let (mut user, mut admin) = (app.user().await, app.admin().await);
+        for at in 0..REQUESTS {
+            if at % 25 == 0 {
+                (user, admin) = (app.user().await, app.admin().await);
+            }
+            let operation = chance.pick(&operations);
+            let (media_type, text) = example(&document, operation).unzip();
+            let path = chance.path(operation, &[user.id.clone(), admin.id.clone()]);
+            let token = match chance.below(5) {
+                0 => None,
+                1 => Some(chance.part()),
+                2 | 3 => Some(user.token.clone()),
+                _ => Some(admin.token.clone()),
+            };
+            let mut request = app.request(operation.method.clone(), &path, token.as_deref()).timeout(Duration::from_secs(10));
+            if let Some(media_type) = media_type {
+                request = request.header("content-type", media_type);
+            }
+            for (name, value) in chance.headers() {
+                request = request.header(name, value);
+            }
+            if text.is_some() || chance.one_in(5) {
+                request = request.body(chance.body(text.as_deref()));
+            }
+            let said = format!("request {at}, {} {path}", operation.id);
+            let response = request.send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"));
+            check(operation, &said, response).await;
+        }
+        assert_eq!(app.request(Method::GET, "/health/ready", None).send().await.unwrap().status(), 200);
+    }
+
+    async fn any_bytes_are_answered_or_hung_up_on(app: TestApp, "limits.header_timeout_s" = "1", "limits.request_timeout_s" = "1") {
+        let chance = Chance(SeededRandom::new(42));
+        let heads = ["", "GET ", "GET / HTTP/1.1\r\n", "POST /api/v1/users HTTP/1.1\r\nHost: x\r\n", "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n",
+            "GET /api/v1/users?", "GET /api/v1/users HTTP/1.1\r\nAuthorization: Bearer ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
+        let mut clients = Vec::new();
+        for at in 0..200 {
+            let mut bytes = chance.pick(&heads).as_bytes().to_vec();
+            bytes.extend(chance.bytes(200));
+            bytes.extend(b"\r\n\r\n");
+            let mut client = RawClient::connect(&app).await;
+            client.send(&bytes).await;
+            if chance.one_in(2) {
+                client.shut().await;
+            }
+            clients.push((at, bytes, client));
+        }
+        for (at, bytes, mut client) in clients {
+            let said = || format!("client {at}: {:?}", String::from_utf8_lossy(&bytes));
+            let answer = client.read_all().await.unwrap_or_else(|| panic!("still open: {}", said()));
+            if let Some(answer) = crate::raw::parse(&answer) {
+                assert!(answer.status < 500 || answer.body.contains("\"timeout\""), "{}: {answer:?}", said());
+            }
+        }
+        assert_eq!(app.request(Method::GET, "/health/ready", None).send().await.unwrap().status(), 200);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a session hands out: the access token and the refresh token of its generation.
+
+use secrecy::SecretString;
+
+use super::refresh::token_of;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::SessionId;
+use crate::time::Timestamp;
+use crate::tokens::AccessClaims;
+use crate::users::User;
+
+/// A session just opened or refreshed.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Who signed in.
+    pub user: User,
+    /// The session.
+    pub session_id: SessionId,
+    /// The signed access token.
+    pub access_token: SecretString,
+    /// How long the access token lives, in seconds.
+    pub expires_in_s: u32,
+    /// The refresh token of the session's generation.
+    pub refresh_token: SecretString,
+}
+
+/// A session and the part of it that tokens depend on.
+pub(super) struct Issued {
+    pub(super) session_id: SessionId,
+    pub(super) generation: i64,
+    pub(super) now: Timestamp,
+    /// When the session ends in any case; no token outlives it.
+    pub(super) expires_at: Timestamp,
+}
+
+/// Signs the tokens of a session's generation. Derived, so that the same generation has the same refresh token.
+pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> {
+    let Issued { session_id, generation, now, expires_at } = *issued;
+    let policy = ctx.policy();
+    let left_s = u32::try_from(expires_at.as_seconds() - now.as_seconds()).unwrap_or(0);
+    let expires_in_s = policy.access_ttl_s.min(left_s);
+    let claims = AccessClaims::new(policy, &user, session_id, now, now.plus_seconds(expires_in_s));
+    Ok(SignedIn {
+        access_token: ctx.services().signer.sign(&claims)?.into(),
+        refresh_token: token_of(ctx.services().vault.as_ref(), session_id, generation),
+        user,
+        session_id,
+        expires_in_s,
+    })
+}
