@@ -174,10 +174,11 @@ on_both! {
         let user = app.user().await;
         let body = json!({"email": user.email, "password": PASSWORD});
         let response = post(&app, SESSIONS, "a-key-to-find", None, &body).await;
-        let token = response.json::<Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned();
+        let body: Value = response.json().await.unwrap();
+        let (token, refresh) = (body["access_token"].as_str().unwrap(), body["refresh_token"].as_str().unwrap());
         let kept = dump(&world).await;
         assert!(kept.len() > token.len(), "something was kept");
-        for secret in [token.as_str(), token.split('.').nth(1).unwrap(), token.rsplit('.').next().unwrap(), PASSWORD, "a-key-to-find"] {
+        for secret in [token, refresh, &refresh[4..], token.split('.').nth(1).unwrap(), token.rsplit('.').next().unwrap(), PASSWORD, "a-key-to-find"] {
             assert!(!contains(&kept, secret), "{secret} is in the database");
         }
     }

@@ -96,7 +96,7 @@ async fn check_away(app: &TestApp, user: &SignedIn) {
 }
 
 async fn check_health_away(app: &TestApp) {
-    assert_eq!(status(app, "/health/live").await, 200);
+    assert_eq!(app.get("/health/live", "nonsense").await.status(), 200, "nothing else is looked at");
     assert_eq!(status(app, "/.well-known/jwks.json").await, 200, "verifiers elsewhere need it");
     for path in ["/health", "/health/ready"] {
         let (response, waited) = timed(app.request(Method::GET, path, None).send()).await;

@@ -140,6 +140,19 @@ on_both! {
         problem(app.try_sign_in("a@example.com", PASSWORD).await, 401, "invalid_credentials").await;
     }
 
+    async fn a_stale_token_stands_in_nobodys_way_to_a_new_one(app: TestApp) {
+        let user = app.user().await;
+        assert_eq!(app.delete("/api/v1/sessions/current", &user.token).await.status(), 204);
+        for token in [user.token.as_str(), "nonsense"] {
+            for path in ["/health", "/health/live", "/.well-known/jwks.json", "/docs/", "/api/v1/openapi.json"] {
+                assert_eq!(app.get(path, token).await.status(), 200, "{path}");
+            }
+            let body = json!({"email": user.email, "password": PASSWORD});
+            let response = app.request(Method::POST, "/api/v1/sessions", Some(token)).json(&body).send().await.unwrap();
+            assert_eq!(response.status(), 201);
+        }
+    }
+
     async fn an_account_can_be_tried_so_often(app: TestApp, "limits.sign_in_burst" = "5", "limits.sign_in_per_minute" = "1") {
         let (user, other) = (app.user().await, app.user().await);
         for _ in 0..5 {
