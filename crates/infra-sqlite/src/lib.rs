@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
-//! - The two reads on the path of every request run [in place](in_place), by the same checked text.
+//! - The two reads on the path of every request run [in place](in_place), by the same checked text, and
+//!   what they find is [remembered](recent) until the next commit.
 //! - No query walks the users table: each names the index that it goes by.
 
 mod codec;
@@ -15,6 +16,7 @@ mod idempotency;
 mod in_place;
 mod migrate;
 mod passwords;
+mod recent;
 mod sessions;
 mod signing_keys;
 mod tx;
@@ -34,6 +36,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::error::store_error;
 use crate::in_place::InPlaceReaders;
+use crate::recent::Recent;
 use crate::tx::SqliteTx;
 
 /// How long SQLite itself waits for a lock that another process holds.
@@ -85,11 +88,11 @@ impl SqliteOptions {
 }
 
 /// Accounts in one SQLite file.
-#[derive(Debug)]
 pub struct SqliteStore {
     readers: SqlitePool,
     writer: SqlitePool,
     in_place: Arc<InPlaceReaders>,
+    recent: Arc<Recent>,
 }
 
 impl SqliteStore {
@@ -110,25 +113,25 @@ impl SqliteStore {
         };
         let readers = pool().max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
-        Ok(Self { readers, writer, in_place })
+        Ok(Self { readers, writer, in_place, recent: Arc::new(Recent::new()) })
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        Ok(Box::new(SqliteTx::single_reads(self.readers.clone(), self.in_place.clone())))
+        Ok(Box::new(SqliteTx::single_reads(&self.readers, &self.in_place, &self.recent)))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
         let transaction = self.readers.begin().await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::transaction(transaction)))
+        Ok(Box::new(SqliteTx::snapshot(transaction)))
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::transaction(transaction)))
+        Ok(Box::new(SqliteTx::write(transaction, &self.recent)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

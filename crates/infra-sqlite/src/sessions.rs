@@ -11,15 +11,24 @@ use uuid::Uuid;
 
 use crate::codec::SessionStateRow;
 use crate::error::store_error;
+use crate::recent::Recent;
 use crate::tx::SqliteTx;
 
 #[async_trait]
 impl SessionReads for SqliteTx {
     async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError> {
         let id = id.as_uuid();
+        if let Some(recent) = self.recent().and_then(|recent| recent.get(id)) {
+            return Ok(Some(recent));
+        }
+        let reading = self.recent().map(Recent::begin);
         let sql = include_str!("../queries/session_state.sql");
         if let Ok(found) = self.find_in_place(sql, id, SessionStateRow::read_in_place) {
-            return found.map(SessionState::try_from).transpose();
+            let state = found.map(SessionState::try_from).transpose()?;
+            if let (Some(recent), Some(reading), Some(state)) = (self.recent(), reading, &state) {
+                recent.remember(id, state, 0, reading);
+            }
+            return Ok(state);
         }
         let query = query_file_as!(SessionStateRow, "queries/session_state.sql", id);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;

@@ -11,30 +11,60 @@ use uuid::Uuid;
 
 use crate::error::store_error;
 use crate::in_place::{InPlaceReaders, NotInPlace};
+use crate::recent::Recent;
 
 /// A unit of work on SQLite.
 pub(crate) struct SqliteTx(Reach);
 
+/// What [`SqliteTx`] forgets when a write may have been committed.
+pub(crate) struct ForgetOnDrop(Arc<Recent>);
+
+impl Drop for ForgetOnDrop {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
 enum Reach {
     /// Queries that stand alone. A pooled connection is taken only when one cannot be answered in place.
-    Single { in_place: Arc<InPlaceReaders>, readers: SqlitePool, connection: Option<PoolConnection<Sqlite>> },
+    Single {
+        in_place: Arc<InPlaceReaders>,
+        recent: Arc<Recent>,
+        readers: SqlitePool,
+        connection: Option<PoolConnection<Sqlite>>,
+    },
     /// Queries of one transaction, which all go through its connection.
-    Transaction(Transaction<'static, Sqlite>),
+    Snapshot(Transaction<'static, Sqlite>),
+    /// The same, and writes. Fields are dropped in this order: first the transaction ends, then all is forgotten.
+    Write { transaction: Transaction<'static, Sqlite>, forget: ForgetOnDrop },
 }
 
 impl SqliteTx {
-    pub(crate) fn single_reads(readers: SqlitePool, in_place: Arc<InPlaceReaders>) -> Self {
-        Self(Reach::Single { in_place, readers, connection: None })
+    pub(crate) fn single_reads(readers: &SqlitePool, in_place: &Arc<InPlaceReaders>, recent: &Arc<Recent>) -> Self {
+        let (in_place, recent, readers) = (Arc::clone(in_place), Arc::clone(recent), readers.clone());
+        Self(Reach::Single { in_place, recent, readers, connection: None })
     }
 
-    pub(crate) fn transaction(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self(Reach::Transaction(transaction))
+    pub(crate) fn snapshot(transaction: Transaction<'static, Sqlite>) -> Self {
+        Self(Reach::Snapshot(transaction))
+    }
+
+    pub(crate) fn write(transaction: Transaction<'static, Sqlite>, recent: &Arc<Recent>) -> Self {
+        Self(Reach::Write { transaction, forget: ForgetOnDrop(Arc::clone(recent)) })
+    }
+
+    /// What was found a moment ago; nothing within a transaction, which reads for itself.
+    pub(crate) fn recent(&self) -> Option<&Recent> {
+        match &self.0 {
+            Reach::Single { recent, .. } => Some(recent),
+            Reach::Snapshot(_) | Reach::Write { .. } => None,
+        }
     }
 
     /// The connection to query.
     pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         match &mut self.0 {
-            Reach::Transaction(transaction) => Ok(transaction),
+            Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
             Reach::Single { connection: Some(connection), .. } => Ok(connection),
             Reach::Single { connection, readers, .. } => {
                 Ok(connection.insert(readers.acquire().await.map_err(store_error)?))
@@ -52,7 +82,7 @@ impl SqliteTx {
         match &self.0 {
             Reach::Single { in_place, .. } => in_place.find(sql, id, read),
             // Elsewhere is outside the transaction.
-            Reach::Transaction(_) => Err(NotInPlace),
+            Reach::Snapshot(_) | Reach::Write { .. } => Err(NotInPlace),
         }
     }
 }
@@ -63,9 +93,13 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Transaction(transaction) => transaction.commit().await.map_err(store_error),
+            Reach::Write { transaction, forget } => {
+                let committed = transaction.commit().await.map_err(store_error);
+                drop(forget);
+                committed
+            }
             // Never lent for writing, so there is nothing to commit.
-            Reach::Single { .. } => Ok(()),
+            Reach::Single { .. } | Reach::Snapshot(_) => Ok(()),
         }
     }
 }

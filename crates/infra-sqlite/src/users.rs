@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::codec::{UserRow, attributes_json, name_key};
 use crate::error::store_error;
+use crate::recent::Recent;
 use crate::tx::SqliteTx;
 use crate::users_list;
 
@@ -20,9 +21,18 @@ use crate::users_list;
 impl UserReads for SqliteTx {
     async fn find_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
         let id = id.as_uuid();
+        if let Some(recent) = self.recent().and_then(|recent| recent.get(id)) {
+            return Ok(Some(recent));
+        }
+        let reading = self.recent().map(Recent::begin);
         let sql = include_str!("../queries/find_user.sql");
         if let Ok(found) = self.find_in_place(sql, id, UserRow::read_in_place) {
-            return found.map(User::try_from).transpose();
+            let bytes = found.as_ref().map_or(0, |row| row.attributes.len());
+            let user = found.map(User::try_from).transpose()?;
+            if let (Some(recent), Some(reading), Some(user)) = (self.recent(), reading, &user) {
+                recent.remember(id, user, bytes, reading);
+            }
+            return Ok(user);
         }
         let query = query_file_as!(UserRow, "queries/find_user.sql", id);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;

@@ -22,7 +22,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // Absent only if a route is mounted outside the auth layer, which is a defect.
-        parts.extensions.get::<Ctx>().cloned().map(Self).ok_or_else(Problem::internal)
+        parts.extensions.remove::<Ctx>().map(Self).ok_or_else(Problem::internal)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `Idempotency-Key`: a `POST` that is sent twice is done once.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
@@ -33,11 +35,15 @@ struct KeptAnswer {
 }
 
 /// Does a request with a key once, and replays its answer to whoever repeats it.
-pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Response {
     let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned();
     match key {
         None => next.run(request).await,
-        Some(key) => once(shared, key, request, next).await.unwrap_or_else(IntoResponse::into_response),
+        Some(key) => {
+            // Boxed: most requests have no key, and should not carry the room that this takes.
+            let once = Box::pin(once(Arc::clone(shared), key, request, next));
+            once.await.unwrap_or_else(IntoResponse::into_response)
+        }
     }
 }
 

@@ -1,14 +1,11 @@
 //! The client's address, as far as trusted proxies tell it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use http::{HeaderMap, HeaderName};
 
-use super::TrustedProxies;
+use crate::config::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -21,11 +18,17 @@ pub struct PeerAddress(pub SocketAddr);
 pub(super) struct ClientAddress(pub(super) Option<IpAddr>);
 
 /// The proxies whose forwarded headers count.
-pub(super) struct Trusted(TrustedProxies);
+pub(super) struct Trusted(Vec<IpNet>);
 
 impl Trusted {
-    pub(super) fn new(networks: TrustedProxies) -> Self {
+    pub(super) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
+    }
+
+    /// Whose request it is.
+    pub(super) fn client_of(&self, request: &Request) -> ClientAddress {
+        let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip());
+        ClientAddress(peer.map(|peer| self.client(peer, request.headers())))
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -56,13 +59,6 @@ impl Trusted {
 fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address: IpAddr| address.to_canonical())
-}
-
-pub(super) async fn layer(State(trusted): State<Arc<Trusted>>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip());
-    let client = peer.map(|peer| trusted.client(peer, request.headers()));
-    request.extensions_mut().insert(ClientAddress(client));
-    next.run(request).await
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! From credentials to the context of the request: who asks.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use denizen_domain::Ctx;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::error::{Error, Unauthenticated};
@@ -16,31 +14,27 @@ use crate::http::problem::Problem;
 
 const USER_AGENT_CHARS_MAX: usize = 256;
 
-/// Lays the [`Ctx`] of the request. Credentials that are given must be good, on every route.
-pub(super) async fn layer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let actor = match identify(&shared, request.headers()).await {
-        Ok(actor) => actor,
-        Err(error) => return Problem::from(error).into_response(),
-    };
-    lay_context(&shared, actor, &mut request);
-    next.run(request).await
+/// The request with its [`Ctx`]. Credentials that are given must be good.
+pub(super) async fn identify(shared: &Shared, request: Request) -> Result<Request, Problem> {
+    let actor = actor_of(shared, request.headers()).await?;
+    Ok(with_context(shared, actor, request))
 }
 
-/// Lays the [`Ctx`] of a request that anybody may make, whatever credentials they send along.
-pub(super) async fn anonymous(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    lay_context(&shared, Actor::Anonymous, &mut request);
-    next.run(request).await
+/// The request with the [`Ctx`] of anybody, whatever credentials they send along.
+pub(super) fn anybody(shared: &Shared, request: Request) -> Request {
+    with_context(shared, Actor::Anonymous, request)
 }
 
-fn lay_context(shared: &Shared, actor: Actor, request: &mut Request) {
+fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request {
     let origin = Origin {
         address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
         user_agent: user_agent(request.headers()),
     };
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
+    request
 }
 
-async fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
+async fn actor_of(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(Actor::Anonymous) };
     let invalid = || Error::Unauthenticated(Unauthenticated::InvalidToken);

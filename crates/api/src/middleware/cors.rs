@@ -15,12 +15,12 @@ const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// The longest that browsers remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
 
-pub(super) fn layer(origins: &[String]) -> tower::util::Either<CorsLayer, tower::layer::util::Identity> {
+pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
-        return tower::util::Either::Right(tower::layer::util::Identity::new());
+        return None;
     }
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let layer = CorsLayer::new()
+    let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, IDEMPOTENCY_KEY, X_REQUEST_ID])
@@ -35,5 +35,5 @@ pub(super) fn layer(origins: &[String]) -> tower::util::Either<CorsLayer, tower:
             X_TOTAL_COUNT,
         ])
         .max_age(PREFLIGHT_AGE);
-    tower::util::Either::Left(layer)
+    Some(cors)
 }

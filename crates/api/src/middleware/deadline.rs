@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use tokio::time::timeout;
 
 use crate::http::problem::Problem;
 
-pub(super) async fn layer(State(timeout_s): State<u32>, request: Request, next: Next) -> Response {
-    match timeout(Duration::from_secs(timeout_s.into()), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long and was given up.")
-                .retry_after(1)
-                .into_response()
-        }
-    }
+/// The answer, or 503 when it is not there in time.
+pub(super) async fn within(timeout_s: u32, work: impl Future<Output = Result<Response, Problem>>) -> Response {
+    let answer = timeout(Duration::from_secs(timeout_s.into()), work).await;
+    answer.unwrap_or_else(|_| Err(too_long())).unwrap_or_else(Problem::into_response)
+}
+
+fn too_long() -> Problem {
+    let message = "The request took too long and was given up.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message).retry_after(1)
 }

@@ -1,9 +1,13 @@
 //! What every request passes, in one visible order.
+//!
+//! Each file is one concern, a plain function; the order is written here, in three steps. (A tower layer for each
+//! would clone and box all layers inside it, for every request.)
 
 mod address;
 mod auth;
 mod cors;
 mod deadline;
+mod panic;
 mod rate;
 mod request_id;
 mod security_headers;
@@ -11,92 +15,135 @@ mod shed;
 mod size;
 mod trace;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::{Method, Request};
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use http::Method;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tracing::Instrument;
 
 pub use address::PeerAddress;
 
-use crate::config::{IpNet, Limits, Server};
+use crate::config::{Limits, Server};
 use crate::http::problem::Problem;
 use crate::http::{Shared, idempotency};
+use request_id::RequestId;
 
 /// What a small answer costs to compress is more than what it saves.
 const COMPRESS_ABOVE_BYTES: u64 = 1024;
 
-/// Around everything, outermost first.
+/// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Router {
-    let clients = Arc::new(address::Trusted::new(server.trusted_proxies.clone()));
     let compression = SizeAbove::new(COMPRESS_ABOVE_BYTES).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
-    router.layer(
-        ServiceBuilder::new()
-            // 1. A name for the request; and the body of whatever error comes back.
-            .layer(from_fn(request_id::layer))
-            // 2. Its span in the log.
-            .layer(from_fn(trace::layer))
-            // 3. What browsers must be told on every answer.
-            .layer(from_fn(security_headers::layer))
-            .layer(cors::layer(&server.cors_origins))
-            // 4. A panic is one request's 500, not the server's end.
-            .layer(CatchPanicLayer::custom(after_panic))
-            // 5. Whose request it is, and whether they have budget left.
-            .layer(from_fn_with_state(clients, address::layer))
-            .layer(from_fn_with_state(rate::Limiter::new(limits), rate::layer))
-            // 6. No more at once than we can carry.
-            .layer(from_fn_with_state(shed::Capacity::new(limits), shed::layer))
-            // 7. Headers within bounds.
-            .layer(from_fn_with_state(limits.header_bytes, size::headers))
-            .layer(CompressionLayer::new().compress_when(compression)),
-    )
+    let guards = Arc::new(Guards {
+        clients: address::Trusted::new(server.trusted_proxies.clone()),
+        budgets: rate::Budgets::new(limits),
+        capacity: shed::Capacity::new(limits),
+        header_bytes_max: limits.header_bytes,
+    });
+    let router =
+        router.layer(CompressionLayer::new().compress_when(compression)).layer(from_fn_with_state(guards, guard));
+    // Outside the guards: a page must be able to read that it has to wait.
+    let router = match cors::layer(&server.cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(from_fn(name_and_log))
 }
 
-/// Around bounded requests: time, size, credentials, repetition.
+/// Around bounded requests.
 pub(crate) fn for_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(
-        ServiceBuilder::new()
-            .layer(from_fn_with_state(shared.limits.request_timeout_s, deadline::layer))
-            .layer(from_fn_with_state(shared.limits.body_bytes, size::body))
-            .layer(from_fn_with_state(Arc::clone(shared), auth::layer))
-            .layer(from_fn_with_state(Arc::clone(shared), idempotency::layer)),
-    )
+    router.layer(from_fn_with_state(Arc::clone(shared), take_request))
 }
 
-/// Around bounded requests that need no credentials.
+/// Around bounded requests that need no access token.
 pub(crate) fn for_open_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(
-        ServiceBuilder::new()
-            .layer(from_fn_with_state(shared.limits.request_timeout_s, deadline::layer))
-            .layer(from_fn_with_state(shared.limits.body_bytes, size::body))
-            .layer(from_fn_with_state(Arc::clone(shared), auth::anonymous))
-            .layer(from_fn_with_state(Arc::clone(shared), idempotency::layer)),
-    )
+    router.layer(from_fn_with_state(Arc::clone(shared), take_open_request))
 }
 
 /// Around streams, which bound each line and each wait themselves.
 pub(crate) fn for_streams(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(from_fn_with_state(Arc::clone(shared), auth::layer))
+    router.layer(from_fn_with_state(Arc::clone(shared), take_stream))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("of unknown form"), "a handler panicked");
-    Problem::internal().into_response()
+/// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
+/// and what browsers must be told on every answer.
+async fn name_and_log(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    let span = trace::span(&request, &id);
+    let is_probe = is_exempt(&request);
+    let policy = security_headers::policy_for(request.uri().path());
+    request.extensions_mut().insert(id.clone());
+
+    let answered = async {
+        let response = next.run(request).await;
+        trace::answered(response.status(), is_probe);
+        response
+    };
+    let mut response = id.mark(answered.instrument(span).await);
+    security_headers::lay(response.headers_mut(), policy);
+    response
 }
 
-/// Health and discovery are asked by machines on a schedule: they are outside budgets and shedding.
-fn is_exempt<B>(request: &Request<B>) -> bool {
+/// What the second step needs to know.
+struct Guards {
+    clients: address::Trusted,
+    budgets: rate::Budgets,
+    capacity: shed::Capacity,
+    header_bytes_max: u32,
+}
+
+/// Second: a panic is one request's end; whose request is it, are its headers within bounds, have they budget
+/// left, is there room?
+async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Next) -> Response {
+    let client = guards.clients.client_of(&request);
+    request.extensions_mut().insert(client);
+    let admitted = async {
+        size::check_head(&request, guards.header_bytes_max)?;
+        if is_exempt(&request) {
+            return Ok(panic::catch(next.run(request)).await);
+        }
+        guards.budgets.admit(client)?;
+        let _place = guards.capacity.enter()?;
+        Ok(panic::catch(next.run(request)).await)
+    };
+    admitted.await.unwrap_or_else(Problem::into_response)
+}
+
+/// Third, for bounded requests: a deadline, a bound on the body, who asks, and has it been asked before?
+async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let taken = async {
+        let request = size::bound_body(request, shared.limits.body_bytes)?;
+        let request = auth::identify(&shared, request).await?;
+        Ok(idempotency::pass(&shared, request, next).await)
+    };
+    deadline::within(shared.limits.request_timeout_s, taken).await
+}
+
+/// The same without looking who asks.
+async fn take_open_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let taken = async {
+        let request = size::bound_body(request, shared.limits.body_bytes)?;
+        let request = auth::anybody(&shared, request);
+        Ok(idempotency::pass(&shared, request, next).await)
+    };
+    deadline::within(shared.limits.request_timeout_s, taken).await
+}
+
+/// Third, for streams: who asks?
+async fn take_stream(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    match auth::identify(&shared, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Probes are asked by machines on a schedule: they are outside budgets and shedding.
+fn is_exempt<B>(request: &http::Request<B>) -> bool {
     let path = request.uri().path();
     request.method() == Method::GET && (path == "/health" || path.starts_with("/health/"))
 }
-
-/// The networks whose forwarded headers count.
-pub(crate) type TrustedProxies = Vec<IpNet>;

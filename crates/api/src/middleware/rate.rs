@@ -1,38 +1,29 @@
 //! A budget of requests per client address.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use denizen_domain::ports::Clock;
 use denizen_infra::clock::SystemClock;
 use denizen_infra::throttle::{Budget, Throttle};
 
 use super::address::ClientAddress;
-use super::is_exempt;
 use crate::config::Limits;
 use crate::http::problem::Problem;
 
-#[derive(Clone)]
-pub(super) struct Limiter(Option<Arc<Throttle>>);
+/// The budgets of all addresses; none when there is no limit.
+pub(super) struct Budgets(Option<Throttle>);
 
-impl Limiter {
+impl Budgets {
     pub(super) fn new(limits: &Limits) -> Self {
         let budget = Budget { per_period: limits.address_per_second, period_s: 1, burst: limits.address_burst };
-        Self(Throttle::new(budget).map(Arc::new))
+        Self(Throttle::new(budget))
     }
-}
 
-pub(super) async fn layer(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
-    if let Some(throttle) = limiter.0.filter(|_| !is_exempt(&request)) {
-        let client = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
-        if let Err(error) = throttle.admit(client.map(budget_of), SystemClock.now()) {
-            return Problem::from(error).into_response();
-        }
+    /// Takes one from the client's budget.
+    pub(super) fn admit(&self, client: ClientAddress) -> Result<(), Problem> {
+        let Some(throttle) = &self.0 else { return Ok(()) };
+        Ok(throttle.admit(client.0.map(budget_of), SystemClock.now())?)
     }
-    next.run(request).await
 }
 
 /// An IPv6 customer has a /64 of addresses: they share one budget.

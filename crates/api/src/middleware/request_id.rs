@@ -1,12 +1,10 @@
 //! A name for every request, in its answer, its log lines and its error.
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use denizen_domain::id::uuid_v7;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::http::problem::Problem;
 
@@ -15,26 +13,27 @@ const BYTES_MAX: usize = 128;
 
 /// The id of a request, as an extension.
 #[derive(Clone)]
-pub(super) struct RequestId(pub(super) HeaderValue);
+pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The id that the request brings, if it is harmless, else a new one.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let taken = headers.get(X_REQUEST_ID).filter(|value| is_harmless(value.as_bytes())).cloned();
+        Self(taken.unwrap_or_else(make))
+    }
+
     pub(super) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
-}
 
-/// Takes or makes the id, and writes the body of whatever error comes back.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    let taken = request.headers().get(X_REQUEST_ID).filter(|value| is_harmless(value.as_bytes())).cloned();
-    let id = RequestId(taken.unwrap_or_else(make));
-    request.extensions_mut().insert(id.clone());
-
-    let mut response = next.run(request).await;
-    if let Some(problem) = problem_of(&mut response) {
-        response = problem.render(response, id.as_str());
+    /// The answer with this id, and with the body of its error if it is one.
+    pub(super) fn mark(self, mut response: Response) -> Response {
+        if let Some(problem) = problem_of(&mut response) {
+            response = problem.render(response, self.as_str());
+        }
+        response.headers_mut().insert(X_REQUEST_ID, self.0);
+        response
     }
-    response.headers_mut().insert(X_REQUEST_ID, id.0);
-    response
 }
 
 /// The problem of an error that a handler, an extractor or a library below has answered with.
@@ -45,9 +44,8 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
     }
-    let is_json =
-        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_json {
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type.is_some_and(|kind| kind.starts_with(b"application/json")) {
         return None;
     }
     response.headers_mut().remove(CONTENT_LENGTH);

@@ -111,8 +111,8 @@ on_both! {
 
     async fn large_answers_are_compressed_when_asked_for(app: TestApp) {
         let admin = app.admin().await;
-        let lines: String = (0..100).map(|at| format!("{{\"email\":\"p{at}@example.com\",\"name\":\"Somebody\"}}\n")).collect();
-        app.import(&admin, lines).await;
+        let lines: Vec<_> = (0..100).map(|at| format!("{{\"email\":\"p{at}@example.com\",\"name\":\"Somebody\"}}")).collect();
+        app.import(&admin, lines.join("\n")).await;
         let list = async |accept: Option<&str>| {
             let mut request = app.request(Method::GET, "/api/v1/users?limit=100", Some(&admin.token));
             if let Some(accept) = accept {

@@ -14,8 +14,8 @@ async fn post_text(app: &TestApp, content_type: &str, body: impl Into<reqwest::B
 
 /// A request as it is written, its lines ended, that asks to close the connection.
 fn raw(start: &str, headers: &[&str], body: &str) -> String {
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    format!("{start} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n{body}")
+    let head = [&["Host: x", "Connection: close"], headers].concat().join("\r\n");
+    format!("{start} HTTP/1.1\r\n{head}\r\n\r\n{body}")
 }
 
 on_both! {

@@ -1,5 +1,7 @@
 //! Black-box tests: a real server on a real port, over both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod harness;
 mod process;
 mod raw;

@@ -16,6 +16,8 @@ use crate::harness::{PASSWORD, World};
 
 /// Longer than a start may take on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than a command may take.
+const COMMAND_PATIENCE: Duration = Duration::from_mins(1);
 /// How the line begins that tells where the server listens.
 const READY: &str = "denizen is ready at ";
 
@@ -167,7 +169,7 @@ pub(crate) async fn run(mut command: Command, arguments: &[&str], stdin: &str) -
     // A command that reads nothing may be gone already.
     let _ = pipe.write_all(stdin.as_bytes()).await;
     drop(pipe);
-    let output = timeout(Duration::from_secs(60), child.wait_with_output()).await.expect("the command ends").unwrap();
+    let output = timeout(COMMAND_PATIENCE, child.wait_with_output()).await.expect("the command ends").unwrap();
     Done {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, TestApp, World, eventually, on_both, problem};
+use crate::harness::{PASSWORD, eventually, on_both, problem};
 
 on_both! {
     async fn of_many_sign_ups_of_one_address_one_wins(app: TestApp) {

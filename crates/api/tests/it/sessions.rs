@@ -4,7 +4,7 @@ use denizen_domain::id::UserId;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, TestApp, World, field_problem, on_both, problem};
+use crate::harness::{PASSWORD, TestApp, field_problem, on_both, problem};
 
 /// Everything of an answer that a client can tell apart, but for the time.
 async fn seen(response: Response) -> (u16, Vec<(String, String)>, String) {

@@ -17,7 +17,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{SignedIn, TestApp, World, on_both, problem};
+use crate::harness::{SignedIn, TestApp, on_both, problem};
 
 const ISSUER: &str = "https://accounts.example.com";
 
