@@ -113,7 +113,7 @@ impl SqliteStore {
         };
         let readers = pool().max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
-        Ok(Self { readers, writer, in_place, recent: Arc::new(Recent::new()) })
+        Ok(Self { readers, writer, in_place, recent: Arc::new(Recent::new(&options.path)) })
     }
 }
 

@@ -1,11 +1,13 @@
 //! What the two reads on the path of every request found a moment ago.
 //!
-//! It is good until this process commits a write, and for a fifth of a second at most: so long may a write of
-//! another process, the command line's for example, go unnoticed. Only single reads look here; whoever writes,
-//! or wants reads that agree, asks the database.
+//! It is good until somebody commits. A commit of this process is counted; one of another process, the command
+//! line's for example, shows in the write-ahead log's time and size, but a read that falls between its writing and
+//! its end may miss it. Hence nothing is good for more than a fifth of a second. Only single reads look here;
+//! whoever writes, or wants reads that agree, asks the database.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use denizen_domain::sessions::SessionState;
 use denizen_domain::users::User;
@@ -21,6 +23,7 @@ const ENTRY_BYTES: usize = 512;
 
 /// What was found, and the count of commits.
 pub(crate) struct Recent {
+    log: PathBuf,
     commits: AtomicU64,
     sessions: Entries<SessionState>,
     users: Entries<User>,
@@ -39,8 +42,15 @@ struct Entry<T> {
 /// The moment before a read: a commit in between makes the find stale from the start.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
-    commits: u64,
+    seen: Seen,
     at: Instant,
+}
+
+/// What changes with a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    commits: u64,
+    log: Option<(SystemTime, u64)>,
 }
 
 #[derive(Clone)]
@@ -71,15 +81,18 @@ impl Remembered for User {
 }
 
 impl Recent {
-    pub(crate) fn new() -> Self {
-        Self { commits: AtomicU64::new(0), sessions: Entries::new(), users: Entries::new() }
+    /// Nothing yet of the database at the path.
+    pub(crate) fn new(database: &Path) -> Self {
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        Self { log: log.into(), commits: AtomicU64::new(0), sessions: Entries::new(), users: Entries::new() }
     }
 
     /// What was found under the id, if it is still good.
     pub(crate) fn get<T: Remembered>(&self, id: Uuid) -> Option<T> {
         let entry = T::entries(self).0.get(&id)?;
         let now = self.begin();
-        let is_good = entry.reading.commits == now.commits && now.at.duration_since(entry.reading.at) < GOOD_FOR;
+        let is_good = entry.reading.seen == now.seen && now.at.duration_since(entry.reading.at) < GOOD_FOR;
         is_good.then_some(entry.found)
     }
 
@@ -87,7 +100,8 @@ impl Recent {
     pub(crate) fn begin(&self) -> Reading {
         #[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
         let at = Instant::now();
-        Reading { commits: self.commits.load(Ordering::SeqCst), at }
+        let log = std::fs::metadata(&self.log).and_then(|log| Ok((log.modified()?, log.len()))).ok();
+        Reading { seen: Seen { commits: self.commits.load(Ordering::SeqCst), log }, at }
     }
 
     /// Remembers what was found; `bytes` is the size of what varies in it.
@@ -117,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_commit_forgets_even_what_is_being_read() {
-        let recent = Recent::new();
+        let recent = Recent::new("none.db".as_ref());
         let user = build::user(1);
         let id = user.id.as_uuid();
         recent.remember(id, &user, 2, recent.begin());
@@ -133,7 +147,7 @@ mod tests {
 
     #[test]
     fn no_more_is_remembered_than_there_is_room_for() {
-        let recent = Recent::new();
+        let recent = Recent::new("none.db".as_ref());
         for n in 0..2_000 {
             let user = build::user(n);
             recent.remember(user.id.as_uuid(), &user, 16 * 1024, recent.begin());
