@@ -1,6 +1,6 @@
 //! The store over PostgreSQL, 15 or later.
 //!
-//! Reading order: this file (the pool) → [`tx`] (what a unit of work holds) → one file per trait of the port.
+//! Reading order: this file (the pool) → `tx` (what a unit of work holds) → one file per trait of the port.
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
 //! Invariants:

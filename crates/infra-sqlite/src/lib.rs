@@ -1,12 +1,12 @@
 //! The store over SQLite.
 //!
-//! Reading order: this file (pools) → [`tx`] (what a unit of work holds) → one file per trait of the port.
+//! Reading order: this file (pools) → `tx` (what a unit of work holds) → one file per trait of the port.
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
 //! Invariants:
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
-//! - The two reads on the path of every request run [in place](in_place), by the same checked text, and
-//!   what they find is [remembered](recent) until the next commit.
+//! - The two reads on the path of every request run in place (`in_place`), by the same checked text, and
+//!   what they find is remembered (`recent`) until the next commit.
 //! - No query walks the users table: each names the index that it goes by.
 
 mod codec;

@@ -1,8 +1,8 @@
 //! Configuration in layers, where a later one wins: built-in defaults → `config/default.toml` →
 //! `config/{APP_ENV}.toml` → `.env` → environment `DENIZEN__SECTION__KEY` → flags.
 //!
-//! Reading order: [`table`] (every key, once) → [`rule`] (what a value may be) → [`layers`] (where values
-//! come from) → [`check`] (what must hold between them).
+//! Reading order: `table` (every key, once) → `rule` (what a value may be) → `layers` (where values
+//! come from) → `check` (what must hold between them).
 //!
 //! Invariants:
 //! - The table is the only list of keys. The struct, the defaults, the messages, `config/default.toml` and
