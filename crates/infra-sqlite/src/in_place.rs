@@ -1,7 +1,8 @@
 //! Reads on the thread that asks.
 //!
 //! sqlx hands every SQLite statement to another thread, which costs some 70 µs; the statement itself takes 4.
-//! The two reads on the path of every request therefore run here, by the text that sqlx has checked.
+//! The two reads on the path of every request, and the two that begin a sign-in, therefore run here, by the text
+//! that sqlx has checked.
 
 use std::fmt;
 use std::path::Path;
@@ -9,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
-use uuid::Uuid;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql};
 
 use crate::READER_CACHE_KIB;
 use crate::error::unavailable;
@@ -35,17 +35,17 @@ impl InPlaceReaders {
         Ok(Self { connections })
     }
 
-    /// Looks one row up by id.
+    /// Looks one row up by its key.
     pub(crate) fn find<T>(
         &self,
         sql: &'static str,
-        id: Uuid,
+        key: &dyn ToSql,
         read: fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, NotInPlace> {
         let guard = self.free().ok_or(NotInPlace)?;
         let connection = guard.as_ref().ok_or(NotInPlace)?;
         let mut statement = connection.prepare_cached(sql).map_err(|_| NotInPlace)?;
-        statement.query_row([id.as_bytes().as_slice()], read).optional().map_err(|_| NotInPlace)
+        statement.query_row([key], read).optional().map_err(|_| NotInPlace)
     }
 
     /// Closes every connection.
@@ -90,6 +90,7 @@ mod tests {
     use denizen_domain::store::Store;
     use denizen_testkit::build;
     use tempfile::TempDir;
+    use uuid::Uuid;
 
     const FIND_USER: &str = include_str!("../queries/find_user.sql");
     const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
@@ -113,8 +114,9 @@ mod tests {
         tx.commit().await.unwrap();
 
         let readers = InPlaceReaders::open(&options.path).unwrap();
-        let find_user = |id| outcome(readers.find(FIND_USER, id, UserRow::read_in_place));
-        let find_session = |id| outcome(readers.find(SESSION_STATE, id, SessionStateRow::read_in_place));
+        let find_user = |id: Uuid| outcome(readers.find(FIND_USER, &id.as_bytes().as_slice(), UserRow::read_in_place));
+        let find_session =
+            |id: Uuid| outcome(readers.find(SESSION_STATE, &id.as_bytes().as_slice(), SessionStateRow::read_in_place));
         assert_eq!(find_user(user.id.as_uuid()), Some(true));
         assert_eq!(find_user(session.id.as_uuid()), Some(false));
         assert_eq!(find_session(session.id.as_uuid()), Some(true));

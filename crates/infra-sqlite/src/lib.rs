@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
-//! - The two reads on the path of every request run in place (`in_place`), by the same checked text, and
-//!   what they find is remembered (`recent`) until the next commit.
+//! - The reads on the path of every request and of a sign-in run in place (`in_place`), by the same checked text;
+//!   what the former find is remembered (`recent`) until the next commit.
 //! - No query walks the users table: each names the index that it goes by.
 
 mod codec;

@@ -6,7 +6,7 @@ use denizen_domain::credentials::store::{PasswordReads, PasswordWrites};
 use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query, query_scalar};
+use sqlx::{query, query_file_scalar};
 
 use crate::error::store_error;
 use crate::tx::SqliteTx;
@@ -15,7 +15,11 @@ use crate::tx::SqliteTx;
 impl PasswordReads for SqliteTx {
     async fn find_password(&mut self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
         let user = user.as_uuid();
-        let query = query_scalar!("SELECT hash FROM passwords WHERE user_id = $1", user);
+        let sql = include_str!("../queries/find_password.sql");
+        if let Ok(found) = self.find_in_place(sql, &user.as_bytes().as_slice(), |row| row.get(0)) {
+            return Ok(found.map(PasswordHash::from_encoded));
+        }
+        let query = query_file_scalar!("queries/find_password.sql", user);
         let hash = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
         Ok(hash.map(PasswordHash::from_encoded))
     }

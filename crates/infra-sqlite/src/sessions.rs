@@ -23,7 +23,7 @@ impl SessionReads for SqliteTx {
         }
         let reading = self.recent().map(Recent::begin);
         let sql = include_str!("../queries/session_state.sql");
-        if let Ok(found) = self.find_in_place(sql, id, SessionStateRow::read_in_place) {
+        if let Ok(found) = self.find_in_place(sql, &id.as_bytes().as_slice(), SessionStateRow::read_in_place) {
             let state = found.map(SessionState::try_from).transpose()?;
             if let (Some(recent), Some(reading), Some(state)) = (self.recent(), reading, &state) {
                 recent.remember(id, state, 0, reading);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use rusqlite::Row;
+use rusqlite::{Row, ToSql};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
-use uuid::Uuid;
 
 use crate::error::store_error;
 use crate::in_place::{InPlaceReaders, NotInPlace};
@@ -72,15 +71,15 @@ impl SqliteTx {
         }
     }
 
-    /// Looks one row up by id in place; the error sends the caller to [`Self::connection`].
+    /// Looks one row up by its key in place; the error sends the caller to [`Self::connection`].
     pub(crate) fn find_in_place<T>(
         &self,
         sql: &'static str,
-        id: Uuid,
+        key: &dyn ToSql,
         read: fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, NotInPlace> {
         match &self.0 {
-            Reach::Single { in_place, .. } => in_place.find(sql, id, read),
+            Reach::Single { in_place, .. } => in_place.find(sql, key, read),
             // Elsewhere is outside the transaction.
             Reach::Snapshot(_) | Reach::Write { .. } => Err(NotInPlace),
         }

@@ -26,7 +26,7 @@ impl UserReads for SqliteTx {
         }
         let reading = self.recent().map(Recent::begin);
         let sql = include_str!("../queries/find_user.sql");
-        if let Ok(found) = self.find_in_place(sql, id, UserRow::read_in_place) {
+        if let Ok(found) = self.find_in_place(sql, &id.as_bytes().as_slice(), UserRow::read_in_place) {
             let bytes = found.as_ref().map_or(0, |row| row.attributes.len());
             let user = found.map(User::try_from).transpose()?;
             if let (Some(recent), Some(reading), Some(user)) = (self.recent(), reading, &user) {
@@ -41,6 +41,10 @@ impl UserReads for SqliteTx {
 
     async fn find_user_by_email(&mut self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
         let email = email.as_str();
+        let sql = include_str!("../queries/find_user_by_email.sql");
+        if let Ok(found) = self.find_in_place(sql, &email, UserRow::read_in_place) {
+            return found.map(User::try_from).transpose();
+        }
         let query = query_file_as!(UserRow, "queries/find_user_by_email.sql", email);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
         row.map(User::try_from).transpose()

@@ -1,0 +1,3 @@
+SELECT hash
+FROM passwords
+WHERE user_id = $1
