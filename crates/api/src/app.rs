@@ -8,20 +8,27 @@ use anyhow::Context;
 use axum::Router;
 use denizen_domain::Services;
 use denizen_domain::ctx::Policy;
+use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random};
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
+use denizen_infra::root::open_root;
 use denizen_infra::stores::{StoreLimits, StoreOptions};
 use denizen_infra::throttle::{AccountThrottle, Budget};
-use denizen_infra::tokens::{KeyRing, TokenVerifier};
+use denizen_infra::tokens::{KeyRing, Signing, SigningSecret};
+use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
+use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits, Security};
-use crate::http::well_known::{Document, metadata_of};
+use crate::config::{Config, Limits, Security, Tokens};
+use crate::http::cookies::Origins;
+use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::{middleware, upkeep};
+
+const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
 /// A server, wired but not listening.
 pub struct App {
@@ -61,22 +68,31 @@ impl App {
     /// As [`App::open`].
     pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
         let Ambience { clock, random } = ambience;
-        let master = master_key(&config.security, random.as_ref())?;
-        let vault = Arc::new(MasterVault::new(&master));
+        let master = master_key(&config.security, random.as_ref()).await?;
         let store = store_options(config)?.open().context("opening the database")?;
-        let ring = KeyRing::open(store.as_ref(), vault.as_ref(), clock.as_ref(), Arc::clone(&random)).await?;
-        let ring = Arc::new(ring);
+        let vault = Arc::new(open_root(store.as_ref(), &master, clock.as_ref(), random.as_ref()).await?);
         let policy = policy(config);
+        let ring = Arc::new(KeyRing::new(
+            Arc::<MasterVault>::clone(&vault),
+            Arc::clone(&random),
+            Arc::clone(&clock),
+            policy.issuer.clone(),
+            policy.audience.clone(),
+            signing(&config.tokens)?,
+        ));
         let services = Arc::new(Services {
             store,
             hasher: Arc::new(hasher(&config.security, Arc::clone(&random))?),
             random,
-            signer: Arc::<KeyRing>::clone(&ring),
+            tokens: Arc::<KeyRing>::clone(&ring),
+            signing_keys: Arc::<KeyRing>::clone(&ring),
+            usage: Arc::new(RecentUses::default()),
             vault,
             throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
             clock,
             policy,
         });
+        keys::keep(&services).await.context("opening the signing keys")?;
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone());
         let router = middleware::around_all(http::router(&shared), &config.server, &config.limits);
@@ -91,10 +107,11 @@ impl App {
         self.router.clone()
     }
 
-    /// The work beside the requests, until `stop` is cancelled: removing what is past its time. Our own
+    /// The work beside the requests, until `stop` is cancelled: following and rotating the signing keys, recording
+    /// when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::purge(Arc::clone(&self.services), stop)
+        upkeep::run(Arc::clone(&self.services), stop)
     }
 
     /// Makes `/health/ready` answer 503, so that no new requests are sent here.
@@ -107,10 +124,11 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
     let policy = &services.policy;
     Arc::new(SharedState {
         services: Arc::clone(services),
-        jwks: Document::new(ring.jwks()),
-        metadata: metadata_of(&policy.issuer),
-        verifier: TokenVerifier::new(ring, policy.issuer.clone(), policy.audience.clone()),
+        ring,
+        jwks: PublicKeys::default(),
+        metadata: metadata_of(&policy.issuer, policy.token_algorithm),
         draining,
+        origins: Origins::of(&config.server),
         limits: config.limits.clone(),
     })
 }
@@ -125,18 +143,36 @@ fn policy(config: &Config) -> Policy {
         refresh_grace_s: config.sessions.refresh_grace_s,
         issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
         audience: config.tokens.audience.clone(),
+        token_algorithm: config.tokens.algorithm,
+        key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
+        key_lead_s: config.tokens.key_lead_s,
     }
+}
+
+fn signing(tokens: &Tokens) -> anyhow::Result<Signing> {
+    if tokens.algorithm != Algorithm::Hs256 {
+        return Ok(Signing::Stored);
+    }
+    let secret = tokens.hs256_secret.as_ref().context("tokens.hs256_secret must be set for HS256")?;
+    Ok(Signing::Secret(SigningSecret::parse(secret).context("tokens.hs256_secret is too short")?))
 }
 
 fn guesses(limits: &Limits) -> Budget {
     Budget { per_period: limits.sign_in_per_minute, period_s: 60, burst: limits.sign_in_burst }
 }
 
-fn master_key(security: &Security, random: &dyn Random) -> anyhow::Result<MasterKey> {
-    Ok(match &security.master_key {
-        Some(text) => MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"))?,
-        None => MasterKey::from_file(&security.master_key_file, random)?,
-    })
+/// The master key, from the one source that is configured.
+///
+/// # Errors
+/// When the source fails, or what it holds is no key.
+pub async fn master_key(security: &Security, random: &dyn Random) -> anyhow::Result<MasterKey> {
+    if let Some(text) = &security.master_key {
+        return MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"));
+    }
+    if let Some(command) = &security.master_key_command {
+        return MasterKey::from_command(command.expose_secret()).await.context("security.master_key_command");
+    }
+    Ok(MasterKey::from_file(&security.master_key_file, random)?)
 }
 
 fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2Hasher> {

@@ -54,7 +54,7 @@ pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<Fi
 
     let email = fields.check("email", EmailAddress::parse(&raw.email));
     let name = fields.check("name", DisplayName::parse(&raw.name));
-    let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::parse(&role));
+    let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::reference(&role));
     let role = fields.check("role", role);
     let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
     let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };

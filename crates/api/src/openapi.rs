@@ -1,42 +1,68 @@
 //! The OpenAPI 3.1 document, from the handlers themselves.
 
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi as _};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 use crate::http;
+use crate::http::answers::FromOurPages;
+use crate::http::oauth2::OAuthErrorBody;
 use crate::http::problem::ErrorBody;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Denizen",
-        description = "Users, sign-in and access for any product.\n\nEvery error has one shape, `ErrorBody`, with a stable `code`. Unknown fields are refused. Times are RFC 3339 in UTC, ids are UUIDv7.",
+        description = "Users, sign-in and access for any product.\n\nEvery error has one shape, `ErrorBody` (below `/oauth2/` that of RFC 6749), with a stable `code`. Unknown fields are refused. Times are RFC 3339 in UTC, ids are UUIDv7.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server.")),
-    components(schemas(ErrorBody<'static>)),
-    modifiers(&Bearer),
+    components(schemas(ErrorBody<'static>, OAuthErrorBody<'static>)),
+    modifiers(&Schemes),
     tags(
         (name = "users", description = "Accounts."),
         (name = "me", description = "The caller."),
-        (name = "sessions", description = "Sign in and sign out."),
+        (name = "sessions", description = "Sign in, sign out, and see who is signed in where."),
+        (name = "roles", description = "Who may do what: roles, and the permissions they are made of."),
+        (name = "service-accounts", description = "Programs that act on their own behalf."),
+        (name = "api-keys", description = "What a program sends in place of signing in."),
+        (name = "signing-keys", description = "The keys that sign access tokens."),
+        (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthErrorBody`."),
         (name = "metadata", description = "What a verifier of access tokens needs."),
         (name = "health", description = "Is the server alive, and can it serve?"),
     ),
 )]
 struct Api;
 
-struct Bearer;
+struct Schemes;
 
-impl Modify for Bearer {
+impl Modify for Schemes {
     fn modify(&self, openapi: &mut OpenApi) {
-        let scheme = HttpBuilder::new()
+        let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("An access token from `POST /api/v1/sessions`."))
+            .description(Some(
+                "An access token from `POST /api/v1/sessions` or `POST /oauth2/token`, or an API key (`dnk_…`).",
+            ))
             .build();
-        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        let client = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("The id of a service account, and one of its API keys (RFC 6749 §2.3.1)."))
+            .build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("client", SecurityScheme::Http(client));
+        let cookie = "The access token, as `POST /api/v1/sessions` sets it in cookie mode.";
+        let cookie = ApiKeyValue::with_description("__Host-denizen_access", cookie);
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        let refresh = "The refresh token, as `POST /api/v1/sessions` sets it in cookie mode.";
+        let refresh = ApiKeyValue::with_description("__Host-denizen_refresh", refresh);
+        components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(refresh)));
+        let csrf = "In cookie mode: the `csrf_token` of the session, with every change.";
+        let csrf = ApiKeyValue::with_description("X-CSRF-Token", csrf);
+        components.add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(csrf)));
     }
 }
 
@@ -48,5 +74,31 @@ pub fn document() -> OpenApi {
     for mut group in [open, requests, streams] {
         document.merge(group.to_openapi());
     }
+    for path in document.paths.paths.values_mut() {
+        allow_cookies(path);
+    }
     document
+}
+
+/// Wherever a bearer token opens a door of our own, so do cookies; a change needs the CSRF token beside them.
+fn allow_cookies(path: &mut PathItem) {
+    let none: [&str; 0] = [];
+    let cookie = SecurityRequirement::new("cookie", none);
+    let changing = cookie.clone().add("csrf", none);
+    let PathItem { get, post, put, patch, delete, .. } = path;
+    let reading = [(get, cookie)].into_iter();
+    let operations = reading.chain([post, put, patch, delete].map(|operation| (operation, changing.clone())));
+    for (operation, requirement) in operations.filter_map(|(operation, with)| Some((operation.as_mut()?, with))) {
+        let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth2");
+        let security = operation.security.get_or_insert_default();
+        if is_oauth || !security.contains(&SecurityRequirement::new("bearer", none)) {
+            continue;
+        }
+        if requirement == changing {
+            for (status, answer) in FromOurPages::responses() {
+                operation.responses.responses.entry(status).or_insert(answer);
+            }
+        }
+        security.push(requirement);
+    }
 }

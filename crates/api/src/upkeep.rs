@@ -3,32 +3,76 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use denizen_domain::{Services, idempotency};
+use denizen_domain::{Services, idempotency, keys, sessions, usage};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::problem::Chain;
 
-/// How often what is past its time is removed, and how much at once.
+/// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
+const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often the next signing key is looked after, and what no token needs any more removed.
+const KEEP_KEYS_EVERY: Duration = Duration::from_mins(1);
+/// How often the moments of use are brought to the database.
+const RECORD_USES_EVERY: Duration = Duration::from_secs(10);
+/// How often what is past its time is removed, how much at once, and how long others have their turn in between.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 const PURGE_BATCH: u32 = 500;
+const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Removes what is past its time, in small batches that let other writers in between.
-pub(crate) async fn purge(services: Arc<Services>, stop: CancellationToken) {
+/// Does it all until `stop` is cancelled.
+pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
+    let services = services.as_ref();
+    tokio::join!(
+        every(FOLLOW_KEYS_EVERY, &stop, "following the signing keys", || keys::follow(services)),
+        every(KEEP_KEYS_EVERY, &stop, "keeping the signing keys", || keys::keep(services)),
+        every(RECORD_USES_EVERY, &stop, "recording uses", || usage::record(services)),
+        every(PURGE_EVERY, &stop, "removing what is past its time", || purge(services, &stop)),
+    );
+    // What was noted since the last time would be lost.
+    report("recording uses", false, usage::record(services).await);
+}
+
+/// Works again and again until `stop` is cancelled. What fails is tried again the next time; it is told once, not
+/// each time, or a lost database would fill the log.
+async fn every<W>(period: Duration, stop: &CancellationToken, name: &str, mut work: impl FnMut() -> W)
+where
+    W: Future<Output = denizen_domain::Result<()>>,
+{
+    let mut is_failing = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(PURGE_EVERY) => {}
+            () = sleep(period) => {}
         }
-        loop {
-            match idempotency::purge(&services, PURGE_BATCH).await {
-                Ok(removed) if removed == u64::from(PURGE_BATCH) && !stop.is_cancelled() => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "expired idempotency keys were not removed");
-                    break;
-                }
-            }
+        is_failing = report(name, is_failing, work().await);
+    }
+}
+
+/// Tells of a failure, unless it is known, and whether it was one.
+fn report(name: &str, is_known: bool, outcome: denizen_domain::Result<()>) -> bool {
+    match outcome {
+        Ok(()) => false,
+        Err(error) if is_known => {
+            tracing::debug!(error = %Chain(&error), "{name} fails still");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "{name} failed; it is tried again");
+            true
         }
     }
+}
+
+/// Removes what is past its time, in small batches that let others in between.
+async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain::Result<()> {
+    while idempotency::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    Ok(())
+}
+
+/// Lets others have their turn; `false` when it is time to stop.
+async fn pause(stop: &CancellationToken) -> bool {
+    sleep(PURGE_PAUSE).await;
+    !stop.is_cancelled()
 }

@@ -1,32 +1,77 @@
-//! Who asks, and the policy table: which role holds which permissions.
+//! Who asks, by which credential, and the catalogue of what can be allowed.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::id::{SessionId, UserId};
+use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 
-/// One thing that a role can be allowed to do. The text form is the OAuth scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Permission {
+macro_rules! permissions {
+    ($($(#[doc = $doc:literal])+ $name:ident = $scope:literal;)+) => {
+        /// One thing that a role can be allowed to do. The text form is the OAuth scope.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Permission {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Permission {
+            /// The catalogue.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The scope that stands for it in a token.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $scope,)+
+                }
+            }
+
+            /// What it allows, for a person.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_start(),)+
+                }
+            }
+        }
+    };
+}
+
+permissions! {
     /// See every user.
-    UsersRead,
-    /// Create, change and delete every user, their role and status included.
-    UsersWrite,
+    UsersRead = "users:read";
+    /// Create, change and delete users, their role and status included.
+    UsersWrite = "users:write";
+    /// See every user's sessions.
+    SessionsRead = "sessions:read";
+    /// End every user's sessions.
+    SessionsWrite = "sessions:write";
+    /// See roles and what they may do.
+    RolesRead = "roles:read";
+    /// Create, change and delete roles.
+    RolesWrite = "roles:write";
+    /// See service accounts and their API keys.
+    ServiceAccountsRead = "service_accounts:read";
+    /// Create, change and delete service accounts and their API keys.
+    ServiceAccountsWrite = "service_accounts:write";
+    /// See every user's API keys.
+    ApiKeysRead = "api_keys:read";
+    /// Delete every user's API keys.
+    ApiKeysWrite = "api_keys:write";
+    /// See the keys that sign access tokens.
+    SigningKeysRead = "signing_keys:read";
+    /// Rotate and withdraw the keys that sign access tokens.
+    SigningKeysWrite = "signing_keys:write";
+    /// Ask what a token stands for. Service accounts always may.
+    TokensIntrospect = "tokens:introspect";
 }
 
 impl Permission {
-    /// The catalogue.
-    pub const ALL: &[Self] = &[Self::UsersRead, Self::UsersWrite];
-
-    /// The scope that stands for it in a token.
+    /// Reads a scope.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UsersRead => "users:read",
-            Self::UsersWrite => "users:write",
-        }
+    pub fn parse(scope: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == scope)
     }
 }
 
@@ -35,6 +80,11 @@ impl Permission {
 pub struct Permissions(u64);
 
 impl Permissions {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// All of them.
+    pub const ALL: Self = Self::of(Permission::ALL);
+
     /// Exactly these.
     #[must_use]
     pub const fn of(list: &[Permission]) -> Self {
@@ -47,10 +97,43 @@ impl Permissions {
         Self(bits)
     }
 
+    /// Reads a space-separated list of scopes; the error is the first one that is not in the catalogue.
+    pub fn parse(scopes: &str) -> Result<Self, &str> {
+        let mut set = Self::NONE;
+        for scope in scopes.split(' ').filter(|scope| !scope.is_empty()) {
+            set = set.with(Permission::parse(scope).ok_or(scope)?);
+        }
+        Ok(set)
+    }
+
+    /// Takes over what a store kept. A scope that another release knew and this one does not allows nothing.
+    #[must_use]
+    pub fn from_stored(scopes: &str) -> Self {
+        scopes.split(' ').filter_map(Permission::parse).fold(Self::NONE, Self::with)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, permission: Permission) -> Self {
+        Self(self.0 | 1 << permission as u8)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether the permission is in the set.
     #[must_use]
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & (1 << permission as u8) != 0
+    }
+
+    /// Whether the whole other set is in this one.
+    #[must_use]
+    pub const fn contains_all(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
     /// The members in catalogue order.
@@ -77,23 +160,74 @@ impl fmt::Display for Permissions {
 pub enum Actor {
     /// Nobody who is known.
     Anonymous,
-    /// A signed-in user.
-    User(Principal),
+    /// Somebody with good credentials.
+    Known(Principal),
     /// Somebody with the machine in their hands: the command line. May do everything.
     Operator,
 }
 
-/// A user with a live session.
+/// Somebody with good credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Who.
-    pub user_id: UserId,
-    /// By which session.
-    pub session_id: SessionId,
-    /// The role as it is now, not as it was when the token was made.
+    pub subject: Subject,
+    /// By what.
+    pub credential: Credential,
+    /// The role as it is now, not as it was when the credential was made.
     pub role: RoleName,
-    /// What that role may do.
+    /// What the role may do now, as far as the credential carries it.
     pub permissions: Permissions,
+}
+
+impl Principal {
+    /// The user, when they signed in themselves rather than left a key with a program.
+    #[must_use]
+    pub fn signed_in(&self) -> Option<(UserId, SessionId)> {
+        match (self.subject, self.credential) {
+            (Subject::User(user), Credential::Session(session)) => Some((user, session)),
+            _ => None,
+        }
+    }
+}
+
+/// An account that can hold credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person.
+    User(UserId),
+    /// A program.
+    ServiceAccount(ServiceAccountId),
+}
+
+impl fmt::Display for Subject {
+    /// The claim `sub`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::ServiceAccount(id) => id.fmt(f),
+        }
+    }
+}
+
+/// By what somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A session: its access token or its cookie.
+    Session(SessionId),
+    /// An API key itself.
+    ApiKey(ApiKeyId),
+    /// An access token that a service account got for this API key.
+    ClientToken(ApiKeyId),
+}
+
+impl fmt::Display for Credential {
+    /// The bare id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => id.fmt(f),
+            Self::ApiKey(id) | Self::ClientToken(id) => id.fmt(f),
+        }
+    }
 }
 
 /// Where a request comes from, kept with the session it opens.

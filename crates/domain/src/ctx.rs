@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::access::{Actor, Origin, Permission, Principal};
+use uuid::Uuid;
+
+use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
 use crate::error::{Error, Resource, Result, Unauthenticated};
-use crate::id::{SessionId, UserId};
-use crate::ports::{Clock, PasswordHasher, Random, SignInThrottle, TokenSigner, Vault};
+use crate::id::{SessionId, UserId, uuid_v7};
+use crate::keys::Algorithm;
+use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInThrottle, SigningKeys, Usage, Vault};
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -19,8 +22,12 @@ pub struct Services {
     pub random: Arc<dyn Random>,
     /// Hashes passwords, a bounded number at once.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// Signs access tokens.
-    pub signer: Arc<dyn TokenSigner>,
+    /// Signs and verifies access tokens.
+    pub tokens: Arc<dyn AccessTokens>,
+    /// Makes the keys that sign them.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    /// Notes when credentials are used.
+    pub usage: Arc<dyn Usage>,
     /// Keeps bytes under the master key.
     pub vault: Arc<dyn Vault>,
     /// Bounds tries per account.
@@ -48,6 +55,12 @@ pub struct Policy {
     pub issuer: String,
     /// The claim `aud`.
     pub audience: String,
+    /// The algorithm that signs access tokens.
+    pub token_algorithm: Algorithm,
+    /// How long a signing key signs before the next one takes over, in seconds; 0 is for ever.
+    pub key_rotation_s: u32,
+    /// How long a signing key is published before it signs, in seconds: at least what caches may keep.
+    pub key_lead_s: u32,
 }
 
 /// Who may create an account.
@@ -104,26 +117,26 @@ impl Ctx {
         self.services.clock.now()
     }
 
-    /// A new user id.
+    /// A new identifier for a thing of any kind.
     #[must_use]
-    pub fn new_user_id(&self) -> UserId {
-        UserId::new(self.services.clock.as_ref(), self.services.random.as_ref())
+    pub fn new_id(&self) -> Uuid {
+        uuid_v7(self.services.clock.as_ref(), self.services.random.as_ref())
     }
 
-    /// A new session id.
+    /// What the caller may do.
     #[must_use]
-    pub fn new_session_id(&self) -> SessionId {
-        SessionId::new(self.services.clock.as_ref(), self.services.random.as_ref())
+    pub fn permissions(&self) -> Permissions {
+        match &self.actor {
+            Actor::Anonymous => Permissions::NONE,
+            Actor::Known(principal) => principal.permissions,
+            Actor::Operator => Permissions::ALL,
+        }
     }
 
     /// Whether the caller holds the permission.
     #[must_use]
     pub fn holds(&self, permission: Permission) -> bool {
-        match &self.actor {
-            Actor::Anonymous => false,
-            Actor::User(principal) => principal.permissions.contains(permission),
-            Actor::Operator => true,
-        }
+        self.permissions().contains(permission)
     }
 
     /// Refuses whoever does not hold the permission.
@@ -131,25 +144,48 @@ impl Ctx {
         match &self.actor {
             _ if self.holds(permission) => Ok(()),
             Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
-            Actor::User(_) | Actor::Operator => Err(Error::Forbidden),
+            Actor::Known(_) | Actor::Operator => Err(Error::Forbidden),
         }
     }
 
+    /// Refuses whoever would give away what they do not hold themselves.
+    pub fn require_held(&self, granted: Permissions) -> Result<()> {
+        if self.permissions().contains_all(granted) { Ok(()) } else { Err(Error::NotHeld) }
+    }
+
     /// Refuses whoever is neither the user nor holds the permission. To them the user does not exist.
+    ///
+    /// A user's API key sees its user, and nothing else that is theirs: for all else it needs the permission.
     pub fn require_self_or(&self, user: UserId, permission: Permission) -> Result<()> {
         match &self.actor {
-            Actor::User(principal) if principal.user_id == user => Ok(()),
-            Actor::User(_) if !self.holds(permission) => Err(Error::NotFound(Resource::User)),
+            Actor::Known(principal) if principal.subject == Subject::User(user) => {
+                let is_theirs = principal.signed_in().is_some() || permission == Permission::UsersRead;
+                if is_theirs { Ok(()) } else { self.require(permission) }
+            }
+            Actor::Known(_) if !self.holds(permission) => Err(Error::NotFound(Resource::User)),
             _ => self.require(permission),
         }
     }
 
-    /// The signed-in user.
+    /// Refuses whoever is not known at all.
+    pub fn require_identity(&self) -> Result<()> {
+        match &self.actor {
+            Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
+            Actor::Known(_) | Actor::Operator => Ok(()),
+        }
+    }
+
+    /// Whoever has good credentials.
     pub fn principal(&self) -> Result<&Principal> {
         match &self.actor {
-            Actor::User(principal) => Ok(principal),
+            Actor::Known(principal) => Ok(principal),
             Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
             Actor::Operator => Err(Error::Forbidden),
         }
+    }
+
+    /// The user who signed in themselves, and their session: no key of a program will do.
+    pub fn signed_in(&self) -> Result<(UserId, SessionId)> {
+        self.principal()?.signed_in().ok_or(Error::Forbidden)
     }
 }

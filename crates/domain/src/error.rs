@@ -18,6 +18,12 @@ pub enum Error {
     /// The caller is known and may not.
     #[error("not allowed")]
     Forbidden,
+    /// The caller would give away what they do not hold themselves.
+    #[error("not held by the caller")]
+    NotHeld,
+    /// A request for a token that cannot be granted (RFC 6749 §5.2).
+    #[error("the grant is refused")]
+    Grant(GrantError),
     /// There is no such thing, or the caller may not know of it.
     #[error("not found")]
     NotFound(Resource),
@@ -58,6 +64,19 @@ pub enum Unauthenticated {
     InvalidRefreshToken,
     /// The address or the password is wrong. Which one is not told.
     InvalidCredentials,
+    /// The client of an OAuth endpoint is unknown, or its secret is wrong. Which one is not told.
+    InvalidClient,
+}
+
+/// Why a token is not granted, by the names of RFC 6749 §5.2 and RFC 7009 §2.2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantError {
+    /// The refresh token is malformed, forged or used up, or its session is over. Which one is not told.
+    InvalidGrant,
+    /// More is asked for than the credential carries, or something unknown.
+    InvalidScope,
+    /// A token of this kind cannot be revoked.
+    UnsupportedTokenType,
 }
 
 /// The kinds of things that may be absent.
@@ -65,6 +84,16 @@ pub enum Unauthenticated {
 pub enum Resource {
     /// A user.
     User,
+    /// A session.
+    Session,
+    /// A role.
+    Role,
+    /// A service account.
+    ServiceAccount,
+    /// An API key.
+    ApiKey,
+    /// A signing key.
+    SigningKey,
 }
 
 /// The ways a change can collide with what is.
@@ -74,6 +103,14 @@ pub enum Conflict {
     EmailTaken,
     /// The change would leave nobody who can administer.
     LastAdmin,
+    /// Another role has this name.
+    RoleNameTaken,
+    /// Somebody has the role.
+    RoleInUse,
+    /// The role is built in: it stays as it is.
+    RoleBuiltIn,
+    /// Access tokens are signed with a configured secret, so there are no keys to rotate.
+    SigningBySecret,
     /// The idempotency key was used with another request.
     IdempotencyKeyReused,
     /// The first request with this idempotency key is still running.

@@ -55,6 +55,18 @@ typed_id!(
     /// Names one session; the claim `sid` of an access token.
     SessionId
 );
+typed_id!(
+    /// Names one role, for ever.
+    RoleId
+);
+typed_id!(
+    /// Names one service account; its `client_id` (RFC 6749 §2.2).
+    ServiceAccountId
+);
+typed_id!(
+    /// Names one API key, whatever its secret is at the moment.
+    ApiKeyId
+);
 
 /// A UUIDv7 whose clock and chance are inputs. The bits after the milliseconds hold the fraction of one (RFC 9562
 /// §6.2, method 3), so that what is made one after the other also sorts so, to a quarter of a microsecond.

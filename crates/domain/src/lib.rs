@@ -11,6 +11,7 @@
 //! - One write transaction per use case; no hashing, mail or network inside it.
 
 pub mod access;
+pub mod api_keys;
 pub mod credentials;
 pub mod ctx;
 pub mod error;
@@ -20,10 +21,12 @@ pub mod keys;
 pub mod page;
 pub mod ports;
 pub mod roles;
+pub mod service_accounts;
 pub mod sessions;
 pub mod store;
 pub mod time;
 pub mod tokens;
+pub mod usage;
 pub mod users;
 pub mod value;
 

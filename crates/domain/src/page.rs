@@ -64,6 +64,23 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The page and one item more, which tells whether another page follows.
+    #[must_use]
+    pub const fn probe(self) -> Self {
+        Self { limit: self.limit + 1, ..self }
+    }
+}
+
+/// Whether to count the whole list as well; that reads all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// Do not.
+    Skip,
+    /// Do.
+    Count,
+}
+
 /// A page of a list, and where the next one begins if there is one.
 #[derive(Debug, Clone)]
 pub struct Listed<T> {
@@ -73,4 +90,14 @@ pub struct Listed<T> {
     pub next: Option<Position>,
     /// How many items there are in all, when that was asked for.
     pub total: Option<u64>,
+}
+
+impl<T> Listed<T> {
+    /// The page, of what was found for its [probe](Page::probe).
+    pub fn of(mut items: Vec<T>, page: Page, total: Option<u64>, position: impl Fn(&T) -> Position) -> Self {
+        let has_more = items.len() > page.limit as usize;
+        items.truncate(page.limit as usize);
+        let next = items.last().filter(|_| has_more).map(position);
+        Self { items, next, total }
+    }
 }

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
+use crate::access::Credential;
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::error::Error;
+use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::time::Timestamp;
-use crate::tokens::AccessClaims;
+use crate::tokens::{AccessClaims, VerifiedToken};
 use crate::users::EmailAddress;
 
 /// Where the present comes from.
@@ -62,15 +64,39 @@ pub trait PasswordHasher: Send + Sync {
     fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str>;
 }
 
-/// Why an access token could not be signed.
+/// Why an access token could not be signed, or the key for it not be made or opened.
 #[derive(Debug, thiserror::Error)]
 #[error("signing an access token")]
 pub struct SignError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Signs access tokens (RFC 9068).
-pub trait TokenSigner: Send + Sync {
+/// Signs and verifies access tokens (RFC 9068).
+pub trait AccessTokens: Send + Sync {
     /// The compact form of a signed token with these claims.
     fn sign(&self, claims: &AccessClaims) -> Result<String, SignError>;
+
+    /// What the token says, when form, algorithm, signature, issuer, audience, type and time are good
+    /// (RFC 8725, RFC 9068 §4). Whether its subject still exists is another question.
+    fn verify(&self, token: &str, now: Timestamp) -> Option<VerifiedToken>;
+}
+
+/// Makes and takes over the keys that sign access tokens.
+#[async_trait]
+pub trait SigningKeys: Send + Sync {
+    /// Makes a key pair; its private half is sealed.
+    async fn make(&self, algorithm: Algorithm) -> Result<KeyMaterial, SignError>;
+
+    /// Signs and verifies with these keys from now on, and with no others. One that is marked as withdrawn is dead for
+    /// good, whatever a later list says.
+    fn adopt(&self, keys: &[StoredKey]) -> Result<(), SignError>;
+}
+
+/// Notes when credentials are used, in bounded memory; [`crate::usage::record`] brings it to the store.
+pub trait Usage: Send + Sync {
+    /// A credential is used.
+    fn note(&self, credential: Credential, at: Timestamp);
+
+    /// Takes what was noted since the last time, each credential once.
+    fn take(&self) -> Vec<(Credential, Timestamp)>;
 }
 
 /// Keeps and proves bytes under the master key.

@@ -2,11 +2,17 @@
 
 use async_trait::async_trait;
 
+use crate::access::Permissions;
+use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::idempotency::store::IdempotencyWrites;
-use crate::keys::store::{SigningKeyReads, SigningKeyWrites};
-use crate::sessions::store::{SessionReads, SessionWrites};
+use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
+use crate::roles::permissions_of;
+use crate::roles::store::{RoleReads, RoleWrites};
+use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
+use crate::sessions::store::{Opening, Rotated, Rotation, SessionReads, SessionWrites};
 use crate::users::store::{UserReads, UserWrites};
+use crate::users::{Status, User};
 
 /// Why the store did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,41 @@ pub trait Store: Send + Sync {
     /// A write transaction. Dropped without [`WriteTx::commit`], it leaves nothing behind.
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError>;
 
+    /// Moves a session one generation on, if it is of the generation it must be, and reads it and its user: all in
+    /// one step, because it is what a busy deployment writes most.
+    async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        let mut tx = self.write().await?;
+        let is_rotated = tx.rotate_session(rotation).await?;
+        let state = tx.session_state(rotation.id).await?;
+        let user = match &state {
+            Some(state) => tx.find_user(state.user_id).await?,
+            None => None,
+        };
+        tx.commit().await?;
+        Ok(Rotated { is_rotated, found: state.zip(user) })
+    }
+
+    /// Opens a session and notes the sign-in, if the user is active and the password still the proven one: all in one
+    /// step. Answers with the user as they were before, and what they may do; `None`, and nothing done, otherwise.
+    async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
+        let Opening { session, proven, renewed } = opening;
+        let mut tx = self.write().await?;
+        let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
+        let Some(user) = user else { return Ok(None) };
+        let current = tx.find_password(user.id).await?;
+        if current.is_none_or(|current| current.expose() != proven.expose()) {
+            return Ok(None);
+        }
+        if let Some(renewed) = renewed {
+            tx.set_password(user.id, renewed, session.created_at).await?;
+        }
+        tx.record_sign_in(user.id, session.created_at).await?;
+        tx.insert_session(session).await?;
+        let permissions = permissions_of(&mut *tx, &user.role).await?;
+        tx.commit().await?;
+        Ok(Some((user, permissions)))
+    }
+
     /// Whether the database answers: one round trip.
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -39,11 +80,33 @@ pub trait Store: Send + Sync {
 }
 
 /// Everything that can be read.
-pub trait ReadTx: UserReads + PasswordReads + SessionReads + SigningKeyReads + Send {}
+pub trait ReadTx:
+    UserReads
+    + PasswordReads
+    + SessionReads
+    + RoleReads
+    + ServiceAccountReads
+    + ApiKeyReads
+    + SigningKeyReads
+    + RootKeyReads
+    + Send
+{
+}
 
 /// Everything that can be written, and read within the same transaction.
 #[async_trait]
-pub trait WriteTx: ReadTx + UserWrites + PasswordWrites + SessionWrites + SigningKeyWrites + IdempotencyWrites {
+pub trait WriteTx:
+    ReadTx
+    + UserWrites
+    + PasswordWrites
+    + SessionWrites
+    + RoleWrites
+    + ServiceAccountWrites
+    + ApiKeyWrites
+    + SigningKeyWrites
+    + RootKeyWrites
+    + IdempotencyWrites
+{
     /// Makes every change of this transaction durable, or none. After `Ok` it is on disk.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

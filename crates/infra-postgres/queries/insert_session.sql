@@ -1,4 +1,5 @@
 INSERT INTO sessions (
-    id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, address, user_agent
+    id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, last_used_at,
+    address, user_agent, label
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)

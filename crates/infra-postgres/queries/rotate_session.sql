@@ -1,5 +1,8 @@
 UPDATE sessions
-SET generation = generation + 1, refreshed_at = $3, idle_expires_at = $4
+SET generation = generation + 1,
+    refreshed_at = $3,
+    -- It never outlives its end: by the idle end it is removed.
+    idle_expires_at = least($4, expires_at)
 WHERE id = $1
     AND generation = $2
     AND ended_at IS NULL

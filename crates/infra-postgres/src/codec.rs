@@ -53,6 +53,7 @@ impl TryFrom<UserRow> for User {
 pub(crate) struct SessionStateRow {
     pub(crate) user_id: Uuid,
     pub(crate) role: String,
+    pub(crate) permissions: Option<String>,
     pub(crate) status: String,
     pub(crate) generation: i64,
     pub(crate) refreshed_at: i64,
@@ -65,9 +66,11 @@ impl TryFrom<SessionStateRow> for SessionState {
     type Error = StoreError;
 
     fn try_from(row: SessionStateRow) -> Result<Self, StoreError> {
+        let role = RoleName::from_stored(row.role);
         Ok(Self {
             user_id: UserId::from_uuid(row.user_id),
-            role: RoleName::from_stored(row.role),
+            permissions: role.permissions(row.permissions.as_deref()),
+            role,
             status: status(&row.status)?,
             generation: row.generation,
             refreshed_at: Timestamp::from_micros(row.refreshed_at),
@@ -112,19 +115,18 @@ impl PrefixRange {
 pub(crate) struct Window {
     pub(crate) before_created_at: i64,
     pub(crate) before_id: Uuid,
-    pub(crate) created_after: i64,
     pub(crate) limit: i64,
     pub(crate) offset: i64,
 }
 
 impl Window {
-    pub(crate) fn new(filter: &UserFilter, page: Page) -> Self {
+    pub(crate) fn new(page: Page) -> Self {
         // Without a cursor the page begins before a place that is after all others.
         let (before_created_at, before_id, offset) = match page.start {
             Start::Offset(offset) => (i64::MAX, Uuid::max(), offset.into()),
             Start::After(position) => (position.created_at.as_micros(), position.id, 0),
         };
-        Self { before_created_at, before_id, created_after: created_after(filter), limit: page.limit.into(), offset }
+        Self { before_created_at, before_id, limit: page.limit.into(), offset }
     }
 }
 
@@ -133,6 +135,7 @@ pub(crate) fn created_after(filter: &UserFilter) -> i64 {
     filter.created_after.map_or(i64::MIN, Timestamp::as_micros)
 }
 
-fn status(stored: &str) -> Result<Status, StoreError> {
+/// Reads a stored status.
+pub(crate) fn status(stored: &str) -> Result<Status, StoreError> {
     Status::parse(stored).ok_or_else(|| broken(format!("the stored status {stored:?} is unknown")))
 }

@@ -5,15 +5,25 @@
 //!
 //! Invariants:
 //! - Opening the store connects nothing, and a lost connection is replaced when the database is back.
-//! - No query walks the users table, and none is planned without its values.
+//! - No query walks a table that grows with the users, and none is planned without its values.
+//! - What the reads on the path of every request found is remembered (`recent`) until it changes: here, or on another
+//!   node, which tells (`listen`), and for four seconds at most.
 
+mod api_keys;
+mod changed;
+mod changes;
 mod codec;
 mod error;
 mod idempotency;
+mod listen;
 mod migrate;
 mod passwords;
 #[cfg(test)]
 mod plans;
+mod recent;
+mod roles;
+mod root_keys;
+mod service_accounts;
 mod sessions;
 mod signing_keys;
 mod tx;
@@ -22,15 +32,21 @@ mod users_list;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use denizen_domain::sessions::store::{Rotated, Rotation, SessionReads};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::users::store::UserReads;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+use crate::changed::Changed;
 use crate::error::{broken, store_error};
+use crate::listen::Listening;
+use crate::recent::Recent;
 use crate::tx::PostgresTx;
 
 /// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
@@ -84,10 +100,9 @@ impl PostgresOptions {
     fn connect_pooled(&self) -> Result<PgConnectOptions, StoreError> {
         Ok(self.connect()?.options([
             ("statement_timeout", format!("{}s", self.statement_timeout_s)),
+            // A statement that stands alone must not fail because it waited for another.
+            ("default_transaction_isolation", "read committed".to_owned()),
             ("idle_in_transaction_session_timeout", format!("{IDLE_IN_TRANSACTION_TIMEOUT_S}s")),
-            // A plan for any values would be one for average values: wrong for the rare role, and for the
-            // page that begins at the top. Planning these queries takes tens of microseconds.
-            ("plan_cache_mode", "force_custom_plan".to_owned()),
             // Every query has its index; statistics that lag must not talk the planner into reading it all.
             ("enable_seqscan", "off".to_owned()),
         ]))
@@ -95,9 +110,10 @@ impl PostgresOptions {
 }
 
 /// Accounts in one PostgreSQL database.
-#[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    recent: Arc<Recent>,
+    listening: Listening,
 }
 
 impl PostgresStore {
@@ -122,20 +138,22 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options.connect_pooled()?);
-        Ok(Self { pool })
+        let recent = Arc::new(Recent::new());
+        let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent);
+        Ok(Self { pool, recent, listening })
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        Ok(Box::new(PostgresTx::single_reads(self.pool.clone())))
+        Ok(Box::new(PostgresTx::single_reads(&self.pool, &self.recent)))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
-        Ok(Box::new(PostgresTx::transaction(transaction)))
+        Ok(Box::new(PostgresTx::snapshot(transaction)))
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
@@ -143,7 +161,27 @@ impl Store for PostgresStore {
         // see what was committed while waiting for it.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
-        Ok(Box::new(PostgresTx::transaction(transaction)))
+        Ok(Box::new(PostgresTx::write(transaction, &self.recent)))
+    }
+
+    async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(store_error)?;
+        let mut changed = Changed::nothing(&self.recent);
+        changed.kept.add(rotation.id.as_uuid());
+        let forgets = changed.forget_on_drop();
+        let found = sessions::rotate(&mut connection, rotation).await?;
+        drop(forgets);
+        if found.is_some() {
+            return Ok(Rotated { is_rotated: true, found });
+        }
+        // Statements of their own: they see what another who rotated it meanwhile has committed.
+        let mut read = PostgresTx::single_fresh_reads(connection);
+        let state = read.session_state(rotation.id).await?;
+        let user = match &state {
+            Some(state) => read.find_user(state.user_id).await?,
+            None => None,
+        };
+        Ok(Rotated { is_rotated: false, found: state.zip(user) })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -152,6 +190,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.listening.close();
         self.pool.close().await;
     }
 }

@@ -1,24 +1,54 @@
 //! Sessions in PostgreSQL. Live is what has neither ended nor expired.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use denizen_domain::access::Origin;
 use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::page::Page;
 use denizen_domain::sessions::store::{Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query, query_file, query_file_as};
+use denizen_domain::users::{DisplayName, User};
+use sqlx::{PgConnection, query, query_file, query_file_as, query_file_scalar};
+use uuid::Uuid;
 
-use crate::codec::SessionStateRow;
-use crate::error::store_error;
+use crate::codec::{SessionStateRow, UserRow, Window};
+use crate::error::{broken, store_error};
 use crate::tx::PostgresTx;
 
 #[async_trait]
 impl SessionReads for PostgresTx {
     async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError> {
         let id = id.as_uuid();
+        let recent = self.recent();
+        if let Some(found) = recent.as_ref().and_then(|recent| recent.get(id)) {
+            return Ok(Some(found));
+        }
+        let reading = recent.as_ref().map(|recent| recent.begin());
         let query = query_file_as!(SessionStateRow, "queries/session_state.sql", id);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
-        row.map(SessionState::try_from).transpose()
+        let state = row.map(SessionState::try_from).transpose()?;
+        if let (Some(recent), Some(reading), Some(state)) = (recent, reading, &state) {
+            recent.remember(id, state, reading);
+        }
+        Ok(state)
+    }
+
+    async fn list_sessions(&mut self, user: UserId, now: Timestamp, page: Page) -> Result<Vec<Session>, StoreError> {
+        let Window { before_created_at: at, before_id: id, limit, offset } = Window::new(page);
+        let (user, now) = (user.as_uuid(), now.as_micros());
+        let query = query_file_as!(SessionRow, "queries/list_sessions.sql", at, id, limit, offset, user, now);
+        let rows = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    async fn count_sessions(&mut self, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
+        let (user, now) = (user.as_uuid(), now.as_micros());
+        let query = query_file_scalar!("queries/count_sessions.sql", user, now);
+        let count = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        Ok(count.cast_unsigned())
     }
 }
 
@@ -30,8 +60,10 @@ impl SessionWrites for PostgresTx {
         let refreshed_at = session.refreshed_at.as_micros();
         let idle_expires_at = session.idle_expires_at.as_micros();
         let expires_at = session.expires_at.as_micros();
+        let last_used_at = session.last_used_at.as_micros();
         let address = session.origin.address.map(|address| address.to_string());
         let user_agent = session.origin.user_agent.as_deref();
+        let label = session.label.as_ref().map(DisplayName::as_str);
         let query = query_file!(
             "queries/insert_session.sql",
             id,
@@ -41,8 +73,10 @@ impl SessionWrites for PostgresTx {
             refreshed_at,
             idle_expires_at,
             expires_at,
+            last_used_at,
             address,
-            user_agent
+            user_agent,
+            label
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
@@ -52,7 +86,12 @@ impl SessionWrites for PostgresTx {
         let idle_expires_at = rotation.idle_expires_at.as_micros();
         let query = query_file!("queries/rotate_session.sql", id, rotation.from_generation, at, idle_expires_at);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+        let is_rotated = done.rows_affected() == 1;
+        if is_rotated {
+            // Other nodes hear nothing of it: a session that lives a little longer is no news, and refreshes are many.
+            self.changed_here(id);
+        }
+        Ok(is_rotated)
     }
 
     async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError> {
@@ -65,7 +104,11 @@ impl SessionWrites for PostgresTx {
             at
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+        let is_ended = done.rows_affected() == 1;
+        if is_ended {
+            self.changed(id);
+        }
+        Ok(is_ended)
     }
 
     async fn end_user_sessions(&mut self, user: UserId, reason: EndReason, at: Timestamp) -> Result<u64, StoreError> {
@@ -78,6 +121,9 @@ impl SessionWrites for PostgresTx {
             at
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        if done.rows_affected() > 0 {
+            self.changed(user);
+        }
         Ok(done.rows_affected())
     }
 
@@ -98,6 +144,123 @@ impl SessionWrites for PostgresTx {
             keep
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        if done.rows_affected() > 0 {
+            self.changed(user);
+        }
         Ok(done.rows_affected())
+    }
+
+    async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let (ids, moments): (Vec<Uuid>, Vec<i64>) = uses.iter().map(|(id, at)| (id.as_uuid(), at.as_micros())).unzip();
+        let query = query_file!("queries/touch_sessions.sql", &ids, &moments);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn remove_expired_sessions(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let from = self.removed_until();
+        let mut removed = remove_expired(self.connection().await?, from, now, limit.into()).await?;
+        let rest = i64::from(limit).saturating_sub_unsigned(removed.len() as u64);
+        if rest > 0 && from > i64::MIN {
+            // What is older after all: another transaction held it, or a removal was rolled back.
+            removed.extend(remove_expired(self.connection().await?, i64::MIN, now, rest).await?);
+        }
+        let is_done = removed.len() < limit as usize;
+        let until = removed.iter().map(|session| session.idle_expires_at).max().filter(|_| !is_done);
+        let count = removed.len() as u64;
+        self.removed_sessions(removed.into_iter().map(|session| session.id).collect(), until.unwrap_or(i64::MIN));
+        Ok(count)
+    }
+}
+
+/// A session that was removed.
+struct RemovedRow {
+    id: Uuid,
+    idle_expires_at: i64,
+}
+
+/// Removes at most so many sessions that are past their idle end, of those whose idle end is not before `from`.
+async fn remove_expired(
+    connection: &mut PgConnection,
+    from: i64,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<RemovedRow>, StoreError> {
+    let query = query_file_as!(RemovedRow, "queries/remove_expired_sessions.sql", from, now.as_micros(), limit);
+    query.fetch_all(connection).await.map_err(store_error)
+}
+
+/// Makes the step in one statement and one round trip; nothing when it is not made.
+pub(crate) async fn rotate(
+    connection: &mut PgConnection,
+    rotation: &Rotation,
+) -> Result<Option<(SessionState, User)>, StoreError> {
+    let (id, at) = (rotation.id.as_uuid(), rotation.at.as_micros());
+    let idle_expires_at = rotation.idle_expires_at.as_micros();
+    let query = query_file!("queries/rotate_and_find_session.sql", id, rotation.from_generation, at, idle_expires_at);
+    let Some(row) = query.fetch_optional(connection).await.map_err(store_error)? else {
+        return Ok(None);
+    };
+    let state = SessionStateRow {
+        user_id: row.id,
+        role: row.role.clone(),
+        permissions: row.permissions,
+        status: row.status.clone(),
+        generation: row.generation,
+        refreshed_at: row.refreshed_at,
+        idle_expires_at: row.idle_expires_at,
+        expires_at: row.expires_at,
+        is_ended: false,
+    };
+    let user = UserRow {
+        id: row.id,
+        email: row.email,
+        email_verified: row.email_verified,
+        name: row.name,
+        role: row.role,
+        status: row.status,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        last_sign_in_at: row.last_sign_in_at,
+        version: row.version,
+        attributes: row.attributes,
+    };
+    Ok(Some((state.try_into()?, user.try_into()?)))
+}
+
+/// A row of `queries/list_sessions.sql`.
+struct SessionRow {
+    id: Uuid,
+    user_id: Uuid,
+    generation: i64,
+    created_at: i64,
+    refreshed_at: i64,
+    idle_expires_at: i64,
+    expires_at: i64,
+    last_used_at: i64,
+    address: Option<String>,
+    user_agent: Option<String>,
+    label: Option<String>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        let address = row.address.as_deref().map(str::parse::<IpAddr>).transpose().map_err(broken)?;
+        Ok(Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            generation: row.generation,
+            created_at: Timestamp::from_micros(row.created_at),
+            refreshed_at: Timestamp::from_micros(row.refreshed_at),
+            idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
+            expires_at: Timestamp::from_micros(row.expires_at),
+            last_used_at: Timestamp::from_micros(row.last_used_at),
+            origin: Origin { address, user_agent: row.user_agent },
+            label: row.label.map(DisplayName::from_stored),
+        })
     }
 }

@@ -1,37 +1,101 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
+use uuid::Uuid;
 
+use crate::changed::Changed;
+use crate::changes::{CHANNEL, Changes};
 use crate::error::store_error;
+use crate::recent::Recent;
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PostgresTx(Reach);
 
 enum Reach {
-    /// Queries that stand alone. A pooled connection is taken at the first.
-    Single { pool: PgPool, connection: Option<PoolConnection<Postgres>> },
+    /// Queries that stand alone. A pooled connection is taken at the first that memory does not answer.
+    Single { pool: PgPool, recent: Arc<Recent>, connection: Option<PoolConnection<Postgres>> },
+    /// The same through one connection, by what the database says now.
+    Fresh(PoolConnection<Postgres>),
     /// Queries of one transaction, which all go through its connection.
-    Transaction(Transaction<'static, Postgres>),
+    Snapshot(Transaction<'static, Postgres>),
+    /// The same, and writes.
+    Write { transaction: Transaction<'static, Postgres>, changed: Changed },
 }
 
 impl PostgresTx {
-    pub(crate) fn single_reads(pool: PgPool) -> Self {
-        Self(Reach::Single { pool, connection: None })
+    pub(crate) fn single_reads(pool: &PgPool, recent: &Arc<Recent>) -> Self {
+        Self(Reach::Single { pool: pool.clone(), recent: Arc::clone(recent), connection: None })
     }
 
-    pub(crate) fn transaction(transaction: Transaction<'static, Postgres>) -> Self {
-        Self(Reach::Transaction(transaction))
+    pub(crate) fn single_fresh_reads(connection: PoolConnection<Postgres>) -> Self {
+        Self(Reach::Fresh(connection))
+    }
+
+    pub(crate) fn snapshot(transaction: Transaction<'static, Postgres>) -> Self {
+        Self(Reach::Snapshot(transaction))
+    }
+
+    pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>) -> Self {
+        Self(Reach::Write { transaction, changed: Changed::nothing(recent) })
+    }
+
+    /// What was found a moment ago; nothing for whoever must know what the database says now.
+    pub(crate) fn recent(&self) -> Option<Arc<Recent>> {
+        match &self.0 {
+            Reach::Single { recent, .. } => Some(Arc::clone(recent)),
+            Reach::Fresh(_) | Reach::Snapshot(_) | Reach::Write { .. } => None,
+        }
     }
 
     /// The connection to query.
     pub(crate) async fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
         match &mut self.0 {
-            Reach::Transaction(transaction) => Ok(transaction),
-            Reach::Single { connection: Some(connection), .. } => Ok(connection),
-            Reach::Single { connection, pool } => Ok(connection.insert(pool.acquire().await.map_err(store_error)?)),
+            Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
+            Reach::Fresh(connection) | Reach::Single { connection: Some(connection), .. } => Ok(connection),
+            Reach::Single { connection, pool, .. } => Ok(connection.insert(pool.acquire().await.map_err(store_error)?)),
+        }
+    }
+
+    /// Notes that this session, API key, user or service account is no longer as it was: with the commit every node
+    /// forgets it.
+    pub(crate) fn changed(&mut self, id: Uuid) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.told.add(id);
+        }
+    }
+
+    /// The same for many: a role, that is, everybody who has it.
+    pub(crate) fn changed_everything(&mut self) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.told = Changes::Everything;
+        }
+    }
+
+    /// Notes a change that other nodes may notice seconds later.
+    pub(crate) fn changed_here(&mut self, id: Uuid) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.kept.add(id);
+        }
+    }
+
+    /// Notes sessions that were over and are gone, and up to which idle end all of them are.
+    pub(crate) fn removed_sessions(&mut self, ids: Vec<Uuid>, until: i64) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.removed.extend(ids);
+            changed.recent.set_removed_until(until);
+        }
+    }
+
+    /// Where to look for sessions to remove.
+    pub(crate) fn removed_until(&self) -> i64 {
+        match &self.0 {
+            Reach::Write { changed, .. } => changed.recent.removed_until(),
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => i64::MIN,
         }
     }
 }
@@ -42,9 +106,21 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Transaction(transaction) => transaction.commit().await.map_err(store_error),
+            Reach::Write { mut transaction, changed } => {
+                let payload = changed.told.payload();
+                let forgets = changed.forget_on_drop();
+                if let Some(payload) = payload {
+                    // One at the very end: it is sent if and when the transaction is committed, and transactions
+                    // that send are committed one after the other.
+                    let tell = query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
+                    tell.execute(&mut *transaction).await.map_err(store_error)?;
+                }
+                let committed = transaction.commit().await.map_err(store_error);
+                drop(forgets);
+                committed
+            }
             // Never lent for writing, so there is nothing to commit.
-            Reach::Single { .. } => Ok(()),
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => Ok(()),
         }
     }
 }

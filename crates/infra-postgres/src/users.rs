@@ -94,7 +94,10 @@ impl UserWrites for PostgresTx {
             user.version
         );
         match query.execute(self.connection().await?).await {
-            Ok(done) if done.rows_affected() == 1 => Ok(true),
+            Ok(done) if done.rows_affected() == 1 => {
+                self.changed(row.id);
+                Ok(true)
+            }
             Ok(_) => Err(store_error(sqlx::Error::RowNotFound)),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
             Err(error) => Err(store_error(error)),
@@ -105,7 +108,11 @@ impl UserWrites for PostgresTx {
         let id = id.as_uuid();
         let query = query!("DELETE FROM users WHERE id = $1", id);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+        let is_there = done.rows_affected() == 1;
+        if is_there {
+            self.changed(id);
+        }
+        Ok(is_there)
     }
 
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 SELECT
     sessions.user_id AS "user_id: Uuid",
     users.role,
+    roles.permissions AS "permissions?",
     users.status,
     sessions.generation,
     sessions.refreshed_at,
@@ -9,4 +10,5 @@ SELECT
     sessions.ended_at IS NOT NULL AS "is_ended!: bool"
 FROM sessions
 JOIN users ON users.id = sessions.user_id
+LEFT JOIN roles ON roles.name = users.role
 WHERE sessions.id = $1

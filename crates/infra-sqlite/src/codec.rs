@@ -1,9 +1,10 @@
 //! Rows to domain types and back.
 
-use denizen_domain::id::UserId;
+use denizen_domain::access::Origin;
+use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::page::{Page, Start};
 use denizen_domain::roles::RoleName;
-use denizen_domain::sessions::SessionState;
+use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User, UserFilter, search_key};
@@ -14,6 +15,8 @@ use crate::error::broken;
 
 /// How much of a name is searched, in bytes; other databases bound what they index.
 const NAME_KEY_BYTES_MAX: usize = 1_024;
+/// How many uses are brought to the database by one statement.
+pub(crate) const TOUCHED_AT_ONCE_MAX: usize = 500;
 
 /// A row of `users`, in the order of the columns in `queries/find_user.sql`.
 pub(crate) struct UserRow {
@@ -73,6 +76,7 @@ impl TryFrom<UserRow> for User {
 pub(crate) struct SessionStateRow {
     pub(crate) user_id: Uuid,
     pub(crate) role: String,
+    pub(crate) permissions: Option<String>,
     pub(crate) status: String,
     pub(crate) generation: i64,
     pub(crate) refreshed_at: i64,
@@ -87,12 +91,13 @@ impl SessionStateRow {
         Ok(Self {
             user_id: Uuid::from_bytes(row.get(0)?),
             role: row.get(1)?,
-            status: row.get(2)?,
-            generation: row.get(3)?,
-            refreshed_at: row.get(4)?,
-            idle_expires_at: row.get(5)?,
-            expires_at: row.get(6)?,
-            is_ended: row.get(7)?,
+            permissions: row.get(2)?,
+            status: row.get(3)?,
+            generation: row.get(4)?,
+            refreshed_at: row.get(5)?,
+            idle_expires_at: row.get(6)?,
+            expires_at: row.get(7)?,
+            is_ended: row.get(8)?,
         })
     }
 }
@@ -101,15 +106,52 @@ impl TryFrom<SessionStateRow> for SessionState {
     type Error = StoreError;
 
     fn try_from(row: SessionStateRow) -> Result<Self, StoreError> {
+        let role = RoleName::from_stored(row.role);
         Ok(Self {
             user_id: UserId::from_uuid(row.user_id),
-            role: RoleName::from_stored(row.role),
+            permissions: role.permissions(row.permissions.as_deref()),
+            role,
             status: status(&row.status)?,
             generation: row.generation,
             refreshed_at: Timestamp::from_micros(row.refreshed_at),
             idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             is_ended: row.is_ended,
+        })
+    }
+}
+
+/// A row of `queries/list_sessions.sql`.
+pub(crate) struct SessionRow {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) generation: i64,
+    pub(crate) created_at: i64,
+    pub(crate) refreshed_at: i64,
+    pub(crate) idle_expires_at: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) last_used_at: i64,
+    pub(crate) address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) label: Option<String>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        let address = row.address.map(|address| address.parse()).transpose().map_err(broken)?;
+        Ok(Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            generation: row.generation,
+            created_at: Timestamp::from_micros(row.created_at),
+            refreshed_at: Timestamp::from_micros(row.refreshed_at),
+            idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
+            expires_at: Timestamp::from_micros(row.expires_at),
+            last_used_at: Timestamp::from_micros(row.last_used_at),
+            origin: Origin { address, user_agent: row.user_agent },
+            label: row.label.map(DisplayName::from_stored),
         })
     }
 }
@@ -147,27 +189,33 @@ impl PrefixRange {
 pub(crate) struct Window {
     pub(crate) before_created_at: i64,
     pub(crate) before_id: Uuid,
-    pub(crate) created_after: i64,
     pub(crate) limit: i64,
     pub(crate) offset: i64,
 }
 
-impl Window {
-    pub(crate) fn new(filter: &UserFilter, page: Page) -> Self {
+impl From<Page> for Window {
+    fn from(page: Page) -> Self {
         // Without a cursor the page begins before a place that is after all others.
         let (before_created_at, before_id, offset) = match page.start {
             Start::Offset(offset) => (i64::MAX, Uuid::max(), offset.into()),
             Start::After(position) => (position.created_at.as_micros(), position.id, 0),
         };
-        Self { before_created_at, before_id, created_after: created_after(filter), limit: page.limit.into(), offset }
+        Self { before_created_at, before_id, limit: page.limit.into(), offset }
     }
 }
 
-/// The lower bound of a list; before every moment when there is none.
+/// The lower bound of a list of users; before every moment when there is none.
 pub(crate) fn created_after(filter: &UserFilter) -> i64 {
     filter.created_after.map_or(i64::MIN, Timestamp::as_micros)
 }
 
-fn status(stored: &str) -> Result<Status, StoreError> {
+/// When credentials were last used, as the JSON array of `[id in hexadecimal, moment]` that `queries/touch_*.sql` read.
+pub(crate) fn uses_json(uses: impl Iterator<Item = (Uuid, Timestamp)>) -> Result<String, StoreError> {
+    let pairs: Vec<_> = uses.map(|(id, at)| (id.simple().to_string(), at.as_micros())).collect();
+    serde_json::to_string(&pairs).map_err(broken)
+}
+
+/// Reads the stored name of a status.
+pub(crate) fn status(stored: &str) -> Result<Status, StoreError> {
     Status::parse(stored).ok_or_else(|| broken(format!("the stored status {stored:?} is unknown")))
 }

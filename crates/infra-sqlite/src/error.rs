@@ -26,6 +26,12 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     }
 }
 
+/// The same for what rusqlite says.
+pub(crate) fn in_place_error(error: rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    if code.is_some_and(is_recoverable) { unavailable(error) } else { broken(error) }
+}
+
 /// The database is not there or cannot work.
 pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Unavailable(error.into())

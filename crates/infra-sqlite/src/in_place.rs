@@ -1,7 +1,7 @@
 //! Reads on the thread that asks.
 //!
 //! sqlx hands every SQLite statement to another thread, which costs some 70 µs; the statement itself takes 4.
-//! The two reads on the path of every request, and the two that begin a sign-in, therefore run here, by the text
+//! The three reads on the path of every request, and the two that begin a sign-in, therefore run here, by the text
 //! that sqlx has checked.
 
 use std::fmt;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use denizen_domain::store::StoreError;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql};
 
-use crate::READER_CACHE_KIB;
 use crate::error::unavailable;
+use crate::{BUSY_TIMEOUT_S, READER_CACHE_KIB};
 
 /// The most connections; a read that finds them all taken goes through the pool.
 const CONNECTIONS_MAX: usize = 8;
@@ -75,18 +75,22 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Not SQLITE_OPEN_READ_ONLY: a reader must be able to recover the write-ahead log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // The thread is not ours to wait on.
-    connection.busy_timeout(Duration::ZERO)?;
+    // A process that is just closing the file holds it for a moment.
+    connection.busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))?;
     connection.pragma_update(None, "query_only", "on")?;
     connection.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
+    // From now on the thread is not ours to wait on.
+    connection.busy_timeout(Duration::ZERO)?;
     Ok(connection)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{InPlaceReaders, NotInPlace};
+    use crate::api_key_rows::ApiKeyStateRow;
     use crate::codec::{SessionStateRow, UserRow};
     use crate::{SqliteOptions, SqliteStore, migrate};
+    use denizen_domain::access::Subject;
     use denizen_domain::store::Store;
     use denizen_testkit::build;
     use tempfile::TempDir;
@@ -94,6 +98,7 @@ mod tests {
 
     const FIND_USER: &str = include_str!("../queries/find_user.sql");
     const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
+    const API_KEY_STATE: &str = include_str!("../queries/api_key_state.sql");
 
     /// Whether the read was done in place and found something.
     fn outcome<T>(found: Result<Option<T>, NotInPlace>) -> Option<bool> {
@@ -102,21 +107,27 @@ mod tests {
 
     // The pool answers whatever fails here, so nothing but time would tell.
     #[tokio::test]
-    async fn both_reads_are_done_in_place_until_all_are_taken() {
+    async fn all_three_reads_are_done_in_place_until_all_are_taken() {
         let folder = TempDir::new().unwrap();
         let options = SqliteOptions::new(folder.path().join("denizen.db"));
         migrate(&options).await.unwrap();
         let store = SqliteStore::open(&options).unwrap();
         let (user, session) = (build::user(1), build::session(&build::user(1), 1));
+        let key = build::api_key(Subject::User(user.id), 1);
         let mut tx = store.write().await.unwrap();
         tx.insert_user(&user).await.unwrap();
         tx.insert_session(&session).await.unwrap();
+        tx.insert_api_key(&key, &[7; 32]).await.unwrap();
         tx.commit().await.unwrap();
 
         let readers = InPlaceReaders::open(&options.path).unwrap();
         let find_user = |id: Uuid| outcome(readers.find(FIND_USER, &id.as_bytes().as_slice(), UserRow::read_in_place));
         let find_session =
             |id: Uuid| outcome(readers.find(SESSION_STATE, &id.as_bytes().as_slice(), SessionStateRow::read_in_place));
+        let find_key =
+            |id: Uuid| outcome(readers.find(API_KEY_STATE, &id.as_bytes().as_slice(), ApiKeyStateRow::read_in_place));
+        assert_eq!(find_key(key.id.as_uuid()), Some(true));
+        assert_eq!(find_key(user.id.as_uuid()), Some(false));
         assert_eq!(find_user(user.id.as_uuid()), Some(true));
         assert_eq!(find_user(session.id.as_uuid()), Some(false));
         assert_eq!(find_session(session.id.as_uuid()), Some(true));

@@ -7,16 +7,24 @@
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
 //! - The reads on the path of every request and of a sign-in run in place (`in_place`), by the same checked text;
 //!   what the former find is remembered (`recent`) until the next commit.
+//! - A refresh and the write of a sign-in are committed in groups (`group`): many of them wait for the disk once.
 //! - No query walks the users table: each names the index that it goes by.
 
+mod api_key_rows;
+mod api_keys;
 mod codec;
 mod error;
 mod file;
+mod group;
+mod group_sessions;
 mod idempotency;
 mod in_place;
 mod migrate;
 mod passwords;
 mod recent;
+mod roles;
+mod root_keys;
+mod service_accounts;
 mod sessions;
 mod signing_keys;
 mod tx;
@@ -30,11 +38,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use denizen_domain::access::Permissions;
+use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::users::User;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::store_error;
+use crate::group::GroupWriter;
 use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
 use crate::tx::SqliteTx;
@@ -93,6 +105,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     in_place: Arc<InPlaceReaders>,
     recent: Arc<Recent>,
+    group: GroupWriter,
 }
 
 impl SqliteStore {
@@ -113,7 +126,9 @@ impl SqliteStore {
         };
         let readers = pool().max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
-        Ok(Self { readers, writer, in_place, recent: Arc::new(Recent::new(&options.path)) })
+        let recent = Arc::new(Recent::new(&options.path));
+        let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent));
+        Ok(Self { readers, writer, in_place, recent, group })
     }
 }
 
@@ -134,6 +149,14 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteTx::write(transaction, &self.recent)))
     }
 
+    async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        group_sessions::rotate(&self.group, *rotation).await
+    }
+
+    async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
+        group_sessions::open(&self.group, opening.clone()).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         // A bare SELECT 1 would not touch the file.
         let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool""#);
@@ -141,6 +164,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.group.close().await;
         self.readers.close().await;
         self.in_place.close();
         // The last connection to close folds the write-ahead log into the file.

@@ -6,7 +6,7 @@ use denizen_domain::credentials::store::{PasswordReads, PasswordWrites};
 use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query, query_file_scalar};
+use sqlx::{query_file, query_file_scalar};
 
 use crate::error::store_error;
 use crate::tx::SqliteTx;
@@ -29,13 +29,7 @@ impl PasswordReads for SqliteTx {
 impl PasswordWrites for SqliteTx {
     async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError> {
         let (user, hash, at) = (user.as_uuid(), hash.expose(), at.as_micros());
-        let query = query!(
-            "INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)
-            ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at",
-            user,
-            hash,
-            at
-        );
+        let query = query_file!("queries/set_password.sql", user, hash, at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 }

@@ -1,4 +1,4 @@
-//! What the two reads on the path of every request found a moment ago.
+//! What the three reads on the path of every request found a moment ago.
 //!
 //! It is good until somebody commits. A commit of this process is counted; one of another process, the command
 //! line's for example, shows in the write-ahead log's time and size, but a read that falls between its writing and
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use denizen_domain::api_keys::ApiKeyState;
 use denizen_domain::sessions::SessionState;
 use denizen_domain::users::User;
 use quick_cache::Weighter;
@@ -27,6 +28,7 @@ pub(crate) struct Recent {
     commits: AtomicU64,
     sessions: Entries<SessionState>,
     users: Entries<User>,
+    api_keys: Entries<ApiKeyState>,
 }
 
 /// Finds of one kind.
@@ -80,12 +82,24 @@ impl Remembered for User {
     }
 }
 
+impl Remembered for ApiKeyState {
+    fn entries(recent: &Recent) -> &Entries<Self> {
+        &recent.api_keys
+    }
+}
+
 impl Recent {
     /// Nothing yet of the database at the path.
     pub(crate) fn new(database: &Path) -> Self {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
-        Self { log: log.into(), commits: AtomicU64::new(0), sessions: Entries::new(), users: Entries::new() }
+        Self {
+            log: log.into(),
+            commits: AtomicU64::new(0),
+            sessions: Entries::new(),
+            users: Entries::new(),
+            api_keys: Entries::new(),
+        }
     }
 
     /// What was found under the id, if it is still good.

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::page::Page;
 use denizen_domain::sessions::store::{Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query, query_file, query_file_as};
+use denizen_domain::users::DisplayName;
+use sqlx::{query, query_file, query_file_as, query_file_scalar};
 use uuid::Uuid;
 
-use crate::codec::SessionStateRow;
+use crate::codec::{SessionRow, SessionStateRow, TOUCHED_AT_ONCE_MAX, Window, uses_json};
 use crate::error::store_error;
 use crate::recent::Recent;
 use crate::tx::SqliteTx;
@@ -34,6 +36,21 @@ impl SessionReads for SqliteTx {
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
         row.map(SessionState::try_from).transpose()
     }
+
+    async fn list_sessions(&mut self, user: UserId, now: Timestamp, page: Page) -> Result<Vec<Session>, StoreError> {
+        let Window { before_created_at: at, before_id: id, limit, offset } = page.into();
+        let (user, now) = (user.as_uuid(), now.as_micros());
+        let query = query_file_as!(SessionRow, "queries/list_sessions.sql", at, id, limit, offset, user, now);
+        let rows = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    async fn count_sessions(&mut self, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
+        let (user, now) = (user.as_uuid(), now.as_micros());
+        let query = query_file_scalar!("queries/count_sessions.sql", user, now);
+        let count = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        Ok(count.cast_unsigned())
+    }
 }
 
 #[async_trait]
@@ -44,8 +61,10 @@ impl SessionWrites for SqliteTx {
         let refreshed_at = session.refreshed_at.as_micros();
         let idle_expires_at = session.idle_expires_at.as_micros();
         let expires_at = session.expires_at.as_micros();
+        let last_used_at = session.last_used_at.as_micros();
         let address = session.origin.address.map(|address| address.to_string());
         let user_agent = session.origin.user_agent.as_deref();
+        let label = session.label.as_ref().map(DisplayName::as_str);
         let query = query_file!(
             "queries/insert_session.sql",
             id,
@@ -55,8 +74,10 @@ impl SessionWrites for SqliteTx {
             refreshed_at,
             idle_expires_at,
             expires_at,
+            last_used_at,
             address,
-            user_agent
+            user_agent,
+            label
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
@@ -111,6 +132,22 @@ impl SessionWrites for SqliteTx {
             at,
             keep
         );
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        for batch in uses.chunks(TOUCHED_AT_ONCE_MAX) {
+            let uses = uses_json(batch.iter().map(|&(id, at)| (id.as_uuid(), at)))?;
+            let query = query_file!("queries/touch_sessions.sql", uses);
+            query.execute(self.connection().await?).await.map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    async fn remove_expired_sessions(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let now = now.as_micros();
+        let query = query_file!("queries/remove_expired_sessions.sql", now, limit);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected())
     }

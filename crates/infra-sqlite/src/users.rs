@@ -123,7 +123,7 @@ impl UserWrites for SqliteTx {
 
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
         let (id, at) = (id.as_uuid(), at.as_micros());
-        let query = query!("UPDATE users SET last_sign_in_at = $2 WHERE id = $1", id, at);
+        let query = query_file!("queries/record_sign_in.sql", id, at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 

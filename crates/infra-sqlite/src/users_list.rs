@@ -14,8 +14,8 @@ pub(crate) async fn page(
     filter: &UserFilter,
     page: Page,
 ) -> sqlx::Result<Vec<UserRow>> {
-    let Window { before_created_at: at, before_id: id, created_after: since, limit, offset } =
-        Window::new(filter, page);
+    let Window { before_created_at: at, before_id: id, limit, offset } = Window::from(page);
+    let since = created_after(filter);
     let role = filter.role.as_ref().map(RoleName::as_str);
     let status = filter.status.map(Status::as_str);
     let range = PrefixRange::of(filter);

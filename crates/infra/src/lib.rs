@@ -1,16 +1,20 @@
 //! The adapters that are not a database, and the choice of the database.
 //!
 //! - [`passwords`]: Argon2id behind bounded admission.
-//! - [`master_key`] and [`vault`]: the one secret, and what is kept under it.
+//! - [`master_key`]: the one secret that the store does not keep.
+//! - [`root`] and [`vault`]: the key kept under it, and what is kept under that.
 //! - [`tokens`]: signing keys, and access tokens signed and verified with them.
 //! - [`throttle`]: budgets per key in bounded memory.
+//! - [`usage`]: which credentials were used lately.
 //! - [`clock`]: the real time and chance.
 //! - [`stores`]: the store that a URL names.
 
 pub mod clock;
 pub mod master_key;
 pub mod passwords;
+pub mod root;
 pub mod stores;
 pub mod throttle;
 pub mod tokens;
+pub mod usage;
 pub mod vault;

@@ -1,13 +1,17 @@
-//! The master key: 32 bytes from configuration or from a file that is made on first start.
+//! The master key: 32 bytes from configuration, from a file that is made on first start, or from a command's output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use denizen_domain::ports::Random;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a master key must be, for messages.
@@ -15,10 +19,14 @@ pub const EXPECTED: &str = "32 random bytes in base64 or hexadecimal, as `openss
 
 /// The length of the key, in bytes.
 const KEY_BYTES: usize = 32;
+/// The most that is read of a file or a command's output, in bytes. A key is short; whatever is longer is not one.
+const TEXT_BYTES_MAX: usize = 1024;
+/// How long a command may take.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 /// The fewest different bytes in a random key. 32 random bytes have fewer than once in 10¹² keys.
 const DIFFERENT_BYTES_MIN: usize = 18;
 
-/// The key that everything secret is sealed under.
+/// The key that the [root key](crate::root) is sealed under.
 pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// Why there is no master key.
@@ -39,6 +47,18 @@ pub enum MasterKeyError {
         #[source]
         source: io::Error,
     },
+    /// The command cannot be run.
+    #[error("running the command for the master key")]
+    Command(#[source] io::Error),
+    /// The command says that it failed.
+    #[error("the command for the master key failed: {0}")]
+    CommandFailed(ExitStatus),
+    /// The command did not end in time.
+    #[error("the command for the master key took longer than {} s", COMMAND_DEADLINE.as_secs())]
+    CommandSlow,
+    /// The command's output is no key. It is not quoted: it may be most of one.
+    #[error("the command for the master key must print {EXPECTED}, and nothing else")]
+    CommandMalformed,
 }
 
 impl MasterKey {
@@ -78,10 +98,47 @@ impl MasterKey {
         Self::parse(&text).ok_or_else(|| MasterKeyError::Malformed { path: path.to_owned() })
     }
 
-    /// The bytes, for the derivation of keys.
-    pub(crate) fn expose(&self) -> &[u8] {
-        self.0.as_slice()
+    /// Reads the key from what a shell command prints within ten seconds. Its input is closed, and what it says on
+    /// its error output goes to ours.
+    pub async fn from_command(command: &str) -> Result<Self, MasterKeyError> {
+        Self::from_command_within(command, COMMAND_DEADLINE).await
     }
+
+    async fn from_command_within(command: &str, deadline: Duration) -> Result<Self, MasterKeyError> {
+        let ended = tokio::time::timeout(deadline, run(command)).await;
+        let (status, output) = ended.map_err(|_| MasterKeyError::CommandSlow)?.map_err(MasterKeyError::Command)?;
+        if output.len() > TEXT_BYTES_MAX {
+            // Whether it failed is not asked: we stopped listening.
+            return Err(MasterKeyError::CommandMalformed);
+        }
+        if !status.success() {
+            return Err(MasterKeyError::CommandFailed(status));
+        }
+        let text = str::from_utf8(&output).map(SecretString::from).ok();
+        text.and_then(|text| Self::parse(&text)).ok_or(MasterKeyError::CommandMalformed)
+    }
+
+    /// The bytes, for the derivation of keys.
+    pub(crate) fn expose(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+/// Runs a command and reads the beginning of its output: enough to see that it is too long.
+async fn run(command: &str) -> io::Result<(ExitStatus, Zeroizing<Vec<u8>>)> {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // When the deadline drops it, it must not live on.
+        .kill_on_drop(true)
+        .spawn()?;
+    // All the room at once: a buffer that grows leaves copies behind.
+    let mut output = Zeroizing::new(Vec::with_capacity(2 * TEXT_BYTES_MAX));
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut output).await?;
+    }
+    Ok((child.wait().await?, output))
 }
 
 fn decode_hex(text: &str, key: &mut [u8]) -> Option<usize> {
@@ -95,8 +152,7 @@ fn decode_hex(text: &str, key: &mut [u8]) -> Option<usize> {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    // A key is short; whatever is longer is not one, and is not read.
-    File::open(path)?.take(1024).read_to_string(&mut text)?;
+    File::open(path)?.take(TEXT_BYTES_MAX as u64).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -130,9 +186,11 @@ fn owner_only() -> OpenOptions {
 
 #[cfg(test)]
 mod tests {
-    use super::{MasterKey, STANDARD};
+    use super::{MasterKey, MasterKeyError, STANDARD};
     use crate::clock::SystemChance;
     use base64::Engine;
+    use std::error::Error;
+    use std::time::Duration;
 
     const KEY_HEX: &str = "fbefbe3f0a9cd17e6624b85d8ff04c11927aa3c85e016bd4f73920ee81b6457d";
     const KEY_BASE64: &str = "++++Pwqc0X5mJLhdj/BMEZJ6o8heAWvU9zkg7oG2RX0=";
@@ -178,5 +236,41 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_command_prints_the_key() {
+        let expected = *MasterKey::parse(&KEY_HEX.into()).unwrap().0;
+        for command in [&format!("echo {KEY_HEX}"), &format!("cat >&2; printf %s {KEY_BASE64}")] {
+            assert_eq!(*MasterKey::from_command(command).await.unwrap().0, expected, "{command}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_gives_no_key_is_told_without_its_output() {
+        let short = &KEY_HEX[2..];
+        let check = async |command: &str, is_expected: fn(&MasterKeyError) -> bool| {
+            let error = MasterKey::from_command(command).await.err().unwrap();
+            assert!(is_expected(&error), "{command}: {error:?}");
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(!format!("{error}{error:?}{source}").contains(short), "{command}: {error:?}");
+        };
+        let is_malformed = |error: &MasterKeyError| matches!(error, MasterKeyError::CommandMalformed);
+        let has_failed = |error: &MasterKeyError| matches!(error, MasterKeyError::CommandFailed(_));
+        check("true", is_malformed).await;
+        check(&format!("echo {short}"), is_malformed).await;
+        check(&format!("echo {KEY_HEX}; echo {KEY_HEX}"), is_malformed).await;
+        // A key, and then more than is read.
+        check(&format!("echo {KEY_HEX}; head -c 1500 /dev/zero | tr '\\0' ' '; echo x"), is_malformed).await;
+        check("printf '\\377'", is_malformed).await;
+        check(&format!("echo {KEY_HEX}; exit 3"), has_failed).await;
+        check("/no/such/program 2>/dev/null", has_failed).await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_end_is_given_up() {
+        // A deadline of nothing has passed at the first look: no test waits for a clock.
+        let given_up = MasterKey::from_command_within("exec sleep 600", Duration::ZERO).await;
+        assert!(matches!(given_up, Err(MasterKeyError::CommandSlow)));
     }
 }

@@ -1,9 +1,11 @@
-//! Made-up users and sessions: valid, distinct, and the same at every call. Change what a test is about:
+//! Made-up users, sessions, roles, service accounts and keys: valid, distinct, and the same at every call. Change what a test is about:
 //! `User { role: RoleName::admin(), ..build::user(1) }`.
 
-use denizen_domain::access::Origin;
-use denizen_domain::id::{SessionId, UserId};
-use denizen_domain::roles::RoleName;
+use denizen_domain::access::{Origin, Permission, Permissions, Subject};
+use denizen_domain::api_keys::ApiKey;
+use denizen_domain::id::{ApiKeyId, RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::roles::{Description, Role, RoleName};
+use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::sessions::Session;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User};
@@ -53,7 +55,54 @@ pub fn session(user: &User, n: u32) -> Session {
         refreshed_at: moment(n),
         idle_expires_at: moment(n).plus_seconds(1_800),
         expires_at: moment(n).plus_seconds(3_600),
+        last_used_at: moment(n),
         origin: Origin::default(),
+        label: None,
+    }
+}
+
+/// The `n`th role: `role-{n}`, created `n` seconds after [`EPOCH`], which may see users.
+#[must_use]
+pub fn role(n: u32) -> Role {
+    Role {
+        id: RoleId::from_uuid(id(n, 3)),
+        name: RoleName::from_stored(format!("role-{n}")),
+        description: Description::from_stored(format!("What role {n} is for")),
+        permissions: Permissions::of(&[Permission::UsersRead]),
+        created_at: moment(n),
+        updated_at: moment(n),
+        version: 1,
+    }
+}
+
+/// The `n`th service account: `Service {n}`, active, created `n` seconds after [`EPOCH`].
+#[must_use]
+pub fn service_account(n: u32) -> ServiceAccount {
+    ServiceAccount {
+        id: ServiceAccountId::from_uuid(id(n, 4)),
+        name: DisplayName::from_stored(format!("Service {n}")),
+        description: Description::from_stored(format!("What service {n} is for")),
+        role: RoleName::user(),
+        status: Status::Active,
+        created_at: moment(n),
+        updated_at: moment(n),
+        version: 1,
+    }
+}
+
+/// The `n`th API key, made for the owner `n` seconds after [`EPOCH`], which never expires and may see users.
+#[must_use]
+pub fn api_key(owner: Subject, n: u32) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::from_uuid(id(n, 5)),
+        owner,
+        name: DisplayName::from_stored(format!("Key {n}")),
+        scopes: Permissions::of(&[Permission::UsersRead]),
+        expires_at: None,
+        created_at: moment(n),
+        rotated_at: None,
+        last_used_at: None,
+        version: 1,
     }
 }
 

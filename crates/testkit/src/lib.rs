@@ -61,8 +61,59 @@ macro_rules! suite {
                 a_generation_is_left_once,
                 only_live_sessions_rotate,
                 a_session_needs_its_user,
+                a_rotation_finds_the_session_and_its_user,
+                a_session_never_outlives_its_end,
+                only_live_sessions_are_listed,
+                every_walk_finds_the_same_sessions,
+                a_use_moves_only_forward,
+                the_longest_past_are_removed_first,
+                an_ended_session_stays_until_its_idle_end,
             }
-            signing_keys { the_newest_key_comes_first, a_sequence_number_is_taken_once }
+            roles {
+                the_built_in_roles_are_there,
+                a_role_comes_back_as_it_was,
+                a_name_is_taken_once,
+                sixty_four_inserts_of_one_name_have_one_winner,
+                an_update_replaces,
+                a_deleted_role_is_gone,
+                every_walk_finds_the_same_roles,
+                whoever_has_a_role_is_found,
+                a_locked_role_is_changed_by_one_at_a_time,
+                many_share_a_role,
+                a_shared_role_is_not_deleted_meanwhile,
+                a_role_is_given_or_deleted,
+            }
+            service_accounts {
+                a_service_account_comes_back_as_it_was,
+                an_update_replaces,
+                a_locked_service_account_is_changed_by_one_at_a_time,
+                a_delete_takes_its_keys_along,
+                every_walk_finds_the_same_service_accounts,
+            }
+            api_keys {
+                a_key_comes_back_as_it_was,
+                a_key_needs_its_owner,
+                the_state_follows_the_user,
+                the_state_follows_the_service_account,
+                a_secret_is_replaced_once,
+                the_secret_before_is_kept,
+                a_deleted_user_takes_its_keys_along,
+                a_key_is_removed_once,
+                every_walk_finds_the_same_keys,
+                a_use_moves_only_forward,
+            }
+            signing_keys {
+                the_newest_key_comes_first,
+                a_sequence_number_is_taken_once,
+                every_algorithm_comes_back,
+                a_key_is_withdrawn_once,
+                a_key_is_removed_once,
+            }
+            root_keys {
+                the_first_root_is_kept_once,
+                a_root_is_kept_under_several_master_keys,
+                the_last_root_is_never_forgotten,
+            }
             idempotency {
                 a_claim_holds_until_it_is_over,
                 an_answer_is_given_again,

@@ -23,6 +23,58 @@ const INTO_POSTGRES: &str = "
            (1600000000000 + i) * 1000, (1600000000000 + i) * 1000, 1, '{}'
     FROM generate_series(1::bigint, $1) AS i";
 
+/// Sessions of the admin, of which there is one user so far. A live one ends in 2100, an expired one ended in 2020.
+const SESSIONS_INTO_SQLITE: &str = "
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+    INSERT INTO sessions (id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, last_used_at)
+    SELECT unhex(printf('%012x70008000%012x', 1500000000000 + i, i)), users.id, 0, $2, $2, $2 + i, $2 + i, $2
+    FROM n CROSS JOIN users";
+
+const SESSIONS_INTO_POSTGRES: &str = "
+    INSERT INTO sessions (id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, last_used_at)
+    SELECT (lpad(to_hex(1500000000000 + i), 12, '0') || '70008000' || lpad(to_hex(i), 12, '0'))::uuid, users.id, 0,
+           $2, $2, $2 + i, $2 + i, $2
+    FROM generate_series(1::bigint, $1) AS i CROSS JOIN users";
+
+/// Adds sessions that expire from this moment on, in microseconds, to the one user of a migrated file.
+pub(super) async fn fill_sessions_sqlite(file: &Path, sessions: i64, ending_us: i64) -> anyhow::Result<()> {
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.context("opening the database")?;
+    let query = sqlx::query(SESSIONS_INTO_SQLITE).bind(sessions).bind(ending_us);
+    query.execute(&mut connection).await.context("inserting")?;
+    Ok(connection.close().await?)
+}
+
+/// The same in a migrated database.
+pub(super) async fn fill_sessions_postgres(url: &str, sessions: i64, ending_us: i64) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(url).await.context("connecting")?;
+    let query = sqlx::query(SESSIONS_INTO_POSTGRES).bind(sessions).bind(ending_us);
+    query.execute(&mut connection).await.context("inserting")?;
+    connection.execute("VACUUM (ANALYZE) sessions").await?;
+    Ok(connection.close().await?)
+}
+
+/// The id of the n-th of those sessions.
+pub(super) fn session_id(n: i64) -> String {
+    let millis = format!("{:012x}", 1_500_000_000_000 + n);
+    format!("{}-{}-7000-8000-{n:012x}", &millis[..8], &millis[8..])
+}
+
+/// How many of those sessions are left in a file that a server has open.
+pub(super) async fn sessions_left_sqlite(file: &Path) -> anyhow::Result<i64> {
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.context("opening the database")?;
+    let left = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(left)
+}
+
+/// The same of a database.
+pub(super) async fn sessions_left_postgres(url: &str) -> anyhow::Result<i64> {
+    let mut connection = PgConnection::connect(url).await.context("connecting")?;
+    let left = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(left)
+}
+
 /// Fills a migrated file that no server has open.
 pub(super) async fn fill_sqlite(file: &Path, users: i64) -> anyhow::Result<()> {
     let mut connection = SqliteConnectOptions::new().filename(file).connect().await.context("opening the database")?;

@@ -88,6 +88,13 @@ pub(super) fn request(method: &str, target: &str, token: Option<&str>, body: Opt
     format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}{content}\r\n{body}").into_bytes()
 }
 
+/// A `POST` of form parameters.
+pub(super) fn form_request(target: &str, parameters: &str) -> Vec<u8> {
+    let length = parameters.len();
+    let content = format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n");
+    format!("POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{content}\r\n{parameters}").into_bytes()
+}
+
 struct Head {
     status: u16,
     /// In bytes, the empty line included.

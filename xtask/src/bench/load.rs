@@ -34,6 +34,12 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// What so many microseconds each, in so long a time, come to.
+    pub(super) fn new(elapsed: Duration, mut latencies_us: Vec<u32>) -> Self {
+        latencies_us.sort_unstable();
+        Self { elapsed, latencies_us }
+    }
+
     /// Requests per second.
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     pub(super) fn rate(&self) -> f64 {
@@ -71,9 +77,7 @@ pub(super) async fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     for task in tasks {
         latencies_us.extend(task.await?.context("the server stopped answering")??);
     }
-    let elapsed = now() - begun;
-    latencies_us.sort_unstable();
-    Ok(Outcome { elapsed, latencies_us })
+    Ok(Outcome::new(now() - begun, latencies_us))
 }
 
 /// One client: asks every `step`-th request from the `first` on, round and round, until the end.

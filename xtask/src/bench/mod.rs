@@ -1,7 +1,8 @@
 //! The figures that the project promises, measured on a release build.
 //!
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
-//! (against raw Argon2id) · `pages` (depth against the first page). Under them: `server` (a process with
+//! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
+//! `sessions` (many of them). Under them: `server` (a process with
 //! its own folder), `client` (HTTP/1.1 over a raw socket), `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
 
@@ -11,9 +12,12 @@ mod client;
 mod load;
 mod pages;
 mod read;
+mod refresh;
 mod server;
+mod sessions;
 mod sign_in;
 mod start;
+mod tokens;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -46,6 +50,12 @@ enum Figure {
     SignIn,
     /// Page 10,000 against page 1.
     Pages,
+    /// Refreshes, by one client and by many.
+    Refresh,
+    /// The JWK Set and introspection.
+    Tokens,
+    /// Memory with many sessions, and the removal of many.
+    Sessions,
 }
 
 /// How much of everything to do.
@@ -110,6 +120,15 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     if is_wanted(Figure::Pages) {
         rows.extend(runtime.block_on(pages::measure(&binary, scale)).context("measuring pages")?);
     }
+    if is_wanted(Figure::Refresh) {
+        rows.extend(runtime.block_on(refresh::measure(&binary, scale)).context("measuring refreshes")?);
+    }
+    if is_wanted(Figure::Tokens) {
+        rows.extend(runtime.block_on(tokens::measure(&binary, scale)).context("measuring what verifiers ask")?);
+    }
+    if is_wanted(Figure::Sessions) {
+        rows.extend(runtime.block_on(sessions::measure(&binary, scale)).context("measuring sessions")?);
+    }
     print_table(&rows);
     Ok(())
 }
@@ -132,6 +151,11 @@ fn version(root: &Path) -> String {
     let output = std::process::Command::new("git").args(arguments).current_dir(root).output();
     let described = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     format!("commit {}", described.trim())
+}
+
+/// The PostgreSQL server to measure on, if there is one.
+fn postgres_url() -> Option<String> {
+    std::env::var("DENIZEN_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
 }
 
 /// The present, as a stopwatch knows it.

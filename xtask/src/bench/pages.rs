@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use super::client::{Client, request};
 use super::server::{ADMIN, Binary, Server, Site};
-use super::{Row, Scale, bulk, median, ms, now};
+use super::{Row, Scale, bulk, median, ms, now, postgres_url};
 
 /// How many users there are.
 const USERS: usize = 1_000_000;
@@ -26,7 +26,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     bulk::fill_sqlite(&site.sqlite_file(), users).await.context("filling SQLite")?;
     let mut rows = compare("SQLite", &site, scale).await?;
 
-    if let Ok(server_url) = std::env::var("DENIZEN_TEST_POSTGRES_URL") {
+    if let Some(server_url) = postgres_url() {
         let scratch = bulk::Scratch::new(&server_url).await?;
         let compared = on_postgres(binary, &scratch.url, users, scale).await;
         scratch.remove().await?;

@@ -50,13 +50,24 @@ pub(super) struct Site<'a> {
     folder: tempfile::TempDir,
     /// `None` for the default: SQLite in the folder.
     database_url: Option<String>,
+    /// Configuration of its own.
+    settings: &'static [(&'static str, &'static str)],
 }
 
 impl<'a> Site<'a> {
     /// A new folder, migrated, with an admin in it.
     pub(super) async fn new(binary: &'a Binary, database_url: Option<String>) -> anyhow::Result<Self> {
+        Self::configured(binary, database_url, &[]).await
+    }
+
+    /// The same with configuration of its own.
+    pub(super) async fn configured(
+        binary: &'a Binary,
+        database_url: Option<String>,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("making a folder")?;
-        let site = Self { binary, folder, database_url };
+        let site = Self { binary, folder, database_url, settings };
         site.command_line(&["migrate", "run"], "").await?;
         let create = ["users", "create", "--email", ADMIN, "--name", "Admin", "--role", "admin", "--password-stdin"];
         site.command_line(&create, PASSWORD).await?;
@@ -96,6 +107,7 @@ impl<'a> Site<'a> {
         let mut command = Command::new(&self.binary.0);
         // No surroundings: neither their configuration nor their `.env` is to be measured.
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(OPEN_LIMITS.iter().copied());
+        command.envs(self.settings.iter().copied());
         if let Some(url) = &self.database_url {
             command.env("DENIZEN__DATABASE__URL", url);
         }

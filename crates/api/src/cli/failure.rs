@@ -71,23 +71,45 @@ impl From<io::Error> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let said = |line: &str| anyhow::Error::msg(line.to_owned());
+        let said = |line: &'static str| anyhow::Error::msg(line);
         Self::Failed(match error {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
-            Error::Unauthenticated(_) | Error::Forbidden => said("the operator may not do this"),
-            Error::NotFound(Resource::User) => said("there is no such user"),
-            Error::Conflict(Conflict::EmailTaken) => said("another user has this email address"),
-            Error::Conflict(Conflict::LastAdmin) => said("this would leave no active admin"),
-            Error::Conflict(Conflict::IdempotencyKeyReused | Conflict::IdempotencyInProgress) => {
-                said("the same request was made before")
-            }
-            Error::Stale => said("the user was changed meanwhile; look again"),
+            Error::Unauthenticated(_) | Error::Forbidden | Error::Grant(_) => said("the operator may not do this"),
+            Error::NotHeld => said("a key can be given no more than the role of its owner allows"),
+            Error::NotFound(resource) => said(absent(resource)),
+            Error::Conflict(conflict) => said(in_conflict(conflict)),
+            Error::Stale => said("it was changed meanwhile; look again"),
             Error::TooManyRequests { retry_after_s } | Error::Overloaded { retry_after_s } => {
                 anyhow::Error::msg(format!("overloaded; try again in {retry_after_s} s"))
             }
             Error::Store(error) => error.into(),
             Error::Internal(source) => anyhow::Error::from_boxed(source).context("internal error"),
         })
+    }
+}
+
+const fn absent(resource: Resource) -> &'static str {
+    match resource {
+        Resource::User => "there is no such user",
+        Resource::Session => "there is no such session",
+        Resource::Role => "there is no such role",
+        Resource::ServiceAccount => "there is no such service account",
+        Resource::ApiKey => "there is no such API key",
+        Resource::SigningKey => "there is no such signing key",
+    }
+}
+
+const fn in_conflict(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::EmailTaken => "another user has this email address",
+        Conflict::LastAdmin => "this would leave no active admin",
+        Conflict::RoleNameTaken => "another role has this name",
+        Conflict::RoleInUse => "somebody has this role; give them another one first",
+        Conflict::RoleBuiltIn => "this role is built in and stays as it is",
+        Conflict::SigningBySecret => {
+            "access tokens are signed with tokens.hs256_secret: there is no key to rotate or withdraw"
+        }
+        Conflict::IdempotencyKeyReused | Conflict::IdempotencyInProgress => "the same request was made before",
     }
 }
 

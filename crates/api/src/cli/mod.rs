@@ -3,15 +3,25 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Results go to standard output, everything
 //! else to standard error, an error as one line.
 
+mod api_keys;
 mod completions;
 mod config;
+mod confirm;
 mod failure;
 mod healthcheck;
+mod keys;
+mod master_key;
 mod migrate;
 mod openapi;
+mod operator;
 mod output;
+mod paging;
+mod roles;
 mod serve;
+mod service_accounts;
+mod sessions;
 mod users;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +42,8 @@ Examples:
   denizen serve --port 9000 --database-url postgres://denizen@localhost/denizen
   printf %s \"$PASSWORD\" | denizen users create --email ada@example.com --name Ada --role admin --password-stdin
   denizen users list --role admin --output json
+  KEY=$(denizen api-keys create --service-account 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --name ci --scope users:read)
+  denizen keys rotate
   denizen config show --set limits.body_bytes=65536
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
@@ -70,6 +82,24 @@ enum Command {
     /// Manages accounts, without a server.
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Lists and revokes the sessions of a user.
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
+    /// Manages roles: named sets of permissions.
+    #[command(subcommand)]
+    Roles(roles::RolesCommand),
+    /// Manages service accounts: programs that act on their own behalf.
+    #[command(subcommand)]
+    ServiceAccounts(service_accounts::ServiceAccountsCommand),
+    /// Manages API keys.
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeysCommand),
+    /// Manages the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Changes the master key, while servers run.
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -106,6 +136,12 @@ impl Cli {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Migrate(args) => migrate::run(globals, &args).await,
             Command::Users(command) => users::run(globals, command).await,
+            Command::Sessions(command) => sessions::run(globals, command).await,
+            Command::Roles(command) => roles::run(globals, command).await,
+            Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
+            Command::ApiKeys(command) => api_keys::run(globals, command).await,
+            Command::Keys(command) => keys::run(globals, command).await,
+            Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command),
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use denizen_domain::time::Timestamp;
 use serde::Serialize;
 
 use super::failure::{Failure, printable};
@@ -49,4 +50,14 @@ pub(super) fn table<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// One thing, a line for each of its parts.
+pub(super) fn record<const LINES: usize>(lines: [(&str, String); LINES]) -> String {
+    lines.map(|(name, value)| format!("{name:15} {}\n", printable(&value))).concat()
+}
+
+/// A moment, or what to say when there is none.
+pub(super) fn moment_or(moment: Option<Timestamp>, none: &str) -> String {
+    moment.map_or_else(|| none.to_owned(), |moment| moment.to_string())
 }

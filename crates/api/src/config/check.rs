@@ -1,6 +1,8 @@
 //! What must hold between values, and what is too weak outside development.
 
+use denizen_domain::keys::Algorithm;
 use denizen_infra::master_key::{self, MasterKey};
+use secrecy::ExposeSecret;
 
 use super::layers::Layers;
 use super::mistake::Mistake;
@@ -15,6 +17,7 @@ const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "CHANGEME"
 /// Notes what does not hold.
 pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_order(config, layers);
+    check_secrets(config, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -41,6 +44,27 @@ fn check_order(config: &Config, layers: &mut Layers) {
     );
 }
 
+/// One source for the master key, and a secret where the algorithm needs one.
+fn check_secrets(config: &Config, layers: &mut Layers) {
+    let Config { security, tokens, .. } = config;
+    if security.master_key.is_some() && security.master_key_command.is_some() {
+        let key = "security.master_key_command";
+        let expected = "nothing when security.master_key is set";
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "set as well", expected));
+    }
+    if tokens.algorithm == Algorithm::Hs256 && tokens.hs256_secret.is_none() {
+        let key = "tokens.hs256_secret";
+        let expected = "a secret when tokens.algorithm is HS256";
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+    }
+}
+
+/// Whether a secret was thought up rather than drawn: few different characters, or a placeholder.
+fn is_thought_up(secret: &str) -> bool {
+    let different = secret.bytes().collect::<std::collections::BTreeSet<u8>>().len();
+    different < 12 || PLACEHOLDERS.iter().any(|placeholder| secret.contains(placeholder))
+}
+
 fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     let Config { database, security, .. } = config;
     let mut refuse = |key: &str, why: &str, expected: &str| {
@@ -54,6 +78,9 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     }
     if password_of(&database.url).is_some_and(|password| PLACEHOLDERS.contains(&password)) {
         refuse("database.url", "weak: its password is a placeholder", "a password of your own");
+    }
+    if config.tokens.hs256_secret.as_ref().is_some_and(|secret| is_thought_up(secret.expose_secret())) {
+        refuse("tokens.hs256_secret", "weak", "a random secret, as `openssl rand -base64 48` makes them");
     }
     let mut at_least = |key: &str, value: u32, minimum: u32| {
         if value < minimum {

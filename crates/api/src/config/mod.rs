@@ -30,7 +30,7 @@ use std::path::PathBuf;
 pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
-pub use rule::{LogFormat, TokenAlgorithm};
+pub use rule::LogFormat;
 pub use table::{Config, Database, Limits, Security, Server, Sessions, Signup, Telemetry, Tokens};
 
 /// What every environment variable of ours begins with.

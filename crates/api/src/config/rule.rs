@@ -26,13 +26,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The algorithm that signs access tokens (RFC 7518 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenAlgorithm {
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-}
-
 /// What a value may be.
 pub(super) struct Rule<T> {
     /// What is expected, in words that follow "expected".
@@ -206,6 +199,21 @@ pub(super) fn master_key() -> Rule<SecretString> {
     let rule = Rule::of_text(master_key::EXPECTED, |text| {
         let key = SecretString::from(text);
         MasterKey::parse(&key).map(|_| key)
+    });
+    Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// The secret of HS256: as long as its hash at least (RFC 7518 §3.2).
+pub(super) fn hs256_secret() -> Rule<SecretString> {
+    let expected = "32 to 512 random characters, as `openssl rand -base64 48` makes them";
+    let rule = Rule::of_text(expected, |text| (32..=512).contains(&text.len()).then(|| SecretString::from(text)));
+    Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// A command for the shell. It may name secrets, so it is not shown.
+pub(super) fn command() -> Rule<SecretString> {
+    let rule = Rule::of_text("a command for the shell", |text| {
+        (!text.trim().is_empty() && !text.contains('\0')).then(|| SecretString::from(text))
     });
     Rule { secrecy: Secrecy::Secret, ..rule }
 }

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use denizen_domain::ctx::SignupMode;
+use denizen_domain::keys::Algorithm;
 use secrecy::SecretString;
 
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, TokenAlgorithm, database_url, flag, http_url, ip_address, log_filter, master_key, networks,
+    LogFormat, Rule, command, database_url, flag, hs256_secret, http_url, ip_address, log_filter, master_key, networks,
     one_of, optional, origins, path, text, whole,
 };
 
@@ -133,11 +134,13 @@ table! {
 
     /// Secrets, and what guessing them costs.
     security: Security {
-        /// The key that everything secret in the database is encrypted under: 32 random bytes, made by
+        /// The key that everything secret in the database is encrypted under, by way of a root key: 32 random bytes, made by
         /// `openssl rand -base64 32`. Nothing means that it is kept in `security.master_key_file`.
         master_key: Option<SecretString> = "", optional(master_key());
         /// The file that keeps the master key when `security.master_key` is not set; made on the first start.
         master_key_file: PathBuf = "data/master.key", path();
+        /// A command that prints the master key, of a secret manager for example, when it is in neither of the two.
+        master_key_command: Option<SecretString> = "", optional(command());
         /// The memory of one password hash (Argon2id m), in KiB. Outside `APP_ENV=dev` at least 19456.
         argon2_memory_kib: u32 = "19456", whole(8..=1_048_576);
         /// The passes of one password hash (Argon2id t). Outside `APP_ENV=dev` at least 2.
@@ -180,7 +183,19 @@ table! {
         /// The claim `aud`.
         audience: String = "denizen", text();
         /// The algorithm that signs access tokens.
-        algorithm: TokenAlgorithm = "ES256", one_of(&[("ES256", TokenAlgorithm::Es256)]);
+        /// `HS256` is for a single backend that holds the secret too: it publishes no keys.
+        algorithm: Algorithm = "ES256", one_of(&[
+            ("ES256", Algorithm::Es256),
+            ("EdDSA", Algorithm::EdDsa),
+            ("RS256", Algorithm::Rs256),
+            ("HS256", Algorithm::Hs256),
+        ]);
+        /// The secret that `HS256` signs with; no other algorithm needs it.
+        hs256_secret: Option<SecretString> = "", optional(hs256_secret());
+        /// How long a signing key signs before the next one takes over, in days; 0 is for ever.
+        key_rotation_days: u32 = "90", whole(0..=3_650);
+        /// How long a signing key is published before it signs, in seconds: at least what caches may keep (5 minutes).
+        key_lead_s: u32 = "600", whole(300..=604_800);
     }
 
     /// What one client, and all of them, may ask of the server.

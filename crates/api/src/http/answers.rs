@@ -43,8 +43,30 @@ answers! {
     BadRefreshToken => ["401" "invalid_refresh_token" "The refresh token is not valid, or its session is over."];
     /// The caller must hold a permission.
     Permitted => ["403" "forbidden" "The caller may not do this."];
+    /// What is done by cookies must come from a page of ours.
+    FromOurPages => ["403" "csrf_failed" "In cookie mode: the CSRF token or the origin is not right."];
     /// The user must exist and be visible to the caller.
     UserExists => ["404" "user_not_found" "There is no such user, or the caller may not see it."];
+    /// The caller must hold a permission, and whatever they grant.
+    Grantable => ["403" "forbidden" "`forbidden`: the caller may not do this; `permission_not_held`: nobody grants what they do not hold."];
+    /// The session must exist and be visible to the caller.
+    SessionExists => ["404" "session_not_found" "There is no such session, or the caller may not end it."];
+    /// The role must exist.
+    RoleExists => ["404" "role_not_found" "There is no such role."];
+    /// The service account must exist.
+    ServiceAccountExists => ["404" "service_account_not_found" "There is no such service account."];
+    /// The API key must exist and be visible to the caller.
+    ApiKeyExists => ["404" "api_key_not_found" "There is no such API key, or the caller may not see it."];
+    /// The signing key must exist.
+    SigningKeyExists => ["404" "signing_key_not_found" "There is no such signing key."];
+    /// The name of the role must be free.
+    RoleNameFree => ["409" "role_name_taken" "Another role has this name."];
+    /// The role must not be built in.
+    RoleOpen => ["409" "role_built_in" "The role is built in and stays as it is."];
+    /// Nobody may have the role, and it must not be built in.
+    RoleFree => ["409" "role_in_use" "`role_in_use`: somebody has the role; `role_built_in`: it stays as it is."];
+    /// There must be keys.
+    KeysAreStored => ["409" "signing_by_secret" "Access tokens are signed with a configured secret; there are no keys."];
     /// The address must be free.
     EmailFree => ["409" "email_taken" "Another user has this email address."];
     /// An admin must remain.

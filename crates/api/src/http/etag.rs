@@ -1,6 +1,7 @@
-//! Entity tags (RFC 9110 §8.8.3) of users, and the conditions on them.
+//! Entity tags (RFC 9110 §8.8.3), and the conditions on them.
 
 use axum::response::{IntoResponse, Response};
+use denizen_domain::api_keys::ApiKey;
 use denizen_domain::error::FieldError;
 use denizen_domain::users::User;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
@@ -13,6 +14,17 @@ use super::problem::Problem;
 pub(crate) fn of_user(user: &User) -> String {
     let signed_in_at = user.last_sign_in_at.map_or(0, denizen_domain::time::Timestamp::as_micros);
     format!("\"{}.{signed_in_at:x}\"", user.version)
+}
+
+/// The tag of an API key: the version, then the last use, which shows in the representation without being a change.
+pub(crate) fn of_api_key(key: &ApiKey) -> String {
+    let used_at = key.last_used_at.map_or(0, denizen_domain::time::Timestamp::as_micros);
+    format!("\"{}.{used_at:x}\"", key.version)
+}
+
+/// The tag of a thing that shows its version and nothing that changes besides.
+pub(crate) fn of_version(version: i64) -> String {
+    format!("\"{version}\"")
 }
 
 /// The versions that `If-Match` names; `None` when it is absent or `*`.

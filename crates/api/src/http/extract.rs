@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
-use denizen_domain::id::UserId;
+use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -26,20 +26,40 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The `{id}` of a path that names a user.
-pub(crate) struct UserPath(pub(crate) UserId);
+/// An identifier that a path can name.
+pub(crate) trait PathId: Sized {
+    /// Reads it; `None` when it is malformed.
+    fn parse(raw: &str) -> Option<Self>;
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+macro_rules! path_ids {
+    ($($Id:ty),+) => {$(
+        impl PathId for $Id {
+            fn parse(raw: &str) -> Option<Self> {
+                <$Id>::parse(raw)
+            }
+        }
+    )+};
+}
+
+path_ids!(UserId, SessionId, ServiceAccountId, ApiKeyId);
+
+/// The `{id}` of a path.
+pub(crate) struct IdPath<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for IdPath<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let id = params.ok().and_then(|params| {
-            let raw = params.iter().find(|(name, _)| *name == "id")?.1;
-            UserId::parse(raw)
-        });
+        let id = path_param(parts, state, "id").await.and_then(|raw| T::parse(&raw));
         id.map(Self).ok_or_else(|| FieldError::new("id", "invalid_id", "must be a UUID").into())
     }
+}
+
+/// The named parameter of a path.
+pub(crate) async fn path_param<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().find(|(known, _)| *known == name).map(|(_, raw)| raw.to_owned())
 }
 
 /// The query string as a struct of optional texts. Unknown and repeated parameters are refused.

@@ -10,20 +10,21 @@ use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
 use denizen_domain::idempotency::{self, Begun, IdempotentRequest};
 use denizen_domain::ports::Vault;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::Shared;
 use super::extract::read_problem;
 use super::problem::{Chain, Problem};
+use super::{Shared, cookies, oauth2};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const KEY_BYTES_MAX: usize = 255;
 /// The headers of an answer that belong to it.
-const KEPT: [HeaderName; 5] = [CONTENT_TYPE, LOCATION, ETAG, CACHE_CONTROL, LINK];
+const KEPT: [HeaderName; 6] = [CONTENT_TYPE, LOCATION, ETAG, CACHE_CONTROL, LINK, SET_COOKIE];
 
 /// An answer as it is kept, sealed under the master key.
 #[derive(Serialize, Deserialize)]
@@ -36,7 +37,7 @@ struct KeptAnswer {
 
 /// Does a request with a key once, and replays its answer to whoever repeats it.
 pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Response {
-    let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned();
+    let key = request.headers().get(KEY).filter(|_| is_replayable(&request)).cloned();
     match key {
         None => next.run(request).await,
         Some(key) => {
@@ -47,6 +48,12 @@ pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Respo
     }
 }
 
+/// The routes of OAuth authenticate themselves, and must do so every time; what a token stands for is asked of now.
+/// They can be repeated as they are.
+fn is_replayable(request: &Request) -> bool {
+    request.method() == Method::POST && !oauth2::is_at(request.uri().path())
+}
+
 async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
     let is_visible = |byte: &u8| (0x21..=0x7e).contains(byte);
     if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.as_bytes().iter().all(is_visible) {
@@ -55,14 +62,7 @@ async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) ->
     }
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| read_problem(&error))?.to_bytes();
-    let caller = parts.extensions.get::<Ctx>().and_then(|ctx| ctx.principal().ok().map(|who| who.user_id.to_string()));
-    let identity = identify(
-        shared.services.vault.as_ref(),
-        caller.as_deref().unwrap_or("anonymous"),
-        key.as_bytes(),
-        &parts,
-        &body,
-    );
+    let identity = identify(shared.services.vault.as_ref(), &caller_of(&parts), key.as_bytes(), &parts, &body);
 
     match idempotency::begin(&shared.services, &identity).await? {
         Begun::Replay(answer) => replay(&answer),
@@ -73,6 +73,19 @@ async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) ->
             let work = tracing::Instrument::instrument(do_and_keep(shared, identity, request, next), span);
             tokio::spawn(work).await.map_err(|_| Problem::internal())
         }
+    }
+}
+
+/// Who asks: a user is the same in every session, but a key that may do less must not get the answer that its owner
+/// got.
+fn caller_of(parts: &http::request::Parts) -> String {
+    let principal = parts.extensions.get::<Ctx>().and_then(|ctx| ctx.principal().ok());
+    match (principal, cookies::refresh_of(&parts.headers)) {
+        (Some(who), _) if who.signed_in().is_some() => who.subject.to_string(),
+        (Some(who), _) => format!("{}/{}", who.subject, who.credential),
+        // Whoever refreshes by cookie says nothing else that would tell them from others.
+        (None, Some(token)) => format!("cookie/{}", token.expose_secret()),
+        (None, None) => "anonymous".to_owned(),
     }
 }
 
@@ -116,12 +129,18 @@ async fn do_and_keep(shared: Shared, identity: IdempotentRequest, request: Reque
 /// What a repetition could do better is not kept: credentials, time, budgets and our own failures.
 fn is_worth_keeping(status: StatusCode) -> bool {
     !status.is_server_error()
-        && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+        && !matches!(
+            status,
+            StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::TOO_MANY_REQUESTS
+        )
 }
 
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let kept = KEPT.iter().filter_map(|name| Some((name.to_string(), headers.get(name)?.to_str().ok()?.to_owned())));
-    kept.collect()
+    let values = KEPT.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+    values.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
 }
 
 fn replay(answer: &[u8]) -> Result<Response, Problem> {
@@ -129,9 +148,11 @@ fn replay(answer: &[u8]) -> Result<Response, Problem> {
     let status = StatusCode::from_u16(answer.status).map_err(|_| Problem::internal())?;
     let plain = || (status, answer.body).into_response();
     let mut response = answer.problem.map_or_else(plain, IntoResponse::into_response);
+    // The kept headers are all there are: that of a text, for one, is not what was answered.
+    response.headers_mut().remove(CONTENT_TYPE);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use denizen_domain::access::Subject;
 use denizen_domain::credentials::{self, Password, PasswordAttempt};
+use denizen_domain::error::Error;
 use denizen_domain::users;
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
@@ -12,11 +14,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{Always, BadBody, SignedIn};
+use super::answers::{Always, BadBody, Permitted, SignedIn};
 use super::body::UserBody;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
-use super::{Shared, etag};
+use super::{Shared, cookies, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(get)).routes(routes!(change_password))
@@ -27,42 +29,53 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 struct MeBody {
     #[serde(flatten)]
     user: UserBody,
-    /// The session of the access token.
-    session: MySessionBody,
-    /// What the caller's role may do.
+    /// The session of the access token; none when an API key asks.
+    session: Option<MyCredentialBody>,
+    /// The API key that asks; none when it is a session.
+    api_key: Option<MyCredentialBody>,
+    /// What the caller's role may do, as far as the credential carries it.
     #[schema(example = json!(["users:read", "users:write"]))]
     permissions: Vec<&'static str>,
+    /// In cookie mode: what to send as `X-CSRF-Token` with every change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
 }
 
-/// The session of the access token.
+/// The session or the API key that asks.
 #[derive(Serialize, ToSchema)]
-struct MySessionBody {
-    /// Names the session; the claim `sid`.
+struct MyCredentialBody {
+    /// Names it; of a session, the claim `sid`.
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     id: String,
 }
 
 /// Get the caller.
 ///
-/// The user, with the session and the permissions of the access token.
+/// The user, with the session, or API key, and its permissions. A service account is no user: 403.
 #[utoipa::path(
     get, path = "/api/v1/me", tag = "me", operation_id = "me.get",
     responses(
         (status = 200, description = "The caller.", body = MeBody,
             headers(("ETag" = String, description = "The version of the user."))),
         (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
-        SignedIn, Always,
+        SignedIn, Permitted, Always,
     ),
     security(("bearer" = [])),
 )]
 async fn get(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
     let principal = ctx.principal()?;
-    let user = users::get(&ctx, principal.user_id).await?;
+    let Subject::User(id) = principal.subject else { return Err(Error::Forbidden.into()) };
+    let user = users::get(&ctx, id).await?;
     let tag = etag::of_user(&user);
+    let session = principal.signed_in().map(|(_, session)| session);
+    let signed_in = session.is_some();
+    let credential = || MyCredentialBody { id: principal.credential.to_string() };
     let body = MeBody {
         user: UserBody::from(user),
-        session: MySessionBody { id: principal.session_id.to_string() },
+        session: signed_in.then(credential),
+        api_key: (!signed_in).then(credential),
         permissions: principal.permissions.iter().map(denizen_domain::access::Permission::as_str).collect(),
+        csrf_token: session.filter(|_| cookies::are_in_use(&headers)).map(|session| cookies::csrf_token(&ctx, session)),
     };
     Ok(etag::respond(&headers, &tag, Json(body)))
 }
@@ -86,7 +99,7 @@ struct ChangePasswordBody {
 #[utoipa::path(
     put, path = "/api/v1/me/password", tag = "me", operation_id = "me.change_password",
     request_body = ChangePasswordBody,
-    responses((status = 204, description = "The password was changed."), BadBody, SignedIn, Always),
+    responses((status = 204, description = "The password was changed."), BadBody, SignedIn, Permitted, Always),
     security(("bearer" = [])),
 )]
 async fn change_password(

@@ -1,33 +1,44 @@
 //! The way in over REST: one file per resource, and what they share.
 
 pub(crate) mod answers;
+pub(crate) mod api_keys;
+mod api_keys_list;
 pub mod body;
+pub(crate) mod cookies;
 mod docs;
 pub(crate) mod etag;
 pub(crate) mod extract;
 mod health;
 pub(crate) mod idempotency;
 mod me;
+pub(crate) mod oauth2;
 pub(crate) mod page;
+pub(crate) mod permissions;
 pub(crate) mod problem;
+pub(crate) mod roles;
+pub(crate) mod service_accounts;
+pub(crate) mod session_list;
 mod sessions;
+pub(crate) mod signing_keys;
 mod transfer;
 mod users;
+mod users_list;
 pub(crate) mod well_known;
 
 use std::sync::Arc;
 
 use axum::Router;
 use denizen_domain::Services;
-use denizen_infra::tokens::TokenVerifier;
+use denizen_infra::tokens::KeyRing;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Limits;
 use crate::middleware;
+use cookies::Origins;
 use problem::Problem;
-use well_known::Document;
+use well_known::{Document, PublicKeys};
 
 /// What handlers share.
 pub(crate) type Shared = Arc<SharedState>;
@@ -36,14 +47,16 @@ pub(crate) type Shared = Arc<SharedState>;
 pub(crate) struct SharedState {
     /// The ports, for use cases.
     pub(crate) services: Arc<Services>,
-    /// Verifies access tokens.
-    pub(crate) verifier: TokenVerifier,
-    /// The public keys.
-    pub(crate) jwks: Document,
+    /// The keys that sign access tokens.
+    pub(crate) ring: Arc<KeyRing>,
+    /// Their public halves, as they are answered.
+    pub(crate) jwks: PublicKeys,
     /// The metadata of the issuer.
     pub(crate) metadata: Document,
     /// Cancelled when the server begins to stop.
     pub(crate) draining: CancellationToken,
+    /// Whose pages may change something by cookies.
+    pub(crate) origins: Origins,
     /// Bounds on requests.
     pub(crate) limits: Limits,
 }
@@ -61,8 +74,23 @@ pub(crate) struct Groups {
 /// Every route.
 pub(crate) fn documented() -> Groups {
     Groups {
-        open: OpenApiRouter::new().merge(health::routes()).merge(sessions::open_routes()).merge(well_known::routes()),
-        requests: OpenApiRouter::new().merge(users::routes()).merge(me::routes()).merge(sessions::routes()),
+        open: OpenApiRouter::new()
+            .merge(health::routes())
+            .merge(sessions::open_routes())
+            .merge(oauth2::routes())
+            .merge(well_known::routes()),
+        requests: OpenApiRouter::new()
+            .merge(users::routes())
+            .merge(users_list::routes())
+            .merge(me::routes())
+            .merge(sessions::routes())
+            .merge(session_list::routes())
+            .merge(permissions::routes())
+            .merge(roles::routes())
+            .merge(service_accounts::routes())
+            .merge(api_keys::routes())
+            .merge(api_keys_list::routes())
+            .merge(signing_keys::routes()),
         streams: transfer::routes(),
     }
 }

@@ -1,12 +1,17 @@
 //! Pages over REST: the cursor and the `Link` header.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::error::FieldError;
-use denizen_domain::page::{Page, Position};
+use denizen_domain::page::{Listed, Page, Position, Total};
 use denizen_domain::ports::Vault;
 use denizen_domain::time::Timestamp;
-use http::{HeaderValue, Uri};
+use http::header::LINK;
+use http::{HeaderMap, HeaderValue, Uri};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 const POSITION_BYTES: usize = 8 + 16;
@@ -17,12 +22,24 @@ const CODE_BYTES: usize = 16;
 pub(crate) enum List {
     /// `GET /api/v1/users`.
     Users,
+    /// `GET /api/v1/sessions`.
+    Sessions,
+    /// `GET /api/v1/roles`.
+    Roles,
+    /// `GET /api/v1/service-accounts`.
+    ServiceAccounts,
+    /// `GET /api/v1/api-keys`.
+    ApiKeys,
 }
 
 impl List {
     const fn purpose(self) -> &'static str {
         match self {
             Self::Users => "cursor of users",
+            Self::Sessions => "cursor of sessions",
+            Self::Roles => "cursor of roles",
+            Self::ServiceAccounts => "cursor of service accounts",
+            Self::ApiKeys => "cursor of api keys",
         }
     }
 }
@@ -55,7 +72,7 @@ pub(crate) fn open(vault: &dyn Vault, list: List, cursor: &str) -> Option<Positi
 }
 
 /// The page that the parameters ask for.
-pub(crate) fn parse(
+fn parse(
     vault: &dyn Vault,
     list: List,
     limit: Option<&str>,
@@ -71,6 +88,72 @@ pub(crate) fn parse(
             .ok_or_else(|| FieldError::new("after", "invalid_cursor", "must be a cursor of this list"))
     });
     Page::new(number("limit", limit)?, number("offset", offset)?, after.transpose()?)
+}
+
+/// Which part of a list, and whether to count it, as the query says.
+pub(crate) struct Asked<'a> {
+    pub(crate) limit: Option<&'a str>,
+    pub(crate) offset: Option<&'a str>,
+    pub(crate) after: Option<&'a str>,
+    pub(crate) count: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Reads it for one list.
+    pub(crate) fn read(&self, vault: &dyn Vault, list: List) -> Result<(Page, Total), FieldError> {
+        let total = match self.count {
+            None | Some("false") => Total::Skip,
+            Some("true") => Total::Count,
+            Some(_) => return Err(FieldError::new("count", "invalid_value", "must be true or false")),
+        };
+        Ok((parse(vault, list, self.limit, self.offset, self.after)?, total))
+    }
+}
+
+/// Which part of a list that has no filters.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// How many at most: 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
+    limit: Option<String>,
+    /// How many to skip. Its cost grows; the cursor's does not.
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
+    offset: Option<String>,
+    /// The cursor from the `Link` header.
+    after: Option<String>,
+    /// `true` adds `X-Total-Count`.
+    #[param(value_type = Option<bool>)]
+    count: Option<String>,
+}
+
+impl PageParams {
+    /// What they ask for.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        let Self { limit, offset, after, count } = self;
+        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
+    }
+}
+
+/// A page as a JSON array, with `Link` and `X-Total-Count`.
+pub(crate) fn respond<T, B: Serialize>(
+    vault: &dyn Vault,
+    list: List,
+    uri: &Uri,
+    listed: Listed<T>,
+    body: impl Fn(T) -> B,
+) -> Response {
+    let mut headers = HeaderMap::new();
+    let next = listed.next.map(|position| seal(vault, list, position));
+    if let Some(link) = next.and_then(|cursor| next_link(uri, &cursor)) {
+        headers.insert(LINK, link);
+    }
+    if let Some(total) = listed.total {
+        headers.insert("x-total-count", HeaderValue::from(total));
+    }
+    let bodies: Vec<B> = listed.items.into_iter().map(body).collect();
+    (headers, Json(bodies)).into_response()
 }
 
 /// The `Link` to the next page (RFC 8288): this address with the cursor in place of where it began.

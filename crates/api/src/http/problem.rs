@@ -6,12 +6,14 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::{Conflict, Error, FieldError, Resource, Unauthenticated};
+use denizen_domain::error::{Conflict, Error, FieldError, GrantError, Resource, Unauthenticated};
 use denizen_domain::store::StoreError;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::oauth2;
 
 /// How long to wait when the database is away, in seconds: about as long as a fail-over's first step.
 const STORE_RETRY_AFTER_S: u32 = 2;
@@ -34,7 +36,23 @@ struct ProblemField {
     message: String,
 }
 
-/// The body of every error.
+/// In which shape an error is written.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// [`ErrorBody`].
+    Own,
+    /// That of RFC 6749 §5.2.
+    OAuth,
+}
+
+impl Shape {
+    /// What clients of this address expect.
+    pub(crate) fn at(path: &str) -> Self {
+        if oauth2::is_at(path) { Self::OAuth } else { Self::Own }
+    }
+}
+
+/// The body of every error but those of OAuth.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorBody<'a> {
     error: ErrorDetail<'a>,
@@ -128,8 +146,30 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
     }
 
+    /// The code of the catalogue.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What is wrong, on one line: each field at fault, if fields are.
+    pub(crate) fn line(&self) -> String {
+        let fields: Vec<_> = self.fields.iter().map(|at| format!("{} {}", at.field, at.message)).collect();
+        if fields.is_empty() { self.message.to_string() } else { fields.join("; ") }
+    }
+
     /// Writes the body and the headers that go with it.
-    pub(crate) fn render(&self, response: Response, request_id: &str) -> Response {
+    pub(crate) fn render(&self, response: Response, shape: Shape, request_id: &str) -> Response {
+        let body = match shape {
+            Shape::Own => self.own_body(request_id),
+            Shape::OAuth => oauth2::error_body(response.status(), &self.code, &self.line()),
+        };
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Response::from_parts(parts, body.into())
+    }
+
+    fn own_body(&self, request_id: &str) -> Vec<u8> {
         let fields = self.fields.iter();
         let body = ErrorBody {
             error: ErrorDetail {
@@ -142,11 +182,7 @@ impl Problem {
                     .collect(),
             },
         };
-        let body = serde_json::to_vec(&body).expect("strings serialise");
-        let (mut parts, _) = response.into_parts();
-        parts.headers.remove(http::header::CONTENT_LENGTH);
-        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Response::from_parts(parts, body.into())
+        serde_json::to_vec(&body).expect("strings serialise")
     }
 
     fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
@@ -181,9 +217,35 @@ impl Problem {
             Unauthenticated::InvalidCredentials => {
                 ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
             }
+            Unauthenticated::InvalidClient => {
+                ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
+            }
         };
         let problem = Self::new(StatusCode::UNAUTHORIZED, code, message);
         Self { challenge: Some(challenge.into()), ..problem }
+    }
+
+    fn grant(error: GrantError) -> Self {
+        let (code, message) = match error {
+            GrantError::InvalidGrant => ("invalid_grant", "The token is not valid, or was not issued to this client."),
+            GrantError::InvalidScope => ("invalid_scope", "The scope is unknown, or more than the client may ask for."),
+            GrantError::UnsupportedTokenType => {
+                ("unsupported_token_type", "Tokens of this kind end with the API key they were got for.")
+            }
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    fn not_found(resource: Resource) -> Self {
+        let (code, message) = match resource {
+            Resource::User => ("user_not_found", "There is no such user."),
+            Resource::Session => ("session_not_found", "There is no such session."),
+            Resource::Role => ("role_not_found", "There is no such role."),
+            Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
+            Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
+            Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
+        };
+        Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
     fn conflict(conflict: Conflict) -> Self {
@@ -195,6 +257,16 @@ impl Problem {
                 "must not be another user's address",
             ),
             Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
+            Conflict::RoleNameTaken => new("role_name_taken", "Another role has this name.").with_field(
+                "name",
+                "taken",
+                "must not be another role's name",
+            ),
+            Conflict::RoleInUse => new("role_in_use", "Somebody has this role; give them another one first."),
+            Conflict::RoleBuiltIn => new("role_built_in", "This role is built in and stays as it is."),
+            Conflict::SigningBySecret => {
+                new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
+            }
             Conflict::IdempotencyKeyReused => {
                 new("idempotency_key_reused", "This idempotency key was used with another request.")
             }
@@ -212,9 +284,11 @@ impl From<Error> for Problem {
             Error::Invalid(fields) => Self::invalid(fields),
             Error::Unauthenticated(reason) => Self::unauthenticated(reason),
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
-            Error::NotFound(Resource::User) => {
-                Self::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such user.")
+            Error::NotHeld => {
+                Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
             }
+            Error::Grant(error) => Self::grant(error),
+            Error::NotFound(resource) => Self::not_found(resource),
             Error::Conflict(conflict) => Self::conflict(conflict),
             Error::Stale => Self::new(
                 StatusCode::PRECONDITION_FAILED,

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
 use denizen_domain::access::Permission;
 use denizen_domain::error::FieldError;
+use denizen_domain::page::Total;
 use denizen_domain::page::{Listed, PAGE_MAX, Page, Start};
-use denizen_domain::users::{self, ImportMode, ImportOutcome, ImportUser, Total, User, UserFilter};
+use denizen_domain::users::{self, ImportMode, ImportUser, User, UserFilter};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
@@ -172,12 +173,9 @@ impl Importer {
         let (numbers, batch): (Vec<u64>, Vec<ImportUser>) = self.batch.drain(..).unzip();
         let outcomes = users::import(&self.ctx, batch, self.mode).await?;
         for (number, outcome) in numbers.into_iter().zip(outcomes) {
-            match outcome {
-                ImportOutcome::Created(_) => self.report.created += 1,
-                ImportOutcome::EmailTaken => {
-                    let taken = FieldError::new("email", "taken", "must not be another user's address");
-                    self.refuse(number, vec![taken]);
-                }
+            match outcome.fault() {
+                None => self.report.created += 1,
+                Some(fault) => self.refuse(number, vec![fault]),
             }
         }
         Ok(())

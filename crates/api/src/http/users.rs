@@ -4,32 +4,31 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::credentials::Password;
-use denizen_domain::error::{FieldError, RuleBroken};
+use denizen_domain::error::RuleBroken;
+use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
-use denizen_domain::time::Timestamp;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, NewUser, Status, Total, UserChange, UserFilter,
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, NewUser, Status, UserChange,
 };
 use denizen_domain::value::{Object, object_or_null};
-use http::header::{ETAG, LINK, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::header::{ETAG, LOCATION};
+use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{
-    AdminRemains, Always, BadBody, BadInput, Collision, EmailFree, Fresh, Permitted, SignedIn, UserExists,
+    AdminRemains, Always, BadBody, BadInput, Collision, EmailFree, Fresh, Grantable, Permitted, SignedIn, UserExists,
 };
 use super::body::UserBody;
-use super::extract::{Caller, Fields, JsonBody, Query, UserPath};
-use super::page::{self, List};
+use super::extract::{Caller, Fields, IdPath, JsonBody};
 use super::problem::Problem;
 use super::{Shared, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, replace, patch, delete))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get, replace, patch, delete))
 }
 
 /// A new user.
@@ -66,7 +65,7 @@ struct CreateUserBody {
             ("Location" = String, description = "The address of the user."),
             ("ETag" = String, description = "The version of the user."),
         )),
-        BadBody, SignedIn, Permitted, EmailFree, Always,
+        BadBody, SignedIn, Grantable, EmailFree, Always,
     ),
     security((), ("bearer" = [])),
 )]
@@ -80,7 +79,7 @@ async fn create(
     let password = Password::parse(&body.password, shared.services.policy.password_chars_min);
     let password = fields.check("password", password);
     let name = fields.check("name", DisplayName::parse(&body.name));
-    let role = body.role.map(|role| fields.check("role", RoleName::parse(&role)));
+    let role = body.role.map(|role| fields.check("role", RoleName::reference(&role)));
     let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
     let new = (|| {
         Some(NewUser { email: email?, password: password?, name: name?, role: role.flatten(), attributes: attributes? })
@@ -89,110 +88,6 @@ async fn create(
     let user = users::create(&ctx, fields.finish(new)?).await?;
     let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
     Ok((StatusCode::CREATED, headers, Json(UserBody::from(user))).into_response())
-}
-
-/// Which users to list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListParams {
-    /// How many at most: 1 to 200.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
-    limit: Option<String>,
-    /// How many to skip. Its cost grows; the cursor's does not.
-    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
-    offset: Option<String>,
-    /// The cursor from the `Link` header.
-    after: Option<String>,
-    /// `true` adds `X-Total-Count`.
-    #[param(value_type = Option<bool>)]
-    count: Option<String>,
-    /// Only the user with this address.
-    email: Option<String>,
-    /// Only users whose email address or name begins with this, in any case.
-    #[param(max_length = 200)]
-    q: Option<String>,
-    /// Only users with this role.
-    role: Option<String>,
-    /// Only users with this status: `active`, `disabled` or `invited`.
-    status: Option<String>,
-    /// Only users created after this moment (RFC 3339).
-    #[param(value_type = Option<String>, format = DateTime)]
-    created_after: Option<String>,
-}
-
-impl ListParams {
-    fn filter(&self) -> Result<(UserFilter, Total), Problem> {
-        let mut fields = Fields::default();
-        let invalid = |field: &str, expected: &str| FieldError::new(field, "invalid_value", expected);
-        let email = self.email.as_deref().map(|raw| fields.check("email", EmailAddress::parse(raw)));
-        let role = self.role.as_deref().map(|raw| fields.check("role", RoleName::parse(raw)));
-        let status = self.status.as_deref().map(|raw| {
-            let status = Status::parse(raw);
-            status.ok_or_else(|| fields.refuse(invalid("status", "must be active, disabled or invited"))).ok()
-        });
-        let created_after = self.created_after.as_deref().map(|raw| {
-            let moment = Timestamp::parse(raw);
-            moment.ok_or_else(|| fields.refuse(invalid("created_after", "must be an RFC 3339 moment"))).ok()
-        });
-        let total = match self.count.as_deref() {
-            None | Some("false") => Total::Skip,
-            Some("true") => Total::Count,
-            Some(_) => {
-                fields.refuse(invalid("count", "must be true or false"));
-                Total::Skip
-            }
-        };
-        let prefix = self.q.as_deref().filter(|q| !q.is_empty());
-        if prefix.is_some_and(|q| q.chars().count() > 200 || q.contains('\0')) {
-            fields.refuse(invalid("q", "must be at most 200 characters without NUL"));
-        }
-        let filter = UserFilter {
-            email: email.flatten(),
-            prefix: prefix.map(users::search_key),
-            role: role.flatten(),
-            status: status.flatten(),
-            created_after: created_after.flatten(),
-        };
-        Ok(fields.finish(Some((filter, total)))?)
-    }
-}
-
-/// List users, newest first.
-#[utoipa::path(
-    get, path = "/api/v1/users", tag = "users", operation_id = "users.list",
-    params(ListParams),
-    responses(
-        (status = 200, description = "A page of users.", body = [UserBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
-        )),
-        BadInput, SignedIn, Permitted, Always,
-    ),
-    security(("bearer" = [])),
-)]
-async fn list(
-    State(shared): State<Shared>,
-    Caller(ctx): Caller,
-    uri: Uri,
-    Query(params): Query<ListParams>,
-) -> Result<Response, Problem> {
-    let vault = shared.services.vault.as_ref();
-    let (filter, total) = params.filter()?;
-    let (limit, offset, after) = (params.limit.as_deref(), params.offset.as_deref(), params.after.as_deref());
-    let page = page::parse(vault, List::Users, limit, offset, after)?;
-
-    let listed = users::list(&ctx, &filter, page, total).await?;
-    let mut headers = HeaderMap::new();
-    let next = listed.next.map(|position| page::seal(vault, List::Users, position));
-    if let Some(link) = next.and_then(|cursor| page::next_link(&uri, &cursor)) {
-        headers.insert(LINK, link);
-    }
-    if let Some(total) = listed.total {
-        headers.insert("x-total-count", HeaderValue::from(total));
-    }
-    let bodies: Vec<UserBody> = listed.items.into_iter().map(UserBody::from).collect();
-    Ok((headers, Json(bodies)).into_response())
 }
 
 /// Get a user.
@@ -209,7 +104,7 @@ async fn list(
     ),
     security(("bearer" = [])),
 )]
-async fn get(Caller(ctx): Caller, UserPath(id): UserPath, headers: HeaderMap) -> Result<Response, Problem> {
+async fn get(Caller(ctx): Caller, IdPath(id): IdPath<UserId>, headers: HeaderMap) -> Result<Response, Problem> {
     let user = users::get(&ctx, id).await?;
     Ok(etag::respond(&headers, &etag::of_user(&user), Json(UserBody::from(user))))
 }
@@ -246,13 +141,13 @@ struct ReplaceUserBody {
     responses(
         (status = 200, description = "The user as it is now.", body = UserBody,
             headers(("ETag" = String, description = "The version of the user."))),
-        BadBody, SignedIn, Permitted, UserExists, Collision, Fresh, Always,
+        BadBody, SignedIn, Grantable, UserExists, Collision, Fresh, Always,
     ),
     security(("bearer" = [])),
 )]
 async fn replace(
     Caller(ctx): Caller,
-    UserPath(id): UserPath,
+    IdPath(id): IdPath<UserId>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ReplaceUserBody>,
 ) -> Result<Response, Problem> {
@@ -261,7 +156,7 @@ async fn replace(
     let change = UserChange {
         email: fields.check("email", EmailAddress::parse(&body.email)),
         name: fields.check("name", DisplayName::parse(&body.name)),
-        role: body.role.and_then(|raw| fields.check("role", RoleName::parse(&raw))),
+        role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
         attributes: attributes.map(AttributesChange::Replace),
     };
@@ -294,7 +189,7 @@ struct PatchUserBody {
 }
 
 /// In a merge patch `null` removes, and these cannot be removed: only a value will do.
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
 
@@ -324,13 +219,13 @@ impl<'de> Deserialize<'de> for AttributesPatch {
     responses(
         (status = 200, description = "The user as it is now.", body = UserBody,
             headers(("ETag" = String, description = "The version of the user."))),
-        BadBody, SignedIn, Permitted, UserExists, Collision, Fresh, Always,
+        BadBody, SignedIn, Grantable, UserExists, Collision, Fresh, Always,
     ),
     security(("bearer" = [])),
 )]
 async fn patch(
     Caller(ctx): Caller,
-    UserPath(id): UserPath,
+    IdPath(id): IdPath<UserId>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<PatchUserBody>,
 ) -> Result<Response, Problem> {
@@ -338,7 +233,7 @@ async fn patch(
     let change = UserChange {
         email: body.email.and_then(|raw| fields.check("email", EmailAddress::parse(&raw))),
         name: body.name.and_then(|raw| fields.check("name", DisplayName::parse(&raw))),
-        role: body.role.and_then(|raw| fields.check("role", RoleName::parse(&raw))),
+        role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
         attributes: match body.attributes {
             AttributesPatch::Unsaid => None,
@@ -352,7 +247,7 @@ async fn patch(
 
 async fn update(
     ctx: &denizen_domain::Ctx,
-    id: denizen_domain::id::UserId,
+    id: UserId,
     headers: &HeaderMap,
     change: UserChange,
 ) -> Result<Response, Problem> {
@@ -361,7 +256,8 @@ async fn update(
     Ok(([(ETAG, etag::of_user(&user))], Json(UserBody::from(user))).into_response())
 }
 
-fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
+/// A status that can be given.
+pub(super) fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
     let settable = Status::parse(raw).filter(|status| matches!(status, Status::Active | Status::Disabled));
     settable.ok_or_else(|| RuleBroken { code: "invalid_value", message: "must be active or disabled".to_owned() })
 }
@@ -377,11 +273,11 @@ fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
     ),
     responses(
         (status = 204, description = "The user is gone."),
-        BadInput, SignedIn, UserExists, AdminRemains, Fresh, Always,
+        BadInput, SignedIn, Permitted, UserExists, AdminRemains, Fresh, Always,
     ),
     security(("bearer" = [])),
 )]
-async fn delete(Caller(ctx): Caller, UserPath(id): UserPath, headers: HeaderMap) -> Result<StatusCode, Problem> {
+async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<UserId>, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let expected = etag::if_match(&headers)?;
     users::delete(&ctx, id, expected.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,7 +1,12 @@
 //! `/.well-known`: what a verifier of our tokens needs.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
+use denizen_domain::keys::Algorithm;
+use denizen_infra::tokens::{Jwks, KeyRing};
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::json;
@@ -15,18 +20,21 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(jwks)).routes(routes!(metadata))
 }
 
+/// How a client authenticates, by the names of RFC 8414 §2.
+const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
 /// A document that changes seldom, with what caches need to know of it.
 #[derive(Clone)]
 pub(crate) struct Document {
-    tag: String,
-    body: String,
+    tag: Arc<str>,
+    body: Bytes,
 }
 
 impl Document {
     pub(crate) fn new(body: String) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
         let tag = digest.as_ref()[..8].iter().fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-        Self { tag, body }
+        Self { tag: tag.into(), body: body.into() }
     }
 
     pub(crate) fn respond(&self, headers: &HeaderMap) -> Response {
@@ -35,18 +43,44 @@ impl Document {
     }
 }
 
+/// The JWK Set as it is answered: made anew when the keys change, not for each request.
+#[derive(Default)]
+pub(crate) struct PublicKeys(RwLock<Option<(Arc<Jwks>, Document)>>);
+
+impl PublicKeys {
+    /// The document of the ring's present keys.
+    fn of(&self, ring: &KeyRing) -> Document {
+        let jwks = ring.jwks();
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, document)) = kept
+            && Arc::ptr_eq(&of, &jwks)
+        {
+            return document;
+        }
+        let document = Document::new(jwks.body.clone());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((jwks, document.clone()));
+        document
+    }
+}
+
 /// The metadata of the issuer (OpenID Connect Discovery 1.0 §3, RFC 8414 §2), as far as it is served.
-pub(crate) fn metadata_of(issuer: &str) -> Document {
+pub(crate) fn metadata_of(issuer: &str, algorithm: Algorithm) -> Document {
     Document::new(
         json!({
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "token_endpoint": format!("{issuer}/oauth2/token"),
+            "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
+            "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
+            "token_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
+            "introspection_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
+            "revocation_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
             "response_types_supported": [],
-            "grant_types_supported": [],
+            "grant_types_supported": ["client_credentials", "refresh_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": [algorithm.as_str()],
             "scopes_supported": denizen_domain::access::Permission::ALL.iter().map(|permission| permission.as_str()).collect::<Vec<_>>(),
-            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "email", "role", "scope"],
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "email", "client_id", "key_id", "role", "scope"],
             "service_documentation": format!("{issuer}/docs"),
         })
         .to_string(),
@@ -67,7 +101,7 @@ pub(crate) fn metadata_of(issuer: &str) -> Document {
     security(()),
 )]
 async fn jwks(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    shared.jwks.respond(&headers)
+    shared.jwks.of(&shared.ring).respond(&headers)
 }
 
 /// The metadata of the issuer.

@@ -1,23 +1,56 @@
 //! From credentials to the context of the request: who asks.
 
 use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::error::{Error, Unauthenticated};
-use denizen_domain::sessions;
+use denizen_domain::id::SessionId;
+use denizen_domain::tokens;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::address::ClientAddress;
-use crate::http::Shared;
 use crate::http::problem::Problem;
+use crate::http::{Shared, cookies};
 
 const USER_AGENT_CHARS_MAX: usize = 256;
 
-/// The request with its [`Ctx`]. Credentials that are given must be good.
-pub(super) async fn identify(shared: &Shared, request: Request) -> Result<Request, Problem> {
-    let actor = actor_of(shared, request.headers()).await?;
+/// A cookie that is no longer good, as an extension of the request.
+#[derive(Clone, Copy)]
+pub(super) struct StaleCookie;
+
+/// The request with its [`Ctx`]. A bearer that is given must be good, and wins over cookies. A stale cookie is as good
+/// as none: the browser sends it along whether the page wants it or not.
+pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Request, Problem> {
+    if !cookies::are_in_use(request.headers()) {
+        let actor = actor_of_bearer(shared, request.headers()).await?;
+        return Ok(with_context(shared, actor, request));
+    }
+    let Some(token) = cookies::access_of(request.headers()) else { return Ok(anybody(shared, request)) };
+    let Some((actor, session)) = actor_of_cookie(shared, &token).await? else {
+        request.extensions_mut().insert(StaleCookie);
+        return Ok(anybody(shared, request));
+    };
+    if !request.method().is_safe() {
+        shared.origins.check_change(shared.services.vault.as_ref(), session, request.headers())?;
+    }
     Ok(with_context(shared, actor, request))
+}
+
+/// The stale cookie of a request, if it has one.
+pub(super) fn stale_cookie_of(request: &Request) -> Option<StaleCookie> {
+    request.extensions().get().copied()
+}
+
+/// The answer, which tells whoever had to be known that the cookie is why they are not.
+pub(super) fn blame(stale: Option<StaleCookie>, response: Response) -> Response {
+    let is_for_the_unknown = |problem: &Problem| problem.code() == "unauthenticated";
+    if stale.is_some() && response.extensions().get::<Problem>().is_some_and(is_for_the_unknown) {
+        return Problem::from(invalid()).into_response();
+    }
+    response
 }
 
 /// The request with the [`Ctx`] of anybody, whatever credentials they send along.
@@ -34,22 +67,27 @@ fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request 
     request
 }
 
-async fn actor_of(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
+async fn actor_of_bearer(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Actor::Anonymous) };
-    let invalid = || Error::Unauthenticated(Unauthenticated::InvalidToken);
-    if values.next().is_some() {
-        return Err(invalid());
-    }
+    let value = values.next().filter(|_| values.next().is_none()).ok_or_else(invalid)?;
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(invalid());
     }
-    let verified = shared.verifier.verify(token.trim(), shared.services.clock.now()).map_err(|rejected| {
-        tracing::debug!(reason = %rejected, "token rejected");
-        invalid()
-    })?;
-    sessions::authenticate(&shared.services, verified.subject, verified.session_id).await.map(Actor::User)
+    tokens::authenticate(&shared.services, token.trim()).await.map(Actor::Known)
+}
+
+/// Whoever signed in with a browser, and their session; `None` when the cookie is not good, or no longer.
+async fn actor_of_cookie(shared: &Shared, token: &SecretString) -> Result<Option<(Actor, SessionId)>, Error> {
+    match tokens::authenticate(&shared.services, token.expose_secret()).await {
+        Ok(principal) => Ok(principal.signed_in().map(|(_, session)| (Actor::Known(principal), session))),
+        Err(Error::Unauthenticated(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn invalid() -> Error {
+    Error::Unauthenticated(Unauthenticated::InvalidToken)
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {

@@ -29,7 +29,7 @@ use tracing::Instrument;
 pub use address::PeerAddress;
 
 use crate::config::{Limits, Server};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Shape};
 use crate::http::{Shared, idempotency};
 use request_id::RequestId;
 
@@ -77,6 +77,7 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);
     let policy = security_headers::policy_for(request.uri().path());
+    let shape = Shape::at(request.uri().path());
     request.extensions_mut().insert(id.clone());
 
     let answered = async {
@@ -84,7 +85,7 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
         trace::answered(response.status(), is_probe);
         response
     };
-    let mut response = id.mark(answered.instrument(span).await);
+    let mut response = id.mark(answered.instrument(span).await, shape);
     security_headers::lay(response.headers_mut(), policy);
     response
 }
@@ -119,7 +120,8 @@ async fn take_request(State(shared): State<Shared>, request: Request, next: Next
     let taken = async {
         let request = size::bound_body(request, shared.limits.body_bytes)?;
         let request = auth::identify(&shared, request).await?;
-        Ok(idempotency::pass(&shared, request, next).await)
+        let stale = auth::stale_cookie_of(&request);
+        Ok(auth::blame(stale, idempotency::pass(&shared, request, next).await))
     };
     deadline::within(shared.limits.request_timeout_s, taken).await
 }
@@ -137,7 +139,10 @@ async fn take_open_request(State(shared): State<Shared>, request: Request, next:
 /// Third, for streams: who asks?
 async fn take_stream(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     match auth::identify(&shared, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let stale = auth::stale_cookie_of(&request);
+            auth::blame(stale, next.run(request).await)
+        }
         Err(problem) => problem.into_response(),
     }
 }

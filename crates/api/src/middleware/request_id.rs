@@ -6,7 +6,8 @@ use denizen_infra::clock::{SystemChance, SystemClock};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::problem::Problem;
+use crate::http::oauth2;
+use crate::http::problem::{Problem, Shape};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BYTES_MAX: usize = 128;
@@ -27,9 +28,12 @@ impl RequestId {
     }
 
     /// The answer with this id, and with the body of its error if it is one.
-    pub(super) fn mark(self, mut response: Response) -> Response {
+    pub(super) fn mark(self, mut response: Response, shape: Shape) -> Response {
         if let Some(problem) = problem_of(&mut response) {
-            response = problem.render(response, self.as_str());
+            response = problem.render(response, shape, self.as_str());
+        }
+        if let Shape::OAuth = shape {
+            oauth2::forbid_storing(response.headers_mut());
         }
         response.headers_mut().insert(X_REQUEST_ID, self.0);
         response

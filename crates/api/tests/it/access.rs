@@ -5,104 +5,222 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, SignedIn, TestApp, on_both};
+use crate::harness::{PASSWORD, TestApp, on_both};
+use crate::holders::Targets;
 
-/// What each caller gets: nobody, the user that the path names, another user, an admin.
+/// What each caller gets: nobody; a key, without scopes, of the user that the path names; that user; another user; a
+/// program whose role is `user`; an admin.
 struct Row {
     operation: &'static str,
-    anonymous: u16,
-    oneself: u16,
-    other: u16,
-    admin: u16,
+    expected: [u16; 6],
 }
 
-const fn row(operation: &'static str, [anonymous, oneself, other, admin]: [u16; 4]) -> Row {
-    Row { operation, anonymous, oneself, other, admin }
+const CALLERS: [&str; 6] = ["nobody", "a key of oneself", "oneself", "another", "a program", "an admin"];
+
+const fn row(operation: &'static str, expected: [u16; 6]) -> Row {
+    Row { operation, expected }
 }
 
 const TABLE: &[Row] = &[
-    //                                nobody  self  other admin
-    row("health.get", [200, 200, 200, 200]),
-    row("health.live", [200, 200, 200, 200]),
-    row("health.ready", [200, 200, 200, 200]),
-    row("me.change_password", [401, 204, 204, 204]),
-    row("me.get", [401, 200, 200, 200]),
-    row("metadata.get", [200, 200, 200, 200]),
-    row("metadata.jwks", [200, 200, 200, 200]),
-    row("sessions.create", [201, 201, 201, 201]),
-    row("sessions.end_current", [401, 204, 204, 204]),
-    row("sessions.refresh", [200, 200, 200, 200]),
-    row("users.create", [201, 201, 201, 201]),
-    row("users.create with a role", [401, 403, 403, 201]),
-    row("users.delete", [401, 204, 404, 204]),
-    row("users.export", [401, 403, 403, 200]),
-    row("users.get", [401, 200, 404, 200]),
-    row("users.import", [401, 403, 403, 200]),
-    row("users.list", [401, 403, 403, 200]),
-    row("users.replace", [401, 200, 404, 200]),
-    row("users.replace with a role", [401, 403, 404, 200]),
-    row("users.update", [401, 200, 404, 200]),
-    row("users.update with a role", [401, 403, 404, 200]),
-    row("users.update with a status", [401, 403, 404, 200]),
+    //                                            nobody key self other program admin
+    row("api_keys.create", [401, 403, 201, 201, 403, 201]),
+    row("api_keys.create for a service account", [401, 403, 403, 403, 403, 201]),
+    row("api_keys.delete", [401, 404, 204, 404, 404, 204]),
+    row("api_keys.get", [401, 404, 200, 404, 404, 200]),
+    row("api_keys.list", [401, 403, 200, 200, 403, 200]),
+    row("api_keys.list of a user", [401, 403, 200, 404, 404, 200]),
+    row("api_keys.list of a service account", [401, 403, 403, 403, 403, 200]),
+    row("api_keys.list of all", [401, 403, 403, 403, 403, 200]),
+    row("api_keys.rotate", [401, 404, 200, 404, 404, 404]),
+    row("health.get", [200, 200, 200, 200, 200, 200]),
+    row("health.live", [200, 200, 200, 200, 200, 200]),
+    row("health.ready", [200, 200, 200, 200, 200, 200]),
+    row("me.change_password", [401, 403, 204, 204, 403, 204]),
+    row("me.get", [401, 200, 200, 200, 403, 200]),
+    row("metadata.get", [200, 200, 200, 200, 200, 200]),
+    row("metadata.jwks", [200, 200, 200, 200, 200, 200]),
+    row("oauth2.introspect", [401, 403, 403, 403, 200, 200]),
+    row("oauth2.revoke", [200, 200, 200, 200, 200, 200]),
+    row("oauth2.token", [200, 200, 200, 200, 200, 200]),
+    row("permissions.list", [401, 200, 200, 200, 200, 200]),
+    row("roles.create", [401, 403, 403, 403, 403, 201]),
+    row("roles.delete", [401, 403, 403, 403, 403, 204]),
+    row("roles.get", [401, 403, 403, 403, 403, 200]),
+    row("roles.list", [401, 403, 403, 403, 403, 200]),
+    row("roles.replace", [401, 403, 403, 403, 403, 200]),
+    row("service_accounts.create", [401, 403, 403, 403, 403, 201]),
+    row("service_accounts.delete", [401, 403, 403, 403, 403, 204]),
+    row("service_accounts.get", [401, 403, 403, 403, 403, 200]),
+    row("service_accounts.list", [401, 403, 403, 403, 403, 200]),
+    row("service_accounts.replace", [401, 403, 403, 403, 403, 200]),
+    row("service_accounts.update", [401, 403, 403, 403, 403, 200]),
+    row("sessions.create", [201, 201, 201, 201, 201, 201]),
+    row("sessions.csrf_token", [401, 401, 401, 401, 401, 401]),
+    row("sessions.end", [401, 403, 204, 404, 404, 204]),
+    row("sessions.end_all", [401, 403, 200, 200, 403, 200]),
+    row("sessions.end_all of a user", [401, 403, 200, 404, 404, 200]),
+    row("sessions.end_current", [401, 403, 204, 204, 403, 204]),
+    row("sessions.list", [401, 403, 200, 200, 403, 200]),
+    row("sessions.list of a user", [401, 403, 200, 404, 404, 200]),
+    row("sessions.refresh", [200, 200, 200, 200, 200, 200]),
+    row("signing_keys.list", [401, 403, 403, 403, 403, 200]),
+    row("signing_keys.rotate", [401, 403, 403, 403, 403, 201]),
+    row("signing_keys.withdraw", [401, 403, 403, 403, 403, 204]),
+    row("users.create", [201, 201, 201, 201, 201, 201]),
+    row("users.create with a role", [401, 403, 403, 403, 403, 201]),
+    row("users.delete", [401, 403, 204, 404, 404, 204]),
+    row("users.export", [401, 403, 403, 403, 403, 200]),
+    row("users.get", [401, 200, 200, 404, 404, 200]),
+    row("users.import", [401, 403, 403, 403, 403, 200]),
+    row("users.list", [401, 403, 403, 403, 403, 200]),
+    row("users.replace", [401, 403, 200, 404, 404, 200]),
+    row("users.replace with a role", [401, 403, 403, 404, 404, 200]),
+    row("users.update", [401, 403, 200, 404, 404, 200]),
+    row("users.update with a role", [401, 403, 403, 404, 404, 200]),
+    row("users.update with a status", [401, 403, 403, 404, 404, 200]),
 ];
 
-/// The request of an operation upon a user.
-fn request(operation: &str, target: &SignedIn, fresh_email: &str) -> (Method, String, Option<Value>) {
-    let user = format!("/api/v1/users/{}", target.id);
-    let new = json!({"email": fresh_email, "password": PASSWORD, "name": "New"});
+/// The request of an operation.
+fn request(operation: &str, targets: &Targets) -> (Method, String, Option<Value>) {
+    let on_users = on_users(operation, targets);
+    let found = on_users.or_else(|| on_sessions(operation, targets)).or_else(|| on_access(operation, targets));
+    let (method, path, body) = found.unwrap_or_else(|| panic!("no request is written for {operation}"));
+    let path = if path.starts_with('/') { path } else { format!("/api/v1/{path}") };
+    (method, path, body)
+}
+
+type Request = Option<(Method, String, Option<Value>)>;
+
+fn on_users(operation: &str, targets: &Targets) -> Request {
+    let Targets { user, .. } = targets;
+    let path = format!("users/{}", user.id);
+    let new = json!({"email": format!("new.{}", user.email), "password": PASSWORD, "name": "New"});
     let with = |mut body: Value, name: &str, value: &str| {
         body[name] = json!(value);
         Some(body)
     };
-    let replaced = json!({"email": target.email, "name": "Replaced"});
-    match operation {
+    let replaced = json!({"email": user.email, "name": "Replaced"});
+    Some(match operation {
         "health.get" => (Method::GET, "/health".into(), None),
         "health.live" => (Method::GET, "/health/live".into(), None),
         "health.ready" => (Method::GET, "/health/ready".into(), None),
-        "me.get" => (Method::GET, "/api/v1/me".into(), None),
+        "me.get" => (Method::GET, "me".into(), None),
         "me.change_password" => {
             let body = json!({"current_password": PASSWORD, "new_password": "another good one"});
-            (Method::PUT, "/api/v1/me/password".into(), Some(body))
+            (Method::PUT, "me/password".into(), Some(body))
         }
         "metadata.get" => (Method::GET, "/.well-known/openid-configuration".into(), None),
         "metadata.jwks" => (Method::GET, "/.well-known/jwks.json".into(), None),
+        "users.create" => (Method::POST, "users".into(), Some(new)),
+        "users.create with a role" => (Method::POST, "users".into(), with(new, "role", "admin")),
+        "users.delete" => (Method::DELETE, path, None),
+        "users.export" => (Method::GET, "users/export".into(), None),
+        "users.get" => (Method::GET, path, None),
+        "users.import" => (Method::POST, "users/import".into(), None),
+        "users.list" => (Method::GET, "users".into(), None),
+        "users.replace" => (Method::PUT, path, Some(replaced)),
+        "users.replace with a role" => (Method::PUT, path, with(replaced, "role", "admin")),
+        "users.update" => (Method::PATCH, path, Some(json!({"name": "Patched"}))),
+        "users.update with a role" => (Method::PATCH, path, Some(json!({"role": "admin"}))),
+        "users.update with a status" => (Method::PATCH, path, Some(json!({"status": "disabled"}))),
+        _ => return None,
+    })
+}
+
+fn on_sessions(operation: &str, targets: &Targets) -> Request {
+    let Targets { user, kid, .. } = targets;
+    Some(match operation {
+        "oauth2.introspect" => (Method::POST, "/oauth2/introspect".into(), Some(json!({"token": user.token}))),
+        "oauth2.revoke" => (Method::POST, "/oauth2/revoke".into(), Some(json!({"token": user.refresh_token}))),
+        "oauth2.token" => {
+            let form = json!({"grant_type": "refresh_token", "refresh_token": user.refresh_token});
+            (Method::POST, "/oauth2/token".into(), Some(form))
+        }
         "sessions.create" => {
-            (Method::POST, "/api/v1/sessions".into(), Some(json!({"email": target.email, "password": PASSWORD})))
+            (Method::POST, "sessions".into(), Some(json!({"email": user.email, "password": PASSWORD})))
         }
-        "sessions.end_current" => (Method::DELETE, "/api/v1/sessions/current".into(), None),
+        "sessions.csrf_token" => (Method::GET, "sessions/csrf-token".into(), None),
+        "sessions.end" => (Method::DELETE, format!("sessions/{}", user.session_id), None),
+        "sessions.end_all" => (Method::DELETE, "sessions".into(), None),
+        "sessions.end_all of a user" => (Method::DELETE, format!("sessions?user_id={}", user.id), None),
+        "sessions.end_current" => (Method::DELETE, "sessions/current".into(), None),
+        "sessions.list" => (Method::GET, "sessions".into(), None),
+        "sessions.list of a user" => (Method::GET, format!("sessions?user_id={}", user.id), None),
         "sessions.refresh" => {
-            (Method::POST, "/api/v1/sessions/refresh".into(), Some(json!({"refresh_token": target.refresh_token})))
+            (Method::POST, "sessions/refresh".into(), Some(json!({"refresh_token": user.refresh_token})))
         }
-        "users.create" => (Method::POST, "/api/v1/users".into(), Some(new)),
-        "users.create with a role" => (Method::POST, "/api/v1/users".into(), with(new, "role", "admin")),
-        "users.delete" => (Method::DELETE, user, None),
-        "users.export" => (Method::GET, "/api/v1/users/export".into(), None),
-        "users.get" => (Method::GET, user, None),
-        "users.import" => (Method::POST, "/api/v1/users/import".into(), None),
-        "users.list" => (Method::GET, "/api/v1/users".into(), None),
-        "users.replace" => (Method::PUT, user, Some(replaced)),
-        "users.replace with a role" => (Method::PUT, user, with(replaced, "role", "admin")),
-        "users.update" => (Method::PATCH, user, Some(json!({"name": "Patched"}))),
-        "users.update with a role" => (Method::PATCH, user, Some(json!({"role": "admin"}))),
-        "users.update with a status" => (Method::PATCH, user, Some(json!({"status": "disabled"}))),
-        unknown => panic!("no request is written for {unknown}"),
+        "signing_keys.list" => (Method::GET, "signing-keys".into(), None),
+        "signing_keys.rotate" => (Method::POST, "signing-keys".into(), Some(json!({}))),
+        "signing_keys.withdraw" => (Method::DELETE, format!("signing-keys/{kid}"), None),
+        _ => return None,
+    })
+}
+
+fn on_access(operation: &str, targets: &Targets) -> Request {
+    let Targets { user, key, role, account, .. } = targets;
+    let new_key = json!({"name": "A key", "scopes": []});
+    let keys = |query: &str| format!("api-keys?{query}");
+    Some(match operation {
+        "api_keys.create" => (Method::POST, "api-keys".into(), Some(new_key)),
+        "api_keys.create for a service account" => {
+            let body = json!({"name": "A key", "scopes": [], "service_account_id": account});
+            (Method::POST, "api-keys".into(), Some(body))
+        }
+        "api_keys.delete" => (Method::DELETE, key.path(), None),
+        "api_keys.get" => (Method::GET, key.path(), None),
+        "api_keys.list" => (Method::GET, "api-keys".into(), None),
+        "api_keys.list of a user" => (Method::GET, keys(&format!("user_id={}", user.id)), None),
+        "api_keys.list of a service account" => (Method::GET, keys(&format!("service_account_id={account}")), None),
+        "api_keys.list of all" => (Method::GET, keys("all=true"), None),
+        "api_keys.rotate" => (Method::POST, format!("{}/rotate", key.path()), Some(json!({}))),
+        "permissions.list" => (Method::GET, "permissions".into(), None),
+        "roles.create" => {
+            (Method::POST, "roles".into(), Some(json!({"name": format!("{role}-too"), "permissions": []})))
+        }
+        "roles.delete" => (Method::DELETE, format!("roles/{role}"), None),
+        "roles.get" => (Method::GET, format!("roles/{role}"), None),
+        "roles.list" => (Method::GET, "roles".into(), None),
+        "roles.replace" => (Method::PUT, format!("roles/{role}"), Some(json!({"permissions": ["users:write"]}))),
+        "service_accounts.create" => (Method::POST, "service-accounts".into(), Some(json!({"name": "A program"}))),
+        "service_accounts.delete" => (Method::DELETE, format!("service-accounts/{account}"), None),
+        "service_accounts.get" => (Method::GET, format!("service-accounts/{account}"), None),
+        "service_accounts.list" => (Method::GET, "service-accounts".into(), None),
+        "service_accounts.replace" => {
+            (Method::PUT, format!("service-accounts/{account}"), Some(json!({"name": "Replaced"})))
+        }
+        "service_accounts.update" => {
+            (Method::PATCH, format!("service-accounts/{account}"), Some(json!({"name": "Patched"})))
+        }
+        _ => return None,
+    })
+}
+
+async fn credential(app: &TestApp, who: &str, targets: &Targets) -> Option<String> {
+    match who {
+        "nobody" => None,
+        "a key of oneself" => Some(app.api_key(&targets.user, &[]).await.secret),
+        "oneself" => Some(targets.user.token.clone()),
+        "another" => Some(app.user().await.token),
+        "a program" => {
+            let account = app.service_account("user").await;
+            Some(app.service_key(&account, "").await.secret)
+        }
+        "an admin" => Some(app.admin().await.token),
+        unknown => panic!("who is {unknown}?"),
     }
 }
 
 async fn check(app: &TestApp, row: &Row) {
-    for (who, expected) in
-        [("anonymous", row.anonymous), ("oneself", row.oneself), ("other", row.other), ("admin", row.admin)]
-    {
-        let target = app.user().await;
-        let token = match who {
-            "anonymous" => None,
-            "oneself" => Some(target.token.clone()),
-            "other" => Some(app.user().await.token),
-            _ => Some(app.admin().await.token),
-        };
-        let (method, path, body) = request(row.operation, &target, &app.fresh_email());
+    for (who, expected) in CALLERS.into_iter().zip(row.expected) {
+        let targets = Targets::around(app, app.user().await).await;
+        let token = credential(app, who, &targets).await;
+        let (method, path, body) = request(row.operation, &targets);
         let request = app.request(method, &path, token.as_deref());
         let request = match body {
+            Some(body) if row.operation.starts_with("oauth2.") => {
+                let form = serde_urlencoded::to_string(body.as_object().unwrap()).unwrap();
+                request.header("content-type", "application/x-www-form-urlencoded").body(form)
+            }
             Some(body) => request.json(&body),
             None if row.operation == "users.import" => {
                 let line = format!("{{\"email\":\"{}\",\"name\":\"Imported\"}}\n", app.fresh_email());

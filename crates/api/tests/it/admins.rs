@@ -1,13 +1,14 @@
 //! What admins do to others and to each other: roles, status, and that one of them remains.
 
+use denizen_domain::access::Permission;
 use serde_json::{Value, json};
 
 use crate::harness::{PASSWORD, SignedIn, TestApp, on_both, problem};
 
 async fn active_admins(app: &TestApp) -> usize {
-    use denizen_domain::page::Page;
+    use denizen_domain::page::{Page, Total};
     use denizen_domain::roles::RoleName;
-    use denizen_domain::users::{self, Status, Total, UserFilter};
+    use denizen_domain::users::{self, Status, UserFilter};
     let filter = UserFilter { role: Some(RoleName::admin()), status: Some(Status::Active), ..UserFilter::default() };
     let page = Page::new(None, None, None).unwrap();
     users::list(&app.operator(), &filter, page, Total::Skip).await.unwrap().items.len()
@@ -34,7 +35,7 @@ on_both! {
         assert_eq!(app.get("/api/v1/users", &user.token).await.status(), 403);
         set(&app, &admin, &user, json!({"role": "admin"})).await;
         assert_eq!(app.get("/api/v1/users", &user.token).await.status(), 200);
-        assert_eq!(app.json("/api/v1/me", &user.token).await["permissions"], json!(["users:read", "users:write"]));
+        assert_eq!(app.json("/api/v1/me", &user.token).await["permissions"], json!(Permission::ALL.iter().map(|permission| permission.as_str()).collect::<Vec<_>>()));
         set(&app, &admin, &user, json!({"role": "user"})).await;
         assert_eq!(app.get("/api/v1/users", &user.token).await.status(), 403);
         assert_eq!(app.json("/api/v1/me", &user.token).await["permissions"], json!([]));

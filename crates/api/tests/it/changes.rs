@@ -88,7 +88,7 @@ on_both! {
 
     async fn bad_changes_name_every_field(app: TestApp) {
         let (user, admin) = (app.user().await, app.admin().await);
-        let body = json!({"email": "nobody", "name": "", "role": "king", "status": "invited"});
+        let body = json!({"email": "nobody", "name": "", "role": "No Role", "status": "invited"});
         let expected = [("email", "invalid_email"), ("name", "required"), ("role", "unknown_role"), ("status", "invalid_value")];
         fields_problem(app.patch(&user.path(), &admin.token, &body).await, &expected).await;
         fields_problem(app.put(&user.path(), &admin.token, &body).await, &expected).await;

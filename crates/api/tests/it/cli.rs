@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Db, PASSWORD, World, on_both};
-use crate::process::{Done, Process, command, run, run_on};
+use crate::process::{AT_ONCE, Done, Process, command, run, run_on};
 
 async fn denizen(world: &World, arguments: &[&str]) -> Done {
     run_on(world, &[], arguments, "").await
@@ -36,22 +36,22 @@ on_both! {
         assert_eq!(server.status("/api/v1/users", Some(&token)).await, 200);
 
         assert_eq!(denizen(&world, &["users", "set-role", "ada@example.com", "user"]).await.code, 0);
-        assert_eq!(server.status("/api/v1/users", Some(&token)).await, 403);
+        server.becomes("/api/v1/users", &token, 403, AT_ONCE).await;
 
         assert_eq!(denizen(&world, &["users", "disable", ada["id"].as_str().unwrap()]).await.code, 0);
-        assert_eq!(server.status("/api/v1/me", Some(&token)).await, 401);
+        server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
         assert!(server.token("ada@example.com", PASSWORD).await.is_none());
         assert_eq!(denizen(&world, &["users", "enable", "ada@example.com"]).await.code, 0);
 
         let token = server.token("ada@example.com", PASSWORD).await.unwrap();
         let set = run_on(&world, &[], &["users", "set-password", "ada@example.com", "--password-stdin"], "another good one\n").await;
         assert_eq!(set.code, 0, "{set:?}");
-        assert_eq!(server.status("/api/v1/me", Some(&token)).await, 401);
+        server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
         assert!(server.token("ada@example.com", PASSWORD).await.is_none());
         let token = server.token("ada@example.com", "another good one").await.expect("the line feed is not part of it");
 
         assert_eq!(denizen(&world, &["users", "delete", "ada@example.com", "--yes"]).await.code, 0);
-        assert_eq!(server.status("/api/v1/me", Some(&token)).await, 401);
+        server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
         assert_eq!(denizen(&world, &["users", "get", "ada@example.com"]).await.only_line(1), "there is no such user");
     }
 
@@ -113,7 +113,8 @@ on_both! {
             (&["users", "delete", "ada@example.com"], 2, "--yes"),
             (&["users", "get", "nobody@example.com"], 1, "there is no such user"),
             (&["users", "get", "nobody"], 2, "must be the id or the email address"),
-            (&["users", "set-role", "ada@example.com", "king"], 2, "role"),
+            (&["users", "set-role", "ada@example.com", "King"], 2, "role"),
+            (&["users", "set-role", "ada@example.com", "king"], 1, "role: must be the name of a role"),
             (&["users", "list", "--limit", "0"], 2, "--limit must be 1 to 200"),
             (&["users", "list", "--after", "nonsense"], 2, "--after must be a cursor"),
             (&["users", "create", "--email", "b@example.com", "--name", "B"], 2, "--password-stdin"),

@@ -82,7 +82,7 @@ on_both! {
             for name in ["etag", "link", "location", "retry-after", "x-request-id", "x-total-count", "idempotency-replayed", "www-authenticate"] {
                 assert!(exposed.contains(name), "{name} in {exposed}");
             }
-            assert_eq!(header(&response, "access-control-allow-credentials"), None);
+            assert_eq!(header(&response, "access-control-allow-credentials"), Some("true"));
             assert!(response.headers().get_all("vary").iter().any(|vary| vary.to_str().unwrap().to_lowercase().contains("origin")));
         }
         for origin in ["https://evil.example.com", "http://app.example.com", "https://app.example.com.evil.example", "null"] {
@@ -95,7 +95,7 @@ on_both! {
     async fn a_preflight_is_answered_for_a_configured_origin(app: TestApp, "server.cors_origins" = "https://app.example.com") {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let asked = [("origin", ORIGIN), ("access-control-request-method", method),
-                ("access-control-request-headers", "authorization,content-type,if-match,idempotency-key,x-request-id")];
+                ("access-control-request-headers", "authorization,content-type,if-match,idempotency-key,x-csrf-token,x-request-id")];
             let response = send(&app, Method::OPTIONS, "/api/v1/users/1", &asked).await;
             assert!(response.status().is_success());
             assert_eq!(header(&response, "access-control-allow-origin"), Some(ORIGIN));

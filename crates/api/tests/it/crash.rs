@@ -100,4 +100,46 @@ on_both! {
         assert!(server.token(&email, PASSWORD).await.is_none());
         assert!(server.token(&email, "another good one").await.is_some());
     }
+
+    async fn a_refresh_whose_answer_was_lost_is_answered_again(world: World) {
+        // Long enough that a restart on a busy machine falls within it.
+        let settings = [("sessions.refresh_grace_s", "120")];
+        let email = world.fresh_email();
+        let mut server = Process::start(&world, &settings).await;
+        assert_eq!(server.sign_up(&email).await.unwrap().status(), 201);
+        let body = json!({"email": email, "password": PASSWORD});
+        let signed_in = server.request(reqwest::Method::POST, "/api/v1/sessions", None).json(&body).send().await.unwrap();
+        let mut parent = refresh_token(signed_in).await;
+        for round in 0..REPLAYS {
+            let request = refresh(&server, &parent);
+            let flight = tokio::spawn(async move { request.send().await });
+            // Before it arrives, amid the rotation, between rotation and answer, after the answer.
+            tokio::time::sleep(Duration::from_micros(round * 37 % 4_000)).await;
+            server.kill_now().await;
+            let told = match flight.await.unwrap() {
+                Ok(response) if response.status() == 200 => response.json::<serde_json::Value>().await.ok(),
+                _ => None,
+            };
+            server = Process::start(&world, &settings).await;
+            // Whatever came of it, the client that lost the answer asks again and gets the child.
+            let child = refresh_token(refresh(&server, &parent).send().await.unwrap()).await;
+            if let Some(told) = told {
+                assert_eq!(told["refresh_token"], child.as_str(), "round {round}: two children");
+            }
+            let again = refresh_token(refresh(&server, &parent).send().await.unwrap()).await;
+            assert_eq!(again, child, "round {round}");
+            parent = child;
+        }
+    }
+}
+
+const REPLAYS: u64 = 100;
+
+fn refresh(server: &Process, token: &str) -> reqwest::RequestBuilder {
+    server.request(reqwest::Method::POST, "/api/v1/sessions/refresh", None).json(&json!({"refresh_token": token}))
+}
+
+async fn refresh_token(response: reqwest::Response) -> String {
+    assert!(response.status().is_success(), "{}", response.status());
+    response.json::<serde_json::Value>().await.unwrap()["refresh_token"].as_str().unwrap().to_owned()
 }

@@ -6,8 +6,11 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::harness::{Db, PASSWORD, SignedIn, TestApp};
+use crate::holders::{Targets, filled};
 
 const DOCUMENT: &str = "/api/v1/openapi.json";
+/// What OAuth takes in place of JSON.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One documented operation.
 pub(crate) struct Operation {
@@ -39,7 +42,11 @@ pub(crate) fn example(document: &Value, operation: &Operation) -> Option<(String
     let named = content["schema"]["$ref"].as_str().map(|path| resolve(document, path)["example"].clone());
     let example = named.filter(|example| !example.is_null()).unwrap_or_else(|| content["example"].clone());
     assert!(!example.is_null(), "{} has no example of its body", operation.id);
-    let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+    let text = match &example {
+        Value::String(text) => text.clone(),
+        Value::Object(form) if media_type == FORM => serde_urlencoded::to_string(form).unwrap(),
+        _ => example.to_string(),
+    };
     Some((media_type.clone(), text))
 }
 
@@ -91,19 +98,25 @@ fn the_document_is_whole() {
 #[test]
 fn every_operation_says_what_it_does_needs_and_answers() {
     let document = document();
-    for Operation { id, path, body, .. } in operations(&document) {
+    for Operation { method, id, path, body } in operations(&document) {
         assert!(body["summary"].as_str().is_some_and(|summary| summary.ends_with('.') || !summary.is_empty()), "{id}");
         assert!(body["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{id}");
         let security = body["security"].as_array().unwrap_or_else(|| panic!("{id} says nothing of security"));
         assert!(!security.is_empty(), "{id}");
         let is_open = security.contains(&json!({}));
+        let with_cookies =
+            if method == Method::GET { json!({"cookie": []}) } else { json!({"cookie": [], "csrf": []}) };
+        let takes_bearer = security.contains(&json!({"bearer": []})) && !id.starts_with("oauth2.");
+        assert_eq!(takes_bearer, security.contains(&with_cookies), "{id}");
         let responses = body["responses"].as_object().unwrap();
         assert!(responses.keys().any(|status| status.starts_with('2')), "{id}");
         assert!(is_open || responses.contains_key("401"), "{id} needs credentials and does not document 401");
         assert!(
-            body["requestBody"].is_null() || ["400", "413", "415"].iter().all(|status| responses.contains_key(*status)),
+            body["requestBody"].is_null() || ["400", "413"].iter().all(|status| responses.contains_key(*status)),
             "{id}"
         );
+        let is_oauth = id.starts_with("oauth2.");
+        assert!(body["requestBody"].is_null() || is_oauth || responses.contains_key("415"), "{id}");
         for name in path.split('/').filter_map(|part| part.strip_prefix('{')) {
             let name = name.trim_end_matches('}');
             let parameters = body["parameters"].as_array().unwrap();
@@ -120,8 +133,10 @@ fn every_operation_says_what_it_does_needs_and_answers() {
                 continue;
             }
             let content = &response["content"]["application/json"];
-            assert_eq!(content["schema"]["$ref"], "#/components/schemas/ErrorBody", "{id} {status}");
-            assert_eq!(content["example"]["error"]["status"], json!(status.parse::<u16>().unwrap()), "{id} {status}");
+            let shape = if is_oauth { "OAuthErrorBody" } else { "ErrorBody" };
+            assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{shape}"), "{id} {status}");
+            let said = &content["example"]["error"]["status"];
+            assert!(is_oauth || *said == json!(status.parse::<u16>().unwrap()), "{id} {status}");
             assert!(
                 !matches!(status.as_str(), "429" | "503") || response["headers"]["Retry-After"].is_object(),
                 "{id} {status}"
@@ -130,6 +145,19 @@ fn every_operation_says_what_it_does_needs_and_answers() {
         }
         let always = ["429", "500", "503"];
         assert!(is_health || always.iter().all(|status| responses.contains_key(*status)), "{id}");
+    }
+}
+
+#[test]
+fn every_documented_error_is_in_the_catalogue() {
+    let catalogue = include_str!("../../../../docs/errors.md");
+    for Operation { id, body, .. } in operations(&document()) {
+        for response in body["responses"].as_object().unwrap().values() {
+            let error = &response["content"]["application/json"]["example"]["error"];
+            if let Some(code) = error["code"].as_str().or(error.as_str()) {
+                assert!(catalogue.contains(&format!("| `{code}` |")), "{id}: {code}");
+            }
+        }
     }
 }
 
@@ -144,13 +172,15 @@ async fn send_example(operation: &Operation, media_type: &str, text: &str) -> Re
         let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada Lovelace"});
         assert_eq!(app.post("/api/v1/users", &body).await.status(), 201);
         let ada: SignedIn = app.sign_in("ada@example.com").await;
-        path = path.replace("{id}", &ada.id);
+        let targets = Targets::around(&app, ada).await;
+        path = filled(&path, targets.named_in(&path));
         if operation.id == "sessions.refresh" {
-            text = json!({"refresh_token": ada.refresh_token}).to_string();
+            text = json!({"refresh_token": targets.user.refresh_token}).to_string();
         }
-        token = Some(ada.token);
+        token = Some(targets.user.token);
     }
-    if operation.id == "users.import" {
+    let is_for_admins = ["roles.", "service_accounts.", "signing_keys."].iter().any(|of| operation.id.starts_with(of));
+    if is_for_admins || ["users.import", "oauth2.introspect"].contains(&operation.id.as_str()) {
         token = Some(admin.token.clone());
     }
     let request = app.request(operation.method.clone(), &path, token.as_deref());
@@ -167,7 +197,8 @@ async fn every_example_of_a_body_is_accepted() {
         let status = response.status();
         let body = response.text().await.unwrap();
         // A refresh token is good once and of one deployment: that of the example is read and refused.
-        let is_taken = status.is_success() || body.contains("\"invalid_refresh_token\"");
+        let refusals = ["\"invalid_refresh_token\"", "\"invalid_grant\""];
+        let is_taken = status.is_success() || refusals.iter().any(|code| body.contains(code));
         assert!(is_taken, "{} {text}: {status} {body}", operation.id);
         assert!(
             operation.body["responses"][status.as_str()].is_object(),
@@ -177,7 +208,7 @@ async fn every_example_of_a_body_is_accepted() {
         assert!(operation.id != "users.import" || body.contains("\"created\":1"), "{body}");
         sent += 1;
     }
-    assert!(sent >= 5, "only {sent} operations take a body");
+    assert!(sent >= 15, "only {sent} operations take a body");
 }
 
 #[tokio::test]

@@ -30,7 +30,9 @@ on_both! {
         for (method, path, expected) in [
             (Method::DELETE, USERS, vec!["GET", "HEAD", "POST"]),
             (Method::POST, "/api/v1/users/019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", vec!["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
-            (Method::GET, "/api/v1/sessions", vec!["POST"]),
+            (Method::PUT, "/api/v1/sessions", vec!["DELETE", "GET", "HEAD", "POST"]),
+            (Method::GET, "/api/v1/sessions/current", vec!["DELETE"]),
+            (Method::PATCH, "/api/v1/api-keys", vec!["GET", "HEAD", "POST"]),
             (Method::GET, "/api/v1/me/password", vec!["PUT"]),
             (Method::POST, "/health", vec!["GET", "HEAD"]),
             (Method::PUT, "/api/v1/users/import", vec!["POST"]),

@@ -170,6 +170,7 @@ pub(crate) struct SignedIn {
     pub(crate) email: String,
     pub(crate) token: String,
     pub(crate) refresh_token: String,
+    pub(crate) session_id: String,
 }
 
 impl SignedIn {
@@ -275,6 +276,7 @@ impl TestApp {
             email: email.to_owned(),
             token: body["access_token"].as_str().unwrap().to_owned(),
             refresh_token: body["refresh_token"].as_str().unwrap().to_owned(),
+            session_id: body["session_id"].as_str().unwrap().to_owned(),
         }
     }
 

@@ -110,6 +110,11 @@ on_both! {
         // The same caller by another session is the same caller.
         let again = app.sign_in(&admins[0].email).await;
         assert!(is_replayed(&post(&app, USERS, "key", Some(&again.token), &new_user("b0@example.com")).await));
+        // By a key that may do less they are another one.
+        let key = app.request(Method::POST, "/api/v1/api-keys", Some(&again.token));
+        let key = key.json(&json!({"name": "reader", "scopes": ["users:read"]})).send().await.unwrap();
+        let key = key.json::<Value>().await.unwrap()["key"].as_str().unwrap().to_owned();
+        assert_eq!(post(&app, USERS, "key", Some(&key), &new_user("b0@example.com")).await.status(), 409);
     }
 
     async fn a_key_is_visible_and_bounded(app: TestApp) {

@@ -1,5 +1,6 @@
 //! `/api/v1/me`: the caller, and their password.
 
+use denizen_domain::access::Permission;
 use reqwest::Response;
 use serde_json::json;
 
@@ -20,12 +21,12 @@ on_both! {
         let session = me["session"].as_object().unwrap();
         assert_eq!(session.len(), 1);
         assert_eq!(session["id"].as_str().unwrap().len(), 36);
-        for beyond in ["session", "permissions"] {
+        for beyond in ["session", "api_key", "permissions"] {
             me.as_object_mut().unwrap().remove(beyond);
         }
         assert_eq!(me, app.json(&user.path(), &user.token).await);
         let me = app.json("/api/v1/me", &admin.token).await;
-        assert_eq!((&me["role"], &me["permissions"]), (&json!("admin"), &json!(["users:read", "users:write"])));
+        assert_eq!((&me["role"], &me["permissions"]), (&json!("admin"), &json!(Permission::ALL.iter().map(|permission| permission.as_str()).collect::<Vec<_>>())));
     }
 
     async fn a_changed_password_ends_the_other_sessions(app: TestApp) {

@@ -12,12 +12,14 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::harness::{PASSWORD, World};
+use crate::harness::{PASSWORD, World, eventually};
 
 /// Longer than a start may take on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than a command may take.
 const COMMAND_PATIENCE: Duration = Duration::from_mins(1);
+/// How soon a server feels what another process did to accounts, sessions, roles and keys.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 /// How the line begins that tells where the server listens.
 const READY: &str = "denizen is ready at ";
 
@@ -93,6 +95,14 @@ impl Process {
     /// The status of a `GET`; 0 when nobody answers.
     pub(crate) async fn status(&self, path: &str, token: Option<&str>) -> u16 {
         self.request(Method::GET, path, token).send().await.map_or(0, |response| response.status().as_u16())
+    }
+
+    /// Waits until a `GET` has this status.
+    pub(crate) async fn becomes(&self, path: &str, token: &str, status: u16, within: Duration) {
+        eventually(&format!("{path} answers {status}"), within, async || {
+            self.status(path, Some(token)).await == status
+        })
+        .await;
     }
 
     pub(crate) async fn sign_up(&self, email: &str) -> reqwest::Result<Response> {

@@ -136,7 +136,7 @@ on_both! {
         let body = next(&app, &user.refresh_token).await;
         let payload = text(&body, "access_token").split('.').nth(1).unwrap().to_owned();
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-        assert_eq!((&claims["role"], &claims["scope"]), (&json!("admin"), &json!("users:read users:write")));
+        assert_eq!((&claims["role"], &claims["scope"]), (&json!("admin"), &json!(denizen_domain::access::Permissions::ALL.to_string())));
     }
 
     async fn bent_cut_and_foreign_tokens_are_refused(app: TestApp) {

@@ -9,7 +9,7 @@ use denizen_domain::access::Permissions;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::AccessClaims;
+use denizen_domain::tokens::{AccessClaims, TokenSubject};
 use denizen_domain::users::EmailAddress;
 use denizen_testkit::{FakeClock, SeededRandom};
 use jsonwebtoken::jwk::JwkSet;
@@ -56,16 +56,28 @@ async fn signed(app: &TestApp, user: &SignedIn, change: impl FnOnce(&mut AccessC
     let mut claims = AccessClaims {
         issuer: ISSUER.to_owned(),
         audience: "denizen".to_owned(),
-        subject: UserId::parse(&user.id).unwrap(),
-        session_id: session_of(app, user).await,
-        email: EmailAddress::parse(&user.email).unwrap(),
+        subject: TokenSubject::User {
+            id: UserId::parse(&user.id).unwrap(),
+            session_id: session_of(app, user).await,
+            email: EmailAddress::parse(&user.email).unwrap(),
+        },
         role: RoleName::user(),
         scope: Permissions::default(),
         issued_at: now,
         expires_at: now.plus_seconds(60),
     };
     change(&mut claims);
-    app.services.signer.sign(&claims).unwrap()
+    app.services.tokens.sign(&claims).unwrap()
+}
+
+fn subject(claims: &mut AccessClaims) -> &mut UserId {
+    let TokenSubject::User { id, .. } = &mut claims.subject else { panic!("a user's token") };
+    id
+}
+
+fn session(claims: &mut AccessClaims) -> &mut SessionId {
+    let TokenSubject::User { session_id, .. } = &mut claims.subject else { panic!("a user's token") };
+    session_id
 }
 
 on_both! {
@@ -87,7 +99,7 @@ on_both! {
         assert_eq!(header.as_object().unwrap().len(), 3);
 
         let claims = verified(&app, &admin.token).await;
-        assert_eq!((&claims["role"], &claims["scope"]), (&json!("admin"), &json!("users:read users:write")));
+        assert_eq!((&claims["role"], &claims["scope"]), (&json!("admin"), &json!(Permissions::ALL.to_string())));
     }
 
     async fn the_published_keys_are_public_and_cached(app: TestApp) {
@@ -162,9 +174,9 @@ on_both! {
             signed(&app, &user, |claims| claims.issuer = "https://evil.example".into()).await,
             signed(&app, &user, |claims| claims.issuer = format!("{ISSUER}/")).await,
             signed(&app, &user, |claims| claims.audience = "another".into()).await,
-            signed(&app, &user, |claims| claims.session_id = foreign).await,
-            signed(&app, &user, |claims| claims.session_id = SessionId::from_uuid(claims.subject.as_uuid())).await,
-            signed(&app, &user, |claims| claims.subject = UserId::parse(&other.id).unwrap()).await,
+            signed(&app, &user, |claims| *session(claims) = foreign).await,
+            signed(&app, &user, |claims| *session(claims) = SessionId::parse(&user.id).unwrap()).await,
+            signed(&app, &user, |claims| *subject(claims) = UserId::parse(&other.id).unwrap()).await,
             signed(&app, &user, |claims| claims.expires_at = now).await,
             signed(&app, &user, |claims| claims.expires_at = Timestamp::from_micros(0)).await,
             signed(&app, &user, |claims| claims.issued_at = now.plus_seconds(90)).await,
@@ -177,7 +189,7 @@ on_both! {
         let user = app.user().await;
         let raised = signed(&app, &user, |claims| {
             claims.role = RoleName::admin();
-            claims.scope = RoleName::admin().permissions();
+            claims.scope = Permissions::ALL;
         }).await;
         assert_eq!(app.get("/api/v1/users", &raised).await.status(), 403, "the store is asked, not the token");
     }

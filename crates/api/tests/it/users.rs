@@ -70,7 +70,7 @@ on_both! {
     }
 
     async fn every_field_at_fault_is_named_at_once(app: TestApp) {
-        let body = json!({"email": "nobody", "password": "short", "name": " ", "role": "king"});
+        let body = json!({"email": "nobody", "password": "short", "name": " ", "role": "No Role"});
         let expected = [("email", "invalid_email"), ("password", "too_short"), ("name", "required"), ("role", "unknown_role")];
         fields_problem(app.post("/api/v1/users", &body).await, &expected).await;
     }

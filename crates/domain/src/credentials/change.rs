@@ -6,6 +6,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
 use crate::id::UserId;
 use crate::ports::Verdict;
+use crate::roles::require_outranked;
 use crate::sessions::EndReason;
 
 /// Changes the caller's own password. Their other sessions end.
@@ -13,9 +14,9 @@ use crate::sessions::EndReason;
 /// # Errors
 /// The field `current_password` when it is wrong: the caller is authenticated, so this is bad input.
 pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Result<()> {
-    let principal = ctx.principal()?;
+    let (user_id, session_id) = ctx.signed_in()?;
     let mut read = ctx.store().read().await?;
-    let user = read.find_user(principal.user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
+    let user = read.find_user(user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
     let stored = read.find_password(user.id).await?;
     drop(read);
 
@@ -37,7 +38,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Resul
     }
     let now = ctx.now();
     tx.set_password(user.id, &hash, now).await?;
-    tx.end_other_sessions(user.id, principal.session_id, EndReason::PasswordChanged, now).await?;
+    tx.end_other_sessions(user.id, session_id, EndReason::PasswordChanged, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -48,7 +49,8 @@ pub async fn set(ctx: &Ctx, user: UserId, new: Password) -> Result<()> {
     let hash = ctx.services().hasher.hash(&new).await?;
 
     let mut tx = ctx.store().write().await?;
-    tx.lock_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
+    let locked = tx.lock_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
+    require_outranked(ctx, &mut *tx, &locked.role).await?;
     let now = ctx.now();
     tx.set_password(user, &hash, now).await?;
     tx.end_user_sessions(user, EndReason::PasswordChanged, now).await?;

@@ -1,65 +1,59 @@
-//! Roles: named sets of permissions. Two are built in.
+//! Roles: named sets of permissions. Two are built in and stay as they are.
 
-use std::fmt;
+pub mod create;
+pub mod delete;
+pub mod get;
+mod held;
+pub mod list;
+mod name;
+pub mod store;
+pub mod update;
 
-use crate::access::{Permission, Permissions};
-use crate::error::RuleBroken;
+pub use create::{NewRole, create};
+pub use delete::delete;
+pub use get::get;
+pub(crate) use held::{permissions_of, require_grantable, require_known, require_outranked};
+pub use list::list;
+pub use name::{Description, RoleName};
+pub use update::{RoleChange, update};
 
-/// The name of a role that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RoleName(String);
+use crate::access::Permissions;
+use crate::id::RoleId;
+use crate::page::Position;
+use crate::time::Timestamp;
 
-/// The policy table.
-const BUILT_IN: &[(&str, &[Permission])] =
-    &[("admin", &[Permission::UsersRead, Permission::UsersWrite]), ("user", &[])];
+/// A named set of permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Names it for ever.
+    pub id: RoleId,
+    /// What users and tokens call it; unique.
+    pub name: RoleName,
+    /// What it is for.
+    pub description: Description,
+    /// What whoever has it may do.
+    pub permissions: Permissions,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes; what `If-Match` compares.
+    pub version: i64,
+}
 
-impl RoleName {
-    /// The role that holds every permission.
+impl Role {
+    /// Its place in a list.
     #[must_use]
-    pub fn admin() -> Self {
-        Self("admin".to_owned())
-    }
-
-    /// The role of whoever signs up.
-    #[must_use]
-    pub fn user() -> Self {
-        Self("user".to_owned())
-    }
-
-    /// Reads the name of a role that exists.
-    ///
-    /// # Errors
-    /// `unknown_role` when there is no such role.
-    pub fn parse(raw: &str) -> Result<Self, RuleBroken> {
-        if BUILT_IN.iter().any(|(name, _)| *name == raw) {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(RuleBroken::new("unknown_role", "must be the name of a role: admin or user"))
-        }
-    }
-
-    /// Takes over a name that a store kept.
-    #[must_use]
-    pub fn from_stored(name: String) -> Self {
-        Self(name)
-    }
-
-    /// What the role may do; nothing when it no longer exists.
-    #[must_use]
-    pub fn permissions(&self) -> Permissions {
-        let row = BUILT_IN.iter().find(|(name, _)| *name == self.0);
-        row.map(|(_, permissions)| Permissions::of(permissions)).unwrap_or_default()
-    }
-
-    /// The bare name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn position(&self) -> Position {
+        Position { created_at: self.created_at, id: self.id.as_uuid() }
     }
 }
 
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A role, by whichever of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleKey {
+    /// By its id.
+    Id(RoleId),
+    /// By its name.
+    Name(RoleName),
 }

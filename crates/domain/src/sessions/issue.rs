@@ -3,11 +3,12 @@
 use secrecy::SecretString;
 
 use super::refresh::token_of;
+use crate::access::Permissions;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::SessionId;
 use crate::time::Timestamp;
-use crate::tokens::AccessClaims;
+use crate::tokens::{AccessClaims, TokenSubject};
 use crate::users::User;
 
 /// A session just opened or refreshed.
@@ -21,8 +22,12 @@ pub struct SignedIn {
     pub access_token: SecretString,
     /// How long the access token lives, in seconds.
     pub expires_in_s: u32,
+    /// What the access token carries.
+    pub scope: Permissions,
     /// The refresh token of the session's generation.
     pub refresh_token: SecretString,
+    /// How long the session lives unless it is refreshed again, in seconds.
+    pub session_expires_in_s: u32,
 }
 
 /// A session and the part of it that tokens depend on.
@@ -32,20 +37,32 @@ pub(super) struct Issued {
     pub(super) now: Timestamp,
     /// When the session ends in any case; no token outlives it.
     pub(super) expires_at: Timestamp,
+    /// What the user's role may do.
+    pub(super) permissions: Permissions,
 }
 
 /// Signs the tokens of a session's generation. Derived, so that the same generation has the same refresh token.
 pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> {
-    let Issued { session_id, generation, now, expires_at } = *issued;
+    let Issued { session_id, generation, now, expires_at, permissions } = *issued;
     let policy = ctx.policy();
     let left_s = u32::try_from(expires_at.as_seconds() - now.as_seconds()).unwrap_or(0);
     let expires_in_s = policy.access_ttl_s.min(left_s);
-    let claims = AccessClaims::new(policy, &user, session_id, now, now.plus_seconds(expires_in_s));
+    let claims = AccessClaims {
+        issuer: policy.issuer.clone(),
+        audience: policy.audience.clone(),
+        subject: TokenSubject::User { id: user.id, session_id, email: user.email.clone() },
+        role: user.role.clone(),
+        scope: permissions,
+        issued_at: now,
+        expires_at: now.plus_seconds(expires_in_s),
+    };
     Ok(SignedIn {
-        access_token: ctx.services().signer.sign(&claims)?.into(),
+        access_token: ctx.services().tokens.sign(&claims)?.into(),
         refresh_token: token_of(ctx.services().vault.as_ref(), session_id, generation),
         user,
         session_id,
         expires_in_s,
+        session_expires_in_s: policy.session_idle_ttl_s.min(left_s),
+        scope: permissions,
     })
 }

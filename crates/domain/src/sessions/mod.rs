@@ -3,24 +3,27 @@
 //! The row carries what the derived refresh token needs: the token of generation *n* is a MAC over the
 //! session's id and *n*, so nothing that signs in is kept.
 
-pub mod authenticate;
 pub mod end;
 mod issue;
+pub mod list;
+pub mod purge;
 pub mod refresh;
 pub mod sign_in;
 pub mod store;
 
-pub use authenticate::authenticate;
-pub use end::end_current;
+pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub use issue::SignedIn;
-pub use refresh::refresh;
+pub use list::list;
+pub use purge::purge;
+pub use refresh::{refresh, session_of};
 pub use sign_in::sign_in;
 
-use crate::access::Origin;
+use crate::access::{Origin, Permissions};
 use crate::id::{SessionId, UserId};
+use crate::page::Position;
 use crate::roles::RoleName;
 use crate::time::Timestamp;
-use crate::users::Status;
+use crate::users::{DisplayName, Status};
 
 /// A sign-in that lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,20 @@ pub struct Session {
     pub idle_expires_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,
+    /// When it was last used, to about a minute.
+    pub last_used_at: Timestamp,
     /// From where it was opened.
     pub origin: Origin,
+    /// What its user calls the device.
+    pub label: Option<DisplayName>,
+}
+
+impl Session {
+    /// Its place in a list.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { created_at: self.created_at, id: self.id.as_uuid() }
+    }
 }
 
 /// What a request needs to know of a session and its user: one read.
@@ -50,6 +65,8 @@ pub struct SessionState {
     pub user_id: UserId,
     /// The user's role now.
     pub role: RoleName,
+    /// What that role may do now.
+    pub permissions: Permissions,
     /// The user's status now.
     pub status: Status,
     /// How often it was refreshed.
@@ -77,6 +94,8 @@ impl SessionState {
 pub enum EndReason {
     /// The user signed out.
     SignedOut,
+    /// The user, or somebody who may, ended it from elsewhere.
+    Revoked,
     /// The user was disabled.
     UserDisabled,
     /// The password was changed.
@@ -91,6 +110,7 @@ impl EndReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
+            Self::Revoked => "revoked",
             Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
             Self::RefreshTokenReused => "refresh_token_reused",

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::issue::{Issued, issue};
 use super::store::Rotation;
 use super::{EndReason, SessionState, SignedIn};
+use crate::access::Credential;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::id::SessionId;
@@ -34,21 +35,26 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
     let idle_expires_at = now.plus_seconds(ctx.policy().session_idle_ttl_s);
     let rotation = Rotation { id, from_generation: generation, at: now, idle_expires_at };
 
-    let mut tx = ctx.store().write().await?;
-    let is_rotated = tx.rotate_session(&rotation).await?;
-    let state = tx.session_state(id).await?.filter(|state| state.is_live(now)).ok_or_else(refused)?;
-    if !is_rotated && !is_repeated(ctx, &state, generation) {
+    let rotated = ctx.store().rotate_session(&rotation).await?;
+    let (state, user) = rotated.found.filter(|(state, _)| state.is_live(now)).ok_or_else(refused)?;
+    if !rotated.is_rotated && !is_repeated(ctx, &state, generation) {
         if state.generation > generation {
+            let mut tx = ctx.store().write().await?;
             tx.end_session(id, EndReason::RefreshTokenReused, now).await?;
             tx.commit().await?;
         }
         return Err(refused());
     }
-    let user = tx.find_user(state.user_id).await?.ok_or_else(refused)?;
-    tx.commit().await?;
-
-    let issued = Issued { session_id: id, generation: generation + 1, now, expires_at: state.expires_at };
+    ctx.services().usage.note(Credential::Session(id), now);
+    let permissions = state.permissions;
+    let issued = Issued { session_id: id, generation: generation + 1, now, expires_at: state.expires_at, permissions };
     issue(ctx, user, &issued)
+}
+
+/// The session that a refresh token of any generation names, whether it lives or is over.
+#[must_use]
+pub fn session_of(ctx: &Ctx, token: &SecretString) -> Option<SessionId> {
+    open(ctx.services().vault.as_ref(), token).map(|(session, _)| session)
 }
 
 /// Whether the token is the parent of the present generation and its grace is not over: the same answer again.
@@ -69,7 +75,8 @@ pub(super) fn token_of(vault: &dyn Vault, id: SessionId, generation: i64) -> Sec
     token.into()
 }
 
-fn open(vault: &dyn Vault, token: &SecretString) -> Option<(SessionId, i64)> {
+/// The session and the generation of a refresh token; `None` when it was not made here.
+pub(crate) fn open(vault: &dyn Vault, token: &SecretString) -> Option<(SessionId, i64)> {
     let encoded = token.expose_secret().strip_prefix(PREFIX)?;
     if encoded.len() != TOKEN_BYTES / 3 * 4 {
         return None;

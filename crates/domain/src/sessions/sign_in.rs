@@ -1,49 +1,49 @@
 //! Sign in with address and password.
 
 use super::issue::{Issued, issue};
+use super::store::Opening;
 use super::{Session, SignedIn};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
+use crate::id::SessionId;
 use crate::ports::Verdict;
-use crate::users::{EmailAddress, Status, User};
+use crate::users::{DisplayName, EmailAddress, Status, User};
 
-/// Opens a session. Unknown address, wrong password and disabled account are one and the same answer,
+/// Opens a session, on a device that the user may name. Unknown address, wrong password and disabled account are one and the same answer,
 /// in content and in time.
-pub async fn sign_in(ctx: &Ctx, email: &EmailAddress, attempt: PasswordAttempt) -> Result<SignedIn> {
+pub async fn sign_in(
+    ctx: &Ctx,
+    email: &EmailAddress,
+    attempt: PasswordAttempt,
+    label: Option<DisplayName>,
+) -> Result<SignedIn> {
     ctx.services().throttle.admit(email)?;
     let (user, stored) = verified_user(ctx, email, &attempt).await?;
 
     let now = ctx.now();
     let policy = ctx.policy();
     let session = Session {
-        id: ctx.new_session_id(),
+        id: SessionId::from_uuid(ctx.new_id()),
         user_id: user.id,
         generation: 0,
         created_at: now,
         refreshed_at: now,
         idle_expires_at: now.plus_seconds(policy.session_idle_ttl_s),
         expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
+        last_used_at: now,
         origin: ctx.origin().clone(),
+        label,
     };
 
-    let mut tx = ctx.store().write().await?;
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing.
-    let user = tx.lock_user(user.id).await?.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
-    let current = tx.find_password(user.id).await?.ok_or_else(refused)?;
-    if current.expose() != stored.before.expose() {
-        return Err(refused());
-    }
-    if let Some(renewed) = &stored.renewed {
-        tx.set_password(user.id, renewed, now).await?;
-    }
-    tx.record_sign_in(user.id, now).await?;
-    tx.insert_session(&session).await?;
-    tx.commit().await?;
+    let StoredPassword { before, renewed } = stored;
+    let opening = Opening { session, proven: before, renewed };
+    let (user, permissions) = ctx.store().open_session(&opening).await?.ok_or_else(refused)?;
 
     let user = User { last_sign_in_at: Some(now), ..user };
-    let Session { id: session_id, generation, expires_at, .. } = session;
-    issue(ctx, user, &Issued { session_id, generation, now, expires_at })
+    let Session { id: session_id, generation, expires_at, .. } = opening.session;
+    issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })
 }
 
 struct StoredPassword {

@@ -3,9 +3,12 @@
 use async_trait::async_trait;
 
 use super::{EndReason, Session, SessionState};
+use crate::credentials::PasswordHash;
 use crate::id::{SessionId, UserId};
+use crate::page::Page;
 use crate::store::StoreError;
 use crate::time::Timestamp;
+use crate::users::User;
 
 /// The step of a session from one generation to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +23,37 @@ pub struct Rotation {
     pub idle_expires_at: Timestamp,
 }
 
+/// What became of a [`Rotation`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotated {
+    /// Whether this very step was made.
+    pub is_rotated: bool,
+    /// The session and its user after it, if there is such a session.
+    pub found: Option<(SessionState, User)>,
+}
+
+/// A session that is opened for whoever proved a password.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The session.
+    pub session: Session,
+    /// The hash that the password was checked against. Another one by now opens nothing.
+    pub proven: PasswordHash,
+    /// The same password hashed anew, to be kept in its place.
+    pub renewed: Option<PasswordHash>,
+}
+
 /// Reading sessions.
 #[async_trait]
 pub trait SessionReads {
     /// What a request needs to know of a session: on the path of every authenticated request.
     async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError>;
+
+    /// The user's live sessions of one page, newest first.
+    async fn list_sessions(&mut self, user: UserId, now: Timestamp, page: Page) -> Result<Vec<Session>, StoreError>;
+
+    /// How many live sessions the user has.
+    async fn count_sessions(&mut self, user: UserId, now: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// Writing sessions.
@@ -51,4 +80,10 @@ pub trait SessionWrites {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<u64, StoreError>;
+
+    /// Notes when sessions were last used; an older moment than the one that is kept changes nothing.
+    async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// Removes at most so many sessions that are past their idle end, the longest past first, and says how many.
+    async fn remove_expired_sessions(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -1,11 +1,22 @@
-//! Access tokens: what they say.
+//! Access tokens: what they say, how they are got for keys, and what becomes of one that is presented.
+
+pub mod authenticate;
+pub mod client;
+pub mod grant;
+pub mod introspect;
+pub mod revoke;
+
+pub use authenticate::authenticate;
+pub use client::{Client, ClientCredentials, authenticate_client};
+pub use grant::{ClientGrant, client_credentials};
+pub use introspect::{Introspection, TokenKind, introspect, require_introspection};
+pub use revoke::revoke;
 
 use crate::access::Permissions;
-use crate::ctx::Policy;
-use crate::id::{SessionId, UserId};
+use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 use crate::time::Timestamp;
-use crate::users::{EmailAddress, User};
+use crate::users::EmailAddress;
 
 /// The claims of an access token (RFC 9068 §2.2). The claim `jti` is added by whoever signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,15 +25,11 @@ pub struct AccessClaims {
     pub issuer: String,
     /// `aud`: for whom.
     pub audience: String,
-    /// `sub`: the user.
-    pub subject: UserId,
-    /// `sid`: the session.
-    pub session_id: SessionId,
-    /// `email`: the user's address.
-    pub email: EmailAddress,
-    /// `role`: the user's one role.
+    /// `sub`, and the claims that go with its kind.
+    pub subject: TokenSubject,
+    /// `role`: the subject's one role.
     pub role: RoleName,
-    /// `scope`: what the role may do.
+    /// `scope`: what the token carries of what the role may do.
     pub scope: Permissions,
     /// `iat`: from when.
     pub issued_at: Timestamp,
@@ -30,20 +37,57 @@ pub struct AccessClaims {
     pub expires_at: Timestamp,
 }
 
-impl AccessClaims {
-    /// The claims of a user in a session.
-    #[must_use]
-    pub fn new(policy: &Policy, user: &User, session: SessionId, issued_at: Timestamp, expires_at: Timestamp) -> Self {
-        Self {
-            issuer: policy.issuer.clone(),
-            audience: policy.audience.clone(),
-            subject: user.id,
-            session_id: session,
-            email: user.email.clone(),
-            role: user.role.clone(),
-            scope: user.role.permissions(),
-            issued_at,
-            expires_at,
-        }
-    }
+/// Whom a token is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSubject {
+    /// A user in a session.
+    User {
+        /// `sub`: the user.
+        id: UserId,
+        /// `sid`: the session.
+        session_id: SessionId,
+        /// `email`: the user's address.
+        email: EmailAddress,
+    },
+    /// A service account, by one of its API keys.
+    Client {
+        /// `sub` and `client_id` (RFC 9068 §2.2): the service account.
+        id: ServiceAccountId,
+        /// `key_id`: the API key that the token was got for.
+        key_id: ApiKeyId,
+    },
+}
+
+/// What a token says that is signed, for us, and not expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedToken {
+    /// The claim `sub`, and what goes with its kind.
+    pub subject: VerifiedSubject,
+    /// The claim `scope`.
+    pub scope: Permissions,
+    /// The claim `jti`, decoded.
+    pub token_id: [u8; 16],
+    /// The claim `iat`.
+    pub issued_at: Timestamp,
+    /// The claim `exp`.
+    pub expires_at: Timestamp,
+}
+
+/// Whom a verified token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifiedSubject {
+    /// A user in a session.
+    User {
+        /// The claim `sub`.
+        id: UserId,
+        /// The claim `sid`.
+        session_id: SessionId,
+    },
+    /// A service account, by one of its API keys.
+    Client {
+        /// The claims `sub` and `client_id`.
+        id: ServiceAccountId,
+        /// The claim `key_id`.
+        key_id: ApiKeyId,
+    },
 }

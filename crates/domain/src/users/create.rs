@@ -5,7 +5,8 @@ use crate::access::Permission;
 use crate::credentials::Password;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
-use crate::roles::RoleName;
+use crate::id::UserId;
+use crate::roles::{RoleName, require_grantable, require_known};
 
 /// What a new account is made of.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
+    if let Some(role) = &new.role {
+        require_known(ctx, role).await?;
+    }
     // Before the hash: a taken address should not cost one. The insert still decides.
     if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
@@ -35,7 +39,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
 
     let now = ctx.now();
     let user = User {
-        id: ctx.new_user_id(),
+        id: UserId::from_uuid(ctx.new_id()),
         email: new.email,
         email_verified: false,
         name: new.name,
@@ -48,6 +52,9 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         version: 1,
     };
     let mut tx = ctx.store().write().await?;
+    if user.role != RoleName::user() {
+        require_grantable(ctx, &mut *tx, &user.role).await?;
+    }
     if !tx.insert_user(&user).await? {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }

@@ -4,9 +4,10 @@ use super::{Attributes, DisplayName, EmailAddress, Status, User};
 use crate::access::Permission;
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, FieldError, Result};
 use crate::id::UserId;
-use crate::roles::RoleName;
+use crate::roles::{RoleName, require_grantable};
+use crate::store::WriteTx;
 use crate::time::Timestamp;
 
 /// A user as another system knew them.
@@ -46,6 +47,23 @@ pub enum ImportOutcome {
     Created(UserId),
     /// Another user has the address.
     EmailTaken,
+    /// There is no such role.
+    UnknownRole,
+    /// The role may do more than the caller.
+    RoleNotHeld,
+}
+
+impl ImportOutcome {
+    /// What is wrong with the row, when it was refused.
+    #[must_use]
+    pub fn fault(self) -> Option<FieldError> {
+        match self {
+            Self::Created(_) => None,
+            Self::EmailTaken => Some(FieldError::new("email", "taken", "must not be another user's address")),
+            Self::UnknownRole => Some(FieldError::new("role", "unknown_role", "must be the name of a role")),
+            Self::RoleNotHeld => Some(FieldError::new("role", "not_allowed", "may do more than whoever imports")),
+        }
+    }
 }
 
 /// Imports a batch in one transaction. A taken address is told for its row and stops nothing.
@@ -55,9 +73,14 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
     let now = ctx.now();
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut tx = ctx.store().write().await?;
+    let mut roles = Roles::default();
     for row in batch {
+        if let Some(refused) = roles.refusal(ctx, &mut *tx, &row.role).await? {
+            outcomes.push(refused);
+            continue;
+        }
         let user = User {
-            id: ctx.new_user_id(),
+            id: UserId::from_uuid(ctx.new_id()),
             email: row.email,
             email_verified: row.email_verified,
             name: row.name,
@@ -82,4 +105,25 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
         tx.commit().await?;
     }
     Ok(outcomes)
+}
+
+/// The roles of a batch, each looked at once.
+#[derive(Default)]
+struct Roles(Vec<(RoleName, Option<ImportOutcome>)>);
+
+impl Roles {
+    /// Why nobody can be given this role by the caller.
+    async fn refusal(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, role: &RoleName) -> Result<Option<ImportOutcome>> {
+        if let Some((_, known)) = self.0.iter().find(|(name, _)| name == role) {
+            return Ok(*known);
+        }
+        let refusal = match require_grantable(ctx, tx, role).await {
+            Ok(()) => None,
+            Err(Error::NotHeld) => Some(ImportOutcome::RoleNotHeld),
+            Err(Error::Invalid(_)) => Some(ImportOutcome::UnknownRole),
+            Err(error) => return Err(error),
+        };
+        self.0.push((role.clone(), refusal));
+        Ok(refusal)
+    }
 }

@@ -4,8 +4,8 @@ use super::{EmailAddress, Status, User};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::page::{Listed, Page};
-use crate::roles::RoleName;
+use crate::page::{Listed, Page, Total};
+use crate::roles::{RoleName, require_known};
 use crate::time::Timestamp;
 
 /// Which users to list; what is `None` does not narrow.
@@ -23,32 +23,21 @@ pub struct UserFilter {
     pub created_after: Option<Timestamp>,
 }
 
-/// Whether to count the whole list as well; that reads all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Total {
-    /// Do not.
-    Skip,
-    /// Do.
-    Count,
-}
-
 /// A page of the users that pass the filter, newest first.
 pub async fn list(ctx: &Ctx, filter: &UserFilter, page: Page, total: Total) -> Result<Listed<User>> {
     ctx.require(Permission::UsersRead)?;
 
-    // One row more than the page tells whether another follows.
-    let probe = Page { limit: page.limit + 1, ..page };
+    if let Some(role) = &filter.role {
+        require_known(ctx, role).await?;
+    }
     let mut tx = match total {
         Total::Skip => ctx.store().read().await?,
         Total::Count => ctx.store().snapshot().await?,
     };
-    let mut items = tx.list_users(filter, probe).await?;
+    let items = tx.list_users(filter, page.probe()).await?;
     let total = match total {
         Total::Skip => None,
         Total::Count => Some(tx.count_users(filter).await?),
     };
-    let has_more = items.len() > page.limit as usize;
-    items.truncate(page.limit as usize);
-    let next = items.last().filter(|_| has_more).map(User::position);
-    Ok(Listed { items, next, total })
+    Ok(Listed::of(items, page, total, User::position))
 }

@@ -18,7 +18,7 @@ pub use delete::delete;
 pub use email::EmailAddress;
 pub use get::get;
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
-pub use list::{Total, UserFilter, list};
+pub use list::{UserFilter, list};
 pub use name::{DisplayName, search_key};
 pub use update::{AttributesChange, UserChange, update};
 

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::error::RuleBroken;
 
 /// The longest name, in characters.
-pub(super) const NAME_CHARS_MAX: usize = 200;
+const NAME_CHARS_MAX: usize = 200;
 
 /// What to call a user: 1 to 200 characters of any script, in NFC, without surrounding white space, and
 /// without characters that forge lines, reorder text or show nothing.
@@ -15,6 +15,9 @@ pub(super) const NAME_CHARS_MAX: usize = 200;
 pub struct DisplayName(String);
 
 impl DisplayName {
+    /// The longest name, in characters.
+    pub const CHARS_MAX: usize = NAME_CHARS_MAX;
+
     /// Reads a name as people write it.
     ///
     /// # Errors

@@ -2,13 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::access::Permissions;
+use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::AccessClaims;
-use serde::{Deserialize, Serialize};
+use denizen_domain::tokens::{AccessClaims, TokenSubject, VerifiedSubject, VerifiedToken};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::es256::{ALGORITHM, KeyPair};
-use super::{KeyRing, Verified};
+use super::pair::KeyPair;
+use super::ring::Ring;
 
 /// Longer than any token we sign.
 pub(super) const TOKEN_BYTES_MAX: usize = 4096;
@@ -20,7 +21,7 @@ const TYPE: &str = "at+jwt";
 /// Why a token is not accepted: for the log, not for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the access token is {0}")]
-pub struct Rejected(pub(super) &'static str);
+pub(super) struct Rejected(pub(super) &'static str);
 
 /// The header. Whatever it may not say (`jku`, `jwk`, `x5u`, `crit` …) is an unknown field and refused, and a
 /// field said twice is refused as well.
@@ -32,7 +33,8 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-#[derive(Serialize, Deserialize)]
+/// The claims, with those of both kinds of subject; a token has all of one kind and none of the other.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
     iss: String,
@@ -41,30 +43,72 @@ struct Payload {
     exp: i64,
     iat: i64,
     jti: String,
-    sid: String,
-    email: String,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
     role: String,
     scope: String,
+}
+
+/// A claim may be absent; it may not be `null`.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+impl Payload {
+    fn new(claims: &AccessClaims, token_id: [u8; 16]) -> Self {
+        let shared = Self {
+            iss: claims.issuer.clone(),
+            aud: claims.audience.clone(),
+            exp: claims.expires_at.as_seconds(),
+            iat: claims.issued_at.as_seconds(),
+            jti: URL_SAFE_NO_PAD.encode(token_id),
+            role: claims.role.to_string(),
+            scope: claims.scope.to_string(),
+            ..Self::default()
+        };
+        match &claims.subject {
+            TokenSubject::User { id, session_id, email } => Self {
+                sub: id.to_string(),
+                sid: Some(session_id.to_string()),
+                email: Some(email.to_string()),
+                ..shared
+            },
+            TokenSubject::Client { id, key_id } => Self {
+                sub: id.to_string(),
+                client_id: Some(id.to_string()),
+                key_id: Some(key_id.to_string()),
+                ..shared
+            },
+        }
+    }
+
+    fn subject(&self) -> Option<VerifiedSubject> {
+        match (&self.sid, &self.email, &self.client_id, &self.key_id) {
+            (Some(session_id), Some(_), None, None) => {
+                Some(VerifiedSubject::User { id: UserId::parse(&self.sub)?, session_id: SessionId::parse(session_id)? })
+            }
+            (None, None, Some(client_id), Some(key_id)) if *client_id == self.sub => Some(VerifiedSubject::Client {
+                id: ServiceAccountId::parse(client_id)?,
+                key_id: ApiKeyId::parse(key_id)?,
+            }),
+            _ => None,
+        }
+    }
 }
 
 pub(super) fn sign(
     key: &KeyPair,
     claims: &AccessClaims,
-    jti: &str,
+    token_id: [u8; 16],
 ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    let header = Header { typ: TYPE, alg: ALGORITHM, kid: &key.id };
-    let payload = Payload {
-        iss: claims.issuer.clone(),
-        sub: claims.subject.to_string(),
-        aud: claims.audience.clone(),
-        exp: claims.expires_at.as_seconds(),
-        iat: claims.issued_at.as_seconds(),
-        jti: jti.to_owned(),
-        sid: claims.session_id.to_string(),
-        email: claims.email.to_string(),
-        role: claims.role.to_string(),
-        scope: claims.scope.to_string(),
-    };
+    let header = Header { typ: TYPE, alg: key.algorithm().as_str(), kid: key.id() };
+    let payload = Payload::new(claims, token_id);
     let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&payload)?, &mut token);
@@ -75,21 +119,22 @@ pub(super) fn sign(
 }
 
 pub(super) fn verify(
-    ring: &KeyRing,
+    ring: &Ring,
     token: &str,
     issuer: &str,
     audience: &str,
     now: Timestamp,
-) -> Result<Verified, Rejected> {
+) -> Result<VerifiedToken, Rejected> {
     let (message, signature) = token.rsplit_once('.').ok_or(Rejected("not of three parts"))?;
     let (header, payload) = message.split_once('.').ok_or(Rejected("not of three parts"))?;
 
     let header = decode(header)?;
     let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Rejected("under an unreadable header"))?;
-    if header.typ != TYPE || header.alg != ALGORITHM {
+    let key = ring.find(header.kid).ok_or(Rejected("signed by an unknown key"))?;
+    // The key decides by which algorithm, never the token (RFC 8725 §3.1).
+    if header.typ != TYPE || header.alg != key.algorithm().as_str() {
         return Err(Rejected("of another type or algorithm"));
     }
-    let key = ring.keys().find(|key| key.id == header.kid).ok_or(Rejected("signed by an unknown key"))?;
     if !key.is_signed(message.as_bytes(), &decode(signature)?) {
         return Err(Rejected("not signed by its key"));
     }
@@ -102,13 +147,24 @@ pub(super) fn verify(
     if payload.iat > now.as_seconds() + LEEWAY_S {
         return Err(Rejected("from the future"));
     }
-    let subject = UserId::parse(&payload.sub).ok_or(Rejected("without a subject"))?;
-    let session_id = SessionId::parse(&payload.sid).ok_or(Rejected("without a session"))?;
-    let expires_at = Timestamp::from_micros(payload.exp.saturating_mul(1_000_000));
+    let subject = payload.subject().ok_or(Rejected("without a subject"))?;
+    let token_id = decode(&payload.jti)?.try_into().map_err(|_| Rejected("without an id"))?;
+    let expires_at = seconds(payload.exp);
     if expires_at <= now {
         return Err(Rejected("expired"));
     }
-    Ok(Verified { subject, session_id, expires_at })
+    Ok(VerifiedToken {
+        subject,
+        // A token of another release may carry scopes unknown here; they allow nothing.
+        scope: Permissions::from_stored(&payload.scope),
+        token_id,
+        issued_at: seconds(payload.iat),
+        expires_at,
+    })
+}
+
+fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds.saturating_mul(1_000_000))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Rejected> {

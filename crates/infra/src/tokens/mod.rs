@@ -1,147 +1,161 @@
 //! Signing keys, and access tokens signed and verified with them.
+//!
+//! Reading order: this file (the ring) → `ring` (the keys of a moment) → `jwt` (what a token is) → `pair` and a file
+//! for each algorithm → `jwks` (what is published).
 
+mod eddsa;
 mod es256;
+mod hs256;
 mod jwks;
 mod jwt;
+mod pair;
+mod ring;
+mod rs256;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use denizen_domain::id::{SessionId, UserId};
-use denizen_domain::keys::StoredKey;
-use denizen_domain::ports::{Clock, Random, SignError, TokenSigner, Vault};
-use denizen_domain::store::{Store, StoreError};
+use async_trait::async_trait;
+use denizen_domain::keys::{Algorithm, KeyMaterial, StoredKey};
+use denizen_domain::ports::{AccessTokens, Clock, Random, SignError, SigningKeys, Vault};
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::AccessClaims;
-use quick_cache::sync::Cache;
+use denizen_domain::tokens::{AccessClaims, VerifiedToken};
 
-use es256::KeyPair;
-pub use jwt::Rejected;
+pub use hs256::SigningSecret;
+pub use jwks::Jwks;
+use jwt::Rejected;
+use pair::KeyPair;
+use ring::Ring;
 
-/// How many verified tokens are remembered; about 250 bytes each.
-const VERIFIED_MAX: usize = 10_000;
-
-/// The signing keys of this deployment: the newest signs, all verify.
-pub struct KeyRing {
-    newest: KeyPair,
-    older: Vec<KeyPair>,
-    random: Arc<dyn Random>,
+/// Where the keys come from.
+pub enum Signing {
+    /// From the store, by [`SigningKeys::adopt`].
+    Stored,
+    /// HS256 with this secret, which alone signs and verifies. Nothing is published.
+    Secret(SigningSecret),
 }
 
-/// Why the signing keys cannot be used.
+/// The signing keys of this deployment, and the access tokens of one issuer and audience: the newest active key signs,
+/// all verify. A signature is checked once; a token seen before is found by its digest.
+pub struct KeyRing {
+    vault: Arc<dyn Vault>,
+    random: Arc<dyn Random>,
+    clock: Arc<dyn Clock>,
+    issuer: String,
+    audience: String,
+    follows_store: bool,
+    /// Held while the next set is made, so that no two come from the same one.
+    adopting: Mutex<()>,
+    ring: RwLock<Arc<Ring>>,
+}
+
+/// Why a signing key cannot be made or used.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyRingError {
-    /// The store did not answer.
-    #[error("reading the signing keys")]
-    Store(#[from] StoreError),
-    /// The key was sealed under another master key, or was altered.
-    #[error("signing key {id} does not open under this master key: every node needs the same one")]
+pub enum KeyError {
+    /// The key was sealed under another root key, or was altered.
+    #[error("signing key {id} does not open: it was altered, or is of another database")]
     DoesNotOpen {
         /// The `kid`.
         id: String,
     },
-    /// The key opened and is none.
+    /// The key opened and is none of its algorithm.
     #[error("signing key {id} is not a usable key")]
     Unusable {
         /// The `kid`.
         id: String,
     },
+    /// The generator failed, or the algorithm has no keys that are made.
+    #[error("no signing key for {algorithm} can be made")]
+    NotMade {
+        /// The `alg`.
+        algorithm: &'static str,
+    },
+    /// There is no key, or each is to sign later.
+    #[error("no signing key is active")]
+    NoneActive,
 }
 
 impl KeyRing {
-    /// Opens the stored keys, and makes the first one where there is none. Of several nodes that make it at
-    /// once, the database lets one win and all use that one.
-    pub async fn open(
-        store: &dyn Store,
-        vault: &dyn Vault,
-        clock: &dyn Clock,
+    /// A ring for the tokens of one issuer and audience. With [`Signing::Stored`] it is empty until
+    /// [`SigningKeys::adopt`].
+    #[must_use]
+    pub fn new(
+        vault: Arc<dyn Vault>,
         random: Arc<dyn Random>,
-    ) -> Result<Self, KeyRingError> {
-        let mut stored = store.read().await?.signing_keys().await?;
-        if stored.is_empty() {
-            let mut tx = store.write().await?;
-            if tx.insert_signing_key(&es256::generate(vault, clock.now())).await? {
-                tx.commit().await?;
-            }
-            stored = store.read().await?.signing_keys().await?;
-        }
-        let mut keys = stored.iter().map(|key| open(vault, key)).collect::<Result<Vec<_>, _>>()?.into_iter();
-        let newest = keys.next().ok_or(KeyRingError::DoesNotOpen { id: String::new() })?;
-        Ok(Self { newest, older: keys.collect(), random })
+        clock: Arc<dyn Clock>,
+        issuer: String,
+        audience: String,
+        signing: Signing,
+    ) -> Self {
+        let (follows_store, ring) = match signing {
+            Signing::Stored => (true, Ring::empty()),
+            Signing::Secret(secret) => (false, Ring::of_one(KeyPair::of_secret(secret))),
+        };
+        let ring = RwLock::new(Arc::new(ring));
+        Self { vault, random, clock, issuer, audience, follows_store, adopting: Mutex::new(()), ring }
     }
 
-    /// The public keys as a JWK Set (RFC 7517 §5).
+    /// The public keys as a JWK Set (RFC 7517 §5), made once per change.
     #[must_use]
-    pub fn jwks(&self) -> String {
-        jwks::document(self.keys())
+    pub fn jwks(&self) -> Arc<Jwks> {
+        Arc::clone(&self.present().jwks)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &KeyPair> {
-        std::iter::once(&self.newest).chain(&self.older)
-    }
-}
-
-fn open(vault: &dyn Vault, stored: &StoredKey) -> Result<KeyPair, KeyRingError> {
-    let private = vault.open(stored.id.as_bytes(), &stored.sealed_private_key);
-    let private = private.ok_or_else(|| KeyRingError::DoesNotOpen { id: stored.id.clone() })?;
-    KeyPair::parse(&stored.id, &private).ok_or_else(|| KeyRingError::Unusable { id: stored.id.clone() })
-}
-
-impl TokenSigner for KeyRing {
-    fn sign(&self, claims: &AccessClaims) -> Result<String, SignError> {
-        let mut chance = [0; 16];
-        self.random.fill(&mut chance);
-        jwt::sign(&self.newest, claims, &URL_SAFE_NO_PAD.encode(chance)).map_err(SignError)
-    }
-}
-
-/// What a verified access token stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verified {
-    /// The claim `sub`.
-    pub subject: UserId,
-    /// The claim `sid`.
-    pub session_id: SessionId,
-    /// The claim `exp`.
-    pub expires_at: Timestamp,
-}
-
-/// Verifies access tokens. A signature is checked once; a token seen before is found by its digest.
-pub struct TokenVerifier {
-    ring: Arc<KeyRing>,
-    issuer: String,
-    audience: String,
-    verified: Cache<[u8; 32], Verified>,
-}
-
-impl TokenVerifier {
-    /// A verifier for the tokens of one issuer and audience.
-    #[must_use]
-    pub fn new(ring: Arc<KeyRing>, issuer: String, audience: String) -> Self {
-        Self { ring, issuer, audience, verified: Cache::new(VERIFIED_MAX) }
+    fn present(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Verifies form, algorithm, signature, issuer, audience, type and time (RFC 8725, RFC 9068 §4).
-    ///
-    /// # Errors
-    /// [`Rejected`], which does not tell the caller why.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Rejected> {
+    fn check(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Rejected> {
         if token.len() > jwt::TOKEN_BYTES_MAX {
             return Err(Rejected("too long"));
         }
+        let ring = self.present();
         let digest = sha256(token.as_bytes());
-        let verified = if let Some(known) = self.verified.get(&digest) {
+        let verified = if let Some(known) = ring.verified.get(&digest) {
             known
         } else {
-            let verified = jwt::verify(&self.ring, token, &self.issuer, &self.audience, now)?;
-            self.verified.insert(digest, verified);
+            let verified = jwt::verify(&ring, token, &self.issuer, &self.audience, now)?;
+            ring.verified.insert(digest, verified);
             verified
         };
         if verified.expires_at <= now {
             return Err(Rejected("expired"));
         }
         Ok(verified)
+    }
+}
+
+impl AccessTokens for KeyRing {
+    fn sign(&self, claims: &AccessClaims) -> Result<String, SignError> {
+        let ring = self.present();
+        let key = ring.signing_at(self.clock.now()).ok_or_else(|| SignError(KeyError::NoneActive.into()))?;
+        let mut token_id = [0; 16];
+        self.random.fill(&mut token_id);
+        jwt::sign(key, claims, token_id).map_err(SignError)
+    }
+
+    fn verify(&self, token: &str, now: Timestamp) -> Option<VerifiedToken> {
+        self.check(token, now).inspect_err(|rejected| tracing::debug!(%rejected, "a bearer token is refused")).ok()
+    }
+}
+
+#[async_trait]
+impl SigningKeys for KeyRing {
+    async fn make(&self, algorithm: Algorithm) -> Result<KeyMaterial, SignError> {
+        let vault = Arc::clone(&self.vault);
+        let made = tokio::task::spawn_blocking(move || pair::generate(vault.as_ref(), algorithm)).await;
+        made.map_err(|error| SignError(error.into()))?.map_err(|error| SignError(error.into()))
+    }
+
+    /// A key listed as withdrawn is dead for good, even when a later list no longer says so. When a key cannot be
+    /// used, the others are taken over all the same.
+    fn adopt(&self, keys: &[StoredKey]) -> Result<(), SignError> {
+        if !self.follows_store {
+            return Ok(());
+        }
+        let _alone = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, outcome) = self.present().succeed(keys, self.vault.as_ref());
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        outcome.map_err(|error| SignError(error.into()))
     }
 }
 

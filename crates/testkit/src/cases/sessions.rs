@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 
-use denizen_domain::access::Origin;
-use denizen_domain::id::SessionId;
-use denizen_domain::roles::RoleName;
-use denizen_domain::sessions::store::Rotation;
+use denizen_domain::access::{Origin, Permissions};
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::page::{PAGE_MAX, Page};
+use denizen_domain::roles::{Role, RoleName};
+use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::Store;
-use denizen_domain::users::{Status, User};
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{DisplayName, Status, User};
 
-use super::insert;
+use super::{check_walks, insert};
 use crate::{Fixture, build};
 
 pub async fn the_state_follows_the_user(f: Fixture) {
@@ -24,6 +26,7 @@ pub async fn the_state_follows_the_user(f: Fixture) {
     let fresh = SessionState {
         user_id: user.id,
         role: RoleName::user(),
+        permissions: Permissions::NONE,
         status: Status::Active,
         generation: 0,
         refreshed_at: session.refreshed_at,
@@ -35,10 +38,28 @@ pub async fn the_state_follows_the_user(f: Fixture) {
     assert_eq!(state(&*f.store, build::session(&user, 2).id).await, None);
 
     let mut tx = f.store.write().await.unwrap();
+    let role = build::role(1);
+    assert!(tx.update_user(&User { role: role.name.clone(), version: 2, ..user.clone() }).await.unwrap());
+    tx.commit().await.unwrap();
+    let nowhere = SessionState { role: role.name.clone(), ..fresh.clone() };
+    assert_eq!(state(&*f.store, session.id).await, Some(nowhere.clone()), "a role that is nowhere allows nothing");
+    let mut tx = f.store.write().await.unwrap();
+    assert!(tx.insert_role(&role).await.unwrap());
+    tx.commit().await.unwrap();
+    let allowed = SessionState { permissions: role.permissions, ..nowhere.clone() };
+    assert_eq!(state(&*f.store, session.id).await, Some(allowed));
+    let mut tx = f.store.write().await.unwrap();
+    tx.update_role(&Role { permissions: Permissions::ALL, ..role }).await.unwrap();
+    tx.commit().await.unwrap();
+    let allowed = SessionState { permissions: Permissions::ALL, ..nowhere };
+    assert_eq!(state(&*f.store, session.id).await, Some(allowed));
+
+    let mut tx = f.store.write().await.unwrap();
     let changed = User { role: RoleName::admin(), status: Status::Disabled, version: 2, ..user };
     assert!(tx.update_user(&changed).await.unwrap());
     tx.commit().await.unwrap();
-    let expected = SessionState { role: RoleName::admin(), status: Status::Disabled, ..fresh };
+    let (role, permissions) = (RoleName::admin(), Permissions::ALL);
+    let expected = SessionState { role, permissions, status: Status::Disabled, ..fresh };
     assert_eq!(state(&*f.store, session.id).await, Some(expected.clone()));
 
     let mut tx = f.store.write().await.unwrap();
@@ -146,6 +167,152 @@ pub async fn only_live_sessions_rotate(f: Fixture) {
 pub async fn a_session_needs_its_user(f: Fixture) {
     let mut tx = f.store.write().await.unwrap();
     assert!(tx.insert_session(&build::session(&build::user(1), 1)).await.is_err());
+}
+
+pub async fn a_rotation_finds_the_session_and_its_user(f: Fixture) {
+    let user = build::user(1);
+    let session = build::session(&user, 1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
+    let (at, idle_expires_at) = (build::moment(5), build::moment(3_000));
+    let rotation = Rotation { id: session.id, from_generation: 0, at, idle_expires_at };
+    for is_rotated in [true, false] {
+        let rotated = f.store.rotate_session(&rotation).await.unwrap();
+        let state = state(&*f.store, session.id).await.unwrap();
+        assert_eq!((state.generation, state.refreshed_at, state.idle_expires_at), (1, at, idle_expires_at));
+        assert_eq!(rotated, Rotated { is_rotated, found: Some((state, user.clone())) });
+    }
+    let unknown = Rotation { id: build::session(&user, 2).id, ..rotation };
+    assert_eq!(f.store.rotate_session(&unknown).await.unwrap(), Rotated { is_rotated: false, found: None });
+}
+
+pub async fn a_session_never_outlives_its_end(f: Fixture) {
+    let user = build::user(1);
+    let session = build::session(&user, 1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
+    let idle_expires_at = session.expires_at.plus_seconds(1);
+    let rotation = Rotation { id: session.id, from_generation: 0, at: build::moment(5), idle_expires_at };
+    assert!(f.store.rotate_session(&rotation).await.unwrap().is_rotated);
+    assert_eq!(state(&*f.store, session.id).await.unwrap().idle_expires_at, session.expires_at);
+}
+
+pub async fn only_live_sessions_are_listed(f: Fixture) {
+    let (user, other) = (build::user(1), build::user(2));
+    insert(&*f.store, &[user.clone(), other.clone()]).await;
+    let now = build::moment(10);
+    let address: IpAddr = "192.0.2.7".parse().unwrap();
+    let live = Session {
+        generation: 3,
+        refreshed_at: build::moment(5),
+        last_used_at: build::moment(7),
+        origin: Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)) },
+        label: Some(DisplayName::from_stored("Anna's 📱".to_owned())),
+        ..build::session(&user, 1)
+    };
+    let [bare, ended, idle, expired, theirs] = [
+        build::session(&user, 2),
+        build::session(&user, 3),
+        Session { idle_expires_at: now, ..build::session(&user, 4) },
+        Session { expires_at: now, ..build::session(&user, 5) },
+        build::session(&other, 6),
+    ];
+    insert_sessions(&*f.store, &[live.clone(), bare.clone(), ended.clone(), idle, expired, theirs.clone()]).await;
+    let mut tx = f.store.write().await.unwrap();
+    assert!(tx.end_session(ended.id, EndReason::Revoked, build::moment(9)).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(list(&*f.store, user.id, now).await, [bare, live]);
+    assert_eq!(list(&*f.store, other.id, now).await, [theirs]);
+    assert_eq!(list(&*f.store, build::user(3).id, now).await, []);
+    assert_eq!(list(&*f.store, user.id, build::moment(99_999)).await, []);
+}
+
+pub async fn every_walk_finds_the_same_sessions(f: Fixture) {
+    let (user, other) = (build::user(1), build::user(2));
+    insert(&*f.store, &[user.clone(), other.clone()]).await;
+    let mut sessions: Vec<_> =
+        (0..20).map(|n| Session { created_at: build::moment(n / 4), ..build::session(&user, n) }).collect();
+    insert_sessions(&*f.store, &sessions).await;
+    insert_sessions(&*f.store, &[build::session(&other, 30)]).await;
+    sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
+    let now = build::moment(40);
+    let list = async |page: Page| f.store.read().await.unwrap().list_sessions(user.id, now, page).await.unwrap();
+    check_walks(list, Session::position, &sessions, "sessions").await;
+}
+
+pub async fn a_use_moves_only_forward(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    let [busy, idle] = [build::session(&user, 1), build::session(&user, 2)];
+    insert_sessions(&*f.store, &[busy.clone(), idle.clone()]).await;
+    let unknown = (0..1_200).map(|n| (build::session(&user, n + 100).id, build::moment(n)));
+    let known = [(busy.id, 30), (busy.id, 50), (busy.id, 40), (idle.id, 1)];
+    let known = known.map(|(id, second)| (id, build::moment(second)));
+    for noted in [unknown.chain(known).collect(), vec![(busy.id, build::moment(49))], vec![]] {
+        let mut tx = f.store.write().await.unwrap();
+        tx.touch_sessions(&noted).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let expected = Session { last_used_at: build::moment(50), ..busy };
+    assert_eq!(list(&*f.store, user.id, build::moment(60)).await, [idle, expected]);
+}
+
+pub async fn the_longest_past_are_removed_first(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    // Neither in the order of their making nor of their ids.
+    let sessions = [40, 10, 50, 20, 30].map(build::moment);
+    let sessions: Vec<_> = (1..)
+        .zip(sessions)
+        .map(|(n, idle_expires_at)| Session { idle_expires_at, ..build::session(&user, n) })
+        .collect();
+    insert_sessions(&*f.store, &sessions).await;
+    assert_eq!(remove(&*f.store, 9, 9).await, 0);
+    assert_eq!(remove(&*f.store, 40, 3).await, 3);
+    assert_eq!(left(&*f.store, &sessions).await, [0, 2]);
+    assert_eq!(remove(&*f.store, 40, 3).await, 1, "what ends now is past its end");
+    assert_eq!(left(&*f.store, &sessions).await, [2]);
+    assert_eq!(remove(&*f.store, 40, 3).await, 0);
+}
+
+pub async fn an_ended_session_stays_until_its_idle_end(f: Fixture) {
+    let user = build::user(1);
+    let session = build::session(&user, 1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
+    let mut tx = f.store.write().await.unwrap();
+    assert!(tx.end_session(session.id, EndReason::Revoked, build::moment(2)).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(remove(&*f.store, 1_800, 9).await, 0);
+    assert!(state(&*f.store, session.id).await.unwrap().is_ended);
+    assert_eq!(remove(&*f.store, 1_801, 9).await, 1);
+    assert_eq!(state(&*f.store, session.id).await, None);
+}
+
+/// The live sessions of a user, of which there are no more than fit on a page.
+async fn list(store: &dyn Store, user: UserId, now: Timestamp) -> Vec<Session> {
+    let mut read = store.read().await.unwrap();
+    let listed = read.list_sessions(user, now, Page::new(Some(PAGE_MAX), None, None).unwrap()).await.unwrap();
+    assert_eq!(read.count_sessions(user, now).await.unwrap(), listed.len() as u64);
+    listed
+}
+
+async fn remove(store: &dyn Store, second: u32, limit: u32) -> u64 {
+    let mut tx = store.write().await.unwrap();
+    let removed = tx.remove_expired_sessions(build::moment(second), limit).await.unwrap();
+    tx.commit().await.unwrap();
+    removed
+}
+
+/// Which of the sessions are still there, by their place.
+async fn left(store: &dyn Store, sessions: &[Session]) -> Vec<usize> {
+    let mut left = Vec::new();
+    for (at, session) in sessions.iter().enumerate() {
+        if state(store, session.id).await.is_some() {
+            left.push(at);
+        }
+    }
+    left
 }
 
 async fn insert_sessions(store: &dyn Store, sessions: &[Session]) {

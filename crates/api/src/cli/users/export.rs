@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use denizen_domain::Ctx;
-use denizen_domain::page::{PAGE_MAX, Page, Start};
-use denizen_domain::users::{self, Total, UserFilter};
+use denizen_domain::page::{PAGE_MAX, Page, Start, Total};
+use denizen_domain::users::{self, UserFilter};
 
 use super::progress::Progress;
 use crate::cli::failure::Failure;

@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
-use denizen_domain::users::{self, ImportMode, ImportOutcome, ImportUser};
+use denizen_domain::users::{self, ImportMode, ImportUser};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, BufReader};
 
@@ -142,12 +142,7 @@ impl Import<'_> {
         let outcomes = if users.is_empty() { Vec::new() } else { users::import(self.ctx, users, self.mode).await? };
         let mut outcomes = outcomes.into_iter();
         for (number, refused) in numbers {
-            let refused = refused.or_else(|| match outcomes.next() {
-                Some(ImportOutcome::Created(_)) => None,
-                Some(ImportOutcome::EmailTaken) | None => {
-                    Some(vec![FieldError::new("email", "taken", "must not be another user's address")])
-                }
-            });
+            let refused = refused.or_else(|| Some(vec![outcomes.next()?.fault()?]));
             match refused {
                 None => self.created += 1,
                 Some(fields) => self.refuse(number, &fields)?,

@@ -1,20 +1,17 @@
 //! `denizen users list`.
 
-use std::io::Write;
-
 use clap::Args;
 use denizen_domain::Ctx;
-use denizen_domain::error::FieldError;
-use denizen_domain::page::{Page, Position};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{self, EmailAddress, Status, Total, User, UserFilter, search_key};
+use denizen_domain::users::{self, EmailAddress, Status, User, UserFilter, search_key};
 
-use super::wanted::{parse_email, parse_moment, parse_role, parse_status};
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, print, print_json, table};
+use crate::cli::output::{Output, table};
+use crate::cli::paging::{PageArgs, print_page};
+use crate::cli::wanted::{parse_email, parse_moment, parse_role, parse_status};
 use crate::http::body::UserBody;
-use crate::http::page::{self, List};
+use crate::http::page::List;
 
 /// The longest prefix to search for, in characters; the same as over REST.
 const PREFIX_CHARS_MAX: usize = 200;
@@ -44,49 +41,16 @@ pub(crate) struct ListArgs {
     /// Only accounts created after this moment (RFC 3339).
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
     created_after: Option<Timestamp>,
-    /// How many at most: 1 to 200, by default 20.
-    #[arg(long)]
-    limit: Option<u32>,
-    /// How many to skip.
-    #[arg(long, conflicts_with = "after")]
-    offset: Option<u32>,
-    /// Goes on from where an earlier list ended.
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
-    /// Says on standard error how many accounts there are in all.
-    #[arg(long)]
-    count: bool,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(super) async fn list(ctx: &Ctx, args: ListArgs, output: Output) -> Result<(), Failure> {
-    let page = page(ctx, &args)?;
-    let total = if args.count { Total::Count } else { Total::Skip };
-    let ListArgs { email, prefix, role, status, created_after, .. } = args;
+    let (page, total) = args.page.read(ctx, List::Users)?;
+    let ListArgs { email, prefix, role, status, created_after, page: _ } = args;
     let filter = UserFilter { email, prefix, role, status, created_after };
     let listed = users::list(ctx, &filter, page, total).await?;
-    match output {
-        Output::Json => print_json(&listed.items.into_iter().map(UserBody::from).collect::<Vec<_>>())?,
-        Output::Text => print(&users_table(&listed.items))?,
-    }
-    let mut stderr = std::io::stderr();
-    if let Some(total) = listed.total {
-        writeln!(stderr, "in all: {total}")?;
-    }
-    if let Some(position) = listed.next {
-        writeln!(stderr, "more: --after {}", page::seal(ctx.services().vault.as_ref(), List::Users, position))?;
-    }
-    Ok(())
-}
-
-fn page(ctx: &Ctx, args: &ListArgs) -> Result<Page, Failure> {
-    let usage = |field: FieldError| Failure::Usage(format!("--{} {}", field.field, field.message));
-    let after = args.after.as_deref().map(|cursor| open(ctx, cursor)).transpose().map_err(usage)?;
-    Page::new(args.limit, args.offset, after).map_err(usage)
-}
-
-fn open(ctx: &Ctx, cursor: &str) -> Result<Position, FieldError> {
-    let position = page::open(ctx.services().vault.as_ref(), List::Users, cursor);
-    position.ok_or_else(|| FieldError::new("after", "invalid_cursor", "must be a cursor of this list"))
+    print_page(ctx, List::Users, listed, output, UserBody::from, users_table)
 }
 
 fn users_table(users: &[User]) -> String {

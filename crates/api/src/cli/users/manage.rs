@@ -6,10 +6,10 @@ use denizen_domain::credentials;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser, Status, User, UserChange};
 
-use super::wanted::{Wanted, parse_email, parse_name, parse_role};
 use super::{password, print_user};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
+use crate::cli::wanted::{Wanted, parse_email, parse_name, parse_role};
 
 /// A new account.
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub(crate) struct CreateArgs {
     /// What to call them.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
-    /// The role: admin or user.
+    /// The name of the role: admin, user, or one made by `denizen roles create`.
     #[arg(long, default_value = "user", value_parser = parse_role)]
     role: RoleName,
     /// Reads the password from standard input.
@@ -45,7 +45,7 @@ pub(crate) struct GetArgs {
 pub(crate) struct SetRoleArgs {
     #[command(flatten)]
     wanted: Wanted,
-    /// The role: admin or user.
+    /// The name of the role: admin, user, or one made by `denizen roles create`.
     #[arg(value_parser = parse_role)]
     role: RoleName,
 }

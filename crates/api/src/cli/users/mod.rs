@@ -6,26 +6,20 @@ mod list;
 mod manage;
 mod password;
 mod progress;
-mod wanted;
-
-use std::sync::Arc;
 
 use clap::Subcommand;
-use denizen_domain::Ctx;
-use denizen_domain::access::{Actor, Origin};
 use denizen_domain::users::User;
 
-use super::Globals;
 use super::failure::Failure;
-use super::output::{Output, print, print_json};
-use crate::app::App;
-use crate::config::Config;
+use super::output::{Output, moment_or, print, print_json, record};
+use super::{Globals, operator};
 use crate::http::body::UserBody;
 
 /// What to do with accounts.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Accounts are changed in the configured database; a running server need not be stopped, and sees it at once.
+Accounts are changed in the configured database; a running server need not be stopped, and sees it
+within a second.
 
 Examples:
   denizen users list --q ada
@@ -58,7 +52,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
     let config = globals.config()?;
     // What needs no database is refused before one is made.
     command.check()?;
-    let ctx = open(&config).await?;
+    let ctx = operator::open(&config).await?;
     let output = globals.output;
     let outcome = match command {
         UsersCommand::Create(args) => manage::create(&ctx, args, output).await,
@@ -88,24 +82,13 @@ impl UsersCommand {
     }
 }
 
-/// The operator before the configured database, which is migrated first, as `denizen serve` does.
-async fn open(config: &Config) -> Result<Ctx, Failure> {
-    if config.database.migrate_on_start {
-        let migrated = crate::app::store_options(config)?.migrate().await;
-        migrated.map_err(|error| anyhow::Error::from(error).context("migrating the database"))?;
-    }
-    let app = App::open(config).await?;
-    Ok(Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default()))
-}
-
 /// Prints one user.
 fn print_user(user: User, output: Output) -> Result<(), Failure> {
     if output == Output::Json {
         return print_json(&UserBody::from(user));
     }
     let attributes = serde_json::to_string(user.attributes.as_object()).map_err(anyhow::Error::from)?;
-    let last_sign_in = user.last_sign_in_at.map_or_else(|| "never".to_owned(), |moment| moment.to_string());
-    let lines = [
+    print(&record([
         ("id", user.id.to_string()),
         ("email", user.email.to_string()),
         ("email verified", user.email_verified.to_string()),
@@ -114,8 +97,7 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         ("status", user.status.as_str().to_owned()),
         ("created", user.created_at.to_string()),
         ("updated", user.updated_at.to_string()),
-        ("last sign-in", last_sign_in),
+        ("last sign-in", moment_or(user.last_sign_in_at, "never")),
         ("attributes", attributes),
-    ];
-    print(&lines.map(|(name, value)| format!("{name:15} {value}\n")).concat())
+    ]))
 }

@@ -1,0 +1,43 @@
+//! Asking before something that cannot be undone.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use super::failure::Failure;
+
+/// The longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64;
+
+/// Goes on when `--yes` was said, or is on a terminal; `consequence` says what will have happened then.
+pub(super) fn confirm(is_confirmed: bool, consequence: &str) -> Result<(), Failure> {
+    if is_confirmed {
+        return Ok(());
+    }
+    let mut stderr = io::stderr();
+    let stdin = io::stdin();
+    // Whoever cannot see the question, or is a program, has not answered it.
+    if !(stdin.is_terminal() && stderr.is_terminal()) {
+        return Err(Failure::Usage(format!("{consequence}; add --yes to do it")));
+    }
+    write!(stderr, "{consequence}. Go on? [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    stdin.lock().take(ANSWER_BYTES_MAX).read_line(&mut answer)?;
+    if is_yes(&answer) { Ok(()) } else { Err(anyhow::anyhow!("nothing was done").into()) }
+}
+
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim();
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn nothing_but_yes_is_yes() {
+        for (answer, expected) in [("y\n", true), ("YES\r\n", true), ("\n", false), ("", false), ("yess", false)] {
+            assert_eq!(is_yes(answer), expected, "{answer:?}");
+        }
+    }
+}

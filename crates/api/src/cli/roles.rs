@@ -1,0 +1,227 @@
+//! `denizen roles`: named sets of permissions.
+
+use clap::{Args, Subcommand};
+use denizen_domain::Ctx;
+use denizen_domain::access::{Permission, Permissions};
+use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName};
+
+use super::failure::Failure;
+use super::output::{Output, print, print_json, record, table};
+use super::paging::{PageArgs, print_page};
+use super::wanted::{parse_description, parse_new_role, parse_permission, parse_role_key};
+use super::{Globals, operator};
+use crate::http::page::List;
+use crate::http::permissions::catalogue;
+use crate::http::roles::RoleBody;
+
+/// What to do with roles.
+#[derive(Subcommand)]
+#[command(after_help = "\
+The roles admin and user are built in. Whoever has a role feels a change of it within a second.
+
+Examples:
+  denizen roles create support --permission users:read --permission sessions:read --description \"First level\"
+  denizen users set-role ada@example.com support
+  denizen roles permissions")]
+pub(super) enum RolesCommand {
+    /// Lists roles, newest first.
+    List(ListArgs),
+    /// Shows one role.
+    Get(GetArgs),
+    /// Creates a role.
+    Create(CreateArgs),
+    /// Gives a role other permissions, or another description.
+    Set(SetArgs),
+    /// Deletes a role that nobody has.
+    Delete(DeleteArgs),
+    /// Lists what a role can be allowed to do.
+    #[command(after_help = "Examples:\n  denizen roles permissions\n  denizen roles permissions --output json")]
+    Permissions,
+}
+
+/// Which roles to list.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  denizen roles list\n  denizen roles list --count --output json")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Which role is meant.
+#[derive(Args)]
+struct WantedRole {
+    /// The name of the role, or its id.
+    #[arg(value_name = "NAME|ID", value_parser = parse_role_key)]
+    role: RoleKey,
+}
+
+/// One role.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen roles get support --output json")]
+pub(super) struct GetArgs {
+    #[command(flatten)]
+    wanted: WantedRole,
+}
+
+/// A new role.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  denizen roles create support --permission users:read,sessions:read --description \"First level\"
+  denizen roles create guest --no-permissions")]
+pub(super) struct CreateArgs {
+    /// The name: a lower-case letter, then at most 63 of a-z, 0-9, - _ . and :
+    #[arg(value_name = "NAME", value_parser = parse_new_role)]
+    name: RoleName,
+    /// What whoever has it may do; may be repeated.
+    #[arg(
+        long = "permission", value_name = "PERMISSION", value_parser = parse_permission, num_args = 1..,
+        value_delimiter = ',', conflicts_with = "no_permissions", required_unless_present = "no_permissions",
+    )]
+    permissions: Vec<Permission>,
+    /// Allows nothing, beside what everybody may do with their own account.
+    #[arg(long)]
+    no_permissions: bool,
+    /// What it is for.
+    #[arg(long, value_name = "TEXT", value_parser = parse_description)]
+    description: Option<Description>,
+}
+
+/// What a role is from now on.
+#[derive(Args)]
+#[command(after_help = "\
+The permissions that are named take the place of those before; what is not said stays as it is.
+
+Examples:
+  denizen roles set support --permission users:read --permission users:write
+  denizen roles set support --description \"Second level\"")]
+pub(super) struct SetArgs {
+    #[command(flatten)]
+    wanted: WantedRole,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct ChangeArgs {
+    /// What whoever has it may do from now on; may be repeated.
+    #[arg(
+        long = "permission", value_name = "PERMISSION", value_parser = parse_permission, num_args = 1..,
+        value_delimiter = ',', conflicts_with = "no_permissions",
+    )]
+    permissions: Option<Vec<Permission>>,
+    /// Allows nothing, beside what everybody may do with their own account.
+    #[arg(long)]
+    no_permissions: bool,
+    /// What it is for; nothing, when it is empty.
+    #[arg(long, value_name = "TEXT", value_parser = parse_description)]
+    description: Option<Description>,
+}
+
+/// A role to delete.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen roles delete support")]
+pub(super) struct DeleteArgs {
+    #[command(flatten)]
+    wanted: WantedRole,
+}
+
+pub(super) async fn run(globals: &Globals, command: RolesCommand) -> Result<(), Failure> {
+    let output = globals.output;
+    if let RolesCommand::Permissions = command {
+        return permissions(output);
+    }
+    let ctx = operator::open(&globals.config()?).await?;
+    let outcome = match command {
+        RolesCommand::List(args) => list(&ctx, &args, output).await,
+        RolesCommand::Get(args) => get(&ctx, &args.wanted.role, output).await,
+        RolesCommand::Create(args) => create(&ctx, args, output).await,
+        RolesCommand::Set(args) => set(&ctx, args, output).await,
+        RolesCommand::Delete(args) => delete(&ctx, &args.wanted.role).await,
+        RolesCommand::Permissions => Ok(()),
+    };
+    ctx.store().close().await;
+    outcome
+}
+
+async fn list(ctx: &Ctx, args: &ListArgs, output: Output) -> Result<(), Failure> {
+    let (page, total) = args.page.read(ctx, List::Roles)?;
+    let listed = roles::list(ctx, page, total).await?;
+    print_page(ctx, List::Roles, listed, output, RoleBody::from, roles_table)
+}
+
+async fn get(ctx: &Ctx, key: &RoleKey, output: Output) -> Result<(), Failure> {
+    let role = roles::get(ctx, key).await?;
+    if output == Output::Json {
+        return print_json(&RoleBody::from(role));
+    }
+    print(&record([
+        ("id", role.id.to_string()),
+        ("name", role.name.to_string()),
+        ("description", role.description.as_str().to_owned()),
+        ("permissions", named(role.permissions)),
+        ("created", role.created_at.to_string()),
+        ("updated", role.updated_at.to_string()),
+    ]))
+}
+
+async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
+    let CreateArgs { name, permissions, no_permissions: _, description } = args;
+    let permissions = Permissions::of(&permissions);
+    let new = NewRole { name, description: description.unwrap_or_default(), permissions };
+    said(roles::create(ctx, new).await?, output)
+}
+
+async fn set(ctx: &Ctx, args: SetArgs, output: Output) -> Result<(), Failure> {
+    let ChangeArgs { permissions, no_permissions, description } = args.change;
+    let before = roles::get(ctx, &args.wanted.role).await?;
+    let permissions = match permissions {
+        _ if no_permissions => Permissions::NONE,
+        Some(permissions) => Permissions::of(&permissions),
+        None => before.permissions,
+    };
+    let change = RoleChange { name: None, description: description.unwrap_or(before.description), permissions };
+    // What is not said stays as it was when we looked: nobody may have changed it since.
+    let expected = [before.version];
+    said(roles::update(ctx, &RoleKey::Id(before.id), change, Some(&expected)).await?, output)
+}
+
+async fn delete(ctx: &Ctx, key: &RoleKey) -> Result<(), Failure> {
+    let role = roles::get(ctx, key).await?;
+    roles::delete(ctx, &RoleKey::Id(role.id), None).await?;
+    print(&format!("the role {} is deleted\n", role.name))
+}
+
+fn permissions(output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        return print_json(&catalogue());
+    }
+    let head = ["PERMISSION", "ALLOWS TO"].map(str::to_owned);
+    let row = |permission: &Permission| [permission.as_str(), permission.description()].map(str::to_owned);
+    print(&table(std::iter::once(head).chain(Permission::ALL.iter().map(row))))
+}
+
+fn said(role: Role, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => print_json(&RoleBody::from(role)),
+        Output::Text => print(&format!("{} may do: {}\n", role.name, named(role.permissions))),
+    }
+}
+
+fn named(permissions: Permissions) -> String {
+    if permissions == Permissions::NONE { "nothing".to_owned() } else { permissions.to_string() }
+}
+
+fn roles_table(roles: &[Role]) -> String {
+    let head = ["NAME", "PERMISSIONS", "DESCRIPTION", "CREATED"].map(str::to_owned);
+    let row = |role: &Role| {
+        [
+            role.name.to_string(),
+            named(role.permissions),
+            role.description.as_str().to_owned(),
+            role.created_at.to_string(),
+        ]
+    };
+    table(std::iter::once(head).chain(roles.iter().map(row)))
+}

@@ -1,0 +1,101 @@
+//! Arguments that name accounts and what belongs to them, parsed at the edge.
+
+use clap::Args;
+use denizen_domain::Ctx;
+use denizen_domain::access::Permission;
+use denizen_domain::error::{Error, Resource, RuleBroken};
+use denizen_domain::id::{RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::page::{Page, Total};
+use denizen_domain::roles::{Description, RoleKey, RoleName};
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{self, DisplayName, EmailAddress, Status, User, UserFilter};
+
+use super::failure::Failure;
+
+/// Which user is meant.
+#[derive(Args)]
+pub(super) struct Wanted {
+    /// The id or the email address of the user.
+    #[arg(value_name = "ID|EMAIL", value_parser = parse_user)]
+    user: UserRef,
+}
+
+/// A user, by whichever of their names.
+#[derive(Clone)]
+pub(super) enum UserRef {
+    Id(UserId),
+    Email(EmailAddress),
+}
+
+impl Wanted {
+    /// The user as they are now.
+    pub(super) async fn find(&self, ctx: &Ctx) -> Result<User, Failure> {
+        self.user.find(ctx).await
+    }
+}
+
+impl UserRef {
+    /// The user as they are now.
+    pub(super) async fn find(&self, ctx: &Ctx) -> Result<User, Failure> {
+        match self {
+            Self::Id(id) => Ok(users::get(ctx, *id).await?),
+            Self::Email(email) => {
+                let filter = UserFilter { email: Some(email.clone()), ..UserFilter::default() };
+                let page = Page::new(Some(1), None, None).map_err(Error::from)?;
+                let found = users::list(ctx, &filter, page, Total::Skip).await?;
+                Ok(found.items.into_iter().next().ok_or(Error::NotFound(Resource::User))?)
+            }
+        }
+    }
+}
+
+pub(super) fn parse_user(raw: &str) -> Result<UserRef, &'static str> {
+    let by_email = || EmailAddress::parse(raw).ok().map(UserRef::Email);
+    UserId::parse(raw).map(UserRef::Id).or_else(by_email).ok_or("must be the id or the email address of a user")
+}
+
+pub(super) fn parse_session(raw: &str) -> Result<SessionId, &'static str> {
+    SessionId::parse(raw).ok_or("must be the id of a session")
+}
+
+pub(super) fn parse_service_account(raw: &str) -> Result<ServiceAccountId, &'static str> {
+    ServiceAccountId::parse(raw).ok_or("must be the id of a service account")
+}
+
+pub(super) fn parse_role_key(raw: &str) -> Result<RoleKey, RuleBroken> {
+    RoleId::parse(raw).map_or_else(|| parse_role(raw).map(RoleKey::Name), |id| Ok(RoleKey::Id(id)))
+}
+
+pub(super) fn parse_email(raw: &str) -> Result<EmailAddress, RuleBroken> {
+    EmailAddress::parse(raw)
+}
+
+pub(super) fn parse_name(raw: &str) -> Result<DisplayName, RuleBroken> {
+    DisplayName::parse(raw)
+}
+
+pub(super) fn parse_description(raw: &str) -> Result<Description, RuleBroken> {
+    Description::parse(raw)
+}
+
+/// The name of a role there is.
+pub(super) fn parse_role(raw: &str) -> Result<RoleName, RuleBroken> {
+    RoleName::reference(raw)
+}
+
+/// The name of a role to be made.
+pub(super) fn parse_new_role(raw: &str) -> Result<RoleName, RuleBroken> {
+    RoleName::parse(raw)
+}
+
+pub(super) fn parse_permission(raw: &str) -> Result<Permission, &'static str> {
+    Permission::parse(raw).ok_or("must be a permission, as `denizen roles permissions` lists them")
+}
+
+pub(super) fn parse_status(raw: &str) -> Result<Status, &'static str> {
+    Status::parse(raw).ok_or("must be active, disabled or invited")
+}
+
+pub(super) fn parse_moment(raw: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(raw).ok_or("must be an RFC 3339 moment like 2026-01-31T00:00:00Z")
+}

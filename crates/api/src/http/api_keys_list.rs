@@ -1,0 +1,113 @@
+//! `GET /api/v1/api-keys`.
+
+use axum::extract::State;
+use axum::response::Response;
+use denizen_domain::Ctx;
+use denizen_domain::access::Subject;
+use denizen_domain::api_keys::{self, KeyFilter};
+use denizen_domain::error::FieldError;
+use denizen_domain::id::{ServiceAccountId, UserId};
+use http::Uri;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadInput, Permitted, SignedIn, UserExists};
+use super::api_keys::ApiKeyBody;
+use super::extract::{Caller, Query};
+use super::page::{self, Asked, List};
+use super::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Which keys to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// How many at most: 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
+    limit: Option<String>,
+    /// How many to skip. Its cost grows; the cursor's does not.
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
+    offset: Option<String>,
+    /// The cursor from the `Link` header.
+    after: Option<String>,
+    /// `true` adds `X-Total-Count`.
+    #[param(value_type = Option<bool>)]
+    count: Option<String>,
+    /// Those of this user.
+    #[param(format = Uuid)]
+    user_id: Option<String>,
+    /// Those of this service account.
+    #[param(format = Uuid)]
+    service_account_id: Option<String>,
+    /// `true` lists everybody's.
+    #[param(value_type = Option<bool>)]
+    all: Option<String>,
+}
+
+impl ListParams {
+    fn asked(&self) -> Asked<'_> {
+        let Self { limit, offset, after, count, .. } = self;
+        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
+    }
+
+    /// Whose keys are meant: the caller's, when nobody is named.
+    fn filter(&self, ctx: &Ctx) -> Result<KeyFilter, Problem> {
+        let invalid_id = |field| FieldError::new(field, "invalid_id", "must be a UUID");
+        let excluded = |field| FieldError::new(field, "not_allowed", "cannot be combined with another owner");
+        let is_all = match self.all.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(FieldError::new("all", "invalid_value", "must be true or false").into()),
+        };
+        match (&self.user_id, &self.service_account_id) {
+            (Some(_), Some(_)) => Err(excluded("service_account_id").into()),
+            (Some(_), None) | (None, Some(_)) if is_all => Err(excluded("all").into()),
+            (Some(raw), None) => {
+                let id = UserId::parse(raw).ok_or_else(|| invalid_id("user_id"))?;
+                Ok(KeyFilter::Owner(Subject::User(id)))
+            }
+            (None, Some(raw)) => {
+                let id = ServiceAccountId::parse(raw).ok_or_else(|| invalid_id("service_account_id"))?;
+                Ok(KeyFilter::Owner(Subject::ServiceAccount(id)))
+            }
+            (None, None) if is_all => Ok(KeyFilter::All),
+            (None, None) => Ok(KeyFilter::Owner(ctx.principal()?.subject)),
+        }
+    }
+}
+
+/// List API keys, newest first.
+///
+/// One's own; those of another user for holders of `api_keys:read`, those of a service account for holders of
+/// `service_accounts:read`, everybody's for holders of both.
+#[utoipa::path(
+    get, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "api_keys.list",
+    params(ListParams),
+    responses(
+        (status = 200, description = "A page of keys.", body = [ApiKeyBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<ListParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (page, total) = params.asked().read(vault, List::ApiKeys)?;
+    let filter = params.filter(&ctx)?;
+    let listed = api_keys::list(&ctx, filter, page, total).await?;
+    Ok(page::respond(vault, List::ApiKeys, &uri, listed, ApiKeyBody::from))
+}

@@ -1,0 +1,165 @@
+//! `POST /oauth2/introspect`: what a token stands for (RFC 7662).
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use denizen_domain::Ctx;
+use denizen_domain::access::{Actor, Credential};
+use denizen_domain::ctx::Policy;
+use denizen_domain::time::Timestamp;
+use denizen_domain::tokens::{self, Introspection, TokenKind};
+use http::HeaderMap;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::answers::{Errors, Permitted};
+use super::client::{Presented, refused};
+use super::error::invalid_request;
+use super::form::Form;
+use crate::http::Shared;
+use crate::http::extract::Caller;
+use crate::http::problem::Problem;
+
+/// A token to ask about.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the parameters, which are taken from a form by name")]
+#[schema(example = json!({"token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
+struct IntrospectForm {
+    /// An access token, a refresh token or an API key.
+    #[schema(format = Password)]
+    token: String,
+    /// What kind of token it may be; every kind is looked for, whatever this says.
+    token_type_hint: Option<String>,
+    /// The service account that asks, when the header `Authorization` does not say so.
+    #[schema(format = Uuid)]
+    client_id: Option<String>,
+    /// One of its API keys.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+}
+
+/// What a token stands for (RFC 7662 §2.2). Of one that is not good, `active` is all there is.
+#[derive(Serialize, ToSchema)]
+struct IntrospectionBody {
+    /// Whether the token is good now.
+    active: bool,
+    /// `access_token`, `refresh_token` or `api_key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "access_token")]
+    kind: Option<&'static str>,
+    /// What it may do now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "users:read users:write")]
+    scope: Option<String>,
+    /// The service account, when it is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid)]
+    client_id: Option<String>,
+    /// The address of the user, when it is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Email)]
+    username: Option<String>,
+    /// `Bearer`, when it opens doors as it is: a refresh token does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Bearer")]
+    token_type: Option<&'static str>,
+    /// Until when it is good at most, in seconds since 1970; an API key may say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    /// From when it is, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    /// The user or the service account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid)]
+    sub: Option<String>,
+    /// For whom it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    /// Names an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    /// The session, when it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid)]
+    sid: Option<String>,
+    /// The role now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+}
+
+impl IntrospectionBody {
+    fn of(found: &Introspection, policy: &Policy) -> Self {
+        let kind = match found.kind {
+            TokenKind::Access => "access_token",
+            TokenKind::Refresh => "refresh_token",
+            TokenKind::ApiKey => "api_key",
+        };
+        let session = match found.credential {
+            Credential::Session(session) => Some(session.to_string()),
+            Credential::ApiKey(_) | Credential::ClientToken(_) => None,
+        };
+        // A resource server that looks at these two alone must not take a refresh token for a key to its doors.
+        let opens_doors = found.kind != TokenKind::Refresh;
+        Self {
+            active: true,
+            kind: Some(kind),
+            scope: Some(found.scope.to_string()),
+            client_id: found.service_account().map(|id| id.to_string()),
+            username: found.email.as_ref().map(ToString::to_string),
+            token_type: opens_doors.then_some("Bearer"),
+            exp: found.expires_at.map(Timestamp::as_seconds),
+            iat: found.issued_at.map(Timestamp::as_seconds),
+            sub: Some(found.subject.to_string()),
+            aud: opens_doors.then(|| policy.audience.clone()),
+            iss: Some(policy.issuer.clone()),
+            jti: found.token_id.map(|id| URL_SAFE_NO_PAD.encode(id)),
+            sid: session,
+            role: Some(found.role.to_string()),
+        }
+    }
+}
+
+/// Ask what a token stands for.
+///
+/// Asked of the store at this moment: what was revoked a moment ago is not active. The caller is a service account, by
+/// the credentials of a client or a bearer, or anybody with the permission `tokens:introspect`.
+#[utoipa::path(
+    post, path = "/oauth2/introspect", tag = "oauth2", operation_id = "oauth2.introspect",
+    request_body(content = IntrospectForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "What it stands for.", body = IntrospectionBody), Errors, Permitted,
+    ),
+    security(("client" = []), ("bearer" = [])),
+)]
+pub(super) async fn introspect(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    mut form: Form,
+) -> Result<Response, Problem> {
+    let presented = Presented::of(&headers, &mut form)?;
+    admit(&shared, &ctx, &presented).await?;
+    let token = form.take("token").ok_or_else(|| invalid_request("The token is missing."))?;
+    Ok(match tokens::introspect(&ctx, &token).await? {
+        Some(found) => Json(IntrospectionBody::of(&found, ctx.policy())).into_response(),
+        None => Json(json!({"active": false})).into_response(),
+    })
+}
+
+async fn admit(shared: &Shared, ctx: &Ctx, presented: &Presented) -> Result<(), Problem> {
+    if let Presented::Bearer(bearer) = presented {
+        let principal = tokens::authenticate(&shared.services, bearer.expose_secret()).await?;
+        let caller = Ctx::new(shared.services.clone(), Actor::Known(principal), ctx.origin().clone());
+        return Ok(tokens::require_introspection(&caller)?);
+    }
+    presented.client(ctx).await?.ok_or_else(refused)?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `POST /oauth2/revoke`: the end of a token (RFC 7009).
+
+use denizen_domain::tokens;
+use http::{HeaderMap, StatusCode};
+use utoipa::ToSchema;
+
+use super::answers::Errors;
+use super::client::Presented;
+use super::error::invalid_request;
+use super::form::Form;
+use crate::http::extract::Caller;
+use crate::http::problem::Problem;
+
+/// A token to revoke.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the parameters, which are taken from a form by name")]
+#[schema(example = json!({"token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
+struct RevokeForm {
+    /// A refresh token, the access token of a session, or an API key.
+    #[schema(format = Password)]
+    token: String,
+    /// What kind of token it may be; every kind is looked for, whatever this says.
+    token_type_hint: Option<String>,
+    /// The service account that asks, when the header `Authorization` does not say so.
+    #[schema(format = Uuid)]
+    client_id: Option<String>,
+    /// One of its API keys.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+}
+
+/// Revoke a token.
+///
+/// Whoever holds a refresh token or an access token of a session ends the session; whoever holds a user's API key
+/// deletes it. The API key of a service account needs the account's own credentials. A token that is not good, or no
+/// longer, is no error.
+#[utoipa::path(
+    post, path = "/oauth2/revoke", tag = "oauth2", operation_id = "oauth2.revoke",
+    request_body(content = RevokeForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token is not good, or no longer."), Errors),
+    security((), ("client" = [])),
+)]
+pub(super) async fn revoke(Caller(ctx): Caller, headers: HeaderMap, mut form: Form) -> Result<StatusCode, Problem> {
+    let presented = Presented::of(&headers, &mut form)?;
+    let client = presented.client(&ctx).await?;
+    let token = form.take("token").ok_or_else(|| invalid_request("The token is missing."))?;
+    tokens::revoke(&ctx, client.as_ref(), &token).await?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,248 @@
+//! `/api/v1/roles`.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use denizen_domain::error::{Error, Resource};
+use denizen_domain::id::RoleId;
+use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName};
+use denizen_domain::time::Timestamp;
+use http::header::{ETAG, LOCATION};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{
+    Always, BadBody, BadInput, Fresh, Grantable, Permitted, RoleExists, RoleFree, RoleNameFree, RoleOpen, SignedIn,
+};
+use super::extract::{Caller, Fields, JsonBody, Query, path_param};
+use super::page::{self, List, PageParams};
+use super::permissions;
+use super::problem::Problem;
+use super::{Shared, etag};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, replace, delete))
+}
+
+/// The `{role}` of a path: its name or its id. Whatever can be neither is no role.
+struct RolePath(RoleKey);
+
+impl<S: Send + Sync> FromRequestParts<S> for RolePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let raw = path_param(parts, state, "role").await.unwrap_or_default();
+        let by_name = || RoleName::parse(&raw).ok().map(RoleKey::Name);
+        let key = RoleId::parse(&raw).map(RoleKey::Id).or_else(by_name);
+        key.map(Self).ok_or_else(|| Error::NotFound(Resource::Role).into())
+    }
+}
+
+/// A role.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Sees who is who.",
+    "permissions": ["users:read", "sessions:read"], "built_in": false,
+    "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
+}))]
+pub(crate) struct RoleBody {
+    /// Names the role for ever.
+    #[schema(format = Uuid)]
+    id: String,
+    /// What users and tokens call it; unique.
+    #[schema(max_length = 64)]
+    name: String,
+    /// What it is for; may be empty.
+    #[schema(max_length = 200)]
+    description: String,
+    /// What whoever has it may do.
+    permissions: Vec<&'static str>,
+    /// Whether it came with the server, and stays as it is: `admin` and `user`.
+    built_in: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Role> for RoleBody {
+    fn from(role: Role) -> Self {
+        Self {
+            id: role.id.as_uuid().to_string(),
+            name: role.name.to_string(),
+            description: role.description.as_str().to_owned(),
+            permissions: permissions::names(role.permissions),
+            built_in: role.name.built_in().is_some(),
+            created_at: role.created_at,
+            updated_at: role.updated_at,
+        }
+    }
+}
+
+/// List roles, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/roles", tag = "roles", operation_id = "roles.list",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of roles.", body = [RoleBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<PageParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (page, total) = params.asked().read(vault, List::Roles)?;
+    let listed = roles::list(&ctx, page, total).await?;
+    Ok(page::respond(vault, List::Roles, &uri, listed, RoleBody::from))
+}
+
+/// A new role.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "support", "description": "Sees who is who.", "permissions": ["users:read", "sessions:read"]
+}))]
+struct CreateRoleBody {
+    /// A lower-case letter, then up to 63 of `a-z`, `0-9`, `-`, `_`, `.` and `:`. It stays.
+    #[schema(max_length = 64, pattern = "^[a-z][a-z0-9._:-]{0,63}$")]
+    name: String,
+    /// What it is for.
+    #[schema(max_length = 200)]
+    description: Option<String>,
+    /// What whoever has it may do: no more than the caller may.
+    #[schema(max_items = 64)]
+    permissions: Vec<String>,
+}
+
+/// Add a role.
+#[utoipa::path(
+    post, path = "/api/v1/roles", tag = "roles", operation_id = "roles.create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    request_body = CreateRoleBody,
+    responses(
+        (status = 201, description = "The role was created.", body = RoleBody, headers(
+            ("Location" = String, description = "The address of the role."),
+            ("ETag" = String, description = "The version of the role."),
+        )),
+        BadBody, SignedIn, Grantable, RoleNameFree, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateRoleBody>) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let name = fields.check("name", RoleName::parse(&body.name));
+    let description = Description::parse(body.description.as_deref().unwrap_or_default());
+    let description = fields.check("description", description);
+    let permissions = fields.check("permissions", permissions::read(&body.permissions));
+    let new = (|| Some(NewRole { name: name?, description: description?, permissions: permissions? }))();
+
+    let role = roles::create(&ctx, fields.finish(new)?).await?;
+    let location = format!("/api/v1/roles/{}", role.name);
+    let headers = [(LOCATION, location), (ETAG, etag::of_version(role.version))];
+    Ok((StatusCode::CREATED, headers, Json(RoleBody::from(role))).into_response())
+}
+
+/// Get a role.
+#[utoipa::path(
+    get, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.get",
+    params(("role" = String, Path, description = "The role's name or id.")),
+    responses(
+        (status = 200, description = "The role.", body = RoleBody,
+            headers(("ETag" = String, description = "The version of the role."))),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        SignedIn, Permitted, RoleExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn get(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap) -> Result<Response, Problem> {
+    let role = roles::get(&ctx, &key).await?;
+    Ok(etag::respond(&headers, &etag::of_version(role.version), Json(RoleBody::from(role))))
+}
+
+/// All of a role that can be replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"description": "Sees who is who.", "permissions": ["users:read"]}))]
+struct ReplaceRoleBody {
+    /// The name that the role has; it cannot change.
+    #[schema(max_length = 64)]
+    name: Option<String>,
+    /// What it is for; unsaid, nothing is told.
+    #[schema(max_length = 200)]
+    description: Option<String>,
+    /// What whoever has it may do: no more than the caller may.
+    #[schema(max_items = 64)]
+    permissions: Vec<String>,
+}
+
+/// Replace a role.
+///
+/// Whoever has it may do so much, and no more, from the next request on. The caller must hold what it may do, and what
+/// it could do before.
+#[utoipa::path(
+    put, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.replace",
+    params(
+        ("role" = String, Path, description = "The role's name or id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses the change when the role has another version."),
+    ),
+    request_body = ReplaceRoleBody,
+    responses(
+        (status = 200, description = "The role as it is now.", body = RoleBody,
+            headers(("ETag" = String, description = "The version of the role."))),
+        BadBody, SignedIn, Grantable, RoleExists, RoleOpen, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn replace(
+    Caller(ctx): Caller,
+    RolePath(key): RolePath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<ReplaceRoleBody>,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let name = body.name.and_then(|raw| fields.check("name", RoleName::parse(&raw)));
+    let description = Description::parse(body.description.as_deref().unwrap_or_default());
+    let description = fields.check("description", description);
+    let permissions = fields.check("permissions", permissions::read(&body.permissions));
+    let change = (|| Some(RoleChange { name, description: description?, permissions: permissions? }))();
+    let change = fields.finish(change)?;
+
+    let expected = etag::if_match(&headers)?;
+    let role = roles::update(&ctx, &key, change, expected.as_deref()).await?;
+    Ok(([(ETAG, etag::of_version(role.version))], Json(RoleBody::from(role))).into_response())
+}
+
+/// Delete a role.
+///
+/// Nobody may have it, and it must not be built in.
+#[utoipa::path(
+    delete, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.delete",
+    params(
+        ("role" = String, Path, description = "The role's name or id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses when the role has another version."),
+    ),
+    responses(
+        (status = 204, description = "The role is gone."),
+        BadInput, SignedIn, Permitted, RoleExists, RoleFree, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let expected = etag::if_match(&headers)?;
+    roles::delete(&ctx, &key, expected.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

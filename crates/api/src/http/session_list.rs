@@ -1,0 +1,214 @@
+//! `/api/v1/sessions`: see who is signed in where, and end it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use denizen_domain::Ctx;
+use denizen_domain::access::Subject;
+use denizen_domain::error::{Error, FieldError, RuleBroken};
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::sessions::{self, Session};
+use denizen_domain::time::Timestamp;
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadInput, Permitted, SessionExists, SignedIn, UserExists};
+use super::extract::{Caller, IdPath, Query};
+use super::page::{self, Asked, List};
+use super::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list, end_all)).routes(routes!(end))
+}
+
+/// A session that lives.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50", "user_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+    "label": "Ada's laptop", "address": "192.0.2.7", "user_agent": "Mozilla/5.0",
+    "created_at": "2026-11-22T17:30:18.000001Z", "refreshed_at": "2026-11-22T17:45:18.000001Z",
+    "last_used_at": "2026-11-22T17:50:18.000001Z", "expires_at": "2026-12-06T17:45:18.000001Z", "is_current": true
+}))]
+pub(crate) struct SessionBody {
+    /// Names the session; the claim `sid`.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Whose it is.
+    #[schema(format = Uuid)]
+    user_id: String,
+    /// What the device was called at sign-in.
+    #[schema(max_length = 200)]
+    label: Option<String>,
+    /// The address it was opened from.
+    address: Option<String>,
+    /// The `User-Agent` it was opened with, cut to 256 characters.
+    #[schema(max_length = 256)]
+    user_agent: Option<String>,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    refreshed_at: Timestamp,
+    /// When it was last used, to about a minute.
+    #[schema(value_type = String, format = DateTime)]
+    last_used_at: Timestamp,
+    /// When it ends unless it is refreshed before; a refresh moves it, up to `sessions.absolute_ttl_s`.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    is_current: bool,
+}
+
+impl SessionBody {
+    pub(crate) fn of(session: Session, current: Option<SessionId>) -> Self {
+        Self {
+            id: session.id.to_string(),
+            user_id: session.user_id.to_string(),
+            label: session.label.map(|label| label.to_string()),
+            address: session.origin.address.map(|address| address.to_string()),
+            user_agent: session.origin.user_agent,
+            created_at: session.created_at,
+            refreshed_at: session.refreshed_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.idle_expires_at.min(session.expires_at),
+            is_current: current == Some(session.id),
+        }
+    }
+}
+
+/// Which sessions to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// How many at most: 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
+    limit: Option<String>,
+    /// How many to skip. Its cost grows; the cursor's does not.
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
+    offset: Option<String>,
+    /// The cursor from the `Link` header.
+    after: Option<String>,
+    /// `true` adds `X-Total-Count`.
+    #[param(value_type = Option<bool>)]
+    count: Option<String>,
+    /// Whose; unsaid, one's own.
+    #[param(format = Uuid)]
+    user_id: Option<String>,
+}
+
+impl ListParams {
+    fn asked(&self) -> Asked<'_> {
+        let Self { limit, offset, after, count, .. } = self;
+        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
+    }
+}
+
+/// List live sessions, newest first.
+///
+/// One's own; those of somebody else for holders of `sessions:read`.
+#[utoipa::path(
+    get, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.list",
+    params(ListParams),
+    responses(
+        (status = 200, description = "A page of sessions.", body = [SessionBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<ListParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (page, total) = params.asked().read(vault, List::Sessions)?;
+    let user = whose(&ctx, params.user_id.as_deref())?;
+    let current = ctx.signed_in().ok().map(|(_, session)| session);
+    let listed = sessions::list(&ctx, user, page, total).await?;
+    Ok(page::respond(vault, List::Sessions, &uri, listed, |session| SessionBody::of(session, current)))
+}
+
+/// The user that is meant: the caller, when none is named.
+fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Problem> {
+    if let Some(raw) = named {
+        let broken = || RuleBroken { code: "invalid_id", message: "must be a UUID".to_owned() };
+        return Ok(UserId::parse(raw).ok_or_else(|| broken().at("user_id"))?);
+    }
+    match ctx.principal()?.subject {
+        Subject::User(id) => Ok(id),
+        // A program has no sessions.
+        Subject::ServiceAccount(_) => Err(Error::Forbidden.into()),
+    }
+}
+
+/// End a session.
+///
+/// One's own, or anybody's for holders of `sessions:write`. Its tokens stop working at once. Doing it twice is no
+/// error.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "sessions.end",
+    params(("id" = String, Path, format = Uuid, description = "The session's id.")),
+    responses(
+        (status = 204, description = "The session is over."),
+        BadInput, SignedIn, Permitted, SessionExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn end(Caller(ctx): Caller, IdPath(id): IdPath<SessionId>) -> Result<StatusCode, Problem> {
+    sessions::end(&ctx, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which sessions to end.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EndParams {
+    /// Whose; unsaid, one's own.
+    #[param(format = Uuid)]
+    user_id: Option<String>,
+    /// `current` keeps the one that asks.
+    #[param(pattern = "^current$")]
+    except: Option<String>,
+}
+
+/// How many sessions ended.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"ended": 3}))]
+pub(crate) struct EndedBody {
+    /// How many were alive until now.
+    pub(crate) ended: u64,
+}
+
+/// End all sessions of a user.
+///
+/// One's own, or anybody's for holders of `sessions:write`; with `except=current` all but the one that asks.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.end_all",
+    params(EndParams),
+    responses(
+        (status = 200, description = "The sessions are over.", body = EndedBody),
+        BadInput, SignedIn, Permitted, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn end_all(Caller(ctx): Caller, Query(params): Query<EndParams>) -> Result<Json<EndedBody>, Problem> {
+    let user = whose(&ctx, params.user_id.as_deref())?;
+    let keep = match params.except.as_deref() {
+        None => None,
+        Some("current") => Some(ctx.signed_in()?.1),
+        Some(_) => return Err(FieldError::new("except", "invalid_value", "must be current").into()),
+    };
+    let ended = sessions::end_of_user(&ctx, user, keep).await?;
+    Ok(Json(EndedBody { ended }))
+}

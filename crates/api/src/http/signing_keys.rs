@@ -1,0 +1,139 @@
+//! `/api/v1/signing-keys`.
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use denizen_domain::error::FieldError;
+use denizen_domain::keys::{self, KeyInfo, Takeover};
+use denizen_domain::time::Timestamp;
+use http::StatusCode;
+use http::request::Parts;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadBody, KeysAreStored, Permitted, SignedIn, SigningKeyExists};
+use super::extract::{Caller, JsonBody, path_param};
+use super::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list, rotate)).routes(routes!(withdraw))
+}
+
+/// The `{kid}` of a path.
+struct KidPath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for KidPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(path_param(parts, state, "kid").await.unwrap_or_default()))
+    }
+}
+
+/// A key that signs access tokens, without its private half.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "algorithm": "ES256", "state": "current",
+    "created_at": "2026-11-22T17:30:18.000001Z", "activates_at": "2026-11-22T17:30:18.000001Z", "withdrawn_at": null
+}))]
+pub(crate) struct SigningKeyBody {
+    /// The `kid` (RFC 7517 §4.5).
+    id: String,
+    /// The `alg`: `ES256`, `EdDSA` or `RS256`.
+    algorithm: &'static str,
+    /// `next`: published, and does not sign yet; `current`: signs; `previous`: what it signed still verifies;
+    /// `retired`: nothing it signed can be alive; `withdrawn`: nothing it signed is good.
+    state: &'static str,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// From when it signs.
+    #[schema(value_type = String, format = DateTime)]
+    activates_at: Timestamp,
+    /// When it was withdrawn.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    withdrawn_at: Option<Timestamp>,
+}
+
+impl From<KeyInfo> for SigningKeyBody {
+    fn from(key: KeyInfo) -> Self {
+        Self {
+            id: key.id,
+            algorithm: key.algorithm.as_str(),
+            state: key.state.as_str(),
+            created_at: key.created_at,
+            activates_at: key.activates_at,
+            withdrawn_at: key.withdrawn_at,
+        }
+    }
+}
+
+/// List the signing keys, newest first.
+///
+/// All of them: there are few.
+#[utoipa::path(
+    get, path = "/api/v1/signing-keys", tag = "signing-keys", operation_id = "signing_keys.list",
+    responses((status = 200, description = "Every key.", body = [SigningKeyBody]), SignedIn, Permitted, Always),
+    security(("bearer" = [])),
+)]
+async fn list(Caller(ctx): Caller) -> Result<Json<Vec<SigningKeyBody>>, Problem> {
+    let keys = keys::list(&ctx).await?;
+    Ok(Json(keys.into_iter().map(SigningKeyBody::from).collect()))
+}
+
+/// When a new key takes over.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"takeover": "announced"}))]
+struct RotateBody {
+    /// `announced`: when every cache has seen it; `immediate`: at once, and verifiers that keep the old keys may refuse
+    /// tokens until they fetch the new ones. Unsaid, `announced`.
+    #[schema(pattern = "^(announced|immediate)$")]
+    takeover: Option<String>,
+}
+
+/// Rotate the signing key.
+///
+/// Makes the next key. What the present one signed stays good.
+#[utoipa::path(
+    post, path = "/api/v1/signing-keys", tag = "signing-keys", operation_id = "signing_keys.rotate",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The new key.", body = SigningKeyBody),
+        BadBody, SignedIn, Permitted, KeysAreStored, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn rotate(Caller(ctx): Caller, JsonBody(body): JsonBody<RotateBody>) -> Result<Response, Problem> {
+    let takeover = match body.takeover.as_deref() {
+        None | Some("announced") => Takeover::Announced,
+        Some("immediate") => Takeover::Immediate,
+        Some(_) => {
+            return Err(FieldError::new("takeover", "invalid_value", "must be announced or immediate").into());
+        }
+    };
+    let key = keys::rotate(&ctx, takeover).await?;
+    Ok((StatusCode::CREATED, Json(SigningKeyBody::from(key))).into_response())
+}
+
+/// Withdraw a signing key.
+///
+/// For a key that may be in wrong hands: nothing it signed is good from now on. When it was the one that signs, another
+/// takes over at once. Doing it twice is no error.
+#[utoipa::path(
+    delete, path = "/api/v1/signing-keys/{kid}", tag = "signing-keys", operation_id = "signing_keys.withdraw",
+    params(("kid" = String, Path, description = "The key's id.")),
+    responses(
+        (status = 204, description = "The key is withdrawn."),
+        SignedIn, Permitted, SigningKeyExists, KeysAreStored, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn withdraw(Caller(ctx): Caller, KidPath(kid): KidPath) -> Result<StatusCode, Problem> {
+    keys::withdraw(&ctx, &kid).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,117 @@
+//! `GET /api/v1/users`.
+
+use axum::extract::State;
+use axum::response::Response;
+use denizen_domain::error::FieldError;
+use denizen_domain::page::{Page, Total};
+use denizen_domain::ports::Vault;
+use denizen_domain::roles::RoleName;
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{self, EmailAddress, Status, UserFilter};
+use http::Uri;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadInput, Permitted, SignedIn};
+use super::body::UserBody;
+use super::extract::{Caller, Fields, Query};
+use super::page::{self, Asked, List};
+use super::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Which users to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// How many at most: 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
+    limit: Option<String>,
+    /// How many to skip. Its cost grows; the cursor's does not.
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
+    offset: Option<String>,
+    /// The cursor from the `Link` header.
+    after: Option<String>,
+    /// `true` adds `X-Total-Count`.
+    #[param(value_type = Option<bool>)]
+    count: Option<String>,
+    /// Only the user with this address.
+    email: Option<String>,
+    /// Only users whose email address or name begins with this, in any case.
+    #[param(max_length = 200)]
+    q: Option<String>,
+    /// Only users with this role.
+    role: Option<String>,
+    /// Only users with this status: `active`, `disabled` or `invited`.
+    status: Option<String>,
+    /// Only users created after this moment (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_after: Option<String>,
+}
+
+impl ListParams {
+    fn asked(&self) -> Asked<'_> {
+        let Self { limit, offset, after, count, .. } = self;
+        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
+    }
+
+    /// Everything at fault is told together.
+    fn read(&self, vault: &dyn Vault) -> Result<(UserFilter, Page, Total), Problem> {
+        let mut fields = Fields::default();
+        let invalid = |field: &str, expected: &str| FieldError::new(field, "invalid_value", expected);
+        let email = self.email.as_deref().map(|raw| fields.check("email", EmailAddress::parse(raw)));
+        let role = self.role.as_deref().map(|raw| fields.check("role", RoleName::reference(raw)));
+        let status = self.status.as_deref().map(|raw| {
+            let status = Status::parse(raw);
+            status.ok_or_else(|| fields.refuse(invalid("status", "must be active, disabled or invited"))).ok()
+        });
+        let created_after = self.created_after.as_deref().map(|raw| {
+            let moment = Timestamp::parse(raw);
+            moment.ok_or_else(|| fields.refuse(invalid("created_after", "must be an RFC 3339 moment"))).ok()
+        });
+        let prefix = self.q.as_deref().filter(|q| !q.is_empty());
+        if prefix.is_some_and(|q| q.chars().count() > 200 || q.contains('\0')) {
+            fields.refuse(invalid("q", "must be at most 200 characters without NUL"));
+        }
+        let filter = UserFilter {
+            email: email.flatten(),
+            prefix: prefix.map(users::search_key),
+            role: role.flatten(),
+            status: status.flatten(),
+            created_after: created_after.flatten(),
+        };
+        let asked = self.asked().read(vault, List::Users).map_err(|field| fields.refuse(field)).ok();
+        Ok(fields.finish(asked.map(|(page, total)| (filter, page, total)))?)
+    }
+}
+
+/// List users, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/users", tag = "users", operation_id = "users.list",
+    params(ListParams),
+    responses(
+        (status = 200, description = "A page of users.", body = [UserBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<ListParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (filter, page, total) = params.read(vault)?;
+    let listed = users::list(&ctx, &filter, page, total).await?;
+    Ok(page::respond(vault, List::Users, &uri, listed, UserBody::from))
+}

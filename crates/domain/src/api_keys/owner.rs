@@ -1,0 +1,39 @@
+//! Who may do what with the keys of an owner.
+
+use crate::access::{Permission, Subject};
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result};
+
+/// Refuses whoever may not see the owner's keys. To them the key does not exist.
+pub(super) fn require_sight(ctx: &Ctx, owner: Subject) -> Result<()> {
+    let allowed = match owner {
+        Subject::User(user) => ctx.require_self_or(user, Permission::ApiKeysRead),
+        Subject::ServiceAccount(_) => ctx.require(Permission::ServiceAccountsRead),
+    };
+    allowed.map_err(hidden)
+}
+
+/// Refuses whoever may not delete the owner's keys.
+pub(super) fn require_removal(ctx: &Ctx, owner: Subject) -> Result<()> {
+    let allowed = match owner {
+        Subject::User(user) => ctx.require_self_or(user, Permission::ApiKeysWrite),
+        Subject::ServiceAccount(_) => ctx.require(Permission::ServiceAccountsWrite),
+    };
+    allowed.map_err(hidden)
+}
+
+/// Refuses whoever may not get to see a new secret of the owner's keys: a user's own are for the user alone.
+pub(super) fn require_issue(ctx: &Ctx, owner: Subject) -> Result<()> {
+    match owner {
+        Subject::ServiceAccount(_) => ctx.require(Permission::ServiceAccountsWrite).map_err(hidden),
+        Subject::User(user) if ctx.signed_in().is_ok_and(|(caller, _)| caller == user) => Ok(()),
+        Subject::User(_) => Err(Error::NotFound(Resource::ApiKey)),
+    }
+}
+
+fn hidden(error: Error) -> Error {
+    match error {
+        Error::Forbidden | Error::NotFound(_) => Error::NotFound(Resource::ApiKey),
+        other => other,
+    }
+}

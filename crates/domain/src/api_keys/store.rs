@@ -1,0 +1,57 @@
+//! What API keys need of a store.
+
+use async_trait::async_trait;
+
+use super::{ApiKey, ApiKeyState, KeyFilter, SecretHash};
+use crate::id::ApiKeyId;
+use crate::page::Page;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// The step of a key from one secret to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// Which key.
+    pub id: ApiKeyId,
+    /// The version it must have.
+    pub from_version: i64,
+    /// The digest of the new secret.
+    pub secret_hash: SecretHash,
+    /// Until when the secret of now still works.
+    pub previous_until: Timestamp,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Reading API keys.
+#[async_trait]
+pub trait ApiKeyReads {
+    /// What a request needs to know of a key: on the path of every request that sends one.
+    async fn api_key_state(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyState>, StoreError>;
+
+    /// The key with this id.
+    async fn find_api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
+
+    /// The keys of one page, newest first.
+    async fn list_api_keys(&mut self, filter: KeyFilter, page: Page) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// How many keys pass the filter.
+    async fn count_api_keys(&mut self, filter: KeyFilter) -> Result<u64, StoreError>;
+}
+
+/// Writing API keys.
+#[async_trait]
+pub trait ApiKeyWrites {
+    /// Adds a key. Its owner must exist.
+    async fn insert_api_key(&mut self, key: &ApiKey, secret_hash: &SecretHash) -> Result<(), StoreError>;
+
+    /// Replaces the secret, by one conditional statement, and counts the version up; `false`, and nothing done,
+    /// when the key has another version or does not exist. The secret of now becomes the previous one.
+    async fn rotate_api_key(&mut self, rotation: &KeyRotation) -> Result<bool, StoreError>;
+
+    /// Removes a key; `false` when there is none.
+    async fn delete_api_key(&mut self, id: ApiKeyId) -> Result<bool, StoreError>;
+
+    /// Notes when keys were last used; an older moment than the one that is kept changes nothing.
+    async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,59 @@
+//! Keep the keys in order: the first one, the next one in time, and none longer than needed.
+
+use super::rotate::add;
+use super::{Algorithm, KeyState, Schedule};
+use crate::ctx::Services;
+use crate::error::Result;
+
+/// Signs and verifies with the keys as the store has them now. Every node does this every few seconds: that is how it
+/// learns of what another one, or the command line, did.
+pub async fn follow(services: &Services) -> Result<()> {
+    let schedule = read(services).await?;
+    services.signing_keys.adopt(&schedule.for_ring())?;
+    Ok(())
+}
+
+/// Makes the first key where there is none, and the next one when it is due or another algorithm is configured; removes
+/// what no token needs any more. Then [follows](follow).
+pub async fn keep(services: &Services) -> Result<()> {
+    if services.policy.token_algorithm == Algorithm::Hs256 {
+        return Ok(());
+    }
+    let mut schedule = read(services).await?;
+    if let Some(activates_at) = due_at(services, &schedule) {
+        // When it is refused another node was faster, and its key will do.
+        add(services, &schedule, activates_at).await?;
+        schedule = read(services).await?;
+    }
+    let retired = schedule.entries().iter().filter(|(_, state)| *state == KeyState::Retired);
+    let retired: Vec<&str> = retired.map(|(key, _)| key.id.as_str()).collect();
+    if !retired.is_empty() {
+        let mut tx = services.store.write().await?;
+        for id in retired {
+            tx.delete_signing_key(id).await?;
+        }
+        tx.commit().await?;
+    }
+    services.signing_keys.adopt(&schedule.for_ring())?;
+    Ok(())
+}
+
+/// When the next key is to take over, if it is time to make it.
+fn due_at(services: &Services, schedule: &Schedule) -> Option<crate::time::Timestamp> {
+    let policy = &services.policy;
+    let now = services.clock.now();
+    let Some(newest) = schedule.newest() else { return Some(now) };
+    if schedule.current().is_none() {
+        return Some(now);
+    }
+    let announced = now.plus_seconds(policy.key_lead_s);
+    let is_other = newest.algorithm != policy.token_algorithm;
+    let ends_at = newest.activates_at.plus_seconds(policy.key_rotation_s);
+    let is_due = policy.key_rotation_s > 0 && ends_at <= announced;
+    (is_other || is_due).then_some(announced)
+}
+
+async fn read(services: &Services) -> Result<Schedule> {
+    let keys = services.store.read().await?.signing_keys().await?;
+    Ok(Schedule::new(keys, &services.policy, services.clock.now()))
+}

@@ -1,0 +1,40 @@
+//! Create a role.
+
+use super::{Description, Role, RoleName};
+use crate::access::{Permission, Permissions};
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Result};
+use crate::id::RoleId;
+
+/// What a new role is made of.
+#[derive(Debug)]
+pub struct NewRole {
+    /// What to call it.
+    pub name: RoleName,
+    /// What it is for.
+    pub description: Description,
+    /// What whoever has it may do; no more than the caller may.
+    pub permissions: Permissions,
+}
+
+/// Creates a role.
+pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
+    ctx.require(Permission::RolesWrite)?;
+    ctx.require_held(new.permissions)?;
+    let now = ctx.now();
+    let role = Role {
+        id: RoleId::from_uuid(ctx.new_id()),
+        name: new.name,
+        description: new.description,
+        permissions: new.permissions,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let mut tx = ctx.store().write().await?;
+    if !tx.insert_role(&role).await? {
+        return Err(Error::Conflict(Conflict::RoleNameTaken));
+    }
+    tx.commit().await?;
+    Ok(role)
+}

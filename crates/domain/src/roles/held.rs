@@ -1,0 +1,46 @@
+//! Roles in the hands of others: what one may do, whether it exists, and who may give it.
+
+use super::{RoleKey, RoleName};
+use crate::access::Permissions;
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError, Result};
+use crate::store::{ReadTx, StoreError, WriteTx};
+
+/// What a role may do; nothing when there is no such role.
+pub(crate) async fn permissions_of(tx: &mut dyn ReadTx, name: &RoleName) -> Result<Permissions, StoreError> {
+    Ok(find(tx, name).await?.unwrap_or_default())
+}
+
+/// Refuses the name of a role that does not exist.
+pub(crate) async fn require_known(ctx: &Ctx, name: &RoleName) -> Result<()> {
+    if name.built_in().is_none() {
+        find(&mut *ctx.store().read().await?, name).await?.ok_or_else(unknown)?;
+    }
+    Ok(())
+}
+
+/// Refuses a role that does not exist, or may do more than the caller; else it exists until the transaction ends.
+pub(crate) async fn require_grantable(ctx: &Ctx, tx: &mut dyn WriteTx, name: &RoleName) -> Result<()> {
+    let permissions = match name.built_in() {
+        Some(permissions) => permissions,
+        None => tx.share_role(name).await?.ok_or_else(unknown)?.permissions,
+    };
+    ctx.require_held(permissions)
+}
+
+/// Refuses a caller over whom somebody with this role stands: who may do more is not theirs to change.
+pub(crate) async fn require_outranked(ctx: &Ctx, tx: &mut dyn ReadTx, name: &RoleName) -> Result<()> {
+    let theirs = permissions_of(tx, name).await?;
+    if ctx.permissions().contains_all(theirs) { Ok(()) } else { Err(Error::Forbidden) }
+}
+
+async fn find(tx: &mut dyn ReadTx, name: &RoleName) -> Result<Option<Permissions>, StoreError> {
+    if let Some(permissions) = name.built_in() {
+        return Ok(Some(permissions));
+    }
+    Ok(tx.find_role(&RoleKey::Name(name.clone())).await?.map(|role| role.permissions))
+}
+
+fn unknown() -> Error {
+    FieldError::new("role", "unknown_role", "must be the name of a role").into()
+}

@@ -1,0 +1,47 @@
+//! Change a role.
+
+use super::{Description, Role, RoleKey, RoleName};
+use crate::access::{Permission, Permissions};
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, FieldError, Resource, Result};
+
+/// What a role is from now on.
+#[derive(Debug)]
+pub struct RoleChange {
+    /// What it is called already: its name stays.
+    pub name: Option<RoleName>,
+    /// What it is for.
+    pub description: Description,
+    /// What whoever has it may do; no more than the caller may.
+    pub permissions: Permissions,
+}
+
+/// Changes a role. Whoever has it may do so much at once.
+///
+/// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
+pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Option<&[i64]>) -> Result<Role> {
+    ctx.require(Permission::RolesWrite)?;
+    let mut tx = ctx.store().write().await?;
+    let before = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
+    if before.name.built_in().is_some() {
+        return Err(Error::Conflict(Conflict::RoleBuiltIn));
+    }
+    if expected.is_some_and(|versions| !versions.contains(&before.version)) {
+        return Err(Error::Stale);
+    }
+    if change.name.is_some_and(|name| name != before.name) {
+        return Err(FieldError::new("name", "immutable", "must be the name that the role has").into());
+    }
+    // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
+    ctx.require_held(change.permissions)?;
+    ctx.require_held(before.permissions)?;
+    let mut role = Role { description: change.description, permissions: change.permissions, ..before.clone() };
+    if role == before {
+        return Ok(before);
+    }
+    role.version += 1;
+    role.updated_at = ctx.now();
+    tx.update_role(&role).await?;
+    tx.commit().await?;
+    Ok(role)
+}

@@ -1,0 +1,41 @@
+//! Create a service account.
+
+use super::ServiceAccount;
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::ServiceAccountId;
+use crate::roles::{Description, RoleName, require_grantable};
+use crate::users::{DisplayName, Status};
+
+/// What a new service account is made of.
+#[derive(Debug)]
+pub struct NewServiceAccount {
+    /// What to call it.
+    pub name: DisplayName,
+    /// What it is for.
+    pub description: Description,
+    /// Its role; may do no more than the caller may.
+    pub role: RoleName,
+}
+
+/// Creates a service account. It can do nothing until it has an API key.
+pub async fn create(ctx: &Ctx, new: NewServiceAccount) -> Result<ServiceAccount> {
+    ctx.require(Permission::ServiceAccountsWrite)?;
+    let now = ctx.now();
+    let account = ServiceAccount {
+        id: ServiceAccountId::from_uuid(ctx.new_id()),
+        name: new.name,
+        description: new.description,
+        role: new.role,
+        status: Status::Active,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let mut tx = ctx.store().write().await?;
+    require_grantable(ctx, &mut *tx, &account.role).await?;
+    tx.insert_service_account(&account).await?;
+    tx.commit().await?;
+    Ok(account)
+}

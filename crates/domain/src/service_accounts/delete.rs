@@ -1,0 +1,23 @@
+//! Delete a service account.
+
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result};
+use crate::id::ServiceAccountId;
+use crate::roles::require_outranked;
+
+/// Deletes a service account for good, and its keys with it.
+///
+/// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
+pub async fn delete(ctx: &Ctx, id: ServiceAccountId, expected: Option<&[i64]>) -> Result<()> {
+    ctx.require(Permission::ServiceAccountsWrite)?;
+    let mut tx = ctx.store().write().await?;
+    let account = tx.lock_service_account(id).await?.ok_or(Error::NotFound(Resource::ServiceAccount))?;
+    if expected.is_some_and(|versions| !versions.contains(&account.version)) {
+        return Err(Error::Stale);
+    }
+    require_outranked(ctx, &mut *tx, &account.role).await?;
+    tx.delete_service_account(id).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! List service accounts.
+
+use super::ServiceAccount;
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::page::{Listed, Page, Total};
+
+/// A page of the service accounts, newest first.
+pub async fn list(ctx: &Ctx, page: Page, total: Total) -> Result<Listed<ServiceAccount>> {
+    ctx.require(Permission::ServiceAccountsRead)?;
+    let mut tx = ctx.store().read().await?;
+    let items = tx.list_service_accounts(page.probe()).await?;
+    let total = match total {
+        Total::Skip => None,
+        Total::Count => Some(tx.count_service_accounts().await?),
+    };
+    Ok(Listed::of(items, page, total, ServiceAccount::position))
+}

@@ -1,0 +1,64 @@
+//! Change a service account.
+
+use super::ServiceAccount;
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result};
+use crate::id::ServiceAccountId;
+use crate::roles::{Description, RoleName, require_grantable, require_outranked};
+use crate::users::{DisplayName, Status};
+
+/// What to change; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct ServiceAccountChange {
+    /// A new name.
+    pub name: Option<DisplayName>,
+    /// Another description.
+    pub description: Option<Description>,
+    /// Another role; may do no more than the caller may.
+    pub role: Option<RoleName>,
+    /// Active or disabled.
+    pub status: Option<Status>,
+}
+
+/// Changes a service account. Its keys and tokens feel it at once.
+///
+/// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
+pub async fn update(
+    ctx: &Ctx,
+    id: ServiceAccountId,
+    change: ServiceAccountChange,
+    expected: Option<&[i64]>,
+) -> Result<ServiceAccount> {
+    ctx.require(Permission::ServiceAccountsWrite)?;
+    let mut tx = ctx.store().write().await?;
+    let before = tx.lock_service_account(id).await?.ok_or(Error::NotFound(Resource::ServiceAccount))?;
+    if expected.is_some_and(|versions| !versions.contains(&before.version)) {
+        return Err(Error::Stale);
+    }
+    require_outranked(ctx, &mut *tx, &before.role).await?;
+    let mut account = before.clone();
+    if let Some(name) = change.name {
+        account.name = name;
+    }
+    if let Some(description) = change.description {
+        account.description = description;
+    }
+    if let Some(role) = change.role {
+        account.role = role;
+    }
+    if let Some(status) = change.status {
+        account.status = status;
+    }
+    if account == before {
+        return Ok(before);
+    }
+    if account.role != before.role {
+        require_grantable(ctx, &mut *tx, &account.role).await?;
+    }
+    account.version += 1;
+    account.updated_at = ctx.now();
+    tx.update_service_account(&account).await?;
+    tx.commit().await?;
+    Ok(account)
+}

@@ -1,0 +1,150 @@
+//! What a token stands for at this moment (RFC 7662).
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::authenticate::principal_of;
+use crate::access::{Credential, Permission, Permissions, Principal, Subject};
+use crate::api_keys::authenticate::live_state;
+use crate::api_keys::{self, secret};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::id::{ServiceAccountId, UserId};
+use crate::roles::RoleName;
+use crate::sessions::refresh;
+use crate::time::Timestamp;
+use crate::users::EmailAddress;
+
+/// What a live token stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    /// What kind of token it is.
+    pub kind: TokenKind,
+    /// Whom it is for.
+    pub subject: Subject,
+    /// The credential behind it.
+    pub credential: Credential,
+    /// The subject's address, when it is a user.
+    pub email: Option<EmailAddress>,
+    /// The subject's role now.
+    pub role: RoleName,
+    /// What it may do now.
+    pub scope: Permissions,
+    /// From when it is, if it says so.
+    pub issued_at: Option<Timestamp>,
+    /// Until when it is good at most.
+    pub expires_at: Option<Timestamp>,
+    /// The claim `jti` of an access token, decoded.
+    pub token_id: Option<[u8; 16]>,
+}
+
+/// The kinds of tokens there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A signed access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+    /// An API key.
+    ApiKey,
+}
+
+/// Refuses whoever may not introspect: service accounts may, and those who hold the permission.
+pub fn require_introspection(ctx: &Ctx) -> Result<()> {
+    match ctx.principal() {
+        Ok(Principal { subject: Subject::ServiceAccount(_), .. }) => Ok(()),
+        _ => ctx.require(Permission::TokensIntrospect),
+    }
+}
+
+/// What a token of any kind stands for; `None` when it is not good, for whatever reason.
+///
+/// The caller has been [admitted](require_introspection), or is a client that proved who it is.
+pub async fn introspect(ctx: &Ctx, token: &SecretString) -> Result<Option<Introspection>> {
+    let text = token.expose_secret();
+    if text.starts_with(api_keys::PREFIX) {
+        api_key(ctx, text).await
+    } else if text.starts_with(refresh::PREFIX) {
+        refresh_token(ctx, token).await
+    } else {
+        access_token(ctx, text).await
+    }
+}
+
+async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
+    let Some(token) = ctx.services().tokens.verify(text, ctx.now()) else { return Ok(None) };
+    let Some(principal) = principal_of(ctx.services(), &token).await? else { return Ok(None) };
+    Ok(Some(Introspection {
+        kind: TokenKind::Access,
+        subject: principal.subject,
+        credential: principal.credential,
+        email: email_of(ctx, principal.subject).await?,
+        role: principal.role,
+        scope: principal.permissions,
+        issued_at: Some(token.issued_at),
+        expires_at: Some(token.expires_at),
+        token_id: Some(token.token_id),
+    }))
+}
+
+async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introspection>> {
+    let Some((session, generation)) = refresh::open(ctx.services().vault.as_ref(), token) else { return Ok(None) };
+    let state = ctx.store().read().await?.session_state(session).await?;
+    // Only the newest one is told to be good: one before it may get an answer again, but should not be kept.
+    let live = state.filter(|state| state.generation == generation && state.is_live(ctx.now()));
+    let Some(state) = live else { return Ok(None) };
+    let subject = Subject::User(state.user_id);
+    Ok(Some(Introspection {
+        kind: TokenKind::Refresh,
+        subject,
+        credential: Credential::Session(session),
+        email: email_of(ctx, subject).await?,
+        role: state.role,
+        scope: state.permissions,
+        issued_at: Some(state.refreshed_at),
+        expires_at: Some(state.idle_expires_at.min(state.expires_at)),
+        token_id: None,
+    }))
+}
+
+async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
+    let Some((id, mac)) = secret::read(text, ctx.services().vault.as_ref()) else { return Ok(None) };
+    let Some(state) = live_state(ctx.services(), id, &mac).await? else { return Ok(None) };
+    Ok(Some(Introspection {
+        kind: TokenKind::ApiKey,
+        subject: state.owner,
+        credential: Credential::ApiKey(id),
+        email: email_of(ctx, state.owner).await?,
+        scope: state.effective(),
+        role: state.role,
+        issued_at: None,
+        expires_at: state.expires_at,
+        token_id: None,
+    }))
+}
+
+async fn email_of(ctx: &Ctx, subject: Subject) -> Result<Option<EmailAddress>, Error> {
+    match subject {
+        Subject::User(id) => Ok(ctx.store().read().await?.find_user(id).await?.map(|user| user.email)),
+        Subject::ServiceAccount(_) => Ok(None),
+    }
+}
+
+impl Introspection {
+    /// The user it is for.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match self.subject {
+            Subject::User(id) => Some(id),
+            Subject::ServiceAccount(_) => None,
+        }
+    }
+
+    /// The service account it is for.
+    #[must_use]
+    pub fn service_account(&self) -> Option<ServiceAccountId> {
+        match self.subject {
+            Subject::User(_) => None,
+            Subject::ServiceAccount(id) => Some(id),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+-- $1: user; $2: now.
+SELECT count(*) AS "count!"
+FROM sessions
+WHERE user_id = $1
+    AND ended_at IS NULL
+    AND idle_expires_at > $2
+    AND expires_at > $2

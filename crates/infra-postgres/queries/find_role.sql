@@ -1,0 +1,10 @@
+SELECT
+    id,
+    name,
+    description,
+    permissions,
+    created_at,
+    updated_at,
+    version
+FROM roles
+WHERE id = $1

@@ -1,0 +1,16 @@
+-- $1, $2: the place before which the page begins; $3: limit; $4: offset.
+SELECT
+    id,
+    user_id,
+    service_account_id,
+    name,
+    scopes,
+    expires_at,
+    created_at,
+    rotated_at,
+    last_used_at,
+    version
+FROM api_keys
+WHERE (created_at, id) < ($1, $2)
+ORDER BY created_at DESC, id DESC
+LIMIT $3 OFFSET $4

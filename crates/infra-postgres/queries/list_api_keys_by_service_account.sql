@@ -1,0 +1,17 @@
+-- $1, $2: the place before which the page begins; $3: limit; $4: offset; $5: service account.
+SELECT
+    id,
+    user_id,
+    service_account_id,
+    name,
+    scopes,
+    expires_at,
+    created_at,
+    rotated_at,
+    last_used_at,
+    version
+FROM api_keys
+WHERE service_account_id = $5
+    AND (created_at, id) < ($1, $2)
+ORDER BY created_at DESC, id DESC
+LIMIT $3 OFFSET $4

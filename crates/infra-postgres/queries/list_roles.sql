@@ -1,0 +1,13 @@
+-- $1, $2: the place before which the page begins; $3: limit; $4: offset.
+SELECT
+    id,
+    name,
+    description,
+    permissions,
+    created_at,
+    updated_at,
+    version
+FROM roles
+WHERE (created_at, id) < ($1, $2)
+ORDER BY created_at DESC, id DESC
+LIMIT $3 OFFSET $4

@@ -1,0 +1,11 @@
+SELECT
+    id,
+    name,
+    description,
+    permissions,
+    created_at,
+    updated_at,
+    version
+FROM roles
+WHERE id = $1
+FOR UPDATE

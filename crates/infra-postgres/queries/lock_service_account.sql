@@ -1,0 +1,12 @@
+SELECT
+    id,
+    name,
+    description,
+    role,
+    status,
+    created_at,
+    updated_at,
+    version
+FROM service_accounts
+WHERE id = $1
+FOR UPDATE

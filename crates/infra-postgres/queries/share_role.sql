@@ -1,0 +1,11 @@
+SELECT
+    id,
+    name,
+    description,
+    permissions,
+    created_at,
+    updated_at,
+    version
+FROM roles
+WHERE name = $1
+FOR SHARE

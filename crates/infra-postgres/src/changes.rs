@@ -1,0 +1,94 @@
+//! What was changed of what is remembered, and how other nodes are told.
+
+use uuid::Uuid;
+
+/// The channel on which nodes tell each other. Channels belong to one database.
+pub(crate) const CHANNEL: &str = "denizen_changes";
+/// How many changes are told one by one; more are told as [`Changes::Everything`].
+const NAMED_MAX: usize = 100;
+/// What PostgreSQL takes as the text of one notification, in bytes.
+const PAYLOAD_BYTES_MAX: usize = 7_999;
+/// How everything is told.
+const EVERYTHING: &str = "*";
+
+/// What was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// Sessions, API keys, users and service accounts, and with the latter two what belongs to them. An id is given
+    /// to one thing only, so that it need not be said of which kind it is.
+    Of(Vec<Uuid>),
+    /// More than can be named, or something that concerns many: a role.
+    Everything,
+}
+
+impl Changes {
+    /// Nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self::Of(Vec::new())
+    }
+
+    /// Adds one.
+    pub(crate) fn add(&mut self, id: Uuid) {
+        match self {
+            Self::Of(ids) if ids.contains(&id) => {}
+            Self::Of(ids) if ids.len() < NAMED_MAX => ids.push(id),
+            Self::Of(_) | Self::Everything => *self = Self::Everything,
+        }
+    }
+
+    /// As one text; nothing when there is nothing to tell.
+    pub(crate) fn payload(&self) -> Option<String> {
+        const { assert!(NAMED_MAX * (uuid::fmt::Simple::LENGTH + 1) <= PAYLOAD_BYTES_MAX) };
+        match self {
+            Self::Of(ids) if ids.is_empty() => None,
+            Self::Of(ids) => Some(ids.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(" ")),
+            Self::Everything => Some(EVERYTHING.to_owned()),
+        }
+    }
+
+    /// Reads what a node told. What this release cannot read may be anything.
+    pub(crate) fn parse(payload: &str) -> Self {
+        let ids: Result<Vec<Uuid>, _> = payload.split(' ').map(Uuid::try_parse).collect();
+        ids.map_or(Self::Everything, Self::Of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{Changes, NAMED_MAX};
+
+    fn changes(count: usize) -> Changes {
+        let mut changes = Changes::new();
+        for n in 0..count {
+            changes.add(Uuid::from_u128(n as u128));
+        }
+        changes
+    }
+
+    #[test]
+    fn what_is_told_is_what_is_heard() {
+        assert_eq!(changes(0).payload(), None);
+        for count in [1, 2, NAMED_MAX, NAMED_MAX + 1] {
+            let payload = changes(count).payload().unwrap();
+            assert!(payload.len() < 7_900);
+            assert_eq!(Changes::parse(&payload), changes(count));
+        }
+        assert_eq!(changes(NAMED_MAX + 1), Changes::Everything);
+    }
+
+    #[test]
+    fn what_is_said_twice_counts_once() {
+        let mut changes = changes(NAMED_MAX);
+        changes.add(Uuid::from_u128(0));
+        assert_ne!(changes, Changes::Everything);
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_anything() {
+        for payload in ["", "*", "role:admin", "0 "] {
+            assert_eq!(Changes::parse(payload), Changes::Everything, "{payload:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What other nodes changed, as they tell it.
+//!
+//! Notifications only make it faster: whatever is lost, what is remembered is good for seconds only. So every trouble
+//! is met in the same way: connect anew, and forget everything, because nobody knows what was missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Executor;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::changes::{CHANNEL, Changes};
+use crate::recent::Recent;
+
+/// After how long a silence the connection is tried: a peer that vanished says nothing either.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How long the server has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The first pause before connecting anew; it doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Listens for as long as it exists, from the moment on when something is remembered. Its connection is its own.
+#[derive(Debug)]
+pub(crate) struct Listening(JoinHandle<()>);
+
+impl Listening {
+    /// Prepares to listen; connects nothing. Call it within a tokio runtime.
+    pub(crate) fn prepare(options: PgConnectOptions, recent: &Arc<Recent>) -> Self {
+        Self(tokio::spawn(listen(options, Arc::clone(recent))))
+    }
+
+    /// Stops and disconnects.
+    pub(crate) fn close(&self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn listen(options: PgConnectOptions, recent: Arc<Recent>) {
+    recent.is_used().await;
+    let mut pause = PAUSE_MIN;
+    loop {
+        match hear(&options, &recent, &mut pause).await {
+            Ok(()) => {
+                tracing::warn!("lost the connection on which nodes tell their changes: noticed seconds later now");
+            }
+            // Once is enough until it is back.
+            Err(error) if pause == PAUSE_MIN => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "cannot hear what other nodes change: it is noticed seconds later now");
+            }
+            Err(_) => {}
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// Listens until the connection is lost.
+async fn hear(options: &PgConnectOptions, recent: &Recent, pause: &mut Duration) -> sqlx::Result<()> {
+    // A pool for each connection: one that hangs when it is to be given back is in nobody's way.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_WITHIN);
+    let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    *pause = PAUSE_MIN;
+    // From here on nothing is missed; what was told before, nobody knows.
+    recent.forget(&Changes::Everything);
+    loop {
+        match timeout(SILENCE_MAX, listener.try_recv()).await {
+            Ok(Ok(Some(told))) => recent.forget(&Changes::parse(told.payload())),
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Err(_silence) => match timeout(ANSWER_WITHIN, listener.execute("SELECT 1")).await {
+                Ok(answered) => {
+                    answered?;
+                }
+                Err(_silence) => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            },
+        }
+    }
+}

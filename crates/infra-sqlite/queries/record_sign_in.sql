@@ -1,0 +1,3 @@
+UPDATE users
+SET last_sign_in_at = $2
+WHERE id = $1

@@ -1,0 +1,6 @@
+UPDATE roles
+SET description = $2,
+    permissions = $3,
+    updated_at = $4,
+    version = $5
+WHERE id = $1

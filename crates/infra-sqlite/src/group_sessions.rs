@@ -1,0 +1,103 @@
+//! What is written most, a refresh and a sign-in, as [group](crate::group) writes: by the text that sqlx has checked.
+
+use denizen_domain::access::Permissions;
+use denizen_domain::credentials::PasswordHash;
+use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
+use denizen_domain::sessions::{Session, SessionState};
+use denizen_domain::store::StoreError;
+use denizen_domain::users::{DisplayName, Status, User};
+use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
+use uuid::Uuid;
+
+use crate::codec::{SessionStateRow, UserRow};
+use crate::group::GroupWriter;
+
+const ROTATE_SESSION: &str = include_str!("../queries/rotate_session.sql");
+const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
+const FIND_USER: &str = include_str!("../queries/find_user.sql");
+const FIND_PASSWORD: &str = include_str!("../queries/find_password.sql");
+const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
+const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
+const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
+
+const PARAMETERS: [&str; 11] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11"];
+
+pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
+    let (is_rotated, found) = group
+        .run(move |connection| {
+            let id = rotation.id.as_uuid();
+            let values = params![
+                id.as_bytes().as_slice(),
+                rotation.from_generation,
+                rotation.at.as_micros(),
+                rotation.idle_expires_at.as_micros()
+            ];
+            let is_rotated = execute(connection, ROTATE_SESSION, values)? == 1;
+            let Some(state) = find(connection, SESSION_STATE, id, SessionStateRow::read_in_place)? else {
+                return Ok((is_rotated, None));
+            };
+            let user = find(connection, FIND_USER, state.user_id, UserRow::read_in_place)?;
+            Ok((is_rotated, user.map(|user| (state, user))))
+        })
+        .await?;
+    let parse = |(state, user)| Ok::<_, StoreError>((SessionState::try_from(state)?, User::try_from(user)?));
+    Ok(Rotated { is_rotated, found: found.map(parse).transpose()? })
+}
+
+pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Option<(User, Permissions)>, StoreError> {
+    let opened = group.run(move |connection| open_in(connection, &opening)).await?;
+    let Some((user, state)) = opened else { return Ok(None) };
+    Ok(Some((User::try_from(user)?, SessionState::try_from(state)?.permissions)))
+}
+
+fn open_in(connection: &Connection, opening: &Opening) -> Result<Option<(UserRow, SessionStateRow)>> {
+    let Opening { session, proven, renewed } = opening;
+    let user_id = session.user_id.as_uuid();
+    let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
+    let Some(user) = user.filter(|user| user.status == Status::Active.as_str()) else { return Ok(None) };
+    let current: Option<String> = find(connection, FIND_PASSWORD, user_id, |row| row.get(0))?;
+    if current.as_deref() != Some(proven.expose()) {
+        return Ok(None);
+    }
+    let at = session.created_at.as_micros();
+    if let Some(renewed) = renewed.as_ref().map(PasswordHash::expose) {
+        execute(connection, SET_PASSWORD, params![user_id.as_bytes().as_slice(), renewed, at])?;
+    }
+    execute(connection, RECORD_SIGN_IN, params![user_id.as_bytes().as_slice(), at])?;
+    insert(connection, session)?;
+    let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
+    Ok(state.map(|state| (user, state)))
+}
+
+fn insert(connection: &Connection, session: &Session) -> Result<usize> {
+    let (id, user) = (session.id.as_uuid(), session.user_id.as_uuid());
+    let values = params![
+        id.as_bytes().as_slice(),
+        user.as_bytes().as_slice(),
+        session.generation,
+        session.created_at.as_micros(),
+        session.refreshed_at.as_micros(),
+        session.idle_expires_at.as_micros(),
+        session.expires_at.as_micros(),
+        session.last_used_at.as_micros(),
+        session.origin.address.map(|address| address.to_string()),
+        session.origin.user_agent.as_deref(),
+        session.label.as_ref().map(DisplayName::as_str)
+    ];
+    execute(connection, INSERT_SESSION, values)
+}
+
+fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<usize> {
+    let mut statement = connection.prepare_cached(sql)?;
+    // To SQLite `$1` is a name like any other, numbered by where it comes up first.
+    for (name, value) in PARAMETERS.iter().zip(values) {
+        if let Some(at) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(at, value)?;
+        }
+    }
+    statement.raw_execute()
+}
+
+fn find<T>(connection: &Connection, sql: &str, id: Uuid, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    connection.prepare_cached(sql)?.query_row([id.as_bytes().as_slice()], read).optional()
+}
