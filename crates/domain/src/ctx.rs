@@ -43,6 +43,8 @@ pub struct Policy {
     pub signup: SignupMode,
     /// The shortest password, in characters. Never below [`crate::credentials::PASSWORD_CHARS_MIN`].
     pub password_chars_min: u32,
+    /// What the product is called.
+    pub product_name: String,
     /// How long an access token lives, in seconds.
     pub access_ttl_s: u32,
     /// How long a session lives unused, in seconds.
@@ -61,6 +63,27 @@ pub struct Policy {
     pub key_rotation_s: u32,
     /// How long a signing key is published before it signs, in seconds: at least what caches may keep.
     pub key_lead_s: u32,
+}
+
+#[cfg(test)]
+impl Policy {
+    /// A policy to build a test's own on.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            signup: SignupMode::Open,
+            password_chars_min: 8,
+            product_name: String::new(),
+            access_ttl_s: 900,
+            session_idle_ttl_s: 60,
+            session_absolute_ttl_s: 60,
+            refresh_grace_s: 10,
+            issuer: String::new(),
+            audience: String::new(),
+            token_algorithm: Algorithm::Es256,
+            key_rotation_s: 0,
+            key_lead_s: 600,
+        }
+    }
 }
 
 /// Who may create an account.
@@ -85,6 +108,18 @@ impl Ctx {
     #[must_use]
     pub fn new(services: Arc<Services>, actor: Actor, origin: Origin) -> Self {
         Self { services, actor, origin }
+    }
+
+    /// The same request by somebody else, or by the same as they are now.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { actor, ..self.clone() }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// The ports.

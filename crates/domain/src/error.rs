@@ -109,6 +109,8 @@ pub enum Conflict {
     RoleInUse,
     /// The role is built in: it stays as it is.
     RoleBuiltIn,
+    /// The owner has as many API keys as one may have.
+    TooManyApiKeys,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

@@ -140,6 +140,15 @@ impl ApiKeyWrites for PostgresTx {
         Ok(is_there)
     }
 
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM api_keys WHERE user_id = $1", user);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        // What is remembered of a key goes by its owner, too.
+        self.changed(user);
+        Ok(done.rows_affected())
+    }
+
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
         if uses.is_empty() {
             return Ok(());

@@ -27,9 +27,7 @@ impl RootKeyReads for PostgresTx {
 #[async_trait]
 impl RootKeyWrites for PostgresTx {
     async fn insert_first_root(&mut self, root: &SealedRoot) -> Result<bool, StoreError> {
-        // Nobody else writes from here on: the next statement sees what the holder before committed.
-        let lock = query!("LOCK TABLE root_keys IN EXCLUSIVE MODE");
-        lock.execute(self.connection().await?).await.map_err(store_error)?;
+        self.write_root_alone().await?;
         let created_at = root.created_at.as_micros();
         let query = query_file!("queries/insert_first_root.sql", root.master_id, root.sealed, created_at);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
@@ -37,14 +35,25 @@ impl RootKeyWrites for PostgresTx {
     }
 
     async fn put_root(&mut self, root: &SealedRoot) -> Result<(), StoreError> {
+        self.write_root_alone().await?;
         let created_at = root.created_at.as_micros();
         let query = query_file!("queries/put_root.sql", root.master_id, root.sealed, created_at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 
     async fn keep_only_root(&mut self, master_id: &str) -> Result<u64, StoreError> {
+        // Two that each keep another one would together keep none.
+        self.write_root_alone().await?;
         let query = query_file!("queries/keep_only_root.sql", master_id);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected())
+    }
+}
+
+impl PostgresTx {
+    /// Nobody else writes from here on: the next statement sees what the holder before committed.
+    async fn write_root_alone(&mut self) -> Result<(), StoreError> {
+        let lock = query!("LOCK TABLE root_keys IN EXCLUSIVE MODE");
+        lock.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use denizen_domain::access::Subject;
 use denizen_domain::api_keys::store::{ApiKeyReads, ApiKeyWrites, KeyRotation};
 use denizen_domain::api_keys::{ApiKey, ApiKeyState, KeyFilter, SecretHash};
-use denizen_domain::id::ApiKeyId;
+use denizen_domain::id::{ApiKeyId, UserId};
 use denizen_domain::page::Page;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -138,6 +138,13 @@ impl ApiKeyWrites for SqliteTx {
         let query = query!("DELETE FROM api_keys WHERE id = $1", id);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
+    }
+
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM api_keys WHERE user_id = $1", user);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
     }
 
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {

@@ -118,7 +118,15 @@ fn commit_together(
             return None;
         }
     };
-    let tells: Vec<Tell> = jobs.into_iter().filter_map(|job| job(&connection)).collect();
+    let mut tells: Vec<Tell> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        tells.extend(job(&connection));
+        if connection.is_autocommit() {
+            // SQLite gave the whole transaction up by itself: a full disk, a failed read. Nothing of it is left.
+            break;
+        }
+    }
+    // Fails when there is no transaction any more.
     let committed = connection.execute_batch("COMMIT");
     recent.forget();
     let is_good = committed.is_ok();
@@ -137,10 +145,12 @@ fn in_savepoint<T>(
 ) -> rusqlite::Result<T> {
     connection.prepare_cached("SAVEPOINT one")?.execute([])?;
     let done = work(connection);
-    if done.is_err() {
-        connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    let undone = if done.is_err() { connection.prepare_cached("ROLLBACK TO one")?.execute([]) } else { Ok(0) };
+    let ended = undone.and_then(|_| connection.prepare_cached("RELEASE one")?.execute([]));
+    if ended.is_err() {
+        // Half of it may be left: then nothing of the group may be kept.
+        let _ = connection.execute_batch("ROLLBACK");
     }
-    connection.prepare_cached("RELEASE one")?.execute([])?;
     done
 }
 

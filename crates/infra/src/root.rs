@@ -2,7 +2,7 @@
 //! key, so that the master key can be changed without touching anything else.
 
 use denizen_domain::keys::SealedRoot;
-use denizen_domain::ports::{Clock, Random};
+use denizen_domain::ports::{Clock, Random, Vault};
 use denizen_domain::store::{Store, StoreError};
 use zeroize::Zeroizing;
 
@@ -101,12 +101,18 @@ async fn make(store: &dyn Store, master: &MasterKey, clock: &dyn Clock, random: 
     let mut tx = store.write().await?;
     // The release before derived everything from the master key itself, and made a signing key on its first start.
     // Such a database keeps what it has: there, the master key's bytes are the root key.
-    let root = if tx.signing_keys().await?.is_empty() {
+    let root = if let Some(key) = tx.signing_keys().await?.first() {
+        let root = RootKey::from_bytes(*master.expose());
+        // Proven first: a wrong key that is kept would lock the right one out.
+        let opened = MasterVault::new(&root).open(key.id.as_bytes(), &key.sealed_private_key).map(Zeroizing::new);
+        if opened.is_none() {
+            return Err(RootError::DoesNotFit);
+        }
+        root
+    } else {
         let mut root = RootKey::from_bytes([0; KEY_BYTES]);
         random.fill(root.0.as_mut_slice());
         root
-    } else {
-        RootKey::from_bytes(*master.expose())
     };
     if tx.insert_first_root(&seal(&root, master, clock)).await? {
         tx.commit().await?;

@@ -99,6 +99,7 @@ macro_rules! suite {
                 the_secret_before_is_kept,
                 a_deleted_user_takes_its_keys_along,
                 a_key_is_removed_once,
+                a_users_keys_go_together,
                 every_walk_finds_the_same_keys,
                 a_use_moves_only_forward,
             }
@@ -113,6 +114,7 @@ macro_rules! suite {
                 the_first_root_is_kept_once,
                 a_root_is_kept_under_several_master_keys,
                 the_last_root_is_never_forgotten,
+                two_that_keep_another_one_keep_one,
             }
             idempotency {
                 a_claim_holds_until_it_is_over,

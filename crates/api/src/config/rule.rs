@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use denizen_domain::users::DisplayName;
 use denizen_infra::master_key::{self, MasterKey};
 use http::Uri;
 use secrecy::SecretString;
@@ -231,6 +232,14 @@ pub(super) fn text() -> Rule<String> {
         let is_short = (1..=255).contains(&text.chars().count());
         let shows = !text.chars().any(|c| c.is_whitespace() || c.is_control());
         (is_short && shows).then(|| text.to_owned())
+    })
+}
+
+/// A name to call something by.
+pub(super) fn display_name() -> Rule<String> {
+    Rule::of_text("1 to 200 characters that show", |text| {
+        let name = DisplayName::parse(text).ok()?;
+        Some(name.as_str().to_owned())
     })
 }
 

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, command, database_url, flag, hs256_secret, http_url, ip_address, log_filter, master_key, networks,
-    one_of, optional, origins, path, text, whole,
+    LogFormat, Rule, command, database_url, display_name, flag, hs256_secret, http_url, ip_address, log_filter,
+    master_key, networks, one_of, optional, origins, path, text, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -116,6 +116,12 @@ table! {
         shutdown_timeout_s: u32 = "8", whole(1..=300);
     }
 
+    /// What the server keeps accounts for.
+    product: Product {
+        /// What the product is called. Nobody can choose a password that is made of it.
+        name: String = "Denizen", display_name();
+    }
+
     /// Where accounts are kept.
     database: Database {
         /// The database: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
@@ -194,8 +200,9 @@ table! {
         hs256_secret: Option<SecretString> = "", optional(hs256_secret());
         /// How long a signing key signs before the next one takes over, in days; 0 is for ever.
         key_rotation_days: u32 = "90", whole(0..=3_650);
-        /// How long a signing key is published before it signs, in seconds: at least what caches may keep (5 minutes).
-        key_lead_s: u32 = "600", whole(300..=604_800);
+        /// How long a signing key is published before it signs, in seconds: more than
+        /// the 5 minutes that caches may keep the JWK Set.
+        key_lead_s: u32 = "600", whole(360..=604_800);
     }
 
     /// What one client, and all of them, may ask of the server.

@@ -10,21 +10,20 @@ use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
 use denizen_domain::idempotency::{self, Begun, IdempotentRequest};
 use denizen_domain::ports::Vault;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, LOCATION, SET_COOKIE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::extract::read_problem;
 use super::problem::{Chain, Problem};
-use super::{Shared, cookies, oauth2};
+use super::{Shared, oauth2, sessions};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const KEY_BYTES_MAX: usize = 255;
 /// The headers of an answer that belong to it.
-const KEPT: [HeaderName; 6] = [CONTENT_TYPE, LOCATION, ETAG, CACHE_CONTROL, LINK, SET_COOKIE];
+const KEPT: [HeaderName; 5] = [CONTENT_TYPE, LOCATION, ETAG, CACHE_CONTROL, LINK];
 
 /// An answer as it is kept, sealed under the master key.
 #[derive(Serialize, Deserialize)]
@@ -49,9 +48,10 @@ pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Respo
 }
 
 /// The routes of OAuth authenticate themselves, and must do so every time; what a token stands for is asked of now.
-/// They can be repeated as they are.
+/// A refresh has a repetition of its own, which knows a token that is in two hands.
 fn is_replayable(request: &Request) -> bool {
-    request.method() == Method::POST && !oauth2::is_at(request.uri().path())
+    let path = request.uri().path();
+    request.method() == Method::POST && !oauth2::is_at(path) && path != sessions::REFRESH
 }
 
 async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
@@ -79,13 +79,10 @@ async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) ->
 /// Who asks: a user is the same in every session, but a key that may do less must not get the answer that its owner
 /// got.
 fn caller_of(parts: &http::request::Parts) -> String {
-    let principal = parts.extensions.get::<Ctx>().and_then(|ctx| ctx.principal().ok());
-    match (principal, cookies::refresh_of(&parts.headers)) {
-        (Some(who), _) if who.signed_in().is_some() => who.subject.to_string(),
-        (Some(who), _) => format!("{}/{}", who.subject, who.credential),
-        // Whoever refreshes by cookie says nothing else that would tell them from others.
-        (None, Some(token)) => format!("cookie/{}", token.expose_secret()),
-        (None, None) => "anonymous".to_owned(),
+    match parts.extensions.get::<Ctx>().and_then(|ctx| ctx.principal().ok()) {
+        Some(who) if who.signed_in().is_some() => who.subject.to_string(),
+        Some(who) => format!("{}/{}", who.subject, who.credential),
+        None => "anonymous".to_owned(),
     }
 }
 
@@ -97,7 +94,9 @@ fn identify(
     body: &Bytes,
 ) -> IdempotentRequest {
     let who = [caller.as_bytes(), b"\0", key].concat();
-    let what = [parts.uri.to_string().as_bytes(), b"\0", body].concat();
+    // Another version is another request.
+    let version = parts.headers.get(IF_MATCH).map_or(&b""[..], HeaderValue::as_bytes);
+    let what = [parts.uri.to_string().as_bytes(), b"\0", version, b"\0", body].concat();
     IdempotentRequest { key: vault.mac("idempotency key", &who), fingerprint: vault.mac("idempotent request", &what) }
 }
 
@@ -107,7 +106,8 @@ async fn do_and_keep(shared: Shared, identity: IdempotentRequest, request: Reque
         Ok(body) => body.to_bytes(),
         Err(_) => Bytes::new(),
     };
-    let kept = if is_worth_keeping(parts.status) {
+    // Who may have a cookie is asked each time: from which page do they come?
+    let kept = if is_worth_keeping(parts.status) && !parts.headers.contains_key(SET_COOKIE) {
         let answer = KeptAnswer {
             status: parts.status.as_u16(),
             headers: kept_headers(&parts.headers),
@@ -134,6 +134,7 @@ fn is_worth_keeping(status: StatusCode) -> bool {
             StatusCode::UNAUTHORIZED
                 | StatusCode::FORBIDDEN
                 | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::PRECONDITION_FAILED
                 | StatusCode::TOO_MANY_REQUESTS
         )
 }

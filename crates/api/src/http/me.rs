@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use denizen_domain::access::Subject;
-use denizen_domain::credentials::{self, Password, PasswordAttempt};
+use denizen_domain::credentials::{self, NewPassword, PasswordAttempt};
 use denizen_domain::error::Error;
 use denizen_domain::users;
 use http::{HeaderMap, StatusCode};
@@ -18,6 +18,7 @@ use super::answers::{Always, BadBody, Permitted, SignedIn};
 use super::body::UserBody;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
+use super::strength::PasswordStrength;
 use super::{Shared, cookies, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -88,7 +89,8 @@ struct ChangePasswordBody {
     /// The password as it is.
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// The password to be: 8 to 128 characters of any script.
+    /// The password to be: 8 to 128 characters of any script; neither a common password nor one made of the user's or
+    /// the product's name.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     new_password: SecretString,
 }
@@ -99,19 +101,25 @@ struct ChangePasswordBody {
 #[utoipa::path(
     put, path = "/api/v1/me/password", tag = "me", operation_id = "me.change_password",
     request_body = ChangePasswordBody,
-    responses((status = 204, description = "The password was changed."), BadBody, SignedIn, Permitted, Always),
+    responses(
+        (status = 204, description = "The password was changed.", headers(
+            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+        )),
+        BadBody, SignedIn, Permitted, Always,
+    ),
     security(("bearer" = [])),
 )]
 async fn change_password(
     State(shared): State<Shared>,
     Caller(ctx): Caller,
     JsonBody(body): JsonBody<ChangePasswordBody>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let mut fields = Fields::default();
     let current = fields.check("current_password", PasswordAttempt::parse(&body.current_password));
-    let new = Password::parse(&body.new_password, shared.services.policy.password_chars_min);
+    let new = NewPassword::parse(&body.new_password, shared.services.policy.password_chars_min);
     let new = fields.check("new_password", new);
     let (current, new) = fields.finish(current.zip(new))?;
+    let strength = PasswordStrength(new.strength());
     credentials::change(&ctx, current, new).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, strength, ()).into_response())
 }

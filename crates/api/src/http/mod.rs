@@ -20,6 +20,7 @@ pub(crate) mod service_accounts;
 pub(crate) mod session_list;
 mod sessions;
 pub(crate) mod signing_keys;
+pub(crate) mod strength;
 mod transfer;
 mod users;
 mod users_list;

@@ -264,6 +264,9 @@ impl Problem {
             ),
             Conflict::RoleInUse => new("role_in_use", "Somebody has this role; give them another one first."),
             Conflict::RoleBuiltIn => new("role_built_in", "This role is built in and stays as it is."),
+            Conflict::TooManyApiKeys => {
+                new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
+            }
             Conflict::SigningBySecret => {
                 new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
             }

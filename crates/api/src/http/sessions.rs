@@ -23,6 +23,9 @@ use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 use super::{Shared, cookies};
 
+/// Where sessions are refreshed.
+pub(super) const REFRESH: &str = "/api/v1/sessions/refresh";
+
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(sign_out))
 }
@@ -166,15 +169,14 @@ struct RefreshBody {
 /// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `{}` and
 /// `X-CSRF-Token`.
 #[utoipa::path(
-    post, path = "/api/v1/sessions/refresh", tag = "sessions", operation_id = "sessions.refresh",
+    post, path = REFRESH, tag = "sessions", operation_id = "sessions.refresh",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
         ("X-CSRF-Token" = Option<String>, Header, description = "In cookie mode: the CSRF token of the session."),
     ),
     request_body = RefreshBody,
     responses(
         (status = 200, description = "The next tokens of the session.", body = SignedInBody),
-        BadBody, BadRefreshToken, FromOurPages, answers::Repeatable, Always,
+        BadBody, BadRefreshToken, FromOurPages, Always,
     ),
     security(()),
 )]

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
 use denizen_domain::access::Permission;
 use denizen_domain::error::FieldError;
-use denizen_domain::page::Total;
-use denizen_domain::page::{Listed, PAGE_MAX, Page, Start};
+use denizen_domain::page::{Listed, PAGE_MAX, Page, Start, Total};
+use denizen_domain::tokens;
 use denizen_domain::users::{self, ImportMode, ImportUser, User, UserFilter};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -171,6 +171,8 @@ impl Importer {
             return Ok(());
         }
         let (numbers, batch): (Vec<u64>, Vec<ImportUser>) = self.batch.drain(..).unzip();
+        // The stream may be long; who began it may no longer be allowed to go on.
+        self.ctx = tokens::renew(&self.ctx).await?;
         let outcomes = users::import(&self.ctx, batch, self.mode).await?;
         for (number, outcome) in numbers.into_iter().zip(outcomes) {
             match outcome.fault() {
@@ -237,7 +239,9 @@ async fn send_pages(ctx: Ctx, mut page: Listed<User>, sender: mpsc::Sender<Resul
             return;
         }
         let Some(position) = next else { return };
-        page = match page_after(&ctx, Start::After(position)).await {
+        // A reader may take its time; who began to read may no longer be allowed to.
+        let now = tokens::renew(&ctx).await;
+        page = match async { page_after(&now?, Start::After(position)).await }.await {
             Ok(page) => page,
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "an export broke off");

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use denizen_domain::credentials::Password;
+use denizen_domain::credentials::NewPassword;
 use denizen_domain::error::RuleBroken;
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
@@ -25,6 +25,7 @@ use super::answers::{
 use super::body::UserBody;
 use super::extract::{Caller, Fields, IdPath, JsonBody};
 use super::problem::Problem;
+use super::strength::PasswordStrength;
 use super::{Shared, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -39,7 +40,7 @@ struct CreateUserBody {
     /// The email address; unique among users.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// 8 to 128 characters of any script.
+    /// 8 to 128 characters of any script; neither a common password nor one made of the user's or the product's name.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
     /// What to call them: 1 to 200 characters.
@@ -64,6 +65,7 @@ struct CreateUserBody {
         (status = 201, description = "The user was created.", body = UserBody, headers(
             ("Location" = String, description = "The address of the user."),
             ("ETag" = String, description = "The version of the user."),
+            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, SignedIn, Grantable, EmailFree, Always,
     ),
@@ -76,8 +78,9 @@ async fn create(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::default();
     let email = fields.check("email", EmailAddress::parse(&body.email));
-    let password = Password::parse(&body.password, shared.services.policy.password_chars_min);
+    let password = NewPassword::parse(&body.password, shared.services.policy.password_chars_min);
     let password = fields.check("password", password);
+    let strength = password.as_ref().map(NewPassword::strength);
     let name = fields.check("name", DisplayName::parse(&body.name));
     let role = body.role.map(|role| fields.check("role", RoleName::reference(&role)));
     let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
@@ -87,7 +90,7 @@ async fn create(
 
     let user = users::create(&ctx, fields.finish(new)?).await?;
     let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
-    Ok((StatusCode::CREATED, headers, Json(UserBody::from(user))).into_response())
+    Ok((StatusCode::CREATED, headers, strength.map(PasswordStrength), Json(UserBody::from(user))).into_response())
 }
 
 /// Get a user.

@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::ClientAddress;
+use super::size;
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
 
@@ -37,6 +38,18 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
         shared.origins.check_change(shared.services.vault.as_ref(), session, request.headers())?;
     }
     Ok(with_context(shared, actor, request))
+}
+
+/// The request of somebody known, heard to its end: they may take their time to say what they want, and must still be
+/// allowed to want it then.
+pub(super) async fn hear_out(request: Request) -> Result<Request, Problem> {
+    let ctx = request.extensions().get::<Ctx>().filter(|ctx| ctx.principal().is_ok()).cloned();
+    let Some(ctx) = ctx else { return Ok(request) };
+    let (mut request, has_waited) = size::read_body(request).await?;
+    if has_waited {
+        request.extensions_mut().insert(tokens::renew(&ctx).await?);
+    }
+    Ok(request)
 }
 
 /// The stale cookie of a request, if it has one.

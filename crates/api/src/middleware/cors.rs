@@ -8,6 +8,8 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::http::strength::PASSWORD_STRENGTH;
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -40,6 +42,7 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
             IDEMPOTENCY_REPLAYED,
             LINK,
             LOCATION,
+            PASSWORD_STRENGTH,
             RETRY_AFTER,
             WWW_AUTHENTICATE,
             X_REQUEST_ID,

@@ -120,6 +120,7 @@ async fn take_request(State(shared): State<Shared>, request: Request, next: Next
     let taken = async {
         let request = size::bound_body(request, shared.limits.body_bytes)?;
         let request = auth::identify(&shared, request).await?;
+        let request = auth::hear_out(request).await?;
         let stale = auth::stale_cookie_of(&request);
         Ok(auth::blame(stale, idempotency::pass(&shared, request, next).await))
     };

@@ -11,7 +11,7 @@ use denizen::App;
 use denizen::app::Ambience;
 use denizen::config::{Config, Overrides, Sources};
 use denizen_domain::access::{Actor, Origin};
-use denizen_domain::credentials::Password;
+use denizen_domain::credentials::NewPassword;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser};
 use denizen_domain::{Ctx, Services};
@@ -249,7 +249,7 @@ impl TestApp {
         let email = self.fresh_email();
         let new = NewUser {
             email: EmailAddress::parse(&email).unwrap(),
-            password: Password::parse(&PASSWORD.into(), 8).unwrap(),
+            password: NewPassword::parse(&PASSWORD.into(), 8).unwrap(),
             name: DisplayName::parse("An Admin").unwrap(),
             role: Some(RoleName::admin()),
             attributes: Attributes::default(),

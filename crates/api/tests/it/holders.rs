@@ -2,7 +2,7 @@
 
 use denizen_domain::access::Permissions;
 use denizen_domain::api_keys::{self, NewApiKey};
-use denizen_domain::credentials::Password;
+use denizen_domain::credentials::NewPassword;
 use denizen_domain::id::ServiceAccountId;
 use denizen_domain::roles::{self, Description, NewRole, RoleName};
 use denizen_domain::service_accounts::{self, NewServiceAccount};
@@ -54,7 +54,7 @@ impl TestApp {
         let email = self.fresh_email();
         let new = NewUser {
             email: EmailAddress::parse(&email).unwrap(),
-            password: Password::parse(&PASSWORD.into(), 8).unwrap(),
+            password: NewPassword::parse(&PASSWORD.into(), 8).unwrap(),
             name: DisplayName::parse("A Holder").unwrap(),
             role: Some(RoleName::parse(role).unwrap()),
             attributes: Attributes::default(),

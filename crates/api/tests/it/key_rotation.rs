@@ -33,7 +33,9 @@ async fn on_a_clock(world: &World, settings: &[(&str, &str)]) -> (TestApp, Arc<F
 
 on_both! {
     async fn a_rotation_under_load_fails_nobody(world: World) {
-        let apps = [world.serve(&[]).await, world.serve(&[]).await];
+        let (one, clock) = on_a_clock(&world, &[]).await;
+        let ambience = Ambience { clock: Arc::clone(&clock) as Arc<_>, random: Arc::new(SeededRandom::new(13)) };
+        let apps = [one, world.serve_in(&[], ambience).await];
         let user = apps[0].user().await;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::new(AtomicU32::new(0));
@@ -56,8 +58,8 @@ on_both! {
                         .json(&json!({"refresh_token": refresh})).send().await.unwrap();
                     assert_eq!(response.status(), 200);
                     let body: Value = response.json().await.unwrap();
-                    access = body["access_token"].as_str().unwrap().to_owned();
-                    refresh = body["refresh_token"].as_str().unwrap().to_owned();
+                    body["access_token"].as_str().unwrap().clone_into(&mut access);
+                    body["refresh_token"].as_str().unwrap().clone_into(&mut refresh);
                     asked.fetch_add(1, Ordering::SeqCst);
                 }
                 kid(&access)
@@ -65,14 +67,19 @@ on_both! {
         }).collect();
 
         let first = published(&apps[0]).await;
-        // Announced, so that every node knows it; then, when the others have it, one that signs at once.
         let next = keys::rotate(&apps[0].operator(), Takeover::Announced).await.unwrap();
         eventually("the other node publishes it", Duration::from_secs(5), async || published(&apps[1]).await.contains(&next.id)).await;
         assert!(published(&apps[0]).await.contains(&first[0]), "the old one is published still");
         eventually("enough was asked", Duration::from_secs(30), async || asked.load(Ordering::SeqCst) > 40).await;
+        assert_eq!(kid(&apps[1].sign_in(&user.email).await.token), first[0], "the announced key does not sign yet");
+
+        // It takes over while everybody goes on with what the old one signed.
+        clock.advance_s(601);
+        let so_far = asked.load(Ordering::SeqCst);
+        eventually("enough was asked", Duration::from_secs(30), async || asked.load(Ordering::SeqCst) > so_far + 40).await;
         stop.store(true, Ordering::SeqCst);
         for task in load {
-            assert_eq!(task.await.unwrap(), first[0], "the announced key does not sign yet");
+            assert_eq!(task.await.unwrap(), next.id, "the new key signs");
         }
     }
 

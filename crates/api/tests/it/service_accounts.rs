@@ -156,7 +156,8 @@ on_both! {
     }
 
     async fn nobody_makes_a_program_that_may_do_more_than_they(app: TestApp) {
-        let keeper = app.user_who_may("service_accounts:write service_accounts:read users:read").await;
+        let rights = "service_accounts:write service_accounts:read users:read tokens:introspect";
+        let keeper = app.user_who_may(rights).await;
         app.role("reader", "users:read").await;
         let admins = app.service_account("admin").await;
         let admins_path = format!("{ACCOUNTS}/{admins}");
@@ -180,6 +181,10 @@ on_both! {
         problem(key(&admins, json!(["users:write"])).await, 403, "permission_not_held").await;
         problem(key(account, json!(["service_accounts:read"])).await, 403, "permission_not_held").await;
         assert_eq!(key(account, json!(["users:read"])).await.status(), 201);
+        // Every service account may introspect: who lets one in must be allowed to.
+        let half = app.user_who_may("service_accounts:write service_accounts:read").await;
+        let body = json!({"name": "K", "scopes": [], "service_account_id": account});
+        problem(app.post_as("/api/v1/api-keys", &half.token, &body).await, 403, "permission_not_held").await;
         // A new secret of a key that may do more is as good as that key.
         let wide = app.service_key(&admins, "users:write").await;
         let rotate = app.post_as(&format!("{}/rotate", wide.path()), &keeper.token, &json!({})).await;

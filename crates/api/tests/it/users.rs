@@ -161,7 +161,7 @@ on_both! {
             let response = sign_up(&app, &app.fresh_email(), raw, "A").await;
             field_problem(response, "password", code).await;
         }
-        for raw in ["12345678", "пароль78", " spaces ", "nul\0nul\0nul", &"a".repeat(128), &"𝒂".repeat(128)] {
+        for raw in ["83920174", "пароль78", " spaces ", "nul\0nul\0nul", &"a".repeat(128), &"𝒂".repeat(128)] {
             let user = created(&app, json!({"password": raw})).await;
             let response = app.try_sign_in(user["email"].as_str().unwrap(), raw).await;
             assert_eq!(response.status(), 201, "{raw:?}");

@@ -2,15 +2,19 @@
 
 use secrecy::SecretString;
 
-use super::ApiKey;
+use super::owner::require_client_rights;
 use super::secret::generate;
+use super::{ApiKey, KeyFilter};
 use crate::access::{Permission, Permissions, Subject};
 use crate::ctx::Ctx;
-use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
+use crate::error::{Conflict, Error, FieldError, Resource, Result, Unauthenticated};
 use crate::id::{ApiKeyId, ServiceAccountId};
 use crate::roles::permissions_of;
 use crate::time::Timestamp;
 use crate::users::{DisplayName, Status};
+
+/// How many keys one owner may have: more is a program that forgets to delete them.
+const KEYS_PER_OWNER_MAX: u64 = 200;
 
 /// What a new key is made of.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
     let owner = match new.service_account {
         Some(account) => {
             ctx.require(Permission::ServiceAccountsWrite)?;
+            require_client_rights(ctx)?;
             Subject::ServiceAccount(account)
         }
         None => Subject::User(ctx.signed_in()?.0),
@@ -74,6 +79,9 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
     ctx.require_held(key.scopes)?;
     if !permissions_of(&mut *tx, &role).await?.contains_all(key.scopes) {
         return Err(Error::NotHeld);
+    }
+    if tx.count_api_keys(KeyFilter::Owner(owner)).await? >= KEYS_PER_OWNER_MAX {
+        return Err(Error::Conflict(Conflict::TooManyApiKeys));
     }
     tx.insert_api_key(&key, &hash).await?;
     tx.commit().await?;

@@ -1,6 +1,6 @@
 //! Who may do what with the keys of an owner.
 
-use crate::access::{Permission, Subject};
+use crate::access::{Permission, Permissions, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
 
@@ -25,10 +25,18 @@ pub(super) fn require_removal(ctx: &Ctx, owner: Subject) -> Result<()> {
 /// Refuses whoever may not get to see a new secret of the owner's keys: a user's own are for the user alone.
 pub(super) fn require_issue(ctx: &Ctx, owner: Subject) -> Result<()> {
     match owner {
-        Subject::ServiceAccount(_) => ctx.require(Permission::ServiceAccountsWrite).map_err(hidden),
+        Subject::ServiceAccount(_) => {
+            ctx.require(Permission::ServiceAccountsWrite).map_err(hidden)?;
+            require_client_rights(ctx)
+        }
         Subject::User(user) if ctx.signed_in().is_ok_and(|(caller, _)| caller == user) => Ok(()),
         Subject::User(_) => Err(Error::NotFound(Resource::ApiKey)),
     }
+}
+
+/// Every service account may introspect, so who lets one in must be allowed to.
+pub(super) fn require_client_rights(ctx: &Ctx) -> Result<()> {
+    ctx.require_held(Permissions::of(&[Permission::TokensIntrospect]))
 }
 
 fn hidden(error: Error) -> Error {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{ApiKey, ApiKeyState, KeyFilter, SecretHash};
-use crate::id::ApiKeyId;
+use crate::id::{ApiKeyId, UserId};
 use crate::page::Page;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -51,6 +51,9 @@ pub trait ApiKeyWrites {
 
     /// Removes a key; `false` when there is none.
     async fn delete_api_key(&mut self, id: ApiKeyId) -> Result<bool, StoreError>;
+
+    /// Removes every key of a user and says how many.
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError>;
 
     /// Notes when keys were last used; an older moment than the one that is kept changes nothing.
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;

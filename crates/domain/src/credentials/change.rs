@@ -1,6 +1,6 @@
 //! Change a password.
 
-use super::{Password, PasswordAttempt};
+use super::{NewPassword, PasswordAttempt};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
@@ -12,14 +12,17 @@ use crate::sessions::EndReason;
 /// Changes the caller's own password. Their other sessions end.
 ///
 /// # Errors
-/// The field `current_password` when it is wrong: the caller is authenticated, so this is bad input.
-pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Result<()> {
+/// The field `current_password` when it is wrong: the caller is authenticated, so this is bad input. The field
+/// `new_password` when it is made of the caller's own words.
+pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Result<()> {
     let (user_id, session_id) = ctx.signed_in()?;
     let mut read = ctx.store().read().await?;
     let user = read.find_user(user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
     let stored = read.find_password(user.id).await?;
     drop(read);
 
+    // Costs nothing, so it comes before what does.
+    let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
     // A stolen session must not become a password oracle: these tries count as sign-ins do.
     ctx.services().throttle.admit(&user.email)?;
     let wrong = || FieldError::new("current_password", "wrong_password", "must be the current password");
@@ -43,9 +46,11 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: Password) -> Resul
     Ok(())
 }
 
-/// Sets anybody's password, for those who may write users. All the user's sessions end.
-pub async fn set(ctx: &Ctx, user: UserId, new: Password) -> Result<()> {
+/// Sets anybody's password, for those who may write users. All the user's sessions end, and their API keys are gone.
+pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     ctx.require(Permission::UsersWrite)?;
+    let found = ctx.store().read().await?.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
+    let new = new.for_user(ctx.policy(), &found.email, &found.name).map_err(|rule| rule.at("password"))?;
     let hash = ctx.services().hasher.hash(&new).await?;
 
     let mut tx = ctx.store().write().await?;
@@ -54,6 +59,8 @@ pub async fn set(ctx: &Ctx, user: UserId, new: Password) -> Result<()> {
     let now = ctx.now();
     tx.set_password(user, &hash, now).await?;
     tx.end_user_sessions(user, EndReason::PasswordChanged, now).await?;
+    // Who lost the account may have lost its keys: whoever sets its password takes it back as a whole.
+    tx.delete_user_api_keys(user).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,11 +1,18 @@
 //! Credentials: how a user proves to be themselves.
 
+mod chosen;
+mod common;
+mod context;
+mod folded;
 mod password;
+mod strength;
 
 pub mod change;
 pub mod store;
 
 pub use change::{change, set};
+pub use chosen::NewPassword;
 pub use password::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Password, PasswordAttempt, PasswordHash,
 };
+pub use strength::Strength;

@@ -12,26 +12,14 @@ pub const PASSWORD_CHARS_MAX: u32 = 128;
 /// The longest password, in bytes as given; checked before any work is done on it.
 pub const PASSWORD_BYTES_MAX: usize = 512;
 
-/// A password that somebody chooses: 8 to 128 characters of any script, in NFC. No composition rules.
+/// A password that may be hashed: it keeps every rule, or it proved right. A chosen one begins as a
+/// [`NewPassword`](super::NewPassword).
 #[derive(Debug)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// Reads a chosen password; `chars_min` may ask for more than [`PASSWORD_CHARS_MIN`].
-    ///
-    /// # Errors
-    /// `too_short` or `too_long`.
-    pub fn parse(raw: &SecretString, chars_min: u32) -> Result<Self, RuleBroken> {
-        let normalised = normalise(raw)?;
-        let chars = normalised.expose_secret().chars().count();
-        let chars_min = chars_min.max(PASSWORD_CHARS_MIN);
-        if chars < chars_min as usize {
-            return Err(RuleBroken::new("too_short", format!("must be at least {chars_min} characters long")));
-        }
-        if chars > PASSWORD_CHARS_MAX as usize {
-            return Err(too_long());
-        }
-        Ok(Self(normalised))
+    pub(super) fn from_accepted(normalised: SecretString) -> Self {
+        Self(normalised)
     }
 
     /// The tried password once it proved right, to hash it anew. Rules newer than the account do not apply.
@@ -88,7 +76,7 @@ impl PasswordHash {
     }
 }
 
-fn normalise(raw: &SecretString) -> Result<SecretString, RuleBroken> {
+pub(super) fn normalise(raw: &SecretString) -> Result<SecretString, RuleBroken> {
     let raw = raw.expose_secret();
     if raw.len() > PASSWORD_BYTES_MAX {
         return Err(too_long());
@@ -99,40 +87,25 @@ fn normalise(raw: &SecretString) -> Result<SecretString, RuleBroken> {
     Ok(normalised.into())
 }
 
-fn too_long() -> RuleBroken {
+pub(super) fn too_long() -> RuleBroken {
     let message = format!("must be at most {PASSWORD_CHARS_MAX} characters and {PASSWORD_BYTES_MAX} bytes long");
     RuleBroken::new("too_long", message)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Password, PasswordAttempt};
-
-    fn check(raw: &str, expected: Result<&str, &str>) {
-        let parsed = Password::parse(&raw.into(), 8);
-        let outcome = parsed.as_ref().map(Password::expose).map_err(|rule| rule.code);
-        assert_eq!(outcome, expected, "{raw:?}");
-    }
+    use super::PasswordAttempt;
 
     #[test]
-    fn length_counts_characters() {
-        check("1234567", Err("too_short"));
-        check("пароль78", Ok("пароль78"));
-        check("e\u{301}e\u{301}e\u{301}e\u{301}", Err("too_short"));
-        check(&"é".repeat(128), Ok(&"é".repeat(128)));
-        check(&"a".repeat(129), Err("too_long"));
-        check(&"𝒂".repeat(129), Err("too_long"));
-    }
-
-    #[test]
-    fn both_forms_of_a_letter_are_one_password() {
-        check("caf\u{65}\u{301}-latte", Ok("café-latte"));
+    fn both_forms_of_a_letter_are_one_attempt() {
         assert_eq!(PasswordAttempt::parse(&"e\u{301}".into()).unwrap().expose(), "é");
     }
 
     #[test]
-    fn a_password_never_prints() {
-        let password = Password::parse(&"correct horse".into(), 8).unwrap();
-        assert!(!format!("{password:?}").contains("horse"));
+    fn an_attempt_is_bounded_and_never_prints() {
+        let code = |raw: &str| PasswordAttempt::parse(&raw.into()).map(drop).map_err(|rule| rule.code);
+        assert_eq!((code(""), code("a"), code(&"a".repeat(513))), (Err("required"), Ok(()), Err("too_long")));
+        let attempt = PasswordAttempt::parse(&"correct horse".into()).unwrap();
+        assert!(!format!("{attempt:?}").contains("horse"));
     }
 }

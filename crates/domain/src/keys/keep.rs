@@ -47,7 +47,8 @@ fn due_at(services: &Services, schedule: &Schedule) -> Option<crate::time::Times
         return Some(now);
     }
     let announced = now.plus_seconds(policy.key_lead_s);
-    let is_other = newest.algorithm != policy.token_algorithm;
+    // Nodes that are configured differently for a while must not take turns in adding keys.
+    let is_other = !schedule.has_one_of(policy.token_algorithm);
     let ends_at = newest.activates_at.plus_seconds(policy.key_rotation_s);
     let is_due = policy.key_rotation_s > 0 && ends_at <= announced;
     (is_other || is_due).then_some(announced)

@@ -1,6 +1,6 @@
 //! What becomes of a key when: it follows from the list of keys, the rules and the time.
 
-use super::StoredKey;
+use super::{Algorithm, StoredKey};
 use crate::ctx::Policy;
 use crate::time::Timestamp;
 
@@ -100,6 +100,13 @@ impl Schedule {
         self.entries.iter().find(|(_, state)| is_good(*state)).map(|(key, _)| key)
     }
 
+    /// Whether a key of this algorithm signs or will.
+    #[must_use]
+    pub fn has_one_of(&self, algorithm: Algorithm) -> bool {
+        let is_good = |state| matches!(state, KeyState::Next | KeyState::Current);
+        self.entries.iter().any(|(key, state)| key.algorithm == algorithm && is_good(*state))
+    }
+
     /// The sequence number of a key that is added.
     #[must_use]
     pub fn next_sequence(&self) -> i64 {
@@ -110,27 +117,11 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::{KeyState, Schedule};
-    use crate::ctx::{Policy, SignupMode};
+    use crate::ctx::Policy;
     use crate::keys::{Algorithm, StoredKey};
     use crate::time::Timestamp;
 
     const T0: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn policy() -> Policy {
-        Policy {
-            signup: SignupMode::Open,
-            password_chars_min: 8,
-            access_ttl_s: 900,
-            session_idle_ttl_s: 60,
-            session_absolute_ttl_s: 60,
-            refresh_grace_s: 10,
-            issuer: String::new(),
-            audience: String::new(),
-            token_algorithm: Algorithm::Es256,
-            key_rotation_s: 0,
-            key_lead_s: 600,
-        }
-    }
 
     fn key(sequence: i64, activates_s: u32) -> StoredKey {
         StoredKey {
@@ -146,15 +137,15 @@ mod tests {
     }
 
     fn check(keys: &[StoredKey], at_s: u32, expected: &[KeyState]) {
-        let schedule = Schedule::new(keys.to_vec(), &policy(), T0.plus_seconds(at_s));
+        let schedule = Schedule::new(keys.to_vec(), &Policy::for_tests(), T0.plus_seconds(at_s));
         let states: Vec<KeyState> = schedule.entries().iter().map(|(_, state)| *state).collect();
         assert_eq!(states, expected, "after {at_s} s");
     }
 
     #[test]
     fn a_key_is_published_signs_verifies_and_goes() {
-        let keys = [key(3, 2_000), key(2, 600), key(1, 0)];
         use KeyState::{Current, Next, Previous, Retired};
+        let keys = [key(3, 2_000), key(2, 600), key(1, 0)];
         check(&keys, 0, &[Next, Next, Current]);
         check(&keys, 599, &[Next, Next, Current]);
         check(&keys, 600, &[Next, Current, Previous]);

@@ -1,9 +1,9 @@
 //! From what a request presents to whoever asks.
 
 use super::{VerifiedSubject, VerifiedToken};
-use crate::access::{Credential, Permissions, Principal, Subject};
+use crate::access::{Actor, Credential, Permissions, Principal, Subject};
 use crate::api_keys;
-use crate::ctx::Services;
+use crate::ctx::{Ctx, Services};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 
@@ -17,6 +17,34 @@ pub async fn authenticate(services: &Services, bearer: &str) -> Result<Principal
     let principal = principal_of(services, &token).await?.ok_or_else(refused)?;
     services.usage.note(principal.credential, services.clock.now());
     Ok(principal)
+}
+
+/// The same caller as they are now: for whoever takes a while to say or to hear everything. A credential that died
+/// meanwhile does nothing more.
+pub async fn renew(ctx: &Ctx) -> Result<Ctx> {
+    let Actor::Known(before) = ctx.actor() else { return Ok(ctx.clone()) };
+    let services = ctx.services();
+    let now = match (before.subject, before.credential) {
+        (Subject::User(id), Credential::Session(session_id)) => user(services, id, session_id).await?,
+        (owner, Credential::ApiKey(key_id)) => key(services, owner, key_id).await?,
+        (Subject::ServiceAccount(id), Credential::ClientToken(key_id)) => {
+            // What the token did not carry before, it does not carry now.
+            client(services, id, key_id, before.permissions).await?
+        }
+        (Subject::User(_), Credential::ClientToken(_)) | (Subject::ServiceAccount(_), Credential::Session(_)) => None,
+    };
+    Ok(ctx.by(Actor::Known(now.ok_or_else(refused)?)))
+}
+
+async fn key(services: &Services, owner: Subject, key_id: ApiKeyId) -> Result<Option<Principal>> {
+    let state = services.store.read().await?.api_key_state(key_id).await?;
+    let live = state.filter(|state| state.owner == owner && state.is_live(services.clock.now()));
+    Ok(live.map(|state| Principal {
+        subject: owner,
+        credential: Credential::ApiKey(key_id),
+        permissions: state.effective(),
+        role: state.role,
+    }))
 }
 
 /// Whom a verified token stands for at this moment, if for anybody.

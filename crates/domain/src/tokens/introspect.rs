@@ -88,7 +88,8 @@ async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
 
 async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introspection>> {
     let Some((session, generation)) = refresh::open(ctx.services().vault.as_ref(), token) else { return Ok(None) };
-    let state = ctx.store().read().await?.session_state(session).await?;
+    // Not from what a store remembers: another node may have refreshed the session a moment ago.
+    let state = ctx.store().snapshot().await?.session_state(session).await?;
     // Only the newest one is told to be good: one before it may get an answer again, but should not be kept.
     let live = state.filter(|state| state.generation == generation && state.is_live(ctx.now()));
     let Some(state) = live else { return Ok(None) };

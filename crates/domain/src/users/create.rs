@@ -2,7 +2,7 @@
 
 use super::{Attributes, DisplayName, EmailAddress, Status, User};
 use crate::access::Permission;
-use crate::credentials::Password;
+use crate::credentials::NewPassword;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::id::UserId;
@@ -14,7 +14,7 @@ pub struct NewUser {
     /// The address.
     pub email: EmailAddress,
     /// The password.
-    pub password: Password,
+    pub password: NewPassword,
     /// What to call them.
     pub name: DisplayName,
     /// A role other than `user`; only an admin may say so.
@@ -31,11 +31,12 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if let Some(role) = &new.role {
         require_known(ctx, role).await?;
     }
+    let password = new.password.for_user(ctx.policy(), &new.email, &new.name).map_err(|rule| rule.at("password"))?;
     // Before the hash: a taken address should not cost one. The insert still decides.
     if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
-    let hash = ctx.services().hasher.hash(&new.password).await?;
+    let hash = ctx.services().hasher.hash(&password).await?;
 
     let now = ctx.now();
     let user = User {

@@ -71,16 +71,23 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
     ctx.require(Permission::UsersWrite)?;
 
     let now = ctx.now();
-    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut outcomes = vec![ImportOutcome::EmailTaken; batch.len()];
+    // Ids in the order of the batch, rows in the order of their addresses: two imports of the same people wait for each
+    // other and not in a circle.
+    let ids = batch.iter().map(|_| UserId::from_uuid(ctx.new_id()));
+    let mut rows: Vec<(usize, UserId, ImportUser)> =
+        ids.collect::<Vec<_>>().into_iter().zip(batch).enumerate().map(|(at, (id, row))| (at, id, row)).collect();
+    rows.sort_by(|(_, _, a), (_, _, b)| a.email.as_str().cmp(b.email.as_str()));
+
     let mut tx = ctx.store().write().await?;
     let mut roles = Roles::default();
-    for row in batch {
+    for (at, id, row) in rows {
         if let Some(refused) = roles.refusal(ctx, &mut *tx, &row.role).await? {
-            outcomes.push(refused);
+            outcomes[at] = refused;
             continue;
         }
         let user = User {
-            id: UserId::from_uuid(ctx.new_id()),
+            id,
             email: row.email,
             email_verified: row.email_verified,
             name: row.name,
@@ -93,13 +100,12 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
             version: 1,
         };
         if !tx.insert_user(&user).await? {
-            outcomes.push(ImportOutcome::EmailTaken);
             continue;
         }
         if let Some(hash) = &row.password_hash {
             tx.set_password(user.id, hash, now).await?;
         }
-        outcomes.push(ImportOutcome::Created(user.id));
+        outcomes[at] = ImportOutcome::Created(user.id);
     }
     if mode == ImportMode::Commit {
         tx.commit().await?;

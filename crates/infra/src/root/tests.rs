@@ -94,6 +94,8 @@ async fn a_database_of_the_release_before_keeps_its_secrets() {
     assert!(tx.insert_signing_key(&key).await.unwrap());
     tx.commit().await.unwrap();
 
+    assert!(matches!(database.start(&master(1)).await, Err(RootError::DoesNotFit)));
+    assert_eq!(database.roots().await, [], "a wrong key locks nobody out");
     let after = database.start(&master(0)).await.unwrap();
     assert_eq!(after.open(b"kid", &key.sealed_private_key).as_deref(), Some(b"private".as_slice()));
     assert_eq!(code(&after), code(&before));

@@ -20,6 +20,8 @@ const VERIFIED_MAX: usize = 10_000;
 pub(super) struct Ring {
     /// The newest first.
     keys: Vec<RingKey>,
+    /// The highest sequence number that was ever listed: no list is good that does not reach it.
+    newest_sequence: i64,
     /// Keys that were withdrawn. That is for good: an older list that lacks it brings none back.
     withdrawn: HashSet<String>,
     /// Verified tokens by digest. It belongs to the set: what is verified while a key is taken away is remembered
@@ -48,10 +50,16 @@ impl Ring {
         let body = jwks::document(keys.iter().map(|key| key.pair.as_ref()));
         Self {
             keys,
+            newest_sequence: 0,
             withdrawn: HashSet::new(),
             verified: Arc::new(Cache::new(VERIFIED_MAX)),
             jwks: Arc::new(Jwks { body, version: 1 }),
         }
+    }
+
+    /// The highest sequence number that was ever listed.
+    pub(super) fn newest_sequence(&self) -> i64 {
+        self.newest_sequence
     }
 
     /// The newest key that is active.
@@ -67,6 +75,8 @@ impl Ring {
     /// The set with these keys in the place of this one. A key that cannot be used is left out and the first of them
     /// told: the others are good, and what is gone from the list must go.
     pub(super) fn succeed(&self, stored: &[StoredKey], vault: &dyn Vault) -> (Self, Result<(), KeyError>) {
+        let listed = stored.iter().map(|key| key.sequence).max().unwrap_or_default();
+        let newest_sequence = self.newest_sequence.max(listed);
         let mut withdrawn = self.withdrawn.clone();
         withdrawn.extend(stored.iter().filter(|key| key.withdrawn_at.is_some()).map(|key| key.id.clone()));
         let mut stored: Vec<&StoredKey> = stored.iter().filter(|key| !withdrawn.contains(&key.id)).collect();
@@ -90,7 +100,7 @@ impl Ring {
         } else {
             Arc::new(Jwks { body, version: self.jwks.version + 1 })
         };
-        (Self { keys, withdrawn, verified, jwks }, outcome)
+        (Self { keys, newest_sequence, withdrawn, verified, jwks }, outcome)
     }
 
     /// A key that was parsed before.

@@ -168,6 +168,19 @@ pub async fn a_key_is_removed_once(f: Fixture) {
     assert_eq!(find(&*f.store, other.id).await, Some(other));
 }
 
+pub async fn a_users_keys_go_together(f: Fixture) {
+    let (user, account) = owners(&*f.store).await;
+    let [one, two, others] = [build::api_key(user, 1), build::api_key(user, 2), build::api_key(account, 3)];
+    insert(&*f.store, &[one.clone(), two.clone(), others.clone()]).await;
+    assert!(state(&*f.store, one.id).await.is_some());
+    let mut tx = f.store.write().await.unwrap();
+    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap(), 2);
+    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    assert_eq!((state(&*f.store, one.id).await, state(&*f.store, two.id).await), (None, None));
+    assert_eq!(find(&*f.store, others.id).await, Some(others));
+}
+
 pub async fn every_walk_finds_the_same_keys(f: Fixture) {
     let (user, account) = owners(&*f.store).await;
     let mut keys: Vec<_> = (0..30)

@@ -46,6 +46,29 @@ pub async fn the_last_root_is_never_forgotten(f: Fixture) {
     assert_eq!(roots(&*f.store).await, [root("old", 1)]);
 }
 
+pub async fn two_that_keep_another_one_keep_one(f: Fixture) {
+    for _ in 0..8 {
+        assert!(insert_first(f.store.clone(), root("old", 1)).await || roots(&*f.store).await.len() == 1);
+        let mut tx = f.store.write().await.unwrap();
+        tx.put_root(&root("old", 1)).await.unwrap();
+        tx.put_root(&root("new", 2)).await.unwrap();
+        tx.commit().await.unwrap();
+        let keep = |master_id: &'static str| {
+            let store = f.store.clone();
+            tokio::spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                tx.keep_only_root(master_id).await.unwrap();
+                tokio::task::yield_now().await;
+                tx.commit().await.unwrap();
+            })
+        };
+        let (old, new) = tokio::join!(keep("old"), keep("new"));
+        old.unwrap();
+        new.unwrap();
+        assert_eq!(roots(&*f.store).await.len(), 1);
+    }
+}
+
 fn root(master_id: &str, n: u8) -> SealedRoot {
     SealedRoot { master_id: master_id.to_owned(), sealed: vec![n, 0, 255], created_at: build::moment(n.into()) }
 }

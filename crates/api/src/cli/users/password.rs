@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::Context;
 use denizen_domain::Ctx;
-use denizen_domain::credentials::{PASSWORD_BYTES_MAX, Password};
+use denizen_domain::credentials::{NewPassword, PASSWORD_BYTES_MAX};
 use denizen_domain::error::Error;
 use secrecy::SecretString;
 
@@ -21,7 +21,7 @@ pub(super) fn require_stdin(is_given: bool, command: &str) -> Result<(), Failure
 }
 
 /// Reads one line; the line feed at its end is not part of the password.
-pub(super) fn read(ctx: &Ctx) -> Result<Password, Failure> {
+pub(super) fn read(ctx: &Ctx) -> Result<NewPassword, Failure> {
     // Room from the start: a growing string leaves copies behind.
     let mut text = String::with_capacity(PASSWORD_BYTES_MAX * 2);
     let bounded = std::io::stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 3);
@@ -32,5 +32,5 @@ pub(super) fn read(ctx: &Ctx) -> Result<Password, Failure> {
         return Err(Failure::Usage("standard input must hold the password alone, in one line".to_owned()));
     }
     let chars_min = ctx.policy().password_chars_min;
-    Ok(Password::parse(&SecretString::from(text), chars_min).map_err(|rule| Error::from(rule.at("password")))?)
+    Ok(NewPassword::parse(&SecretString::from(text), chars_min).map_err(|rule| Error::from(rule.at("password")))?)
 }

@@ -116,11 +116,23 @@ fn a_token_verified_while_its_key_is_taken_away_is_not_remembered() {
     ring.adopt(std::slice::from_ref(&key)).unwrap();
     let token = ring.sign(&user()).unwrap();
     let during = ring.present();
-    ring.adopt(&[]).unwrap();
+    ring.adopt(&[StoredKey { withdrawn_at: Some(NOW), ..key }]).unwrap();
     // What a check does that began before.
     let verified = jwt::verify(&during, &token, ISSUER, "denizen", NOW).unwrap();
     during.verified.insert(sha256(token.as_bytes()), verified);
     assert!(ring.verify(&token, NOW).is_none());
+}
+
+#[test]
+fn a_list_read_before_a_key_was_added_does_not_take_it_away() {
+    let (ring, _) = empty();
+    let keys = [stored(&es256(), 2), stored(&es256(), 1)];
+    ring.adopt(&keys).unwrap();
+    let token = ring.sign(&user()).unwrap();
+    for late in [&keys[1..], &[]] {
+        ring.adopt(late).unwrap();
+        assert!(ring.verify(&token, NOW).is_some());
+    }
 }
 
 #[test]
@@ -181,7 +193,7 @@ fn a_key_is_opened_once_and_the_published_set_made_once_per_change() {
     // When it signs is not published.
     ring.adopt(&keys.clone().map(|key| StoredKey { activates_at: NOW.plus_seconds(1), ..key })).unwrap();
     assert!(Arc::ptr_eq(&published, &ring.jwks()));
-    ring.adopt(&keys[1..]).unwrap();
+    ring.adopt(&keys[..1]).unwrap();
     assert_eq!(ring.jwks().version, 3);
     assert_eq!(vault.opened.load(Ordering::Relaxed), 2);
 }
