@@ -1,6 +1,7 @@
-//! Argon2id (RFC 9106) behind bounded admission.
+//! Argon2id (RFC 9106) behind bounded admission; and the hashes of other systems, until their first sign-in.
 
 mod admission;
+mod foreign;
 mod phc;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use zeroize::Zeroizing;
 
 use admission::Admission;
 pub use admission::AdmissionLimits;
-use phc::Encoded;
+use foreign::Foreign;
+use phc::{Encoded, Unreadable};
 
 /// What a hash of today costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,25 @@ impl Argon2Hasher {
         let password = Zeroizing::new(password.as_bytes().to_vec());
         self.admission.run(move |memory| like.derive(&password, memory)).await?.map_err(failed)
     }
+
+    async fn verify_foreign(&self, password: &str, stored: Foreign) -> Result<Verdict, HashError> {
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        // A wrong password costs a hash of today's too, as a right one will and as that of nobody does: how fast the
+        // other system hashed must not tell who came from it.
+        let today = Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]);
+        let verified = self.admission.run(move |memory| {
+            if stored.matches(&password, memory) {
+                return Ok(Verdict::RightButOutdated);
+            }
+            today.derive(&password, memory).map(|_| Verdict::Wrong)
+        });
+        verified.await?.map_err(failed)
+    }
+}
+
+/// Whether it is Argon2's own text, whoever made it.
+fn is_argon2(encoded: &str) -> bool {
+    encoded.starts_with("$argon2")
 }
 
 #[async_trait]
@@ -71,6 +92,10 @@ impl PasswordHasher for Argon2Hasher {
     }
 
     async fn verify(&self, attempt: &PasswordAttempt, stored: &PasswordHash) -> Result<Verdict, HashError> {
+        if !is_argon2(stored.expose()) {
+            let foreign = Foreign::parse(stored.expose()).map_err(|reason| failed(Unreadable(reason)))?;
+            return self.verify_foreign(attempt.expose(), foreign).await;
+        }
         let stored = Encoded::parse(stored.expose()).map_err(failed)?;
         let is_outdated = stored.cost.work() < self.cost.work() || !stored.is_argon2id();
         let derived = self.derive(attempt.expose(), stored.clone()).await?;
@@ -86,7 +111,11 @@ impl PasswordHasher for Argon2Hasher {
     }
 
     fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str> {
-        Encoded::parse(encoded).map_err(|unreadable| unreadable.0)?;
+        if is_argon2(encoded) {
+            Encoded::parse(encoded).map_err(|unreadable| unreadable.0)?;
+        } else {
+            Foreign::parse(encoded)?;
+        }
         Ok(PasswordHash::from_encoded(encoded.to_owned()))
     }
 }
@@ -115,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_password_verifies_and_a_higher_cost_outdates_it() {
-        let stored = hasher(CHEAP, 4).hash(&Password::parse(&"correct horse".into(), 8).unwrap()).await.unwrap();
+        let stored = hasher(CHEAP, 4).hash(&Password::from_verified(&attempt("correct horse"))).await.unwrap();
         assert!(stored.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
         let verdict = async |hasher: &Argon2Hasher, raw| hasher.verify(&attempt(raw), &stored).await.unwrap();
         assert_eq!(verdict(&hasher(CHEAP, 4), "correct horse").await, Verdict::Right);
@@ -139,6 +168,19 @@ mod tests {
             let verdict = hasher(CHEAP, 4).verify(&attempt("password"), &adopted).await.unwrap();
             assert_eq!(verdict, expected, "{encoded}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_foreign_hash_is_right_once_and_kept_as_given() {
+        let encoded = "$2b$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO";
+        let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
+        assert_eq!(adopted.expose(), encoded);
+        let verdict = async |raw| hasher(CHEAP, 4).verify(&attempt(raw), &adopted).await.unwrap();
+        assert_eq!(verdict("lètmein pässwörd").await, Verdict::RightButOutdated);
+        assert_eq!(verdict("lètmein passwörd").await, Verdict::Wrong);
+        // A store that was filled past the import is bounded as well.
+        let dear = PasswordHash::from_encoded(encoded.replace("$05$", "$31$"));
+        assert!(matches!(hasher(CHEAP, 4).verify(&attempt("x"), &dear).await, Err(HashError::Failed(_))));
     }
 
     #[test]

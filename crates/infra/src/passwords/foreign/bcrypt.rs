@@ -1,0 +1,131 @@
+//! bcrypt: `$2a$`, `$2b$` and `$2y$`, which are one for every password that is text.
+
+use super::encoding::{bcrypt_base64, number};
+use super::prepared::{Prepared, Step};
+use super::{Foreign, Reason, is_same};
+
+/// A cost of 15 takes two seconds, and each further one twice as long.
+const COST_MAX: u32 = 15;
+const COST_MIN: u32 = 4;
+/// What bcrypt reads of a password.
+const PASSWORD_BYTES_MAX: usize = 72;
+const SALT_BYTES: usize = 16;
+const SALT_CHARS: usize = 22;
+const KEY_BYTES: usize = 23;
+const KEY_CHARS: usize = 31;
+
+pub(in crate::passwords) struct Bcrypt {
+    cost: u32,
+    salt: [u8; SALT_BYTES],
+    key: Vec<u8>,
+}
+
+impl Bcrypt {
+    pub(super) fn matches(&self, password: &[u8]) -> bool {
+        // A zero byte ends the password and begins it again: a\0a would be a. Most makers refuse it too.
+        if password.contains(&0) {
+            return false;
+        }
+        let mut ended = zeroize::Zeroizing::new(Vec::with_capacity(password.len() + 1));
+        ended.extend_from_slice(password);
+        ended.push(0);
+        let used = &ended[..ended.len().min(PASSWORD_BYTES_MAX)];
+        let derived = bcrypt::bcrypt(self.cost, self.salt, used);
+        // The text leaves out the last of the 24 bytes.
+        is_same(&derived[..KEY_BYTES], &self.key)
+    }
+}
+
+/// `$2b$10$` with 22 characters of salt and 31 of the key.
+pub(super) fn parse(text: &str) -> Result<Bcrypt, Reason> {
+    const FORM: Reason = "not $2b$cost$ with 22 characters of salt and 31 of the key";
+    let parts: Vec<&str> = text.split('$').collect();
+    let &["", "2a" | "2b" | "2y", cost, rest] = parts.as_slice() else {
+        return Err(FORM);
+    };
+    if cost.len() != 2 || rest.len() != SALT_CHARS + KEY_CHARS {
+        return Err(FORM);
+    }
+    let cost = number(cost)?;
+    if !(COST_MIN..=COST_MAX).contains(&cost) {
+        return Err("a bcrypt cost that is not 4 to 15");
+    }
+    let (salt, key) = rest.split_at_checked(SALT_CHARS).ok_or(FORM)?;
+    let salt = bcrypt_base64(salt)?.try_into().map_err(|_| FORM)?;
+    let key = bcrypt_base64(key)?;
+    if key.len() != KEY_BYTES {
+        return Err(FORM);
+    }
+    Ok(Bcrypt { cost, salt, key })
+}
+
+/// `$wp$2y$10$…`: WordPress 6.8 and later.
+pub(super) fn parse_wordpress(text: &str) -> Result<Foreign, Reason> {
+    let bcrypt = text.strip_prefix("$wp").ok_or("not $wp$2y$")?;
+    Ok(Prepared::over(vec![Step::WordPress], Foreign::Bcrypt(parse(bcrypt)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Foreign;
+    use super::super::tests::{LETMEIN, is_refused, verifies};
+
+    // Openwall crypt_blowfish 1.3, wrapper.c.
+    #[test]
+    fn openwall() {
+        verifies("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
+        verifies("U*U*", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK");
+        verifies("U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a");
+    }
+
+    // ory/kratos, hash/hasher_test.go; zitadel/passwap, internal/testvalues/bcrypt.go; pyca/bcrypt 4.0 and passlib.
+    #[test]
+    fn all_versions() {
+        verifies("test", "$2a$12$o6hx.Wog/wvFSkT/Bp/6DOxCtLRTDj7lm9on9suF/WaCGNVHbkfL6");
+        verifies(LETMEIN, "$2b$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO");
+        verifies(LETMEIN, "$2y$05$y3ydltwpHEE4nYLwZGo9M.N2Jmbzz6GHdOfizmeqod.mBcylfgZ4W");
+    }
+
+    // Openwall crypt_blowfish 1.3, wrapper.c.
+    #[test]
+    fn a_password_counts_up_to_72_bytes() {
+        let hash = Foreign::parse("$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui").ok().unwrap();
+        let password = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        let long = format!("{password}chars after 72 are ignored");
+        assert!(hash.matches(long.as_bytes(), &mut Vec::new()));
+        assert!(hash.matches(password.as_bytes(), &mut Vec::new()));
+        assert!(!hash.matches(&password.as_bytes()[..71], &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_zero_byte_never_matches() {
+        let hash = Foreign::parse("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW").ok().unwrap();
+        assert!(!hash.matches(b"U*U\0U*U", &mut Vec::new()));
+    }
+
+    // The first was made by a WordPress 6.8 deployment; the second by its algorithm with passlib's bcrypt.
+    #[test]
+    fn wordpress() {
+        verifies("Test123Now!", "$wp$2y$10$gN3SQdbNc/cVlK7DylUiVumiuujud7lR0h5J4M2ZsNRMYOFbED16q");
+        let hash = "$wp$2y$05$HuK3NF2Xwzpvv8F5ykRWhOeCC6AhDs53.OUVRmsnzgr1MRCuHITK6";
+        verifies(LETMEIN, hash);
+        // WordPress trims what is typed.
+        assert!(Foreign::parse(hash).ok().unwrap().matches(format!(" {LETMEIN}\n").as_bytes(), &mut Vec::new()));
+    }
+
+    #[test]
+    fn costs_and_forms_are_bounded() {
+        for hash in [
+            "$2b$16$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2b$03$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2b$5$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2x$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2b$05$LTZTMn!LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2b$05$LTZTMn.LSWggOtk/CkByé/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$2b$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWOO",
+            "$wp$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0",
+        ] {
+            is_refused(hash);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Password hashes that other systems made. Each is verified as its maker would, once: the first right password
+//! is hashed anew by the sign-in.
+//!
+//! Reading one bounds all it costs, before anything is computed: a verification takes two seconds of one core at
+//! most, and Argon2 what its own bounds allow. Reasons name the rule that is broken and never quote the text.
+
+mod aspnet;
+mod auth0;
+mod bcrypt;
+mod better_auth;
+mod crypt3;
+mod digest;
+mod django;
+mod encoding;
+mod firebase;
+mod keycloak;
+mod ldap;
+mod logto;
+mod pbkdf2;
+mod phpass;
+mod prepared;
+mod salted;
+mod scrypt;
+#[cfg(test)]
+mod tests;
+
+use argon2::Block;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
+use super::phc::Encoded;
+
+/// Why a text is not a hash that can be verified here.
+type Reason = &'static str;
+
+/// The longest text of a hash: Auth0's JSON with a 512-byte salt fits four times.
+const TEXT_BYTES_MAX: usize = 4096;
+/// The longest salt, pepper or key that takes part in a hash.
+const SECRET_BYTES_MAX: usize = 512;
+
+/// A hash taken apart, its cost within bounds.
+pub(super) enum Foreign {
+    Argon2(Encoded),
+    Bcrypt(bcrypt::Bcrypt),
+    Crypt3(crypt3::Crypt3),
+    Firebase(firebase::Firebase),
+    Pbkdf2(pbkdf2::Pbkdf2),
+    Phpass(phpass::Phpass),
+    Prepared(prepared::Prepared),
+    Salted(salted::Salted),
+    Scrypt(scrypt::Scrypt),
+}
+
+impl Foreign {
+    /// Reads any of the forms in `docs/imports.md`.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub(super) fn parse(text: &str) -> Result<Self, Reason> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err("a hash of more than 4096 bytes");
+        }
+        if let Some(prepared) = text.strip_prefix("$denizen-pre$") {
+            return prepared::parse(prepared);
+        }
+        Self::parse_bare(text)
+    }
+
+    /// Reads any form but the wrapper, which cannot hold another one.
+    fn parse_bare(text: &str) -> Result<Self, Reason> {
+        let json = text.trim_ascii_start();
+        match json.as_bytes() {
+            [b'[', ..] => return logto::parse(json),
+            [b'{', rest @ ..] if matches!(rest.trim_ascii_start(), [b'"' | b'}', ..]) => return parse_object(json),
+            [b'{', ..] => return ldap::parse(text),
+            _ => {}
+        }
+        let Some(modular) = text.strip_prefix('$') else {
+            return parse_plain(text);
+        };
+        match modular.split_once('$').map_or(modular, |(scheme, _)| scheme) {
+            "2a" | "2b" | "2y" => bcrypt::parse(text).map(Self::Bcrypt),
+            "2" | "2x" => Err("a bcrypt version other than 2a, 2b and 2y"),
+            "wp" => bcrypt::parse_wordpress(text),
+            "1" | "5" | "6" => crypt3::parse(text).map(Self::Crypt3),
+            "P" | "H" | "S" => phpass::parse(text).map(Self::Phpass),
+            "scrypt" => scrypt::parse(text).map(Self::Scrypt),
+            "firescrypt" | "firebasescrypt" | "fbscrypt" | "f_scrypt" => firebase::parse(text).map(Self::Firebase),
+            scheme if scheme.starts_with("argon2") => parse_argon2(text),
+            scheme if scheme.starts_with("pbkdf2") => pbkdf2::parse(text).map(Self::Pbkdf2),
+            _ => Err("an unknown kind of hash"),
+        }
+    }
+
+    /// Whether it is the hash of this password. Grows the memory when it is one of Argon2.
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Vec<Block>) -> bool {
+        match self {
+            Self::Argon2(hash) => match hash.clone().derive(password, memory) {
+                Ok(derived) => is_same(&derived.output, &hash.output),
+                Err(_) => false,
+            },
+            Self::Bcrypt(hash) => hash.matches(password),
+            Self::Crypt3(hash) => hash.matches(password),
+            Self::Firebase(hash) => hash.matches(password),
+            Self::Pbkdf2(hash) => hash.matches(password),
+            Self::Phpass(hash) => hash.matches(password),
+            Self::Prepared(hash) => hash.matches(password, memory),
+            Self::Salted(hash) => hash.matches(password),
+            Self::Scrypt(hash) => hash.matches(password),
+        }
+    }
+}
+
+fn parse_argon2(text: &str) -> Result<Foreign, Reason> {
+    Encoded::parse(text).map(Foreign::Argon2).map_err(|unreadable| unreadable.0)
+}
+
+/// The forms that begin with no sign of their own.
+fn parse_plain(text: &str) -> Result<Foreign, Reason> {
+    if let Some(drupal) = text.strip_prefix("U$") {
+        return phpass::parse_over_md5(drupal);
+    }
+    if text.contains('$') {
+        return django::parse(text);
+    }
+    if text.contains(':') {
+        return better_auth::parse(text);
+    }
+    aspnet::parse(text).map(Foreign::Pbkdf2)
+}
+
+/// The objects tell themselves apart by a field that only one of them has.
+fn parse_object(json: &str) -> Result<Foreign, Reason> {
+    let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).map_err(|_| "unreadable JSON")?;
+    if keys.contains_key("secretData") {
+        keycloak::parse(json)
+    } else if keys.contains_key("passwordHash") {
+        firebase::parse_json(json).map(Foreign::Firebase)
+    } else if keys.contains_key("algorithm") {
+        auth0::parse(json)
+    } else {
+        Err("JSON without algorithm, secretData or passwordHash")
+    }
+}
+
+/// In the same time whatever differs.
+fn is_same(derived: &[u8], stored: &[u8]) -> bool {
+    verify_slices_are_equal(derived, stored).is_ok()
+}
