@@ -8,7 +8,7 @@ help:
 	@echo 'make test      every test, on SQLite and PostgreSQL, and the examples of the README'
 	@echo 'make lint      formatting, lints and the rules of the house'
 	@echo 'make generate  write the derived files anew: openapi.json, config/default.toml, .env.example, .sqlx'
-	@echo 'make bench     measure a release build: start, memory, requests, sign-ins, deep pages'
+	@echo 'make bench     measure a release build: start, memory, requests, sign-ins, deep pages, refreshes, sessions'
 
 # The development profile: its build takes half the time of a release build, and passwords are hashed at full
 # speed in both. APP_ENV=dev logs for people; APP_ENV=prod make run for machines.

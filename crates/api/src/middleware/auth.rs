@@ -1,5 +1,6 @@
 //! From credentials to the context of the request: who asks.
 
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
@@ -30,7 +31,8 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
         return Ok(with_context(shared, actor, request));
     }
     let Some(token) = cookies::access_of(request.headers()) else { return Ok(anybody(shared, request)) };
-    let Some((actor, session)) = actor_of_cookie(shared, &token).await? else {
+    // Boxed: programs send no cookies, and should not carry the room that this takes.
+    let Some((actor, session)) = Box::pin(actor_of_cookie(shared, &token)).await? else {
         request.extensions_mut().insert(StaleCookie);
         return Ok(anybody(shared, request));
     };
@@ -43,13 +45,18 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
 /// The request of somebody known, heard to its end: they may take their time to say what they want, and must still be
 /// allowed to want it then.
 pub(super) async fn hear_out(request: Request) -> Result<Request, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
     let ctx = request.extensions().get::<Ctx>().filter(|ctx| ctx.principal().is_ok()).cloned();
     let Some(ctx) = ctx else { return Ok(request) };
-    let (mut request, has_waited) = size::read_body(request).await?;
-    if has_waited {
+    // Boxed: most requests have no body, and should not carry the room that this takes.
+    Box::pin(async move {
+        let mut request = size::read_body(request).await?;
         request.extensions_mut().insert(tokens::renew(&ctx).await?);
-    }
-    Ok(request)
+        Ok(request)
+    })
+    .await
 }
 
 /// The stale cookie of a request, if it has one.

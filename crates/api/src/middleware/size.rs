@@ -20,14 +20,11 @@ pub(super) fn check_head(request: &Request, bytes_max: u32) -> Result<(), Proble
     Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message))
 }
 
-/// The request with its body read, and whether there was one to wait for.
-pub(super) async fn read_body(request: Request) -> Result<(Request, bool), Problem> {
-    if request.body().is_end_stream() {
-        return Ok((request, false));
-    }
+/// The request with its body read.
+pub(super) async fn read_body(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = body.collect().await.map_err(|error| read_problem(&error))?.to_bytes();
-    Ok((Request::from_parts(parts, Body::from(bytes)), true))
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// Refuses what announces too much before reading it, and stops reading what turns out to be too much.

@@ -60,7 +60,9 @@ async fn user(services: &Services, id: UserId, session_id: SessionId) -> Result<
     let mut state = services.store.read().await?.session_state(session_id).await?;
     // A store may remember for a moment what it read; another node may have refreshed the session since.
     if state.as_ref().is_some_and(|state| !state.is_ended && state.idle_expires_at <= now) {
-        state = services.store.snapshot().await?.session_state(session_id).await?;
+        // Boxed: it is rare, and every request would carry the room that it takes.
+        state = Box::pin(async { Ok::<_, Error>(services.store.snapshot().await?.session_state(session_id).await?) })
+            .await?;
     }
     let live = state.filter(|state| state.user_id == id && state.is_live(now));
     Ok(live.map(|state| Principal {
