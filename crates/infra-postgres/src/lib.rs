@@ -23,6 +23,7 @@ mod plans;
 mod recent;
 mod roles;
 mod root_keys;
+mod rotations;
 mod service_accounts;
 mod sessions;
 mod signing_keys;
@@ -36,17 +37,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use denizen_domain::sessions::store::{Rotated, Rotation, SessionReads};
+use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
-use denizen_domain::users::store::UserReads;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
-use crate::changed::Changed;
 use crate::error::{broken, store_error};
 use crate::listen::Listening;
 use crate::recent::Recent;
+use crate::rotations::Rotations;
 use crate::tx::PostgresTx;
 
 /// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
@@ -114,6 +114,7 @@ pub struct PostgresStore {
     pool: PgPool,
     recent: Arc<Recent>,
     listening: Listening,
+    rotations: Rotations,
 }
 
 impl PostgresStore {
@@ -140,7 +141,8 @@ impl PostgresStore {
             .connect_lazy_with(options.connect_pooled()?);
         let recent = Arc::new(Recent::new());
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent);
-        Ok(Self { pool, recent, listening })
+        let rotations = Rotations::new(&pool, &recent, options.max_connections);
+        Ok(Self { pool, recent, listening, rotations })
     }
 }
 
@@ -165,23 +167,7 @@ impl Store for PostgresStore {
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(store_error)?;
-        let mut changed = Changed::nothing(&self.recent);
-        changed.kept.add(rotation.id.as_uuid());
-        let forgets = changed.forget_on_drop();
-        let found = sessions::rotate(&mut connection, rotation).await?;
-        drop(forgets);
-        if found.is_some() {
-            return Ok(Rotated { is_rotated: true, found });
-        }
-        // Statements of their own: they see what another who rotated it meanwhile has committed.
-        let mut read = PostgresTx::single_fresh_reads(connection);
-        let state = read.session_state(rotation.id).await?;
-        let user = match &state {
-            Some(state) => read.find_user(state.user_id).await?,
-            None => None,
-        };
-        Ok(Rotated { is_rotated: false, found: state.zip(user) })
+        self.rotations.run(*rotation).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -190,6 +176,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.rotations.close();
         self.listening.close();
         self.pool.close().await;
     }

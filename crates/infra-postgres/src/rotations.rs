@@ -1,0 +1,113 @@
+//! Refreshes: what a busy deployment writes most, on a few connections that go from one to the next.
+//!
+//! A connection that is given back to the pool is tried out first, which costs as much as a refresh. Here it is given
+//! back when nobody waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use denizen_domain::sessions::store::{Rotated, Rotation, SessionReads};
+use denizen_domain::store::StoreError;
+use denizen_domain::users::store::UserReads;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::changed::Changed;
+use crate::error::{store_error, unavailable};
+use crate::recent::Recent;
+use crate::sessions;
+use crate::tx::PostgresTx;
+
+/// How many connections refresh at once, at most; never more than half of those there are.
+const WORKERS_MAX: u32 = 8;
+/// How many may wait; whoever comes then waits to wait.
+const QUEUE_MAX: usize = 1_024;
+
+/// Takes refreshes and does them.
+#[derive(Debug)]
+pub(crate) struct Rotations(Mutex<Option<mpsc::Sender<Job>>>);
+
+#[derive(Debug)]
+struct Job {
+    rotation: Rotation,
+    told: oneshot::Sender<Result<Rotated, StoreError>>,
+}
+
+type Queue = Arc<tokio::sync::Mutex<mpsc::Receiver<Job>>>;
+
+impl Rotations {
+    /// Workers on this pool. Call it within a tokio runtime; they end with the store.
+    pub(crate) fn new(pool: &PgPool, recent: &Arc<Recent>, max_connections: u32) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        for _ in 0..(max_connections / 2).clamp(1, WORKERS_MAX) {
+            tokio::spawn(serve(Arc::clone(&queue), pool.clone(), Arc::clone(recent)));
+        }
+        Self(Mutex::new(Some(jobs)))
+    }
+
+    /// Does one. What has not begun when its asker leaves is not done.
+    pub(crate) async fn run(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
+        let (told, answer) = oneshot::channel();
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let closed = || unavailable("the store is closed");
+        jobs.ok_or_else(closed)?.send(Job { rotation, told }).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| unavailable("the refresh was given up"))?
+    }
+
+    /// Takes no more.
+    pub(crate) fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+async fn serve(queue: Queue, pool: PgPool, recent: Arc<Recent>) {
+    loop {
+        let first = queue.lock().await.recv().await;
+        let Some(first) = first else { return };
+        match pool.acquire().await {
+            Ok(connection) => serve_on(connection, first, &queue, &recent).await,
+            // Whoever left is not told.
+            Err(error) => drop(first.told.send(Err(store_error(error)))),
+        }
+    }
+}
+
+/// Does one refresh after the other for as long as some wait.
+async fn serve_on(mut connection: PoolConnection<Postgres>, first: Job, queue: &Queue, recent: &Arc<Recent>) {
+    let mut next = Some(first);
+    while let Some(Job { rotation, told }) = next {
+        if !told.is_closed() {
+            let mut changed = Changed::nothing(recent);
+            changed.kept.add(rotation.id.as_uuid());
+            let forgets = changed.forget_on_drop();
+            let rotated = sessions::rotate(&mut connection, &rotation).await;
+            drop(forgets);
+            match rotated {
+                Ok(Some(found)) => drop(told.send(Ok(Rotated { is_rotated: true, found: Some(found) }))),
+                Ok(None) => {
+                    drop(told.send(as_it_is(connection, &rotation).await));
+                    return;
+                }
+                // The connection may be as broken as the refresh is: the pool finds out.
+                Err(error) => {
+                    drop(told.send(Err(error)));
+                    return;
+                }
+            }
+        }
+        // Who holds the queue waits for the next one: then there is none.
+        next = queue.try_lock().ok().and_then(|mut queue| queue.try_recv().ok());
+    }
+}
+
+/// What was not rotated, by statements of their own: they see what another who rotated it meanwhile has committed.
+async fn as_it_is(connection: PoolConnection<Postgres>, rotation: &Rotation) -> Result<Rotated, StoreError> {
+    let mut read = PostgresTx::single_fresh_reads(connection);
+    let state = read.session_state(rotation.id).await?;
+    let user = match &state {
+        Some(state) => read.find_user(state.user_id).await?,
+        None => None,
+    };
+    Ok(Rotated { is_rotated: false, found: state.zip(user) })
+}
