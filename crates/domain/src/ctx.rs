@@ -8,8 +8,9 @@ use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
+use crate::page::Total;
 use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInThrottle, SigningKeys, Usage, Vault};
-use crate::store::Store;
+use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
 
 /// The ports, wired once in the composition root.
@@ -132,6 +133,14 @@ impl Ctx {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         self.services.store.as_ref()
+    }
+
+    /// A handle to read a page with, and its count when that is asked for: the two agree.
+    pub async fn reads_of(&self, total: Total) -> Result<Box<dyn ReadTx>, StoreError> {
+        match total {
+            Total::Skip => self.store().read().await,
+            Total::Count => self.store().snapshot().await,
+        }
     }
 
     /// The rules that configuration sets.

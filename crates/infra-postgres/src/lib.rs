@@ -10,7 +10,6 @@
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
-mod changed;
 mod changes;
 mod codec;
 mod error;
@@ -27,6 +26,7 @@ mod rotations;
 mod service_accounts;
 mod sessions;
 mod signing_keys;
+mod to_forget;
 mod tx;
 mod users;
 mod users_list;

@@ -12,10 +12,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::changed::Changed;
 use crate::error::{store_error, unavailable};
 use crate::recent::Recent;
 use crate::sessions;
+use crate::to_forget::ToForget;
 use crate::tx::PostgresTx;
 
 /// How many connections refresh at once, at most; never more than half of those there are.
@@ -78,7 +78,7 @@ async fn serve_on(mut connection: PoolConnection<Postgres>, first: Job, queue: &
     let mut next = Some(first);
     while let Some(Job { rotation, told }) = next {
         if !told.is_closed() {
-            let mut changed = Changed::nothing(recent);
+            let mut changed = ToForget::nothing(recent);
             changed.kept.add(rotation.id.as_uuid());
             let forgets = changed.forget_on_drop();
             let rotated = sessions::rotate(&mut connection, &rotation).await;

@@ -8,10 +8,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
 use uuid::Uuid;
 
-use crate::changed::Changed;
 use crate::changes::{CHANNEL, Changes};
 use crate::error::store_error;
 use crate::recent::Recent;
+use crate::to_forget::ToForget;
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PostgresTx(Reach);
@@ -24,7 +24,7 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
-    Write { transaction: Transaction<'static, Postgres>, changed: Changed },
+    Write { transaction: Transaction<'static, Postgres>, changed: ToForget },
 }
 
 impl PostgresTx {
@@ -41,7 +41,7 @@ impl PostgresTx {
     }
 
     pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>) -> Self {
-        Self(Reach::Write { transaction, changed: Changed::nothing(recent) })
+        Self(Reach::Write { transaction, changed: ToForget::nothing(recent) })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.

@@ -11,7 +11,7 @@ use super::paging::{PageArgs, print_page};
 use super::wanted::{Wanted, parse_session};
 use super::{Globals, operator};
 use crate::http::page::List;
-use crate::http::session_list::{EndedBody, SessionBody};
+use crate::http::sessions::{EndedBody, SessionBody};
 
 /// What to do with sessions.
 #[derive(Subcommand)]

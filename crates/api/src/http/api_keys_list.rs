@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use super::Shared;
 use super::answers::{Always, BadInput, Permitted, SignedIn, UserExists};
 use super::api_keys::ApiKeyBody;
-use super::extract::{Caller, Query};
-use super::page::{self, Asked, List};
+use super::extract::{Caller, ListQuery};
+use super::page::{self, List, PageParams};
 use super::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -28,18 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ListParams {
-    /// How many at most: 1 to 200.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
-    limit: Option<String>,
-    /// How many to skip. Its cost grows; the cursor's does not.
-    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
-    offset: Option<String>,
-    /// The cursor from the `Link` header.
-    after: Option<String>,
-    /// `true` adds `X-Total-Count`.
-    #[param(value_type = Option<bool>)]
-    count: Option<String>,
+struct FilterParams {
     /// Those of this user.
     #[param(format = Uuid)]
     user_id: Option<String>,
@@ -51,12 +40,7 @@ struct ListParams {
     all: Option<String>,
 }
 
-impl ListParams {
-    fn asked(&self) -> Asked<'_> {
-        let Self { limit, offset, after, count, .. } = self;
-        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
-    }
-
+impl FilterParams {
     /// Whose keys are meant: the caller's, when nobody is named.
     fn filter(&self, ctx: &Ctx) -> Result<KeyFilter, Problem> {
         let invalid_id = |field| FieldError::new(field, "invalid_id", "must be a UUID");
@@ -89,7 +73,7 @@ impl ListParams {
 /// `service_accounts:read`, everybody's for holders of both.
 #[utoipa::path(
     get, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "api_keys.list",
-    params(ListParams),
+    params(PageParams, FilterParams),
     responses(
         (status = 200, description = "A page of keys.", body = [ApiKeyBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
@@ -103,10 +87,10 @@ async fn list(
     State(shared): State<Shared>,
     Caller(ctx): Caller,
     uri: Uri,
-    Query(params): Query<ListParams>,
+    ListQuery { page, filter: params }: ListQuery<FilterParams>,
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
-    let (page, total) = params.asked().read(vault, List::ApiKeys)?;
+    let (page, total) = page.read(vault, List::ApiKeys)?;
     let filter = params.filter(&ctx)?;
     let listed = api_keys::list(&ctx, filter, page, total).await?;
     Ok(page::respond(vault, List::ApiKeys, &uri, listed, ApiKeyBody::from))

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
 
+use super::page::PageParams;
 use super::problem::Problem;
 pub(crate) use crate::json_form::Fields;
 use crate::json_form::{self, FormError};
@@ -69,20 +70,44 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query).map(Self).map_err(|error| {
-            let text = error.to_string();
-            let name = text.split('`').nth(1).filter(|name| !name.is_empty()).unwrap_or("query");
-            let field = if text.starts_with("unknown field") {
-                FieldError::new(name, "unknown_field", "is not a parameter of this operation")
-            } else if text.starts_with("duplicate field") {
-                FieldError::new(name, "duplicate", "must be given once")
-            } else {
-                FieldError::new("query", "malformed", "must be an application/x-www-form-urlencoded query")
-            };
-            field.into()
-        })
+        read_query(parts.uri.query().unwrap_or_default()).map(Self)
     }
+}
+
+fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    serde_urlencoded::from_str(query).map_err(|error| {
+        let text = error.to_string();
+        let name = text.split('`').nth(1).filter(|name| !name.is_empty()).unwrap_or("query");
+        let field = if text.starts_with("unknown field") {
+            FieldError::new(name, "unknown_field", "is not a parameter of this operation")
+        } else if text.starts_with("duplicate field") {
+            FieldError::new(name, "duplicate", "must be given once")
+        } else {
+            FieldError::new("query", "malformed", "must be an application/x-www-form-urlencoded query")
+        };
+        field.into()
+    })
+}
+
+/// The query string of a list: which part of it, and which of its items. Each parameter goes to the one that knows it.
+pub(crate) struct ListQuery<F> {
+    pub(crate) page: PageParams,
+    pub(crate) filter: F,
+}
+
+impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for ListQuery<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let pairs: Vec<(String, String)> = read_query(parts.uri.query().unwrap_or_default())?;
+        let (page, filter): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(name, _)| PageParams::NAMES.contains(&name.as_str()));
+        Ok(Self { page: read_pairs(&page)?, filter: read_pairs(&filter)? })
+    }
+}
+
+fn read_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Problem> {
+    read_query(&serde_urlencoded::to_string(pairs).map_err(|_| Problem::internal())?)
 }
 
 /// A JSON body. Unknown fields, fields said twice, other media types and encodings are refused.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::read_problem;
 use super::problem::{Chain, Problem};
-use super::{Shared, oauth2, sessions};
+use super::{Shared, oauth2, sign_in};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -51,7 +51,7 @@ pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Respo
 /// A refresh has a repetition of its own, which knows a token that is in two hands.
 fn is_replayable(request: &Request) -> bool {
     let path = request.uri().path();
-    request.method() == Method::POST && !oauth2::is_at(path) && path != sessions::REFRESH
+    request.method() == Method::POST && !oauth2::is_at(path) && path != sign_in::REFRESH
 }
 
 async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {

@@ -17,8 +17,8 @@ pub(crate) mod permissions;
 pub(crate) mod problem;
 pub(crate) mod roles;
 pub(crate) mod service_accounts;
-pub(crate) mod session_list;
-mod sessions;
+pub(crate) mod sessions;
+mod sign_in;
 pub(crate) mod signing_keys;
 pub(crate) mod strength;
 mod transfer;
@@ -77,15 +77,15 @@ pub(crate) fn documented() -> Groups {
     Groups {
         open: OpenApiRouter::new()
             .merge(health::routes())
-            .merge(sessions::open_routes())
+            .merge(sign_in::open_routes())
             .merge(oauth2::routes())
             .merge(well_known::routes()),
         requests: OpenApiRouter::new()
             .merge(users::routes())
             .merge(users_list::routes())
             .merge(me::routes())
+            .merge(sign_in::routes())
             .merge(sessions::routes())
-            .merge(session_list::routes())
             .merge(permissions::routes())
             .merge(roles::routes())
             .merge(service_accounts::routes())

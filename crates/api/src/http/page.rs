@@ -71,46 +71,7 @@ pub(crate) fn open(vault: &dyn Vault, list: List, cursor: &str) -> Option<Positi
     })
 }
 
-/// The page that the parameters ask for.
-fn parse(
-    vault: &dyn Vault,
-    list: List,
-    limit: Option<&str>,
-    offset: Option<&str>,
-    after: Option<&str>,
-) -> Result<Page, FieldError> {
-    let number = |name: &str, raw: Option<&str>| {
-        raw.map(|raw| raw.parse::<u32>().map_err(|_| FieldError::new(name, "wrong_type", "must be a whole number")))
-            .transpose()
-    };
-    let after = after.map(|cursor| {
-        open(vault, list, cursor)
-            .ok_or_else(|| FieldError::new("after", "invalid_cursor", "must be a cursor of this list"))
-    });
-    Page::new(number("limit", limit)?, number("offset", offset)?, after.transpose()?)
-}
-
-/// Which part of a list, and whether to count it, as the query says.
-pub(crate) struct Asked<'a> {
-    pub(crate) limit: Option<&'a str>,
-    pub(crate) offset: Option<&'a str>,
-    pub(crate) after: Option<&'a str>,
-    pub(crate) count: Option<&'a str>,
-}
-
-impl Asked<'_> {
-    /// Reads it for one list.
-    pub(crate) fn read(&self, vault: &dyn Vault, list: List) -> Result<(Page, Total), FieldError> {
-        let total = match self.count {
-            None | Some("false") => Total::Skip,
-            Some("true") => Total::Count,
-            Some(_) => return Err(FieldError::new("count", "invalid_value", "must be true or false")),
-        };
-        Ok((parse(vault, list, self.limit, self.offset, self.after)?, total))
-    }
-}
-
-/// Which part of a list that has no filters.
+/// Which part of a list, and whether to count it.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -129,10 +90,26 @@ pub(crate) struct PageParams {
 }
 
 impl PageParams {
-    /// What they ask for.
-    pub(crate) fn asked(&self) -> Asked<'_> {
-        let Self { limit, offset, after, count } = self;
-        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
+    /// Their names.
+    pub(crate) const NAMES: [&str; 4] = ["limit", "offset", "after", "count"];
+
+    /// What they ask of one list.
+    pub(crate) fn read(&self, vault: &dyn Vault, list: List) -> Result<(Page, Total), FieldError> {
+        let number = |name: &str, raw: &Option<String>| {
+            let wrong = |_| FieldError::new(name, "wrong_type", "must be a whole number");
+            raw.as_deref().map(|raw| raw.parse::<u32>().map_err(wrong)).transpose()
+        };
+        let total = match self.count.as_deref() {
+            None | Some("false") => Total::Skip,
+            Some("true") => Total::Count,
+            Some(_) => return Err(FieldError::new("count", "invalid_value", "must be true or false")),
+        };
+        let after = self.after.as_deref().map(|cursor| {
+            open(vault, list, cursor)
+                .ok_or_else(|| FieldError::new("after", "invalid_cursor", "must be a cursor of this list"))
+        });
+        let page = Page::new(number("limit", &self.limit)?, number("offset", &self.offset)?, after.transpose()?)?;
+        Ok((page, total))
     }
 }
 

@@ -105,7 +105,7 @@ async fn list(
     Query(params): Query<PageParams>,
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
-    let (page, total) = params.asked().read(vault, List::Roles)?;
+    let (page, total) = params.read(vault, List::Roles)?;
     let listed = roles::list(&ctx, page, total).await?;
     Ok(page::respond(vault, List::Roles, &uri, listed, RoleBody::from))
 }

@@ -93,7 +93,7 @@ async fn list(
     Query(params): Query<PageParams>,
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
-    let (page, total) = params.asked().read(vault, List::ServiceAccounts)?;
+    let (page, total) = params.read(vault, List::ServiceAccounts)?;
     let listed = service_accounts::list(&ctx, page, total).await?;
     Ok(page::respond(vault, List::ServiceAccounts, &uri, listed, ServiceAccountBody::from))
 }

@@ -1,257 +1,196 @@
-//! `/api/v1/sessions`.
+//! `/api/v1/sessions`: see who is signed in where, and end it.
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::response::Response;
 use denizen_domain::Ctx;
-use denizen_domain::credentials::PasswordAttempt;
-use denizen_domain::error::{Error, FieldError, Unauthenticated};
-use denizen_domain::id::SessionId;
-use denizen_domain::sessions::{self, SignedIn};
-use denizen_domain::users::{DisplayName, EmailAddress};
-use http::header::CACHE_CONTROL;
-use http::{HeaderMap, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use denizen_domain::access::Subject;
+use denizen_domain::error::{Error, FieldError, RuleBroken};
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::sessions::{self, Session};
+use denizen_domain::time::Timestamp;
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages};
-use super::body::UserBody;
-use super::extract::{Caller, Fields, JsonBody};
+use super::Shared;
+use super::answers::{Always, BadInput, Permitted, SessionExists, SignedIn, UserExists};
+use super::extract::{Caller, IdPath, ListQuery, Query};
+use super::page::{self, List, PageParams};
 use super::problem::Problem;
-use super::{Shared, cookies};
-
-/// Where sessions are refreshed.
-pub(super) const REFRESH: &str = "/api/v1/sessions/refresh";
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(sign_out))
+    OpenApiRouter::new().routes(routes!(list, end_all)).routes(routes!(end))
 }
 
-/// Whoever has no good access token comes here to get one: a stale one that is sent along does not matter.
-pub(super) fn open_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(refresh)).routes(routes!(csrf_token))
-}
-
-/// Credentials.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "label": "Ada's laptop"}))]
-struct SignInBody {
-    /// The email address.
-    #[schema(format = Email)]
-    email: String,
-    /// The password.
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
-    /// What to call the device in the list of sessions.
+/// A session that lives.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50", "user_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+    "label": "Ada's laptop", "address": "192.0.2.7", "user_agent": "Mozilla/5.0",
+    "created_at": "2026-11-22T17:30:18.000001Z", "refreshed_at": "2026-11-22T17:45:18.000001Z",
+    "last_used_at": "2026-11-22T17:50:18.000001Z", "expires_at": "2026-12-06T17:45:18.000001Z", "is_current": true
+}))]
+pub(crate) struct SessionBody {
+    /// Names the session; the claim `sid`.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Whose it is.
+    #[schema(format = Uuid)]
+    user_id: String,
+    /// What the device was called at sign-in.
     #[schema(max_length = 200)]
     label: Option<String>,
-    /// Whether to hand the tokens out as cookies, for a page on the same site.
-    #[serde(default)]
-    cookies: bool,
+    /// The address it was opened from.
+    address: Option<String>,
+    /// The `User-Agent` it was opened with, cut to 256 characters.
+    #[schema(max_length = 256)]
+    user_agent: Option<String>,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    refreshed_at: Timestamp,
+    /// When it was last used, to about a minute.
+    #[schema(value_type = String, format = DateTime)]
+    last_used_at: Timestamp,
+    /// When it ends unless it is refreshed before; a refresh moves it, up to `sessions.absolute_ttl_s`.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    is_current: bool,
 }
 
-/// A session just opened or refreshed. In cookie mode the tokens are in `Set-Cookie` and left out here.
-#[derive(Serialize, ToSchema)]
-struct SignedInBody {
-    /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
-    access_token: Option<String>,
-    /// Always `Bearer`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "Bearer")]
-    token_type: Option<&'static str>,
-    /// How long the access token lives, in seconds.
-    #[schema(example = 900)]
-    expires_in: u32,
-    /// What the next tokens are got with, once; it begins with `dnr_`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh")]
-    refresh_token: Option<String>,
-    /// In cookie mode: what to send as `X-CSRF-Token` with every change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
-    csrf_token: Option<String>,
-    /// Names the session; the claim `sid`.
-    #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
-    session_id: String,
-    /// Who signed in.
-    user: UserBody,
-}
-
-impl SignedInBody {
-    fn with_tokens(signed_in: SignedIn) -> Self {
+impl SessionBody {
+    pub(crate) fn of(session: Session, current: Option<SessionId>) -> Self {
         Self {
-            access_token: Some(signed_in.access_token.expose_secret().to_owned()),
-            token_type: Some("Bearer"),
-            expires_in: signed_in.expires_in_s,
-            refresh_token: Some(signed_in.refresh_token.expose_secret().to_owned()),
-            csrf_token: None,
-            session_id: signed_in.session_id.to_string(),
-            user: UserBody::from(signed_in.user),
+            id: session.id.to_string(),
+            user_id: session.user_id.to_string(),
+            label: session.label.map(|label| label.to_string()),
+            address: session.origin.address.map(|address| address.to_string()),
+            user_agent: session.origin.user_agent,
+            created_at: session.created_at,
+            refreshed_at: session.refreshed_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.idle_expires_at.min(session.expires_at),
+            is_current: current == Some(session.id),
         }
     }
-
-    fn beside_cookies(signed_in: SignedIn, csrf_token: String) -> Self {
-        let csrf_token = Some(csrf_token);
-        Self { access_token: None, token_type: None, refresh_token: None, csrf_token, ..Self::with_tokens(signed_in) }
-    }
 }
 
-/// The tokens in the body.
-fn answer_tokens(status: StatusCode, signed_in: SignedIn) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], Json(SignedInBody::with_tokens(signed_in))).into_response()
-}
-
-/// The tokens as cookies, out of reach of scripts.
-fn answer_cookies(ctx: &Ctx, status: StatusCode, signed_in: SignedIn) -> Response {
-    let tokens = cookies::made_of(&signed_in);
-    let csrf_token = cookies::csrf_token(ctx, signed_in.session_id);
-    let body = SignedInBody::beside_cookies(signed_in, csrf_token);
-    (status, [(CACHE_CONTROL, "no-store")], AppendHeaders(tokens), Json(body)).into_response()
-}
-
-/// Sign in.
-///
-/// An unknown address, a wrong password and a disabled account get one and the same answer. With `cookies`, the tokens
-/// come as `__Host-` cookies for a page on the same site, and the body has a CSRF token in their place.
-#[utoipa::path(
-    post, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
-    request_body = SignInBody,
-    responses(
-        (status = 201, description = "A session was opened.", body = SignedInBody),
-        BadBody, BadCredentials, FromOurPages, answers::Repeatable, Always,
-    ),
-    security(()),
-)]
-async fn sign_in(
-    State(shared): State<Shared>,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<SignInBody>,
-) -> Result<Response, Problem> {
-    if body.cookies {
-        // A page of another site must not sign its visitors in as somebody else.
-        shared.origins.check(&headers)?;
-    }
-    let mut fields = Fields::default();
-    let email = fields.check("email", EmailAddress::parse(&body.email));
-    let attempt = fields.check("password", PasswordAttempt::parse(&body.password));
-    let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
-    let (email, attempt) = fields.finish(email.zip(attempt))?;
-
-    let signed_in = sessions::sign_in(&ctx, &email, attempt, label.flatten()).await?;
-    Ok(if body.cookies {
-        answer_cookies(&ctx, StatusCode::CREATED, signed_in)
-    } else {
-        answer_tokens(StatusCode::CREATED, signed_in)
-    })
-}
-
-/// A refresh token.
-#[derive(Deserialize, ToSchema)]
+/// Which sessions to list.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"refresh_token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
-struct RefreshBody {
-    /// The refresh token of the last sign-in or refresh. Left out in cookie mode: it is in the cookie.
-    #[schema(value_type = Option<String>, format = Password)]
-    refresh_token: Option<SecretString>,
+#[into_params(parameter_in = Query)]
+struct FilterParams {
+    /// Whose; unsaid, one's own.
+    #[param(format = Uuid)]
+    user_id: Option<String>,
 }
 
-/// Refresh a session.
+/// List live sessions, newest first.
 ///
-/// A refresh token is good once. For `sessions.refresh_grace_s` the same one gets the same next one again, for a
-/// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `{}` and
-/// `X-CSRF-Token`.
+/// One's own; those of somebody else for holders of `sessions:read`.
 #[utoipa::path(
-    post, path = REFRESH, tag = "sessions", operation_id = "sessions.refresh",
-    params(
-        ("X-CSRF-Token" = Option<String>, Header, description = "In cookie mode: the CSRF token of the session."),
-    ),
-    request_body = RefreshBody,
+    get, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.list",
+    params(PageParams, FilterParams),
     responses(
-        (status = 200, description = "The next tokens of the session.", body = SignedInBody),
-        BadBody, BadRefreshToken, FromOurPages, Always,
+        (status = 200, description = "A page of sessions.", body = [SessionBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, UserExists, Always,
     ),
-    security(()),
-)]
-async fn refresh(
-    State(shared): State<Shared>,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<RefreshBody>,
-) -> Result<Response, Problem> {
-    if let Some(token) = &body.refresh_token {
-        return Ok(answer_tokens(StatusCode::OK, sessions::refresh(&ctx, token).await?));
-    }
-    let missing = || FieldError::new("refresh_token", "required", "must be given");
-    let token = cookies::refresh_of(&headers).ok_or_else(missing)?;
-    check_change(&shared, &ctx, &token, &headers)?;
-    Ok(answer_cookies(&ctx, StatusCode::OK, sessions::refresh(&ctx, &token).await?))
-}
-
-/// What a page in cookie mode needs to know.
-#[derive(Serialize, ToSchema)]
-struct CsrfTokenBody {
-    /// What to send as `X-CSRF-Token` with every change.
-    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
-    csrf_token: String,
-}
-
-/// Get the CSRF token.
-///
-/// For a page in cookie mode that was loaded again, also when the access token has expired: the refresh cookie names
-/// the session. Pages of other sites cannot read the answer.
-#[utoipa::path(
-    get, path = "/api/v1/sessions/csrf-token", tag = "sessions", operation_id = "sessions.csrf_token",
-    responses(
-        (status = 200, description = "The CSRF token of the session.", body = CsrfTokenBody),
-        BadRefreshToken, Always,
-    ),
-    security(("refresh_cookie" = [])),
-)]
-async fn csrf_token(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
-    let token = cookies::refresh_of(&headers).ok_or(Error::Unauthenticated(Unauthenticated::Missing))?;
-    let session = session_of(&ctx, &token)?;
-    let body = CsrfTokenBody { csrf_token: cookies::csrf_token(&ctx, session) };
-    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
-}
-
-/// Sign out.
-///
-/// Ends the session of the access token; the token stops working at once. In cookie mode the refresh cookie will do,
-/// and both cookies are taken away.
-#[utoipa::path(
-    delete, path = "/api/v1/sessions/current", tag = "sessions", operation_id = "sessions.end_current",
-    responses((status = 204, description = "The session is over."), answers::SignedIn, FromOurPages, Always),
     security(("bearer" = [])),
 )]
-async fn sign_out(State(shared): State<Shared>, Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
-    if !cookies::are_in_use(&headers) {
-        sessions::end_current(&ctx).await?;
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    match cookies::refresh_of(&headers).filter(|_| ctx.principal().is_err()) {
-        // The access token has expired, and its cookie with it: the other one names the session as well.
-        Some(token) => {
-            check_change(&shared, &ctx, &token, &headers)?;
-            sessions::end_by_refresh_token(&ctx, &token).await?;
-        }
-        None => sessions::end_current(&ctx).await?,
-    }
-    Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies::cleared())).into_response())
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    ListQuery { page, filter: params }: ListQuery<FilterParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (page, total) = page.read(vault, List::Sessions)?;
+    let user = whose(&ctx, params.user_id.as_deref())?;
+    let current = ctx.signed_in().ok().map(|(_, session)| session);
+    let listed = sessions::list(&ctx, user, page, total).await?;
+    Ok(page::respond(vault, List::Sessions, &uri, listed, |session| SessionBody::of(session, current)))
 }
 
-/// Refuses what a page of another site might have made a browser send.
-fn check_change(shared: &Shared, ctx: &Ctx, token: &SecretString, headers: &HeaderMap) -> Result<(), Problem> {
-    shared.origins.check_change(ctx.services().vault.as_ref(), session_of(ctx, token)?, headers)
+/// The user that is meant: the caller, when none is named.
+fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Problem> {
+    if let Some(raw) = named {
+        let broken = || RuleBroken { code: "invalid_id", message: "must be a UUID".to_owned() };
+        return Ok(UserId::parse(raw).ok_or_else(|| broken().at("user_id"))?);
+    }
+    match ctx.principal()?.subject {
+        Subject::User(id) => Ok(id),
+        // A program has no sessions.
+        Subject::ServiceAccount(_) => Err(Error::Forbidden.into()),
+    }
 }
 
-fn session_of(ctx: &Ctx, token: &SecretString) -> Result<SessionId, Error> {
-    sessions::session_of(ctx, token).ok_or(Error::Unauthenticated(Unauthenticated::InvalidRefreshToken))
+/// End a session.
+///
+/// One's own, or anybody's for holders of `sessions:write`. Its tokens stop working at once. Doing it twice is no
+/// error.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "sessions.end",
+    params(("id" = String, Path, format = Uuid, description = "The session's id.")),
+    responses(
+        (status = 204, description = "The session is over."),
+        BadInput, SignedIn, Permitted, SessionExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn end(Caller(ctx): Caller, IdPath(id): IdPath<SessionId>) -> Result<StatusCode, Problem> {
+    sessions::end(&ctx, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which sessions to end.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EndParams {
+    /// Whose; unsaid, one's own.
+    #[param(format = Uuid)]
+    user_id: Option<String>,
+    /// `current` keeps the one that asks.
+    #[param(pattern = "^current$")]
+    except: Option<String>,
+}
+
+/// How many sessions ended.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"ended": 3}))]
+pub(crate) struct EndedBody {
+    /// How many were alive until now.
+    pub(crate) ended: u64,
+}
+
+/// End all sessions of a user.
+///
+/// One's own, or anybody's for holders of `sessions:write`; with `except=current` all but the one that asks.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.end_all",
+    params(EndParams),
+    responses(
+        (status = 200, description = "The sessions are over.", body = EndedBody),
+        BadInput, SignedIn, Permitted, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn end_all(Caller(ctx): Caller, Query(params): Query<EndParams>) -> Result<Json<EndedBody>, Problem> {
+    let user = whose(&ctx, params.user_id.as_deref())?;
+    let keep = match params.except.as_deref() {
+        None => None,
+        Some("current") => Some(ctx.signed_in()?.1),
+        Some(_) => return Err(FieldError::new("except", "invalid_value", "must be current").into()),
+    };
+    let ended = sessions::end_of_user(&ctx, user, keep).await?;
+    Ok(Json(EndedBody { ended }))
 }

@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 use super::Shared;
 use super::answers::{Always, BadInput, Permitted, SignedIn};
 use super::body::UserBody;
-use super::extract::{Caller, Fields, Query};
-use super::page::{self, Asked, List};
+use super::extract::{Caller, Fields, ListQuery};
+use super::page::{self, List, PageParams};
 use super::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -29,18 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ListParams {
-    /// How many at most: 1 to 200.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
-    limit: Option<String>,
-    /// How many to skip. Its cost grows; the cursor's does not.
-    #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
-    offset: Option<String>,
-    /// The cursor from the `Link` header.
-    after: Option<String>,
-    /// `true` adds `X-Total-Count`.
-    #[param(value_type = Option<bool>)]
-    count: Option<String>,
+struct FilterParams {
     /// Only the user with this address.
     email: Option<String>,
     /// Only users whose email address or name begins with this, in any case.
@@ -55,14 +44,9 @@ struct ListParams {
     created_after: Option<String>,
 }
 
-impl ListParams {
-    fn asked(&self) -> Asked<'_> {
-        let Self { limit, offset, after, count, .. } = self;
-        Asked { limit: limit.as_deref(), offset: offset.as_deref(), after: after.as_deref(), count: count.as_deref() }
-    }
-
+impl FilterParams {
     /// Everything at fault is told together.
-    fn read(&self, vault: &dyn Vault) -> Result<(UserFilter, Page, Total), Problem> {
+    fn read(&self, page: &PageParams, vault: &dyn Vault) -> Result<(UserFilter, Page, Total), Problem> {
         let mut fields = Fields::default();
         let invalid = |field: &str, expected: &str| FieldError::new(field, "invalid_value", expected);
         let email = self.email.as_deref().map(|raw| fields.check("email", EmailAddress::parse(raw)));
@@ -86,7 +70,7 @@ impl ListParams {
             status: status.flatten(),
             created_after: created_after.flatten(),
         };
-        let asked = self.asked().read(vault, List::Users).map_err(|field| fields.refuse(field)).ok();
+        let asked = page.read(vault, List::Users).map_err(|field| fields.refuse(field)).ok();
         Ok(fields.finish(asked.map(|(page, total)| (filter, page, total)))?)
     }
 }
@@ -94,7 +78,7 @@ impl ListParams {
 /// List users, newest first.
 #[utoipa::path(
     get, path = "/api/v1/users", tag = "users", operation_id = "users.list",
-    params(ListParams),
+    params(PageParams, FilterParams),
     responses(
         (status = 200, description = "A page of users.", body = [UserBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
@@ -108,10 +92,10 @@ async fn list(
     State(shared): State<Shared>,
     Caller(ctx): Caller,
     uri: Uri,
-    Query(params): Query<ListParams>,
+    ListQuery { page, filter: params }: ListQuery<FilterParams>,
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
-    let (filter, page, total) = params.read(vault)?;
+    let (filter, page, total) = params.read(&page, vault)?;
     let listed = users::list(&ctx, &filter, page, total).await?;
     Ok(page::respond(vault, List::Users, &uri, listed, UserBody::from))
 }

@@ -165,6 +165,7 @@ on_both! {
         };
         assert_eq!(total("").await, None);
         assert_eq!(total("count=false").await, None);
+        assert_eq!(total("%63ount=true&ro%6Ce=user").await.as_deref(), Some("3"), "names are decoded");
         assert_eq!(total("count=true&limit=1").await.as_deref(), Some("4"));
         assert_eq!(total("count=true&role=user&offset=2").await.as_deref(), Some("3"));
         assert_eq!(total("count=true&q=nobody").await.as_deref(), Some("0"));

@@ -25,7 +25,7 @@ pub async fn list(ctx: &Ctx, filter: KeyFilter, page: Page, total: Total) -> Res
             ctx.require(Permission::ServiceAccountsRead)?;
         }
     }
-    let mut tx = ctx.store().read().await?;
+    let mut tx = ctx.reads_of(total).await?;
     let items = tx.list_api_keys(filter, page.probe()).await?;
     let total = match total {
         Total::Skip => None,

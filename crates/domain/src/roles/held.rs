@@ -5,6 +5,7 @@ use crate::access::Permissions;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::store::{ReadTx, StoreError, WriteTx};
+use crate::users::User;
 
 /// What a role may do; nothing when there is no such role.
 pub(crate) async fn permissions_of(tx: &mut dyn ReadTx, name: &RoleName) -> Result<Permissions, StoreError> {
@@ -32,6 +33,15 @@ pub(crate) async fn require_grantable(ctx: &Ctx, tx: &mut dyn WriteTx, name: &Ro
 pub(crate) async fn require_outranked(ctx: &Ctx, tx: &mut dyn ReadTx, name: &RoleName) -> Result<()> {
     let theirs = permissions_of(tx, name).await?;
     if ctx.permissions().contains_all(theirs) { Ok(()) } else { Err(Error::Forbidden) }
+}
+
+/// Refuses a caller who is neither this user, signed in themselves, nor may do all that the user may. A key of the
+/// user's is not the user: it may carry less.
+pub(crate) async fn require_authority(ctx: &Ctx, tx: &mut dyn ReadTx, user: &User) -> Result<()> {
+    if ctx.signed_in().is_ok_and(|(caller, _)| caller == user.id) {
+        return Ok(());
+    }
+    require_outranked(ctx, tx, &user.role).await
 }
 
 async fn find(tx: &mut dyn ReadTx, name: &RoleName) -> Result<Option<Permissions>, StoreError> {

@@ -9,7 +9,7 @@ use crate::page::{Listed, Page, Total};
 /// A page of the service accounts, newest first.
 pub async fn list(ctx: &Ctx, page: Page, total: Total) -> Result<Listed<ServiceAccount>> {
     ctx.require(Permission::ServiceAccountsRead)?;
-    let mut tx = ctx.store().read().await?;
+    let mut tx = ctx.reads_of(total).await?;
     let items = tx.list_service_accounts(page.probe()).await?;
     let total = match total {
         Total::Skip => None,

@@ -11,7 +11,7 @@ use crate::page::{Listed, Page, Total};
 pub async fn list(ctx: &Ctx, user: UserId, page: Page, total: Total) -> Result<Listed<Session>> {
     ctx.require_self_or(user, Permission::SessionsRead)?;
     let now = ctx.now();
-    let mut tx = ctx.store().read().await?;
+    let mut tx = ctx.reads_of(total).await?;
     let items = tx.list_sessions(user, now, page.probe()).await?;
     let total = match total {
         Total::Skip => None,

@@ -8,7 +8,7 @@ use crate::api_keys::authenticate::live_state;
 use crate::api_keys::{self, secret};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::id::{ServiceAccountId, UserId};
+use crate::id::ServiceAccountId;
 use crate::roles::RoleName;
 use crate::sessions::refresh;
 use crate::time::Timestamp;
@@ -131,15 +131,6 @@ async fn email_of(ctx: &Ctx, subject: Subject) -> Result<Option<EmailAddress>, E
 }
 
 impl Introspection {
-    /// The user it is for.
-    #[must_use]
-    pub fn user(&self) -> Option<UserId> {
-        match self.subject {
-            Subject::User(id) => Some(id),
-            Subject::ServiceAccount(_) => None,
-        }
-    }
-
     /// The service account it is for.
     #[must_use]
     pub fn service_account(&self) -> Option<ServiceAccountId> {

@@ -4,7 +4,7 @@ use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
-use crate::roles::require_outranked;
+use crate::roles::require_authority;
 
 /// Deletes a user for good: oneself, or anybody for those who may write users. Sessions end with it.
 ///
@@ -17,11 +17,7 @@ pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<(
     if expected.is_some_and(|versions| !versions.contains(&user.version)) {
         return Err(Error::Stale);
     }
-    // A key of the user's is not the user: it may carry less.
-    let is_oneself = ctx.signed_in().is_ok_and(|(user, _)| user == id);
-    if !is_oneself {
-        require_outranked(ctx, &mut *tx, &user.role).await?;
-    }
+    require_authority(ctx, &mut *tx, &user).await?;
     if user.is_active_admin() && !tx.has_other_active_admin(id).await? {
         return Err(Error::Conflict(Conflict::LastAdmin));
     }

@@ -30,10 +30,7 @@ pub async fn list(ctx: &Ctx, filter: &UserFilter, page: Page, total: Total) -> R
     if let Some(role) = &filter.role {
         require_known(ctx, role).await?;
     }
-    let mut tx = match total {
-        Total::Skip => ctx.store().read().await?,
-        Total::Count => ctx.store().snapshot().await?,
-    };
+    let mut tx = ctx.reads_of(total).await?;
     let items = tx.list_users(filter, page.probe()).await?;
     let total = match total {
         Total::Skip => None,

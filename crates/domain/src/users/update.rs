@@ -5,7 +5,7 @@ use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
-use crate::roles::{RoleName, require_grantable, require_outranked};
+use crate::roles::{RoleName, require_authority, require_grantable};
 use crate::sessions::EndReason;
 use crate::value::Object;
 
@@ -47,11 +47,7 @@ pub async fn update(ctx: &Ctx, id: UserId, change: UserChange, expected: Option<
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
     }
-    // A key of the user's is not the user: it may carry less.
-    let is_oneself = ctx.signed_in().is_ok_and(|(user, _)| user == id);
-    if !is_oneself {
-        require_outranked(ctx, &mut *tx, &before.role).await?;
-    }
+    require_authority(ctx, &mut *tx, &before).await?;
     let mut user = apply(before.clone(), change)?;
     if user == before {
         return Ok(before);

@@ -8,7 +8,7 @@ use crate::changes::Changes;
 use crate::recent::Recent;
 
 /// What a unit of work changed of what is remembered. Dropped as it is, nothing is forgotten: nothing was committed.
-pub(crate) struct Changed {
+pub(crate) struct ToForget {
     pub(crate) recent: Arc<Recent>,
     /// What every node must know.
     pub(crate) told: Changes,
@@ -19,9 +19,9 @@ pub(crate) struct Changed {
 }
 
 /// Forgets in the end, whatever became of the commit: it may have taken effect though nobody heard of it.
-pub(crate) struct ForgetOnDrop(Changed);
+pub(crate) struct ForgetOnDrop(ToForget);
 
-impl Changed {
+impl ToForget {
     /// Nothing yet.
     pub(crate) fn nothing(recent: &Arc<Recent>) -> Self {
         Self { recent: Arc::clone(recent), told: Changes::new(), kept: Changes::new(), removed: Vec::new() }
@@ -35,7 +35,7 @@ impl Changed {
 
 impl Drop for ForgetOnDrop {
     fn drop(&mut self) {
-        let Changed { recent, told, kept, removed } = &self.0;
+        let ToForget { recent, told, kept, removed } = &self.0;
         for changes in [told, kept] {
             if *changes != Changes::new() {
                 recent.forget(changes);

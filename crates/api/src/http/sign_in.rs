@@ -1,0 +1,257 @@
+//! `/api/v1/sessions`: sign in, refresh, sign out; by tokens or by cookies.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use denizen_domain::Ctx;
+use denizen_domain::credentials::PasswordAttempt;
+use denizen_domain::error::{Error, FieldError, Unauthenticated};
+use denizen_domain::id::SessionId;
+use denizen_domain::sessions::{self, SignedIn};
+use denizen_domain::users::{DisplayName, EmailAddress};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages};
+use super::body::UserBody;
+use super::extract::{Caller, Fields, JsonBody};
+use super::problem::Problem;
+use super::{Shared, cookies};
+
+/// Where sessions are refreshed.
+pub(super) const REFRESH: &str = "/api/v1/sessions/refresh";
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(sign_out))
+}
+
+/// Whoever has no good access token comes here to get one: a stale one that is sent along does not matter.
+pub(super) fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(refresh)).routes(routes!(csrf_token))
+}
+
+/// Credentials.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "label": "Ada's laptop"}))]
+struct SignInBody {
+    /// The email address.
+    #[schema(format = Email)]
+    email: String,
+    /// The password.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// What to call the device in the list of sessions.
+    #[schema(max_length = 200)]
+    label: Option<String>,
+    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    #[serde(default)]
+    cookies: bool,
+}
+
+/// A session just opened or refreshed. In cookie mode the tokens are in `Set-Cookie` and left out here.
+#[derive(Serialize, ToSchema)]
+struct SignedInBody {
+    /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
+    access_token: Option<String>,
+    /// Always `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Bearer")]
+    token_type: Option<&'static str>,
+    /// How long the access token lives, in seconds.
+    #[schema(example = 900)]
+    expires_in: u32,
+    /// What the next tokens are got with, once; it begins with `dnr_`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh")]
+    refresh_token: Option<String>,
+    /// In cookie mode: what to send as `X-CSRF-Token` with every change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
+    csrf_token: Option<String>,
+    /// Names the session; the claim `sid`.
+    #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
+    session_id: String,
+    /// Who signed in.
+    user: UserBody,
+}
+
+impl SignedInBody {
+    fn with_tokens(signed_in: SignedIn) -> Self {
+        Self {
+            access_token: Some(signed_in.access_token.expose_secret().to_owned()),
+            token_type: Some("Bearer"),
+            expires_in: signed_in.expires_in_s,
+            refresh_token: Some(signed_in.refresh_token.expose_secret().to_owned()),
+            csrf_token: None,
+            session_id: signed_in.session_id.to_string(),
+            user: UserBody::from(signed_in.user),
+        }
+    }
+
+    fn beside_cookies(signed_in: SignedIn, csrf_token: String) -> Self {
+        let csrf_token = Some(csrf_token);
+        Self { access_token: None, token_type: None, refresh_token: None, csrf_token, ..Self::with_tokens(signed_in) }
+    }
+}
+
+/// The tokens in the body.
+fn answer_tokens(status: StatusCode, signed_in: SignedIn) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], Json(SignedInBody::with_tokens(signed_in))).into_response()
+}
+
+/// The tokens as cookies, out of reach of scripts.
+fn answer_cookies(ctx: &Ctx, status: StatusCode, signed_in: SignedIn) -> Response {
+    let tokens = cookies::made_of(&signed_in);
+    let csrf_token = cookies::csrf_token(ctx, signed_in.session_id);
+    let body = SignedInBody::beside_cookies(signed_in, csrf_token);
+    (status, [(CACHE_CONTROL, "no-store")], AppendHeaders(tokens), Json(body)).into_response()
+}
+
+/// Sign in.
+///
+/// An unknown address, a wrong password and a disabled account get one and the same answer. With `cookies`, the tokens
+/// come as `__Host-` cookies for a page on the same site, and the body has a CSRF token in their place.
+#[utoipa::path(
+    post, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    request_body = SignInBody,
+    responses(
+        (status = 201, description = "A session was opened.", body = SignedInBody),
+        BadBody, BadCredentials, FromOurPages, answers::Repeatable, Always,
+    ),
+    security(()),
+)]
+async fn sign_in(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<SignInBody>,
+) -> Result<Response, Problem> {
+    if body.cookies {
+        // A page of another site must not sign its visitors in as somebody else.
+        shared.origins.check(&headers)?;
+    }
+    let mut fields = Fields::default();
+    let email = fields.check("email", EmailAddress::parse(&body.email));
+    let attempt = fields.check("password", PasswordAttempt::parse(&body.password));
+    let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
+    let (email, attempt) = fields.finish(email.zip(attempt))?;
+
+    let signed_in = sessions::sign_in(&ctx, &email, attempt, label.flatten()).await?;
+    Ok(if body.cookies {
+        answer_cookies(&ctx, StatusCode::CREATED, signed_in)
+    } else {
+        answer_tokens(StatusCode::CREATED, signed_in)
+    })
+}
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"refresh_token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
+struct RefreshBody {
+    /// The refresh token of the last sign-in or refresh. Left out in cookie mode: it is in the cookie.
+    #[schema(value_type = Option<String>, format = Password)]
+    refresh_token: Option<SecretString>,
+}
+
+/// Refresh a session.
+///
+/// A refresh token is good once. For `sessions.refresh_grace_s` the same one gets the same next one again, for a
+/// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `{}` and
+/// `X-CSRF-Token`.
+#[utoipa::path(
+    post, path = REFRESH, tag = "sessions", operation_id = "sessions.refresh",
+    params(
+        ("X-CSRF-Token" = Option<String>, Header, description = "In cookie mode: the CSRF token of the session."),
+    ),
+    request_body = RefreshBody,
+    responses(
+        (status = 200, description = "The next tokens of the session.", body = SignedInBody),
+        BadBody, BadRefreshToken, FromOurPages, Always,
+    ),
+    security(()),
+)]
+async fn refresh(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RefreshBody>,
+) -> Result<Response, Problem> {
+    if let Some(token) = &body.refresh_token {
+        return Ok(answer_tokens(StatusCode::OK, sessions::refresh(&ctx, token).await?));
+    }
+    let missing = || FieldError::new("refresh_token", "required", "must be given");
+    let token = cookies::refresh_of(&headers).ok_or_else(missing)?;
+    check_change(&shared, &ctx, &token, &headers)?;
+    Ok(answer_cookies(&ctx, StatusCode::OK, sessions::refresh(&ctx, &token).await?))
+}
+
+/// What a page in cookie mode needs to know.
+#[derive(Serialize, ToSchema)]
+struct CsrfTokenBody {
+    /// What to send as `X-CSRF-Token` with every change.
+    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
+    csrf_token: String,
+}
+
+/// Get the CSRF token.
+///
+/// For a page in cookie mode that was loaded again, also when the access token has expired: the refresh cookie names
+/// the session. Pages of other sites cannot read the answer.
+#[utoipa::path(
+    get, path = "/api/v1/sessions/csrf-token", tag = "sessions", operation_id = "sessions.csrf_token",
+    responses(
+        (status = 200, description = "The CSRF token of the session.", body = CsrfTokenBody),
+        BadRefreshToken, Always,
+    ),
+    security(("refresh_cookie" = [])),
+)]
+async fn csrf_token(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    let token = cookies::refresh_of(&headers).ok_or(Error::Unauthenticated(Unauthenticated::Missing))?;
+    let session = session_of(&ctx, &token)?;
+    let body = CsrfTokenBody { csrf_token: cookies::csrf_token(&ctx, session) };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// Sign out.
+///
+/// Ends the session of the access token; the token stops working at once. In cookie mode the refresh cookie will do,
+/// and both cookies are taken away.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/current", tag = "sessions", operation_id = "sessions.end_current",
+    responses((status = 204, description = "The session is over."), answers::SignedIn, FromOurPages, Always),
+    security(("bearer" = [])),
+)]
+async fn sign_out(State(shared): State<Shared>, Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    if !cookies::are_in_use(&headers) {
+        sessions::end_current(&ctx).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    match cookies::refresh_of(&headers).filter(|_| ctx.principal().is_err()) {
+        // The access token has expired, and its cookie with it: the other one names the session as well.
+        Some(token) => {
+            check_change(&shared, &ctx, &token, &headers)?;
+            sessions::end_by_refresh_token(&ctx, &token).await?;
+        }
+        None => sessions::end_current(&ctx).await?,
+    }
+    Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies::cleared())).into_response())
+}
+
+/// Refuses what a page of another site might have made a browser send.
+fn check_change(shared: &Shared, ctx: &Ctx, token: &SecretString, headers: &HeaderMap) -> Result<(), Problem> {
+    shared.origins.check_change(ctx.services().vault.as_ref(), session_of(ctx, token)?, headers)
+}
+
+fn session_of(ctx: &Ctx, token: &SecretString) -> Result<SessionId, Error> {
+    sessions::session_of(ctx, token).ok_or(Error::Unauthenticated(Unauthenticated::InvalidRefreshToken))
+}
