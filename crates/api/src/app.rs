@@ -138,6 +138,7 @@ fn policy(config: &Config) -> Policy {
         signup: config.signup.mode,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
+        sends_mail: false,
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
         session_absolute_ttl_s: config.sessions.absolute_ttl_s,

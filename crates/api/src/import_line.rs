@@ -4,7 +4,7 @@ use denizen_domain::Services;
 use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, ImportUser, Status};
+use denizen_domain::users::{Attributes, DisplayName, EmailAddress, ImportUser, Locale, Status};
 use denizen_domain::value::{Object, object_or_null};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -35,6 +35,9 @@ pub struct ImportLine {
     role: Option<String>,
     /// `active`, `disabled` or `invited`; `active` when nothing is said.
     status: Option<String>,
+    /// The language that they read (BCP 47).
+    #[schema(max_length = 35)]
+    locale: Option<String>,
     /// A JSON object that the product owns.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
@@ -57,6 +60,7 @@ pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<Fi
     let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::reference(&role));
     let role = fields.check("role", role);
     let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
+    let locale = fields.check("locale", raw.locale.as_deref().map(Locale::parse).transpose());
     let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
     let status = raw.status.map_or(Some(Status::Active), |status| Status::parse(&status));
     let status = status.ok_or_else(|| broken("invalid_value", "must be active, disabled or invited"));
@@ -79,6 +83,7 @@ pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<Fi
             email_verified: raw.email_verified.unwrap_or(false),
             role: role?,
             status: status?,
+            locale: locale?,
             attributes: attributes?,
             created_at: created_at?,
         })

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
+use crate::users::Locale;
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $name:ident = $scope:literal;)+) => {
@@ -237,4 +238,6 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The `User-Agent` header, cut to 256 characters.
     pub user_agent: Option<String>,
+    /// The language that `Accept-Language` prefers. Not kept.
+    pub language: Option<Locale>,
 }

@@ -46,6 +46,8 @@ pub struct Policy {
     pub password_chars_min: u32,
     /// What the product is called.
     pub product_name: String,
+    /// Whether mail is sent at all.
+    pub sends_mail: bool,
     /// How long an access token lives, in seconds.
     pub access_ttl_s: u32,
     /// How long a session lives unused, in seconds.
@@ -74,6 +76,7 @@ impl Policy {
             signup: SignupMode::Open,
             password_chars_min: 8,
             product_name: String::new(),
+            sends_mail: true,
             access_ttl_s: 900,
             session_idle_ttl_s: 60,
             session_absolute_ttl_s: 60,

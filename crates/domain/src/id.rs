@@ -68,6 +68,19 @@ typed_id!(
     ApiKeyId
 );
 
+typed_id!(
+    /// Names one mail in the outbox.
+    MailId
+);
+typed_id!(
+    /// Names one link that is good once.
+    OneTimeTokenId
+);
+typed_id!(
+    /// Names one sign-in that still owes something.
+    ChallengeId
+);
+
 /// A UUIDv7 whose clock and chance are inputs. The bits after the milliseconds hold the fraction of one (RFC 9562
 /// §6.2, method 3), so that what is made one after the other also sorts so, to a quarter of a microsecond.
 pub fn uuid_v7(clock: &dyn Clock, random: &dyn Random) -> Uuid {

@@ -12,12 +12,17 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod challenges;
 pub mod credentials;
 pub mod ctx;
+mod derived;
 pub mod error;
+pub mod factors;
 pub mod id;
 pub mod idempotency;
 pub mod keys;
+pub mod mail;
+pub mod one_time;
 pub mod page;
 pub mod ports;
 pub mod roles;

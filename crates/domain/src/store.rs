@@ -4,9 +4,13 @@ use async_trait::async_trait;
 
 use crate::access::Permissions;
 use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
+use crate::challenges::store::{ChallengeReads, ChallengeWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
+use crate::factors::store::{FactorReads, FactorWrites};
 use crate::idempotency::store::IdempotencyWrites;
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
+use crate::mail::store::MailWrites;
+use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
@@ -83,6 +87,9 @@ pub trait Store: Send + Sync {
 pub trait ReadTx:
     UserReads
     + PasswordReads
+    + OneTimeTokenReads
+    + FactorReads
+    + ChallengeReads
     + SessionReads
     + RoleReads
     + ServiceAccountReads
@@ -99,6 +106,10 @@ pub trait WriteTx:
     ReadTx
     + UserWrites
     + PasswordWrites
+    + OneTimeTokenWrites
+    + FactorWrites
+    + ChallengeWrites
+    + MailWrites
     + SessionWrites
     + RoleWrites
     + ServiceAccountWrites

@@ -8,6 +8,8 @@ SELECT
     idle_expires_at,
     expires_at,
     COALESCE(last_used_at, refreshed_at) AS "last_used_at!",
+    coalesce(proven_at, created_at) AS "proven_at!",
+    second_factor_at,
     address,
     user_agent,
     label

@@ -11,6 +11,7 @@ SELECT
     updated_at,
     last_sign_in_at,
     version,
+    locale,
     attributes
 FROM users
 WHERE email = $6

@@ -33,6 +33,7 @@ SELECT
     users.updated_at,
     users.last_sign_in_at,
     users.version,
+    users.locale,
     users.attributes
 FROM page
 JOIN users ON users.id = page.id

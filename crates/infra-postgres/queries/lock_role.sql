@@ -3,6 +3,7 @@ SELECT
     name,
     description,
     permissions,
+    second_factor,
     created_at,
     updated_at,
     version

@@ -9,13 +9,24 @@ WITH rotated AS (
         AND ended_at IS NULL
         AND idle_expires_at > $3
         AND expires_at > $3
-    RETURNING user_id, generation, refreshed_at, idle_expires_at, expires_at
+    RETURNING user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, proven_at, second_factor_at
 )
 SELECT
     rotated.generation,
     rotated.refreshed_at,
     rotated.idle_expires_at,
     rotated.expires_at,
+    coalesce(rotated.proven_at, rotated.created_at) AS "proven_at!",
+    rotated.second_factor_at,
+    rotated.second_factor_at IS NULL
+        AND (
+            roles.second_factor IS NOT DISTINCT FROM 'required'
+            OR EXISTS (
+                SELECT 1 FROM totp_factors
+                WHERE totp_factors.user_id = rotated.user_id
+                    AND totp_factors.confirmed_at IS NOT NULL
+            )
+        ) AS "owes_second_factor!",
     roles.permissions AS "permissions?",
     users.id,
     users.email,
@@ -27,6 +38,7 @@ SELECT
     users.updated_at,
     users.last_sign_in_at,
     users.version,
+    users.locale,
     users.attributes
 FROM rotated
 JOIN users ON users.id = rotated.user_id

@@ -6,7 +6,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::sessions::SessionState;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User, UserFilter, search_key};
+use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter, search_key};
 use uuid::Uuid;
 
 use crate::error::broken;
@@ -26,6 +26,7 @@ pub(crate) struct UserRow {
     pub(crate) updated_at: i64,
     pub(crate) last_sign_in_at: Option<i64>,
     pub(crate) version: i64,
+    pub(crate) locale: Option<String>,
     pub(crate) attributes: String,
 }
 
@@ -40,6 +41,7 @@ impl TryFrom<UserRow> for User {
             name: DisplayName::from_stored(row.name),
             role: RoleName::from_stored(row.role),
             status: status(&row.status)?,
+            locale: row.locale.map(Locale::from_stored),
             attributes: Attributes::from_stored(serde_json::from_str(&row.attributes).map_err(broken)?),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
@@ -59,6 +61,9 @@ pub(crate) struct SessionStateRow {
     pub(crate) refreshed_at: i64,
     pub(crate) idle_expires_at: i64,
     pub(crate) expires_at: i64,
+    pub(crate) proven_at: i64,
+    pub(crate) second_factor_at: Option<i64>,
+    pub(crate) owes_second_factor: bool,
     pub(crate) is_ended: bool,
 }
 
@@ -76,6 +81,9 @@ impl TryFrom<SessionStateRow> for SessionState {
             refreshed_at: Timestamp::from_micros(row.refreshed_at),
             idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
+            proven_at: Timestamp::from_micros(row.proven_at),
+            second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            owes_second_factor: row.owes_second_factor,
             is_ended: row.is_ended,
         })
     }

@@ -10,12 +10,16 @@
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
+mod challenges;
 mod changes;
 mod codec;
 mod error;
+mod factors;
 mod idempotency;
 mod listen;
+mod mail;
 mod migrate;
+mod one_time;
 mod passwords;
 #[cfg(test)]
 mod plans;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use denizen_domain::id::RoleId;
 use denizen_domain::page::Page;
 use denizen_domain::roles::store::{RoleReads, RoleWrites};
-use denizen_domain::roles::{Description, Role, RoleKey, RoleName};
+use denizen_domain::roles::{Description, Role, RoleKey, RoleName, SecondFactorPolicy};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use sqlx::{query, query_file, query_file_as, query_file_scalar};
@@ -49,6 +49,7 @@ impl RoleReads for PostgresTx {
 impl RoleWrites for PostgresTx {
     async fn insert_role(&mut self, role: &Role) -> Result<bool, StoreError> {
         let (id, name, permissions) = (role.id.as_uuid(), role.name.as_str(), role.permissions.to_string());
+        let second_factor = role.second_factor.as_str();
         let (created_at, updated_at) = (role.created_at.as_micros(), role.updated_at.as_micros());
         let description = role.description.as_str();
         let query = query_file!(
@@ -59,7 +60,8 @@ impl RoleWrites for PostgresTx {
             permissions,
             created_at,
             updated_at,
-            role.version
+            role.version,
+            second_factor
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         if done.rows_affected() == 0 {
@@ -96,7 +98,16 @@ impl RoleWrites for PostgresTx {
         let (id, description, permissions) =
             (role.id.as_uuid(), role.description.as_str(), role.permissions.to_string());
         let updated_at = role.updated_at.as_micros();
-        let query = query_file!("queries/update_role.sql", id, description, permissions, updated_at, role.version);
+        let second_factor = role.second_factor.as_str();
+        let query = query_file!(
+            "queries/update_role.sql",
+            id,
+            description,
+            permissions,
+            updated_at,
+            role.version,
+            second_factor
+        );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         if done.rows_affected() == 0 {
             return Err(store_error(sqlx::Error::RowNotFound));
@@ -126,6 +137,7 @@ struct RoleRow {
     name: String,
     description: String,
     permissions: String,
+    second_factor: String,
     created_at: i64,
     updated_at: i64,
     version: i64,
@@ -138,6 +150,7 @@ impl From<RoleRow> for Role {
             id: RoleId::from_uuid(row.id),
             permissions: name.permissions(Some(&row.permissions)),
             name,
+            second_factor: SecondFactorPolicy::parse(&row.second_factor).unwrap_or(SecondFactorPolicy::Required),
             description: Description::from_stored(row.description),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use denizen_domain::access::Origin;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::page::Page;
-use denizen_domain::sessions::store::{Rotation, SessionReads, SessionWrites};
+use denizen_domain::sessions::store::{Proof, Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -64,6 +64,8 @@ impl SessionWrites for PostgresTx {
         let address = session.origin.address.map(|address| address.to_string());
         let user_agent = session.origin.user_agent.as_deref();
         let label = session.label.as_ref().map(DisplayName::as_str);
+        let proven_at = session.proven_at.as_micros();
+        let second_factor_at = session.second_factor_at.map(Timestamp::as_micros);
         let query = query_file!(
             "queries/insert_session.sql",
             id,
@@ -76,7 +78,9 @@ impl SessionWrites for PostgresTx {
             last_used_at,
             address,
             user_agent,
-            label
+            label,
+            proven_at,
+            second_factor_at
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
@@ -150,6 +154,23 @@ impl SessionWrites for PostgresTx {
         Ok(done.rows_affected())
     }
 
+    async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {
+        let id = id.as_uuid();
+        let (at, second_factor_at) = match proof {
+            Proof::Password(at) => (at.as_micros(), None),
+            Proof::SecondFactor(at) => (at.as_micros(), Some(at.as_micros())),
+        };
+        let query = query!(
+            "UPDATE sessions SET proven_at = $2, second_factor_at = coalesce($3, second_factor_at) WHERE id = $1",
+            id,
+            at,
+            second_factor_at
+        );
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        self.changed(id);
+        Ok(())
+    }
+
     async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
         if uses.is_empty() {
             return Ok(());
@@ -212,6 +233,9 @@ pub(crate) async fn rotate(
         refreshed_at: row.refreshed_at,
         idle_expires_at: row.idle_expires_at,
         expires_at: row.expires_at,
+        proven_at: row.proven_at,
+        second_factor_at: row.second_factor_at,
+        owes_second_factor: row.owes_second_factor,
         is_ended: false,
     };
     let user = UserRow {
@@ -225,6 +249,7 @@ pub(crate) async fn rotate(
         updated_at: row.updated_at,
         last_sign_in_at: row.last_sign_in_at,
         version: row.version,
+        locale: row.locale,
         attributes: row.attributes,
     };
     Ok(Some((state.try_into()?, user.try_into()?)))
@@ -240,6 +265,8 @@ struct SessionRow {
     idle_expires_at: i64,
     expires_at: i64,
     last_used_at: i64,
+    proven_at: i64,
+    second_factor_at: Option<i64>,
     address: Option<String>,
     user_agent: Option<String>,
     label: Option<String>,
@@ -259,7 +286,9 @@ impl TryFrom<SessionRow> for Session {
             idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             last_used_at: Timestamp::from_micros(row.last_used_at),
-            origin: Origin { address, user_agent: row.user_agent },
+            proven_at: Timestamp::from_micros(row.proven_at),
+            second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            origin: Origin { address, user_agent: row.user_agent, language: None },
             label: row.label.map(DisplayName::from_stored),
         })
     }

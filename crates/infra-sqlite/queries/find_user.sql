@@ -9,6 +9,7 @@ SELECT
     updated_at,
     last_sign_in_at,
     version,
+    locale,
     attributes
 FROM users
 WHERE id = $1

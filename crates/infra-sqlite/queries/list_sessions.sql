@@ -8,6 +8,8 @@ SELECT
     idle_expires_at,
     expires_at,
     COALESCE(last_used_at, refreshed_at) AS "last_used_at!: i64",
+    coalesce(proven_at, created_at) AS "proven_at!: i64",
+    second_factor_at,
     address,
     user_agent,
     label

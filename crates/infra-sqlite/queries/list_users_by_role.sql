@@ -10,6 +10,7 @@ SELECT
     updated_at,
     last_sign_in_at,
     version,
+    locale,
     attributes
 FROM users INDEXED BY users_by_role
 WHERE role = $6

@@ -7,6 +7,17 @@ SELECT
     sessions.refreshed_at,
     sessions.idle_expires_at,
     sessions.expires_at,
+    coalesce(sessions.proven_at, sessions.created_at) AS "proven_at!: i64",
+    sessions.second_factor_at,
+    sessions.second_factor_at IS NULL
+        AND (
+            roles.second_factor IS 'required'
+            OR EXISTS (
+                SELECT 1 FROM totp_factors
+                WHERE totp_factors.user_id = sessions.user_id
+                    AND totp_factors.confirmed_at IS NOT NULL
+            )
+        ) AS "owes_second_factor!: bool",
     sessions.ended_at IS NOT NULL AS "is_ended!: bool"
 FROM sessions
 JOIN users ON users.id = sessions.user_id

@@ -8,5 +8,6 @@ SET email = $2,
     attributes = $8,
     updated_at = $9,
     last_sign_in_at = $10,
-    version = $11
+    version = $11,
+    locale = $12
 WHERE id = $1

@@ -7,7 +7,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User, UserFilter, search_key};
+use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter, search_key};
 use rusqlite::Row;
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ pub(crate) struct UserRow {
     pub(crate) updated_at: i64,
     pub(crate) last_sign_in_at: Option<i64>,
     pub(crate) version: i64,
+    pub(crate) locale: Option<String>,
     pub(crate) attributes: String,
 }
 
@@ -47,7 +48,8 @@ impl UserRow {
             updated_at: row.get(7)?,
             last_sign_in_at: row.get(8)?,
             version: row.get(9)?,
-            attributes: row.get(10)?,
+            locale: row.get(10)?,
+            attributes: row.get(11)?,
         })
     }
 }
@@ -63,6 +65,7 @@ impl TryFrom<UserRow> for User {
             name: DisplayName::from_stored(row.name),
             role: RoleName::from_stored(row.role),
             status: status(&row.status)?,
+            locale: row.locale.map(Locale::from_stored),
             attributes: Attributes::from_stored(serde_json::from_str(&row.attributes).map_err(broken)?),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
@@ -82,6 +85,9 @@ pub(crate) struct SessionStateRow {
     pub(crate) refreshed_at: i64,
     pub(crate) idle_expires_at: i64,
     pub(crate) expires_at: i64,
+    pub(crate) proven_at: i64,
+    pub(crate) second_factor_at: Option<i64>,
+    pub(crate) owes_second_factor: bool,
     pub(crate) is_ended: bool,
 }
 
@@ -97,7 +103,10 @@ impl SessionStateRow {
             refreshed_at: row.get(5)?,
             idle_expires_at: row.get(6)?,
             expires_at: row.get(7)?,
-            is_ended: row.get(8)?,
+            proven_at: row.get(8)?,
+            second_factor_at: row.get(9)?,
+            owes_second_factor: row.get(10)?,
+            is_ended: row.get(11)?,
         })
     }
 }
@@ -116,6 +125,9 @@ impl TryFrom<SessionStateRow> for SessionState {
             refreshed_at: Timestamp::from_micros(row.refreshed_at),
             idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
+            proven_at: Timestamp::from_micros(row.proven_at),
+            second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            owes_second_factor: row.owes_second_factor,
             is_ended: row.is_ended,
         })
     }
@@ -131,6 +143,8 @@ pub(crate) struct SessionRow {
     pub(crate) idle_expires_at: i64,
     pub(crate) expires_at: i64,
     pub(crate) last_used_at: i64,
+    pub(crate) proven_at: i64,
+    pub(crate) second_factor_at: Option<i64>,
     pub(crate) address: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) label: Option<String>,
@@ -150,7 +164,9 @@ impl TryFrom<SessionRow> for Session {
             idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             last_used_at: Timestamp::from_micros(row.last_used_at),
-            origin: Origin { address, user_agent: row.user_agent },
+            proven_at: Timestamp::from_micros(row.proven_at),
+            second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            origin: Origin { address, user_agent: row.user_agent, language: None },
             label: row.label.map(DisplayName::from_stored),
         })
     }

@@ -5,6 +5,7 @@ use denizen_domain::credentials::PasswordHash;
 use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, Status, User};
 use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
 use uuid::Uuid;
@@ -20,7 +21,7 @@ const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
 const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
 const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
 
-const PARAMETERS: [&str; 11] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11"];
+const PARAMETERS: [&str; 13] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13"];
 
 pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
     let (is_rotated, found) = group
@@ -82,7 +83,9 @@ fn insert(connection: &Connection, session: &Session) -> Result<usize> {
         session.last_used_at.as_micros(),
         session.origin.address.map(|address| address.to_string()),
         session.origin.user_agent.as_deref(),
-        session.label.as_ref().map(DisplayName::as_str)
+        session.label.as_ref().map(DisplayName::as_str),
+        session.proven_at.as_micros(),
+        session.second_factor_at.map(Timestamp::as_micros)
     ];
     execute(connection, INSERT_SESSION, values)
 }

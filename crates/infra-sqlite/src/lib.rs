@@ -12,14 +12,18 @@
 
 mod api_key_rows;
 mod api_keys;
+mod challenges;
 mod codec;
 mod error;
+mod factors;
 mod file;
 mod group;
 mod group_sessions;
 mod idempotency;
 mod in_place;
+mod mail;
 mod migrate;
+mod one_time;
 mod passwords;
 mod recent;
 mod roles;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::page::Page;
-use denizen_domain::sessions::store::{Rotation, SessionReads, SessionWrites};
+use denizen_domain::sessions::store::{Proof, Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -65,6 +65,8 @@ impl SessionWrites for SqliteTx {
         let address = session.origin.address.map(|address| address.to_string());
         let user_agent = session.origin.user_agent.as_deref();
         let label = session.label.as_ref().map(DisplayName::as_str);
+        let proven_at = session.proven_at.as_micros();
+        let second_factor_at = session.second_factor_at.map(Timestamp::as_micros);
         let query = query_file!(
             "queries/insert_session.sql",
             id,
@@ -77,7 +79,9 @@ impl SessionWrites for SqliteTx {
             last_used_at,
             address,
             user_agent,
-            label
+            label,
+            proven_at,
+            second_factor_at
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
@@ -134,6 +138,22 @@ impl SessionWrites for SqliteTx {
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected())
+    }
+
+    async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {
+        let id = id.as_uuid();
+        let (at, second_factor_at) = match proof {
+            Proof::Password(at) => (at.as_micros(), None),
+            Proof::SecondFactor(at) => (at.as_micros(), Some(at.as_micros())),
+        };
+        let query = query!(
+            "UPDATE sessions SET proven_at = $2, second_factor_at = coalesce($3, second_factor_at) WHERE id = $1",
+            id,
+            at,
+            second_factor_at
+        );
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {

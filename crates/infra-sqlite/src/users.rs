@@ -7,7 +7,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::store::{UserReads, UserWrites};
-use denizen_domain::users::{EmailAddress, Status, User, UserFilter};
+use denizen_domain::users::{EmailAddress, Locale, Status, User, UserFilter};
 use sqlx::{query, query_file, query_file_as, query_file_scalar};
 use uuid::Uuid;
 
@@ -79,7 +79,8 @@ impl UserWrites for SqliteTx {
             created_at,
             row.updated_at,
             row.last_sign_in_at,
-            user.version
+            user.version,
+            row.locale
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
@@ -104,7 +105,8 @@ impl UserWrites for SqliteTx {
             row.attributes,
             row.updated_at,
             row.last_sign_in_at,
-            user.version
+            user.version,
+            row.locale
         );
         match query.execute(self.connection().await?).await {
             Ok(done) if done.rows_affected() == 1 => Ok(true),
@@ -146,6 +148,7 @@ struct ColumnsOf<'a> {
     attributes: String,
     updated_at: i64,
     last_sign_in_at: Option<i64>,
+    locale: Option<&'a str>,
 }
 
 impl<'a> ColumnsOf<'a> {
@@ -160,6 +163,7 @@ impl<'a> ColumnsOf<'a> {
             attributes: attributes_json(&user.attributes)?,
             updated_at: user.updated_at.as_micros(),
             last_sign_in_at: user.last_sign_in_at.map(Timestamp::as_micros),
+            locale: user.locale.as_ref().map(Locale::as_str),
         })
     }
 }

@@ -4,7 +4,7 @@
 use denizen_domain::access::{Origin, Permission, Permissions, Subject};
 use denizen_domain::api_keys::ApiKey;
 use denizen_domain::id::{ApiKeyId, RoleId, ServiceAccountId, SessionId, UserId};
-use denizen_domain::roles::{Description, Role, RoleName};
+use denizen_domain::roles::{Description, Role, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::sessions::Session;
 use denizen_domain::time::Timestamp;
@@ -30,6 +30,7 @@ pub fn user(n: u32) -> User {
         name: DisplayName::from_stored(format!("User {n}")),
         role: RoleName::user(),
         status: Status::Active,
+        locale: None,
         attributes: Attributes::default(),
         created_at: moment(n),
         updated_at: moment(n),
@@ -56,6 +57,8 @@ pub fn session(user: &User, n: u32) -> Session {
         idle_expires_at: moment(n).plus_seconds(1_800),
         expires_at: moment(n).plus_seconds(3_600),
         last_used_at: moment(n),
+        proven_at: moment(n),
+        second_factor_at: None,
         origin: Origin::default(),
         label: None,
     }
@@ -69,6 +72,7 @@ pub fn role(n: u32) -> Role {
         name: RoleName::from_stored(format!("role-{n}")),
         description: Description::from_stored(format!("What role {n} is for")),
         permissions: Permissions::of(&[Permission::UsersRead]),
+        second_factor: SecondFactorPolicy::Optional,
         created_at: moment(n),
         updated_at: moment(n),
         version: 1,

@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
 use denizen_domain::access::{Permission, Permissions};
-use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName};
+use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName, SecondFactorPolicy};
 
 use super::failure::Failure;
 use super::output::{Output, print, print_json, record, table};
 use super::paging::{PageArgs, print_page};
-use super::wanted::{parse_description, parse_new_role, parse_permission, parse_role_key};
+use super::wanted::{parse_description, parse_new_role, parse_permission, parse_role_key, parse_second_factor};
 use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::permissions::catalogue;
@@ -85,6 +85,9 @@ pub(super) struct CreateArgs {
     /// What it is for.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
+    /// Whether whoever has it must prove a second factor to sign in: optional or required.
+    #[arg(long, value_name = "POLICY", value_parser = parse_second_factor, default_value = "optional")]
+    second_factor: SecondFactorPolicy,
 }
 
 /// What a role is from now on.
@@ -94,7 +97,8 @@ The permissions that are named take the place of those before; what is not said 
 
 Examples:
   denizen roles set support --permission users:read --permission users:write
-  denizen roles set support --description \"Second level\"")]
+  denizen roles set support --description \"Second level\"
+  denizen roles set admin --second-factor required")]
 pub(super) struct SetArgs {
     #[command(flatten)]
     wanted: WantedRole,
@@ -117,6 +121,10 @@ struct ChangeArgs {
     /// What it is for; nothing, when it is empty.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
+    /// Whether whoever has it must prove a second factor to sign in: optional or required. Of a built-in role
+    /// nothing else can change.
+    #[arg(long, value_name = "POLICY", value_parser = parse_second_factor)]
+    second_factor: Option<SecondFactorPolicy>,
 }
 
 /// A role to delete.
@@ -161,27 +169,29 @@ async fn get(ctx: &Ctx, key: &RoleKey, output: Output) -> Result<(), Failure> {
         ("name", role.name.to_string()),
         ("description", role.description.as_str().to_owned()),
         ("permissions", named(role.permissions)),
+        ("second factor", role.second_factor.as_str().to_owned()),
         ("created", role.created_at.to_string()),
         ("updated", role.updated_at.to_string()),
     ]))
 }
 
 async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
-    let CreateArgs { name, permissions, no_permissions: _, description } = args;
+    let CreateArgs { name, permissions, no_permissions: _, description, second_factor } = args;
     let permissions = Permissions::of(&permissions);
-    let new = NewRole { name, description: description.unwrap_or_default(), permissions };
+    let new = NewRole { name, description: description.unwrap_or_default(), permissions, second_factor };
     said(roles::create(ctx, new).await?, output)
 }
 
 async fn set(ctx: &Ctx, args: SetArgs, output: Output) -> Result<(), Failure> {
-    let ChangeArgs { permissions, no_permissions, description } = args.change;
+    let ChangeArgs { permissions, no_permissions, description, second_factor } = args.change;
     let before = roles::get(ctx, &args.wanted.role).await?;
     let permissions = match permissions {
         _ if no_permissions => Permissions::NONE,
         Some(permissions) => Permissions::of(&permissions),
         None => before.permissions,
     };
-    let change = RoleChange { name: None, description: description.unwrap_or(before.description), permissions };
+    let description = description.unwrap_or(before.description);
+    let change = RoleChange { name: None, description, permissions, second_factor };
     // What is not said stays as it was when we looked: nobody may have changed it since.
     let expected = [before.version];
     said(roles::update(ctx, &RoleKey::Id(before.id), change, Some(&expected)).await?, output)

@@ -6,9 +6,9 @@ use denizen_domain::access::Permission;
 use denizen_domain::error::{Error, Resource, RuleBroken};
 use denizen_domain::id::{RoleId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::page::{Page, Total};
-use denizen_domain::roles::{Description, RoleKey, RoleName};
+use denizen_domain::roles::{Description, RoleKey, RoleName, SecondFactorPolicy};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{self, DisplayName, EmailAddress, Status, User, UserFilter};
+use denizen_domain::users::{self, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
 
 use super::failure::Failure;
 
@@ -76,6 +76,16 @@ pub(super) fn parse_name(raw: &str) -> Result<DisplayName, RuleBroken> {
 
 pub(super) fn parse_description(raw: &str) -> Result<Description, RuleBroken> {
     Description::parse(raw)
+}
+
+/// A policy on second factors.
+pub(super) fn parse_second_factor(raw: &str) -> Result<SecondFactorPolicy, &'static str> {
+    SecondFactorPolicy::parse(raw).ok_or("must be optional or required")
+}
+
+/// A language.
+pub(super) fn parse_locale(raw: &str) -> Result<Locale, RuleBroken> {
+    Locale::parse(raw)
 }
 
 /// The name of a role there is.

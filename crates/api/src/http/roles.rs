@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::{Error, Resource};
+use denizen_domain::error::{Error, Resource, RuleBroken};
 use denizen_domain::id::RoleId;
-use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName};
+use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName, SecondFactorPolicy};
 use denizen_domain::time::Timestamp;
 use http::header::{ETAG, LOCATION};
 use http::request::Parts;
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RolePath {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Sees who is who.",
-    "permissions": ["users:read", "sessions:read"], "built_in": false,
+    "permissions": ["users:read", "sessions:read"], "second_factor": "optional", "built_in": false,
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct RoleBody {
@@ -61,6 +61,9 @@ pub(crate) struct RoleBody {
     description: String,
     /// What whoever has it may do.
     permissions: Vec<&'static str>,
+    /// `required` when whoever has it must prove a second factor to sign in, else `optional`.
+    #[schema(pattern = "^(optional|required)$")]
+    second_factor: &'static str,
     /// Whether it came with the server, and stays as it is: `admin` and `user`.
     built_in: bool,
     /// When it was made.
@@ -78,6 +81,7 @@ impl From<Role> for RoleBody {
             name: role.name.to_string(),
             description: role.description.as_str().to_owned(),
             permissions: permissions::names(role.permissions),
+            second_factor: role.second_factor.as_str(),
             built_in: role.name.built_in().is_some(),
             created_at: role.created_at,
             updated_at: role.updated_at,
@@ -126,6 +130,9 @@ struct CreateRoleBody {
     /// What whoever has it may do: no more than the caller may.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
+    /// `required` when whoever has it must prove a second factor to sign in; `optional` when nothing is said.
+    #[schema(pattern = "^(optional|required)$")]
+    second_factor: Option<String>,
 }
 
 /// Add a role.
@@ -148,7 +155,15 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateRoleBody>) -
     let description = Description::parse(body.description.as_deref().unwrap_or_default());
     let description = fields.check("description", description);
     let permissions = fields.check("permissions", permissions::read(&body.permissions));
-    let new = (|| Some(NewRole { name: name?, description: description?, permissions: permissions? }))();
+    let second_factor = fields.check("second_factor", second_factor(body.second_factor.as_deref()));
+    let new = (|| {
+        Some(NewRole {
+            name: name?,
+            description: description?,
+            permissions: permissions?,
+            second_factor: second_factor?.unwrap_or_default(),
+        })
+    })();
 
     let role = roles::create(&ctx, fields.finish(new)?).await?;
     let location = format!("/api/v1/roles/{}", role.name);
@@ -187,12 +202,16 @@ struct ReplaceRoleBody {
     /// What whoever has it may do: no more than the caller may.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
+    /// `required` when whoever has it must prove a second factor; sessions without one are over at once. Unsaid, it
+    /// stays.
+    #[schema(pattern = "^(optional|required)$")]
+    second_factor: Option<String>,
 }
 
 /// Replace a role.
 ///
 /// Whoever has it may do so much, and no more, from the next request on. The caller must hold what it may do, and what
-/// it could do before.
+/// it could do before. Of a built-in role only `second_factor` can change.
 #[utoipa::path(
     put, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.replace",
     params(
@@ -218,7 +237,10 @@ async fn replace(
     let description = Description::parse(body.description.as_deref().unwrap_or_default());
     let description = fields.check("description", description);
     let permissions = fields.check("permissions", permissions::read(&body.permissions));
-    let change = (|| Some(RoleChange { name, description: description?, permissions: permissions? }))();
+    let second_factor = fields.check("second_factor", second_factor(body.second_factor.as_deref()));
+    let change = (|| {
+        Some(RoleChange { name, description: description?, permissions: permissions?, second_factor: second_factor? })
+    })();
     let change = fields.finish(change)?;
 
     let expected = etag::if_match(&headers)?;
@@ -245,4 +267,10 @@ async fn delete(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap
     let expected = etag::if_match(&headers)?;
     roles::delete(&ctx, &key, expected.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads a policy on second factors.
+fn second_factor(raw: Option<&str>) -> Result<Option<SecondFactorPolicy>, RuleBroken> {
+    let broken = || RuleBroken { code: "invalid_value", message: "must be optional or required".to_owned() };
+    raw.map(|raw| SecondFactorPolicy::parse(raw).ok_or_else(broken)).transpose()
 }

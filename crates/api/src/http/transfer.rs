@@ -99,7 +99,7 @@ struct LineFieldError {
 /// Import users.
 ///
 /// The body is newline-delimited JSON, a user a line: `email`, `name`, and if known `password_hash` (Argon2 in PHC
-/// form), `email_verified`, `role`, `status`, `attributes`, `created_at`. A line that is refused is told and stops
+/// form), `email_verified`, `role`, `status`, `locale`, `attributes`, `created_at`. A line that is refused is told and stops
 /// nothing. Users are kept in batches as the upload proceeds.
 #[utoipa::path(
     post, path = "/api/v1/users/import", tag = "users", operation_id = "users.import",

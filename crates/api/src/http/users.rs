@@ -8,7 +8,7 @@ use denizen_domain::error::RuleBroken;
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, NewUser, Status, UserChange,
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, NewUser, Status, UserChange,
 };
 use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LOCATION};
@@ -48,6 +48,9 @@ struct CreateUserBody {
     name: String,
     /// A role other than `user`; only an admin may say so.
     role: Option<String>,
+    /// The language that they read (BCP 47), for the mail that they get.
+    #[schema(max_length = 35)]
+    locale: Option<String>,
     /// A JSON object that the product owns.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
@@ -83,9 +86,17 @@ async fn create(
     let strength = password.as_ref().map(NewPassword::strength);
     let name = fields.check("name", DisplayName::parse(&body.name));
     let role = body.role.map(|role| fields.check("role", RoleName::reference(&role)));
+    let locale = fields.check("locale", body.locale.as_deref().map(Locale::parse).transpose());
     let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
     let new = (|| {
-        Some(NewUser { email: email?, password: password?, name: name?, role: role.flatten(), attributes: attributes? })
+        Some(NewUser {
+            email: email?,
+            password: password?,
+            name: name?,
+            role: role.flatten(),
+            locale: locale?,
+            attributes: attributes?,
+        })
     })();
 
     let user = users::create(&ctx, fields.finish(new)?).await?;
@@ -127,6 +138,9 @@ struct ReplaceUserBody {
     role: Option<String>,
     /// `active` or `disabled`; only an admin may say it. Unsaid, it stays.
     status: Option<String>,
+    /// The language that they read (BCP 47); unsaid, none.
+    #[schema(max_length = 35)]
+    locale: Option<String>,
     /// The attributes; unsaid, there are none.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
@@ -161,6 +175,7 @@ async fn replace(
         name: fields.check("name", DisplayName::parse(&body.name)),
         role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
+        locale: fields.check("locale", body.locale.as_deref().map(Locale::parse).transpose()),
         attributes: attributes.map(AttributesChange::Replace),
     };
     let change = fields.finish(Some(change))?;
@@ -186,6 +201,10 @@ struct PatchUserBody {
     /// `active` or `disabled`; only an admin may say it.
     #[serde(deserialize_with = "said")]
     status: Option<String>,
+    /// The language that they read (BCP 47); `null` for none.
+    #[schema(value_type = Option<String>, max_length = 35)]
+    #[serde(deserialize_with = "said_or_null")]
+    locale: Option<Option<String>>,
     /// Merged into the attributes; a `null` removes.
     #[schema(value_type = Option<Object>)]
     attributes: AttributesPatch,
@@ -194,6 +213,11 @@ struct PatchUserBody {
 /// In a merge patch `null` removes, and these cannot be removed: only a value will do.
 pub(super) fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
+}
+
+/// In a merge patch `null` removes.
+fn said_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// What a merge patch says of the attributes.
@@ -238,6 +262,7 @@ async fn patch(
         name: body.name.and_then(|raw| fields.check("name", DisplayName::parse(&raw))),
         role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
+        locale: body.locale.and_then(|raw| fields.check("locale", raw.as_deref().map(Locale::parse).transpose())),
         attributes: match body.attributes {
             AttributesPatch::Unsaid => None,
             AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),

@@ -8,8 +8,9 @@ use denizen_domain::access::{Actor, Origin};
 use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::id::SessionId;
 use denizen_domain::tokens;
+use denizen_domain::users::Locale;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::ClientAddress;
@@ -82,6 +83,7 @@ fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request 
     let origin = Origin {
         address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
         user_agent: user_agent(request.headers()),
+        language: language(request.headers()),
     };
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
     request
@@ -108,6 +110,10 @@ async fn actor_of_cookie(shared: &Shared, token: &SecretString) -> Result<Option
 
 fn invalid() -> Error {
     Error::Unauthenticated(Unauthenticated::InvalidToken)
+}
+
+fn language(headers: &HeaderMap) -> Option<Locale> {
+    Locale::preferred(headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?)
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {

@@ -252,6 +252,7 @@ impl TestApp {
             password: NewPassword::parse(&PASSWORD.into(), 8).unwrap(),
             name: DisplayName::parse("An Admin").unwrap(),
             role: Some(RoleName::admin()),
+            locale: None,
             attributes: Attributes::default(),
         };
         users::create(&self.operator(), new).await.unwrap();

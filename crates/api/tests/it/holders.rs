@@ -4,7 +4,7 @@ use denizen_domain::access::Permissions;
 use denizen_domain::api_keys::{self, NewApiKey};
 use denizen_domain::credentials::NewPassword;
 use denizen_domain::id::ServiceAccountId;
-use denizen_domain::roles::{self, Description, NewRole, RoleName};
+use denizen_domain::roles::{self, Description, NewRole, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::{self, NewServiceAccount};
 use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser};
 use reqwest::{Method, Response};
@@ -38,6 +38,7 @@ impl TestApp {
             name: RoleName::parse(name).unwrap(),
             description: Description::default(),
             permissions: Permissions::parse(permissions).unwrap(),
+            second_factor: SecondFactorPolicy::Optional,
         };
         roles::create(&self.operator(), new).await.unwrap();
     }
@@ -57,6 +58,7 @@ impl TestApp {
             password: NewPassword::parse(&PASSWORD.into(), 8).unwrap(),
             name: DisplayName::parse("A Holder").unwrap(),
             role: Some(RoleName::parse(role).unwrap()),
+            locale: None,
             attributes: Attributes::default(),
         };
         users::create(&self.operator(), new).await.unwrap();

@@ -1,6 +1,6 @@
 //! Create a role.
 
-use super::{Description, Role, RoleName};
+use super::{Description, Role, RoleName, SecondFactorPolicy};
 use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
@@ -15,6 +15,8 @@ pub struct NewRole {
     pub description: Description,
     /// What whoever has it may do; no more than the caller may.
     pub permissions: Permissions,
+    /// Whether whoever has it must prove a second factor.
+    pub second_factor: SecondFactorPolicy,
 }
 
 /// Creates a role.
@@ -27,6 +29,7 @@ pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
         name: new.name,
         description: new.description,
         permissions: new.permissions,
+        second_factor: new.second_factor,
         created_at: now,
         updated_at: now,
         version: 1,

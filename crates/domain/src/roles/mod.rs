@@ -33,6 +33,8 @@ pub struct Role {
     pub description: Description,
     /// What whoever has it may do.
     pub permissions: Permissions,
+    /// Whether whoever has it must prove a second factor.
+    pub second_factor: SecondFactorPolicy,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -46,6 +48,36 @@ impl Role {
     #[must_use]
     pub fn position(&self) -> Position {
         Position { created_at: self.created_at, id: self.id.as_uuid() }
+    }
+}
+
+/// Whether those who have a role must prove a second factor to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecondFactorPolicy {
+    /// Those who have one must; nobody has to have one.
+    #[default]
+    Optional,
+    /// Everybody must. Whoever has none yet sets one up while signing in.
+    Required,
+}
+
+impl SecondFactorPolicy {
+    /// Every policy.
+    pub const ALL: &[Self] = &[Self::Optional, Self::Required];
+
+    /// Reads the name of a policy.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|policy| policy.as_str() == raw)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub trait RoleWrites {
     /// The role with this name, held against change and deletion until the transaction ends, by any number at once.
     async fn share_role(&mut self, name: &RoleName) -> Result<Option<Role>, StoreError>;
 
-    /// Replaces description, permissions, `updated_at` and version of a [locked](Self::lock_role) role.
+    /// Replaces description, permissions, the policy on second factors, `updated_at` and version of a [locked](Self::lock_role) role.
     async fn update_role(&mut self, role: &Role) -> Result<(), StoreError>;
 
     /// Whether a user or a service account has a [locked](Self::lock_role) role.

@@ -1,6 +1,6 @@
 //! Change a role.
 
-use super::{Description, Role, RoleKey, RoleName};
+use super::{Description, Role, RoleKey, RoleName, SecondFactorPolicy};
 use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
@@ -14,16 +14,19 @@ pub struct RoleChange {
     pub description: Description,
     /// What whoever has it may do; no more than the caller may.
     pub permissions: Permissions,
+    /// Whether whoever has it must prove a second factor; as before, when nothing is said.
+    pub second_factor: Option<SecondFactorPolicy>,
 }
 
-/// Changes a role. Whoever has it may do so much at once.
+/// Changes a role. Whoever has it may do so much at once. Of a built-in role only `second_factor` can change.
 ///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Option<&[i64]>) -> Result<Role> {
     ctx.require(Permission::RolesWrite)?;
     let mut tx = ctx.store().write().await?;
     let before = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
-    if before.name.built_in().is_some() {
+    let is_as_before = change.permissions == before.permissions && change.description == before.description;
+    if before.name.built_in().is_some() && !is_as_before {
         return Err(Error::Conflict(Conflict::RoleBuiltIn));
     }
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
@@ -35,7 +38,9 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
     // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
     ctx.require_held(change.permissions)?;
     ctx.require_held(before.permissions)?;
-    let mut role = Role { description: change.description, permissions: change.permissions, ..before.clone() };
+    let second_factor = change.second_factor.unwrap_or(before.second_factor);
+    let mut role =
+        Role { description: change.description, permissions: change.permissions, second_factor, ..before.clone() };
     if role == before {
         return Ok(before);
     }

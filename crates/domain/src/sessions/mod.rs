@@ -44,6 +44,10 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was last used, to about a minute.
     pub last_used_at: Timestamp,
+    /// When its user last proved any factor in it.
+    pub proven_at: Timestamp,
+    /// When its user last proved a second factor in it.
+    pub second_factor_at: Option<Timestamp>,
     /// From where it was opened.
     pub origin: Origin,
     /// What its user calls the device.
@@ -77,15 +81,25 @@ pub struct SessionState {
     pub idle_expires_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,
+    /// When its user last proved any factor in it.
+    pub proven_at: Timestamp,
+    /// When its user last proved a second factor in it.
+    pub second_factor_at: Option<Timestamp>,
+    /// Whether it owes a second factor: the user has one, or their role demands one, and none was proven in it.
+    pub owes_second_factor: bool,
     /// Whether it was ended.
     pub is_ended: bool,
 }
 
 impl SessionState {
-    /// Whether the session works at this moment: not over, not expired, the user active.
+    /// Whether the session works at this moment: not over, not expired, the user active, and nothing owed.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        !self.is_ended && self.status == Status::Active && self.idle_expires_at > now && self.expires_at > now
+        !self.is_ended
+            && !self.owes_second_factor
+            && self.status == Status::Active
+            && self.idle_expires_at > now
+            && self.expires_at > now
     }
 }
 
@@ -100,6 +114,8 @@ pub enum EndReason {
     UserDisabled,
     /// The password was changed.
     PasswordChanged,
+    /// A second factor was added or taken away.
+    SecondFactorChanged,
     /// A refresh token was used again after its time: somebody else may hold it.
     RefreshTokenReused,
 }
@@ -113,6 +129,7 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorChanged => "second_factor_changed",
             Self::RefreshTokenReused => "refresh_token_reused",
         }
     }

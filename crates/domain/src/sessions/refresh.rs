@@ -4,10 +4,7 @@
 //! signs in, and the same generation always has the same token. Within the grace a client that lost the
 //! answer gets it again; after it, or two generations back, the token is in two hands and the session ends.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::issue::{Issued, issue};
@@ -15,18 +12,16 @@ use super::store::Rotation;
 use super::{EndReason, SessionState, SignedIn};
 use crate::access::Credential;
 use crate::ctx::Ctx;
+use crate::derived::Kind;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::id::SessionId;
 use crate::ports::Vault;
 
 /// What every refresh token begins with, so that scanners find leaked ones.
 pub const PREFIX: &str = "dnr_";
-const PURPOSE: &str = "refresh token";
+const KIND: Kind = Kind { prefix: PREFIX, purpose: "refresh token" };
 const ID_BYTES: usize = 16;
 const GENERATION_BYTES: usize = 8;
-/// 192 bits of the MAC.
-const CODE_BYTES: usize = 24;
-const TOKEN_BYTES: usize = ID_BYTES + GENERATION_BYTES + CODE_BYTES;
 
 /// Rotates the session of the token and hands out the next tokens.
 pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
@@ -65,30 +60,17 @@ fn is_repeated(ctx: &Ctx, state: &SessionState, generation: i64) -> bool {
 
 /// The refresh token of a session's generation.
 pub(super) fn token_of(vault: &dyn Vault, id: SessionId, generation: i64) -> SecretString {
-    let mut bytes = Vec::with_capacity(TOKEN_BYTES);
-    bytes.extend(id.as_uuid().as_bytes());
-    bytes.extend(generation.to_be_bytes());
-    let code = vault.mac(PURPOSE, &bytes);
-    bytes.extend(&code[..CODE_BYTES]);
-    let mut token = PREFIX.to_owned();
-    URL_SAFE_NO_PAD.encode_string(bytes, &mut token);
-    token.into()
+    let mut message = [0; ID_BYTES + GENERATION_BYTES];
+    message[..ID_BYTES].copy_from_slice(id.as_uuid().as_bytes());
+    message[ID_BYTES..].copy_from_slice(&generation.to_be_bytes());
+    KIND.token(vault, &message)
 }
 
 /// The session and the generation of a refresh token; `None` when it was not made here.
 pub(crate) fn open(vault: &dyn Vault, token: &SecretString) -> Option<(SessionId, i64)> {
-    let encoded = token.expose_secret().strip_prefix(PREFIX)?;
-    if encoded.len() != TOKEN_BYTES / 3 * 4 {
-        return None;
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
-    let (message, code) = bytes.split_at_checked(ID_BYTES + GENERATION_BYTES)?;
-    let expected = vault.mac(PURPOSE, message);
-    if !bool::from(code.ct_eq(&expected[..CODE_BYTES])) {
-        return None;
-    }
-    let (id, generation) = message.split_at(ID_BYTES);
-    Some((SessionId::from_uuid(Uuid::from_slice(id).ok()?), i64::from_be_bytes(generation.try_into().ok()?)))
+    let message: [u8; ID_BYTES + GENERATION_BYTES] = KIND.open(vault, token)?;
+    let (id, generation) = message.split_first_chunk::<ID_BYTES>()?;
+    Some((SessionId::from_uuid(Uuid::from_bytes(*id)), i64::from_be_bytes(generation.try_into().ok()?)))
 }
 
 fn refused() -> Error {

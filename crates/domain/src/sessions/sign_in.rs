@@ -32,6 +32,8 @@ pub async fn sign_in(
         idle_expires_at: now.plus_seconds(policy.session_idle_ttl_s),
         expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
         last_used_at: now,
+        proven_at: now,
+        second_factor_at: None,
         origin: ctx.origin().clone(),
         label,
     };

@@ -43,6 +43,15 @@ pub struct Opening {
     pub renewed: Option<PasswordHash>,
 }
 
+/// What a user proved in a session, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The password.
+    Password(Timestamp),
+    /// A second factor.
+    SecondFactor(Timestamp),
+}
+
 /// Reading sessions.
 #[async_trait]
 pub trait SessionReads {
@@ -80,6 +89,9 @@ pub trait SessionWrites {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<u64, StoreError>;
+
+    /// Notes that the user proved a factor, and whether it was a second one, in a session.
+    async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError>;
 
     /// Notes when sessions were last used; an older moment than the one that is kept changes nothing.
     async fn touch_sessions(&mut self, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;

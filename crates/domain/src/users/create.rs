@@ -1,6 +1,6 @@
 //! Create a user.
 
-use super::{Attributes, DisplayName, EmailAddress, Status, User};
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::credentials::NewPassword;
 use crate::ctx::{Ctx, SignupMode};
@@ -19,6 +19,8 @@ pub struct NewUser {
     pub name: DisplayName,
     /// A role other than `user`; only an admin may say so.
     pub role: Option<RoleName>,
+    /// The language that they read.
+    pub locale: Option<Locale>,
     /// What the product keeps with the user.
     pub attributes: Attributes,
 }
@@ -46,6 +48,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         name: new.name,
         role: new.role.unwrap_or_else(RoleName::user),
         status: Status::Active,
+        locale: new.locale,
         attributes: new.attributes,
         created_at: now,
         updated_at: now,

@@ -1,6 +1,6 @@
 //! Take over users from another system.
 
-use super::{Attributes, DisplayName, EmailAddress, Status, User};
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
@@ -25,6 +25,8 @@ pub struct ImportUser {
     pub role: RoleName,
     /// Their status.
     pub status: Status,
+    /// The language that they read.
+    pub locale: Option<Locale>,
     /// What the product keeps with the user.
     pub attributes: Attributes,
     /// When the account was first made; now, when nothing is said.
@@ -93,6 +95,7 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
             name: row.name,
             role: row.role,
             status: row.status,
+            locale: row.locale,
             attributes: row.attributes,
             created_at: row.created_at.unwrap_or(now),
             updated_at: now,

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod email;
+mod locale;
 mod name;
 
 pub mod create;
@@ -19,6 +20,7 @@ pub use email::EmailAddress;
 pub use get::get;
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
 pub use list::{UserFilter, list};
+pub use locale::Locale;
 pub use name::{DisplayName, search_key};
 pub use update::{AttributesChange, UserChange, update};
 
@@ -42,6 +44,8 @@ pub struct User {
     pub role: RoleName,
     /// Whether they can sign in.
     pub status: Status,
+    /// The language that they read, when it is known.
+    pub locale: Option<Locale>,
     /// A bounded JSON object that the product owns.
     pub attributes: Attributes,
     /// When the account was made.

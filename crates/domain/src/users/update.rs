@@ -1,6 +1,6 @@
 //! Change a user.
 
-use super::{Attributes, DisplayName, EmailAddress, Status, User};
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
@@ -20,6 +20,8 @@ pub struct UserChange {
     pub role: Option<RoleName>,
     /// Another status; needs `users:write`.
     pub status: Option<Status>,
+    /// Another language, or none.
+    pub locale: Option<Option<Locale>>,
     /// Other attributes.
     pub attributes: Option<AttributesChange>,
 }
@@ -83,6 +85,9 @@ fn apply(mut user: User, change: UserChange) -> Result<User> {
     }
     if let Some(status) = change.status {
         user.status = status;
+    }
+    if let Some(locale) = change.locale {
+        user.locale = locale;
     }
     match change.attributes {
         None => {}

@@ -18,7 +18,7 @@ use crate::{Fixture, build};
 pub async fn the_state_follows_the_user(f: Fixture) {
     let user = build::user(1);
     let address: IpAddr = "2001:db8::1".parse().unwrap();
-    let origin = Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)) };
+    let origin = Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)), language: None };
     let session = Session { origin, ..build::session(&user, 1) };
     insert(&*f.store, std::slice::from_ref(&user)).await;
     insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
@@ -32,6 +32,9 @@ pub async fn the_state_follows_the_user(f: Fixture) {
         refreshed_at: session.refreshed_at,
         idle_expires_at: session.idle_expires_at,
         expires_at: session.expires_at,
+        proven_at: session.proven_at,
+        second_factor_at: None,
+        owes_second_factor: false,
         is_ended: false,
     };
     assert_eq!(state(&*f.store, session.id).await, Some(fresh.clone()));
@@ -206,7 +209,7 @@ pub async fn only_live_sessions_are_listed(f: Fixture) {
         generation: 3,
         refreshed_at: build::moment(5),
         last_used_at: build::moment(7),
-        origin: Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)) },
+        origin: Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)), language: None },
         label: Some(DisplayName::from_stored("Anna's 📱".to_owned())),
         ..build::session(&user, 1)
     };

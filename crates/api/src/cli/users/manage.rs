@@ -4,12 +4,12 @@ use clap::Args;
 use denizen_domain::Ctx;
 use denizen_domain::credentials;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser, Status, User, UserChange};
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, NewUser, Status, User, UserChange};
 
 use super::{password, print_user};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
-use crate::cli::wanted::{Wanted, parse_email, parse_name, parse_role};
+use crate::cli::wanted::{Wanted, parse_email, parse_locale, parse_name, parse_role};
 
 /// A new account.
 #[derive(Args)]
@@ -26,6 +26,9 @@ pub(crate) struct CreateArgs {
     /// The name of the role: admin, user, or one made by `denizen roles create`.
     #[arg(long, default_value = "user", value_parser = parse_role)]
     role: RoleName,
+    /// The language that they read (BCP 47), de for example.
+    #[arg(long, value_parser = parse_locale)]
+    locale: Option<Locale>,
     /// Reads the password from standard input.
     #[arg(long)]
     password_stdin: bool,
@@ -111,8 +114,8 @@ impl DeleteArgs {
 
 pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
     let password = password::read(ctx)?;
-    let CreateArgs { email, name, role, password_stdin: _ } = args;
-    let new = NewUser { email, password, name, role: Some(role), attributes: Attributes::default() };
+    let CreateArgs { email, name, role, locale, password_stdin: _ } = args;
+    let new = NewUser { email, password, name, role: Some(role), locale, attributes: Attributes::default() };
     let user = users::create(ctx, new).await?;
     match output {
         Output::Json => print_user(user, output),

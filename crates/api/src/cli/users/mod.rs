@@ -98,6 +98,7 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         ("created", user.created_at.to_string()),
         ("updated", user.updated_at.to_string()),
         ("last sign-in", moment_or(user.last_sign_in_at, "never")),
+        ("locale", user.locale.map(|locale| locale.to_string()).unwrap_or_default()),
         ("attributes", attributes),
     ]))
 }

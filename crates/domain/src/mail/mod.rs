@@ -1,0 +1,155 @@
+//! Mail: what is to be told to an address, kept in an outbox with the change that is its reason.
+//!
+//! An outbox holds no link and no code. Whoever sends a mail derives them from the token or the challenge that it is
+//! about, so that neither a dump of the database nor a copy of it opens anything.
+
+pub mod store;
+
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::{ChallengeId, MailId, OneTimeTokenId};
+use crate::store::WriteTx;
+use crate::time::Timestamp;
+use crate::users::{DisplayName, EmailAddress, Locale, User};
+
+/// How long news is worth sending, in seconds.
+const NEWS_KEPT_S: u32 = 24 * 60 * 60;
+
+/// A mail that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Names it; its `Message-ID` is made of it, so that a repetition is known as one.
+    pub id: MailId,
+    /// What it says.
+    pub subject: MailSubject,
+    /// To whom.
+    pub to: EmailAddress,
+    /// What to call them.
+    pub name: DisplayName,
+    /// The language that they read, as far as it is known.
+    pub locale: Option<Locale>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// From when it is not worth sending any more.
+    pub expires_at: Timestamp,
+}
+
+/// What a mail says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailSubject {
+    /// A link that sets a new password.
+    PasswordReset(OneTimeTokenId),
+    /// A link that proves that the address is read.
+    EmailVerification(OneTimeTokenId),
+    /// A link that makes this address the user's; sent to the new one.
+    EmailChange(OneTimeTokenId),
+    /// A link to join with.
+    Invitation(OneTimeTokenId),
+    /// A link that signs in.
+    SignInLink(OneTimeTokenId),
+    /// A code that signs in.
+    SignInCode(ChallengeId),
+    /// News: the password was changed.
+    PasswordChanged,
+    /// News, to the old address: the address was changed.
+    EmailChanged,
+    /// News: there is a second factor.
+    SecondFactorAdded,
+    /// News: there is no second factor any more.
+    SecondFactorRemoved,
+    /// News: the recovery codes were replaced.
+    RecoveryCodesReplaced,
+    /// News: somebody signed up with an address that has an account.
+    AlreadyRegistered,
+}
+
+impl MailSubject {
+    /// Its stored name, which is also the name of its template.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset(_) => "password_reset",
+            Self::EmailVerification(_) => "email_verification",
+            Self::EmailChange(_) => "email_change",
+            Self::Invitation(_) => "invitation",
+            Self::SignInLink(_) => "sign_in_link",
+            Self::SignInCode(_) => "sign_in_code",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::AlreadyRegistered => "already_registered",
+        }
+    }
+
+    /// The token or the challenge that it is about.
+    #[must_use]
+    pub const fn id(self) -> Option<uuid::Uuid> {
+        match self {
+            Self::PasswordReset(id)
+            | Self::EmailVerification(id)
+            | Self::EmailChange(id)
+            | Self::Invitation(id)
+            | Self::SignInLink(id) => Some(id.as_uuid()),
+            Self::SignInCode(id) => Some(id.as_uuid()),
+            Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::RecoveryCodesReplaced
+            | Self::AlreadyRegistered => None,
+        }
+    }
+
+    /// Takes over what a store kept; `None` when another release wrote what this one does not know.
+    #[must_use]
+    pub fn from_stored(name: &str, id: Option<uuid::Uuid>) -> Option<Self> {
+        let token = id.map(OneTimeTokenId::from_uuid);
+        Some(match name {
+            "password_reset" => Self::PasswordReset(token?),
+            "email_verification" => Self::EmailVerification(token?),
+            "email_change" => Self::EmailChange(token?),
+            "invitation" => Self::Invitation(token?),
+            "sign_in_link" => Self::SignInLink(token?),
+            "sign_in_code" => Self::SignInCode(ChallengeId::from_uuid(id?)),
+            "password_changed" => Self::PasswordChanged,
+            "email_changed" => Self::EmailChanged,
+            "second_factor_added" => Self::SecondFactorAdded,
+            "second_factor_removed" => Self::SecondFactorRemoved,
+            "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
+            "already_registered" => Self::AlreadyRegistered,
+            _ => return None,
+        })
+    }
+}
+
+/// Writes a mail to an address of the user's, to be sent after the commit. Nothing happens where no mail is sent at all.
+pub(crate) async fn enqueue(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    (user, to): (&User, &EmailAddress),
+    subject: MailSubject,
+    expires_at: Timestamp,
+) -> Result<()> {
+    if !ctx.policy().sends_mail {
+        return Ok(());
+    }
+    let mail = Mail {
+        id: MailId::from_uuid(ctx.new_id()),
+        subject,
+        to: to.clone(),
+        name: user.name.clone(),
+        locale: user.locale.clone().or_else(|| ctx.origin().language.clone()),
+        created_at: ctx.now(),
+        expires_at,
+    };
+    tx.enqueue_mail(&mail).await?;
+    Ok(())
+}
+
+/// Writes news to the user's own address.
+pub(crate) async fn tell(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, news: MailSubject) -> Result<()> {
+    let expires_at = ctx.now().plus_seconds(NEWS_KEPT_S);
+    enqueue(ctx, tx, (user, &user.email), news, expires_at).await
+}

@@ -1,0 +1,146 @@
+//! Links that are good once: a reset, a verification, an invitation.
+//!
+//! The token is the id of a row and a code over it under the master key. There is at most one for each user and
+//! purpose: a new one takes the place of the one before. Using it removes the row, so that of many who use it at once
+//! one succeeds.
+
+pub mod store;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::ctx::Ctx;
+use crate::derived::Kind;
+use crate::error::{Error, FieldError, Result};
+use crate::id::{OneTimeTokenId, UserId};
+use crate::ports::Vault;
+use crate::store::WriteTx;
+use crate::time::Timestamp;
+use crate::users::EmailAddress;
+
+/// What every token begins with, so that scanners find leaked ones.
+pub const PREFIX: &str = "dno_";
+
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To set a new password.
+    PasswordReset,
+    /// To prove that an address is read.
+    EmailVerification,
+    /// To take a new address.
+    EmailChange,
+    /// To join.
+    Invitation,
+    /// To sign in.
+    SignIn,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: &[Self] =
+        &[Self::PasswordReset, Self::EmailVerification, Self::EmailChange, Self::Invitation, Self::SignIn];
+
+    /// Its stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerification => "email_verification",
+            Self::EmailChange => "email_change",
+            Self::Invitation => "invitation",
+            Self::SignIn => "sign_in",
+        }
+    }
+
+    /// How long a token is good, in seconds.
+    #[must_use]
+    pub const fn ttl_s(self) -> u32 {
+        match self {
+            Self::PasswordReset => 60 * 60,
+            Self::EmailVerification | Self::EmailChange => 24 * 60 * 60,
+            Self::Invitation => 7 * 24 * 60 * 60,
+            Self::SignIn => 15 * 60,
+        }
+    }
+
+    /// A token for one purpose is none for another.
+    const fn kind(self) -> Kind {
+        let purpose = match self {
+            Self::PasswordReset => "one-time password reset",
+            Self::EmailVerification => "one-time email verification",
+            Self::EmailChange => "one-time email change",
+            Self::Invitation => "one-time invitation",
+            Self::SignIn => "one-time sign-in",
+        };
+        Kind { prefix: PREFIX, purpose }
+    }
+
+    /// The token of an id, for whoever sends it.
+    #[must_use]
+    pub fn token(self, vault: &dyn Vault, id: OneTimeTokenId) -> SecretString {
+        self.kind().token(vault, id.as_uuid().as_bytes())
+    }
+
+    fn open(self, vault: &dyn Vault, token: &SecretString) -> Option<OneTimeTokenId> {
+        self.kind().open(vault, token).map(|id| OneTimeTokenId::from_uuid(Uuid::from_bytes(id)))
+    }
+}
+
+/// What is kept of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTimeToken {
+    /// What the token is derived from.
+    pub id: OneTimeTokenId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// The address that it was sent to.
+    pub email: EmailAddress,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a token for the user, in place of the one before, and says until when it is good.
+pub(crate) async fn make(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user_id: UserId,
+    purpose: Purpose,
+    email: &EmailAddress,
+) -> Result<OneTimeToken> {
+    let now = ctx.now();
+    let token = OneTimeToken {
+        id: OneTimeTokenId::from_uuid(ctx.new_id()),
+        user_id,
+        purpose,
+        email: email.clone(),
+        created_at: now,
+        expires_at: now.plus_seconds(purpose.ttl_s()),
+    };
+    tx.put_one_time_token(&token).await?;
+    Ok(token)
+}
+
+/// Who a token is for, if it is one of ours; whether it is still good, [`take`] says.
+pub(crate) fn read(ctx: &Ctx, purpose: Purpose, token: &SecretString) -> Result<OneTimeTokenId> {
+    purpose.open(ctx.services().vault.as_ref(), token).ok_or_else(refused)
+}
+
+/// Uses a token up.
+pub(crate) async fn take(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    purpose: Purpose,
+    id: OneTimeTokenId,
+) -> Result<OneTimeToken> {
+    tx.take_one_time_token(id, purpose, ctx.now()).await?.ok_or_else(refused)
+}
+
+/// Forged, used, superseded and expired are one answer.
+pub(crate) fn refused() -> Error {
+    FieldError::new("token", "invalid_token", "is not valid, was used already, or has expired").into()
+}

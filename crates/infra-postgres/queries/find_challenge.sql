@@ -1,0 +1,12 @@
+SELECT
+    id,
+    user_id,
+    kind,
+    label,
+    tries_left,
+    created_at,
+    expires_at
+FROM challenges
+WHERE id = $1
+    AND tries_left > 0
+    AND expires_at > $2

@@ -1,0 +1,8 @@
+DELETE FROM challenges
+WHERE id IN (
+    SELECT id FROM challenges
+    WHERE expires_at <= $1
+    ORDER BY expires_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)

@@ -1,0 +1,10 @@
+SELECT
+    EXISTS (
+        SELECT 1 FROM totp_factors
+        WHERE totp_factors.user_id = users.id
+            AND totp_factors.confirmed_at IS NOT NULL
+    ) AS "is_enrolled!",
+    roles.second_factor IS NOT DISTINCT FROM 'required' AS "is_required!"
+FROM users
+LEFT JOIN roles ON roles.name = users.role
+WHERE users.id = $1

@@ -1,0 +1,13 @@
+UPDATE challenges
+SET tries_left = tries_left - 1
+WHERE id = $1
+    AND tries_left > 0
+    AND expires_at > $2
+RETURNING
+    id,
+    user_id,
+    kind,
+    label,
+    tries_left,
+    created_at,
+    expires_at

@@ -1,0 +1,7 @@
+INSERT INTO one_time_tokens (id, user_id, purpose, email, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (user_id, purpose) DO UPDATE SET
+    id = excluded.id,
+    email = excluded.email,
+    created_at = excluded.created_at,
+    expires_at = excluded.expires_at

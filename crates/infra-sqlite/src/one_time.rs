@@ -1,0 +1,100 @@
+//! One-time tokens in SQLite.
+
+use async_trait::async_trait;
+use denizen_domain::id::{OneTimeTokenId, UserId};
+use denizen_domain::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
+use denizen_domain::one_time::{OneTimeToken, Purpose};
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::EmailAddress;
+use sqlx::{query, query_as, query_file};
+use uuid::Uuid;
+
+use crate::error::store_error;
+use crate::tx::SqliteTx;
+
+#[async_trait]
+impl OneTimeTokenReads for SqliteTx {
+    async fn find_one_time_token(
+        &mut self,
+        id: OneTimeTokenId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError> {
+        let (token_id, name, now) = (id.as_uuid(), purpose.as_str(), now.as_micros());
+        let query = query_as!(
+            TokenRow,
+            r#"SELECT user_id AS "user_id: Uuid", email, created_at, expires_at FROM one_time_tokens
+            WHERE id = $1 AND purpose = $2 AND expires_at > $3"#,
+            token_id,
+            name,
+            now
+        );
+        let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        Ok(row.map(|row| row.token(id, purpose)))
+    }
+}
+
+#[async_trait]
+impl OneTimeTokenWrites for SqliteTx {
+    async fn put_one_time_token(&mut self, token: &OneTimeToken) -> Result<(), StoreError> {
+        let (id, user, purpose) = (token.id.as_uuid(), token.user_id.as_uuid(), token.purpose.as_str());
+        let email = token.email.as_str();
+        let (created_at, expires_at) = (token.created_at.as_micros(), token.expires_at.as_micros());
+        let query = query_file!("queries/put_one_time_token.sql", id, user, purpose, email, created_at, expires_at);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn take_one_time_token(
+        &mut self,
+        id: OneTimeTokenId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError> {
+        let (token_id, name, now) = (id.as_uuid(), purpose.as_str(), now.as_micros());
+        let query = query_as!(
+            TokenRow,
+            r#"DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2 AND expires_at > $3
+            RETURNING user_id AS "user_id: Uuid", email, created_at, expires_at"#,
+            token_id,
+            name,
+            now
+        );
+        let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        Ok(row.map(|row| row.token(id, purpose)))
+    }
+
+    async fn remove_one_time_tokens(&mut self, user: UserId) -> Result<(), StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM one_time_tokens WHERE user_id = $1", user);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let (now, limit) = (now.as_micros(), i64::from(limit));
+        let query = query_file!("queries/purge_one_time_tokens.sql", now, limit);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// What a token's row says besides its key.
+struct TokenRow {
+    user_id: Uuid,
+    email: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl TokenRow {
+    fn token(self, id: OneTimeTokenId, purpose: Purpose) -> OneTimeToken {
+        OneTimeToken {
+            id,
+            user_id: UserId::from_uuid(self.user_id),
+            purpose,
+            email: EmailAddress::from_stored(self.email),
+            created_at: Timestamp::from_micros(self.created_at),
+            expires_at: Timestamp::from_micros(self.expires_at),
+        }
+    }
+}
