@@ -139,6 +139,8 @@ fn policy(config: &Config) -> Policy {
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
         sends_mail: false,
+        offers_mailed_codes: config.sign_in.mailed_codes,
+        offers_magic_links: config.sign_in.magic_links,
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
         session_absolute_ttl_s: config.sessions.absolute_ttl_s,

@@ -24,6 +24,7 @@ use crate::http::problem::ErrorBody;
     tags(
         (name = "users", description = "Accounts."),
         (name = "me", description = "The caller."),
+        (name = "credentials", description = "Passwords, addresses and second factors: proven, changed, recovered."),
         (name = "sessions", description = "Sign in, sign out, and see who is signed in where."),
         (name = "roles", description = "Who may do what: roles, and the permissions they are made of."),
         (name = "service-accounts", description = "Programs that act on their own behalf."),

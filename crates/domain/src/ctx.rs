@@ -48,6 +48,10 @@ pub struct Policy {
     pub product_name: String,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// Whether a code that is mailed signs in.
+    pub offers_mailed_codes: bool,
+    /// Whether a link that is mailed signs in.
+    pub offers_magic_links: bool,
     /// How long an access token lives, in seconds.
     pub access_ttl_s: u32,
     /// How long a session lives unused, in seconds.
@@ -77,6 +81,8 @@ impl Policy {
             password_chars_min: 8,
             product_name: String::new(),
             sends_mail: true,
+            offers_mailed_codes: true,
+            offers_magic_links: true,
             access_ttl_s: 900,
             session_idle_ttl_s: 60,
             session_absolute_ttl_s: 60,

@@ -18,6 +18,12 @@ pub enum Error {
     /// The caller is known and may not.
     #[error("not allowed")]
     Forbidden,
+    /// The caller must prove a factor anew before they may: [`crate::sessions::step_up`].
+    #[error("a recent proof is required")]
+    StepUpRequired,
+    /// This way to sign in is not offered here.
+    #[error("not offered")]
+    NotOffered,
     /// The caller would give away what they do not hold themselves.
     #[error("not held by the caller")]
     NotHeld,
@@ -64,6 +70,8 @@ pub enum Unauthenticated {
     InvalidRefreshToken,
     /// The address or the password is wrong. Which one is not told.
     InvalidCredentials,
+    /// The code is wrong or used, or what it belongs to is over. Which one is not told.
+    InvalidCode,
     /// The client of an OAuth endpoint is unknown, or its secret is wrong. Which one is not told.
     InvalidClient,
 }
@@ -94,6 +102,8 @@ pub enum Resource {
     ApiKey,
     /// A signing key.
     SigningKey,
+    /// A second factor.
+    SecondFactor,
 }
 
 /// The ways a change can collide with what is.
@@ -111,6 +121,8 @@ pub enum Conflict {
     RoleBuiltIn,
     /// The owner has as many API keys as one may have.
     TooManyApiKeys,
+    /// The user has a confirmed second factor already.
+    SecondFactorPresent,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

@@ -26,7 +26,7 @@ impl ChallengeReads for PostgresTx {
 #[async_trait]
 impl ChallengeWrites for PostgresTx {
     async fn insert_challenge(&mut self, challenge: &Challenge) -> Result<(), StoreError> {
-        let (id, user, kind) = (challenge.id.as_uuid(), challenge.user_id.as_uuid(), challenge.kind.as_str());
+        let (id, user, kind) = (challenge.id.as_uuid(), challenge.user_id.map(UserId::as_uuid), challenge.kind.as_str());
         let label = challenge.label.as_ref().map(DisplayName::as_str);
         let (created_at, expires_at) = (challenge.created_at.as_micros(), challenge.expires_at.as_micros());
         let query = query!(
@@ -74,7 +74,7 @@ impl ChallengeWrites for PostgresTx {
 /// A row of `challenges`.
 struct ChallengeRow {
     id: Uuid,
-    user_id: Uuid,
+    user_id: Option<Uuid>,
     kind: String,
     label: Option<String>,
     tries_left: i64,
@@ -89,7 +89,7 @@ impl TryFrom<ChallengeRow> for Challenge {
         let unknown = || broken(format!("the stored kind of challenge {:?} is unknown", row.kind));
         Ok(Self {
             id: ChallengeId::from_uuid(row.id),
-            user_id: UserId::from_uuid(row.user_id),
+            user_id: row.user_id.map(UserId::from_uuid),
             kind: ChallengeKind::parse(&row.kind).ok_or_else(unknown)?,
             label: row.label.map(DisplayName::from_stored),
             tries_left: row.tries_left,

@@ -50,7 +50,8 @@ CREATE INDEX one_time_tokens_by_end ON one_time_tokens (expires_at);
 -- Sign-ins that are not finished: another factor, or the code from a mail, is still owed.
 CREATE TABLE challenges (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    -- Nobody's, when a code was asked for an address that nobody has: it costs as much as any other, and is never met.
+    user_id BLOB REFERENCES users (id) ON DELETE CASCADE,
     kind TEXT NOT NULL CHECK (kind <> ''),
     label TEXT,
     tries_left INTEGER NOT NULL CHECK (tries_left >= 0),

@@ -64,10 +64,14 @@ impl OneTimeTokenWrites for SqliteTx {
         Ok(row.map(|row| row.token(id, purpose)))
     }
 
-    async fn remove_one_time_tokens(&mut self, user: UserId) -> Result<(), StoreError> {
+    async fn remove_one_time_tokens(&mut self, user: UserId, purposes: &[Purpose]) -> Result<(), StoreError> {
         let user = user.as_uuid();
-        let query = query!("DELETE FROM one_time_tokens WHERE user_id = $1", user);
-        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+        for purpose in purposes {
+            let purpose = purpose.as_str();
+            let query = query!("DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user, purpose);
+            query.execute(self.connection().await?).await.map_err(store_error)?;
+        }
+        Ok(())
     }
 
     async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {

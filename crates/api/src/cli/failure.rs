@@ -75,6 +75,8 @@ impl From<Error> for Failure {
         Self::Failed(match error {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
             Error::Unauthenticated(_) | Error::Forbidden | Error::Grant(_) => said("the operator may not do this"),
+            Error::StepUpRequired => said("a recent proof is required"),
+            Error::NotOffered => said("no mail is sent: set mail.smtp_host or mail.folder"),
             Error::NotHeld => said("a key can be given no more than the role of its owner allows"),
             Error::NotFound(resource) => said(absent(resource)),
             Error::Conflict(conflict) => said(in_conflict(conflict)),
@@ -95,6 +97,7 @@ const fn absent(resource: Resource) -> &'static str {
         Resource::Role => "there is no such role",
         Resource::ServiceAccount => "there is no such service account",
         Resource::ApiKey => "there is no such API key",
+        Resource::SecondFactor => "the user has no second factor",
         Resource::SigningKey => "there is no such signing key",
     }
 }
@@ -107,6 +110,7 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::RoleInUse => "somebody has this role; give them another one first",
         Conflict::RoleBuiltIn => "this role is built in and stays as it is",
         Conflict::TooManyApiKeys => "there are 200 API keys already; delete those that are not used",
+        Conflict::SecondFactorPresent => "there is a second factor already",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret: there is no key to rotate or withdraw"
         }

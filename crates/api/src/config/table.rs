@@ -169,6 +169,14 @@ table! {
         mode: SignupMode = "open", one_of(&[("open", SignupMode::Open), ("closed", SignupMode::Closed)]);
     }
 
+    /// Ways to sign in besides the password. Each needs mail.
+    sign_in: SignIn {
+        /// Whether a code that is mailed signs in.
+        mailed_codes: bool = "false", flag();
+        /// Whether a link that is mailed signs in.
+        magic_links: bool = "false", flag();
+    }
+
     /// How long a sign-in lasts.
     sessions: Sessions {
         /// How long an access token lives, in seconds (15 minutes).

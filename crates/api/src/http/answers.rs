@@ -39,6 +39,16 @@ answers! {
     SignedIn => ["401" "unauthenticated" "No credentials, or none that are good."];
     /// The credentials in the body are not good.
     BadCredentials => ["401" "invalid_credentials" "Unknown address, wrong password or disabled account: the same for all."];
+    /// The code in the body is not good.
+    BadCode => ["401" "invalid_code" "The code is wrong or used, or the challenge is over: the same for all."];
+    /// The caller must have proven a factor lately.
+    SteppedUp => ["403" "step_up_required" "`step_up_required`: prove a factor once more; `forbidden`: the caller has not signed in themselves."];
+    /// The way to sign in must be offered.
+    Offered => ["403" "not_offered" "This way to sign in is not offered by configuration."];
+    /// There must be a second factor.
+    FactorExists => ["404" "second_factor_not_found" "There is no second factor to confirm or remove."];
+    /// There must be no second factor yet.
+    FactorFree => ["409" "second_factor_present" "There is a second factor already."];
     /// The refresh token in the body is not good.
     BadRefreshToken => ["401" "invalid_refresh_token" "The refresh token is not valid, or its session is over."];
     /// The caller must hold a permission.

@@ -4,15 +4,21 @@ pub(crate) mod answers;
 pub(crate) mod api_keys;
 mod api_keys_list;
 pub mod body;
+mod challenges;
 pub(crate) mod cookies;
 mod docs;
+mod email_verifications;
 pub(crate) mod etag;
 pub(crate) mod extract;
+mod factors;
 mod health;
 pub(crate) mod idempotency;
+mod invitations;
+mod mailed;
 mod me;
 pub(crate) mod oauth2;
 pub(crate) mod page;
+mod password_resets;
 pub(crate) mod permissions;
 pub(crate) mod problem;
 pub(crate) mod roles;
@@ -20,6 +26,7 @@ pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 mod sign_in;
 pub(crate) mod signing_keys;
+mod step_up;
 pub(crate) mod strength;
 mod transfer;
 mod users;
@@ -78,12 +85,20 @@ pub(crate) fn documented() -> Groups {
         open: OpenApiRouter::new()
             .merge(health::routes())
             .merge(sign_in::open_routes())
+            .merge(challenges::open_routes())
+            .merge(password_resets::open_routes())
+            .merge(email_verifications::open_routes())
+            .merge(invitations::open_routes())
             .merge(oauth2::routes())
             .merge(well_known::routes()),
         requests: OpenApiRouter::new()
             .merge(users::routes())
             .merge(users_list::routes())
             .merge(me::routes())
+            .merge(factors::routes())
+            .merge(email_verifications::routes())
+            .merge(invitations::routes())
+            .merge(step_up::routes())
             .merge(sign_in::routes())
             .merge(sessions::routes())
             .merge(permissions::routes())

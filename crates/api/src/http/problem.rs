@@ -217,6 +217,11 @@ impl Problem {
             Unauthenticated::InvalidCredentials => {
                 ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
             }
+            Unauthenticated::InvalidCode => (
+                "invalid_code",
+                "The code is wrong or used, or the sign-in that it belongs to is over.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidClient => {
                 ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
             }
@@ -243,6 +248,7 @@ impl Problem {
             Resource::Role => ("role_not_found", "There is no such role."),
             Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
             Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
+            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
             Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
         };
         Self::new(StatusCode::NOT_FOUND, code, message)
@@ -267,6 +273,9 @@ impl Problem {
             Conflict::TooManyApiKeys => {
                 new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
             }
+            Conflict::SecondFactorPresent => {
+                new("second_factor_present", "There is a second factor already; remove it first.")
+            }
             Conflict::SigningBySecret => {
                 new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
             }
@@ -287,6 +296,14 @@ impl From<Error> for Problem {
             Error::Invalid(fields) => Self::invalid(fields),
             Error::Unauthenticated(reason) => Self::unauthenticated(reason),
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
+            Error::StepUpRequired => Self::new(
+                StatusCode::FORBIDDEN,
+                "step_up_required",
+                "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
+            ),
+            Error::NotOffered => {
+                Self::new(StatusCode::FORBIDDEN, "not_offered", "This way to sign in is not offered here.")
+            }
             Error::NotHeld => {
                 Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
             }

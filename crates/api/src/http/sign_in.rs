@@ -7,7 +7,7 @@ use denizen_domain::Ctx;
 use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::error::{Error, FieldError, Unauthenticated};
 use denizen_domain::id::SessionId;
-use denizen_domain::sessions::{self, SignedIn};
+use denizen_domain::sessions::{self, Outcome, SignedIn};
 use denizen_domain::users::{DisplayName, EmailAddress};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages};
 use super::body::UserBody;
+use super::challenges::{self, ChallengeBody};
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 use super::{Shared, cookies};
@@ -56,7 +57,7 @@ struct SignInBody {
 
 /// A session just opened or refreshed. In cookie mode the tokens are in `Set-Cookie` and left out here.
 #[derive(Serialize, ToSchema)]
-struct SignedInBody {
+pub(super) struct SignedInBody {
     /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
@@ -81,6 +82,10 @@ struct SignedInBody {
     session_id: String,
     /// Who signed in.
     user: UserBody,
+    /// The recovery codes, when the sign-in set a second factor up. They are shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
+    recovery_codes: Option<Vec<String>>,
 }
 
 impl SignedInBody {
@@ -93,6 +98,7 @@ impl SignedInBody {
             csrf_token: None,
             session_id: signed_in.session_id.to_string(),
             user: UserBody::from(signed_in.user),
+            recovery_codes: None,
         }
     }
 
@@ -102,29 +108,60 @@ impl SignedInBody {
     }
 }
 
-/// The tokens in the body.
-fn answer_tokens(status: StatusCode, signed_in: SignedIn) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], Json(SignedInBody::with_tokens(signed_in))).into_response()
+/// How the tokens of a session are handed out.
+#[derive(Clone, Copy)]
+pub(super) enum Delivery {
+    /// In the body.
+    Body,
+    /// As cookies, out of reach of scripts.
+    Cookies,
 }
 
-/// The tokens as cookies, out of reach of scripts.
-fn answer_cookies(ctx: &Ctx, status: StatusCode, signed_in: SignedIn) -> Response {
-    let tokens = cookies::made_of(&signed_in);
-    let csrf_token = cookies::csrf_token(ctx, signed_in.session_id);
-    let body = SignedInBody::beside_cookies(signed_in, csrf_token);
-    (status, [(CACHE_CONTROL, "no-store")], AppendHeaders(tokens), Json(body)).into_response()
+impl Delivery {
+    /// How the client wants them. A page of another site must not sign its visitors in as somebody else.
+    pub(super) fn wanted(shared: &Shared, headers: &HeaderMap, cookies: bool) -> Result<Self, Problem> {
+        if !cookies {
+            return Ok(Self::Body);
+        }
+        shared.origins.check(headers)?;
+        Ok(Self::Cookies)
+    }
+
+    pub(super) fn answer(
+        self,
+        ctx: &Ctx,
+        status: StatusCode,
+        signed_in: SignedIn,
+        recovery_codes: Option<Vec<String>>,
+    ) -> Response {
+        let no_store = [(CACHE_CONTROL, "no-store")];
+        match self {
+            Self::Body => {
+                let body = SignedInBody { recovery_codes, ..SignedInBody::with_tokens(signed_in) };
+                (status, no_store, Json(body)).into_response()
+            }
+            Self::Cookies => {
+                let tokens = cookies::made_of(&signed_in);
+                let csrf_token = cookies::csrf_token(ctx, signed_in.session_id);
+                let body = SignedInBody { recovery_codes, ..SignedInBody::beside_cookies(signed_in, csrf_token) };
+                (status, no_store, AppendHeaders(tokens), Json(body)).into_response()
+            }
+        }
+    }
 }
 
 /// Sign in.
 ///
 /// An unknown address, a wrong password and a disabled account get one and the same answer. With `cookies`, the tokens
-/// come as `__Host-` cookies for a page on the same site, and the body has a CSRF token in their place.
+/// come as `__Host-` cookies for a page on the same site, and the body has a CSRF token in their place. Where a second
+/// factor is owed, the answer is 202 with a challenge, and nothing is open before it is met.
 #[utoipa::path(
     post, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.create",
     params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
     request_body = SignInBody,
     responses(
         (status = 201, description = "A session was opened.", body = SignedInBody),
+        (status = 202, description = "A second factor is owed.", body = ChallengeBody),
         BadBody, BadCredentials, FromOurPages, answers::Repeatable, Always,
     ),
     security(()),
@@ -135,21 +172,16 @@ async fn sign_in(
     headers: HeaderMap,
     JsonBody(body): JsonBody<SignInBody>,
 ) -> Result<Response, Problem> {
-    if body.cookies {
-        // A page of another site must not sign its visitors in as somebody else.
-        shared.origins.check(&headers)?;
-    }
+    let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
     let mut fields = Fields::default();
     let email = fields.check("email", EmailAddress::parse(&body.email));
     let attempt = fields.check("password", PasswordAttempt::parse(&body.password));
     let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
     let (email, attempt) = fields.finish(email.zip(attempt))?;
 
-    let signed_in = sessions::sign_in(&ctx, &email, attempt, label.flatten()).await?;
-    Ok(if body.cookies {
-        answer_cookies(&ctx, StatusCode::CREATED, signed_in)
-    } else {
-        answer_tokens(StatusCode::CREATED, signed_in)
+    Ok(match sessions::sign_in(&ctx, &email, attempt, label.flatten()).await? {
+        Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
+        Outcome::Challenged(more) => challenges::challenged(more),
     })
 }
 
@@ -187,12 +219,14 @@ async fn refresh(
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Response, Problem> {
     if let Some(token) = &body.refresh_token {
-        return Ok(answer_tokens(StatusCode::OK, sessions::refresh(&ctx, token).await?));
+        let refreshed = sessions::refresh(&ctx, token).await?;
+        return Ok(Delivery::Body.answer(&ctx, StatusCode::OK, refreshed, None));
     }
     let missing = || FieldError::new("refresh_token", "required", "must be given");
     let token = cookies::refresh_of(&headers).ok_or_else(missing)?;
     check_change(&shared, &ctx, &token, &headers)?;
-    Ok(answer_cookies(&ctx, StatusCode::OK, sessions::refresh(&ctx, &token).await?))
+    let refreshed = sessions::refresh(&ctx, &token).await?;
+    Ok(Delivery::Cookies.answer(&ctx, StatusCode::OK, refreshed, None))
 }
 
 /// What a page in cookie mode needs to know.

@@ -54,8 +54,9 @@ impl ChallengeKind {
 pub struct Challenge {
     /// Names it.
     pub id: ChallengeId,
-    /// Whose sign-in it is.
-    pub user_id: UserId,
+    /// Whose sign-in it is. Nobody's, when a code was asked for an address that nobody has: it costs as much as any
+    /// other, and is never met.
+    pub user_id: Option<UserId>,
     /// What is owed.
     pub kind: ChallengeKind,
     /// What the user called the device.

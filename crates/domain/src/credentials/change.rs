@@ -7,7 +7,11 @@ use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
 use crate::id::UserId;
 use crate::ports::Verdict;
 use crate::roles::require_outranked;
-use crate::sessions::EndReason;
+use crate::mail::{self, MailSubject};
+use crate::one_time::Purpose;
+use crate::sessions::{EndReason, step_up};
+use crate::store::WriteTx;
+use crate::users::User;
 
 /// Changes the caller's own password. Their other sessions end.
 ///
@@ -39,9 +43,14 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     if !unchanged {
         return Err(wrong().into());
     }
+    // The password is proven by now; whoever has a second factor must have proven that lately, too.
+    if tx.second_factor_standing(user.id).await?.is_enrolled {
+        step_up::require(ctx, &mut *tx).await?;
+    }
     let now = ctx.now();
     tx.set_password(user.id, &hash, now).await?;
     tx.end_other_sessions(user.id, session_id, EndReason::PasswordChanged, now).await?;
+    forget_proofs(ctx, &mut *tx, &user).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -61,6 +70,14 @@ pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     tx.end_user_sessions(user, EndReason::PasswordChanged, now).await?;
     // Who lost the account may have lost its keys: whoever sets its password takes it back as a whole.
     tx.delete_user_api_keys(user).await?;
+    forget_proofs(ctx, &mut *tx, &locked).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// What follows from a new password: unfinished sign-ins and links that are on their way are dead, and the user is told.
+pub(super) async fn forget_proofs(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
+    tx.remove_challenges(user.id).await?;
+    tx.remove_one_time_tokens(user.id, Purpose::OPENING).await?;
+    mail::tell(ctx, tx, user, MailSubject::PasswordChanged).await
 }

@@ -8,7 +8,9 @@ mod password;
 mod strength;
 
 pub mod change;
+pub mod reset;
 pub mod store;
+pub mod verify_email;
 
 pub use change::{change, set};
 pub use chosen::NewPassword;

@@ -1,8 +1,24 @@
 //! Second factors: what is proven besides the password.
+//!
+//! A user has at most one TOTP secret (RFC 6238), sealed under the master key, and recovery codes for the day it is lost.
+//! Each code of either is good once; the store decides who used it.
 
+mod code;
+mod recovery;
+pub mod remove;
 pub mod store;
+pub mod totp;
 
+pub use code::SecondFactorCode;
+pub use recovery::{RECOVERY_CODES, replace_recovery_codes};
+pub use remove::{remove, remove_of};
+pub use totp::{Enrolment, begin, confirm};
+
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError, Resource, Result};
+use crate::access::Permission;
 use crate::id::UserId;
+use crate::store::WriteTx;
 use crate::time::Timestamp;
 
 /// A MAC of a recovery code under the master key.
@@ -30,4 +46,75 @@ pub struct Standing {
     pub is_enrolled: bool,
     /// Whether the user's role demands one.
     pub is_required: bool,
+}
+
+impl Standing {
+    /// Whether a sign-in owes a second factor.
+    #[must_use]
+    pub fn owes(self) -> bool {
+        self.is_enrolled || self.is_required
+    }
+}
+
+/// Which second factors a user has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factors {
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// Since when there is a TOTP secret.
+    pub totp_confirmed_at: Option<Timestamp>,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: u64,
+    /// Whether the role demands a second factor.
+    pub is_required: bool,
+}
+
+/// The factors of a user: one's own, or anybody's for those who may read users.
+pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
+    ctx.require_self_or(user, Permission::UsersRead)?;
+    let mut read = ctx.store().snapshot().await?;
+    read.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
+    let totp = read.find_totp(user).await?;
+    Ok(Factors {
+        has_password: read.find_password(user).await?.is_some(),
+        totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at),
+        recovery_codes_left: read.count_recovery_codes(user).await?,
+        is_required: read.second_factor_standing(user).await?.is_required,
+    })
+}
+
+/// Proves a second factor of the user, and uses the code up.
+///
+/// # Errors
+/// The field `code` when it is wrong or used.
+pub(crate) async fn prove(ctx: &Ctx, user: UserId, code: &SecondFactorCode) -> Result<()> {
+    let mut tx = ctx.store().write().await?;
+    if !use_code(ctx, &mut *tx, user, code).await? {
+        return Err(wrong_code());
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Uses a code up; `false` when it is wrong or used.
+pub(crate) async fn use_code(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, code: &SecondFactorCode) -> Result<bool> {
+    match code {
+        SecondFactorCode::Totp(digits) => {
+            let Some(factor) = tx.find_totp(user).await?.filter(|factor| factor.confirmed_at.is_some()) else {
+                return Ok(false);
+            };
+            match totp::step_of(ctx, &factor, digits)? {
+                Some(step) => Ok(tx.use_totp_step(user, step).await?),
+                None => Ok(false),
+            }
+        }
+        SecondFactorCode::Recovery(code) => {
+            let hash = recovery::hash(ctx.services().vault.as_ref(), user, code);
+            Ok(tx.use_recovery_code(user, &hash).await?)
+        }
+    }
+}
+
+pub(crate) fn wrong_code() -> Error {
+    FieldError::new("code", "wrong_code", "must be a code that is good now and was not used").into()
 }

@@ -41,6 +41,9 @@ impl Purpose {
     pub const ALL: &[Self] =
         &[Self::PasswordReset, Self::EmailVerification, Self::EmailChange, Self::Invitation, Self::SignIn];
 
+    /// Those that open an account to whoever reads its mail.
+    pub const OPENING: &[Self] = &[Self::PasswordReset, Self::EmailChange, Self::SignIn];
+
     /// Its stored name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -34,8 +34,8 @@ pub trait OneTimeTokenWrites {
         now: Timestamp,
     ) -> Result<Option<OneTimeToken>, StoreError>;
 
-    /// Removes the user's tokens of all purposes.
-    async fn remove_one_time_tokens(&mut self, user: UserId) -> Result<(), StoreError>;
+    /// Removes the user's tokens of these purposes.
+    async fn remove_one_time_tokens(&mut self, user: UserId, purposes: &[Purpose]) -> Result<(), StoreError>;
 
     /// Removes at most so many expired tokens, and says how many.
     async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;

@@ -3,20 +3,27 @@
 //! The row carries what the derived refresh token needs: the token of generation *n* is a MAC over the
 //! session's id and *n*, so nothing that signs in is kept.
 
+pub mod challenge;
 pub mod end;
 mod issue;
 pub mod list;
+mod open;
+pub mod passwordless;
 pub mod purge;
 pub mod refresh;
 pub mod sign_in;
+pub mod step_up;
 pub mod store;
 
+pub use challenge::{Challenged, Finished, Owed, enrol, finish};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub use issue::SignedIn;
 pub use list::list;
 pub use purge::purge;
 pub use refresh::{refresh, session_of};
-pub use sign_in::sign_in;
+pub use passwordless::{follow_link, request_code, request_link};
+pub use sign_in::{Outcome, sign_in};
+pub use step_up::step_up;
 
 use crate::access::{Origin, Permissions};
 use crate::id::{SessionId, UserId};

@@ -1,65 +1,81 @@
 //! Sign in with address and password.
 
-use super::issue::{Issued, issue};
+use super::SignedIn;
+use super::challenge::{Challenged, Owed, challenge, owed_by};
+use super::open::{fresh, handed_out};
 use super::store::Opening;
-use super::{Session, SignedIn};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
-use crate::id::SessionId;
+use crate::factors::Standing;
+use crate::id::UserId;
 use crate::ports::Verdict;
 use crate::users::{DisplayName, EmailAddress, Status, User};
 
-/// Opens a session, on a device that the user may name. Unknown address, wrong password and disabled account are one and the same answer,
-/// in content and in time.
+/// What came of a first factor.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A session.
+    SignedIn(Box<SignedIn>),
+    /// Something is owed still, and nothing is open.
+    Challenged(Challenged),
+}
+
+/// Opens a session, on a device that the user may name; or a challenge, when a second factor is owed. Unknown address,
+/// wrong password and disabled account are one and the same answer, in content and in time.
 pub async fn sign_in(
     ctx: &Ctx,
     email: &EmailAddress,
     attempt: PasswordAttempt,
     label: Option<DisplayName>,
-) -> Result<SignedIn> {
+) -> Result<Outcome> {
     ctx.services().throttle.admit(email)?;
     let (user, stored) = verified_user(ctx, email, &attempt).await?;
-
-    let now = ctx.now();
-    let policy = ctx.policy();
-    let session = Session {
-        id: SessionId::from_uuid(ctx.new_id()),
-        user_id: user.id,
-        generation: 0,
-        created_at: now,
-        refreshed_at: now,
-        idle_expires_at: now.plus_seconds(policy.session_idle_ttl_s),
-        expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
-        last_used_at: now,
-        proven_at: now,
-        second_factor_at: None,
-        origin: ctx.origin().clone(),
-        label,
-    };
-
+    if let Some(owed) = owed_by(stored.standing) {
+        return challenged(ctx, user.id, stored, owed, label).await;
+    }
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing.
-    let StoredPassword { before, renewed } = stored;
-    let opening = Opening { session, proven: before, renewed };
+    let session = fresh(ctx, user.id, label);
+    let opening = Opening { session, proven: stored.before, renewed: stored.renewed };
     let (user, permissions) = ctx.store().open_session(&opening).await?.ok_or_else(refused)?;
+    Ok(handed_out(ctx, &opening.session, user, permissions)?.into())
+}
 
-    let user = User { last_sign_in_at: Some(now), ..user };
-    let Session { id: session_id, generation, expires_at, .. } = opening.session;
-    issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })
+/// The same check as when a session is opened, and a challenge in its place.
+async fn challenged(
+    ctx: &Ctx,
+    user: UserId,
+    stored: StoredPassword,
+    owed: Owed,
+    label: Option<DisplayName>,
+) -> Result<Outcome> {
+    let mut tx = ctx.store().write().await?;
+    let user = tx.lock_user(user).await?.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
+    let current = tx.find_password(user.id).await?;
+    if current.is_none_or(|current| current.expose() != stored.before.expose()) {
+        return Err(refused());
+    }
+    if let Some(renewed) = &stored.renewed {
+        tx.set_password(user.id, renewed, ctx.now()).await?;
+    }
+    let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, label).await?;
+    tx.commit().await?;
+    Ok(Outcome::Challenged(challenged))
 }
 
 struct StoredPassword {
     before: PasswordHash,
     renewed: Option<PasswordHash>,
+    standing: Standing,
 }
 
 async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttempt) -> Result<(User, StoredPassword)> {
     let hasher = &ctx.services().hasher;
     let mut read = ctx.store().read().await?;
     let user = read.find_user_by_email(email).await?;
-    let before = match &user {
-        Some(user) => read.find_password(user.id).await?,
-        None => None,
+    let (before, standing) = match &user {
+        Some(user) => (read.find_password(user.id).await?, read.second_factor_standing(user.id).await?),
+        None => (None, Standing::default()),
     };
     // The connection goes back before the hash takes its time.
     drop(read);
@@ -78,7 +94,7 @@ async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttemp
         Verdict::RightButOutdated => Some(hasher.hash(&Password::from_verified(attempt)).await?),
         Verdict::Right | Verdict::Wrong => None,
     };
-    Ok((user, StoredPassword { before, renewed }))
+    Ok((user, StoredPassword { before, renewed, standing }))
 }
 
 fn refused() -> Error {

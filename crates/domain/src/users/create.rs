@@ -2,7 +2,7 @@
 
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
-use crate::credentials::NewPassword;
+use crate::credentials::{NewPassword, verify_email};
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::id::UserId;
@@ -63,6 +63,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     tx.set_password(user.id, &hash, now).await?;
+    verify_email::begin(ctx, &mut *tx, &user).await?;
     tx.commit().await?;
     Ok(user)
 }

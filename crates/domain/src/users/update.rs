@@ -1,10 +1,13 @@
 //! Change a user.
 
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::change_email;
 use crate::access::Permission;
+use crate::credentials::verify_email;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
+use crate::one_time::Purpose;
 use crate::roles::{RoleName, require_authority, require_grantable};
 use crate::sessions::EndReason;
 use crate::value::Object;
@@ -37,8 +40,10 @@ pub enum AttributesChange {
 
 /// Changes a user: oneself, or anybody for those who may write users.
 ///
+/// Where mail is sent, a user's own new address waits until it is confirmed there; all else changes at once.
+///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
-pub async fn update(ctx: &Ctx, id: UserId, change: UserChange, expected: Option<&[i64]>) -> Result<User> {
+pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Option<&[i64]>) -> Result<User> {
     ctx.require_self_or(id, Permission::UsersWrite)?;
     if change.role.is_some() || change.status.is_some() {
         ctx.require(Permission::UsersWrite)?;
@@ -50,8 +55,15 @@ pub async fn update(ctx: &Ctx, id: UserId, change: UserChange, expected: Option<
         return Err(Error::Stale);
     }
     require_authority(ctx, &mut *tx, &before).await?;
+    let moving = postpone_email(ctx, &before, &mut change);
+    if let Some(email) = &moving {
+        change_email::begin(ctx, &mut *tx, &before, email).await?;
+    }
     let mut user = apply(before.clone(), change)?;
     if user == before {
+        if moving.is_some() {
+            tx.commit().await?;
+        }
         return Ok(before);
     }
     if user.role != before.role {
@@ -67,9 +79,22 @@ pub async fn update(ctx: &Ctx, id: UserId, change: UserChange, expected: Option<
     }
     if before.status == Status::Active && user.status != Status::Active {
         tx.end_user_sessions(id, EndReason::UserDisabled, user.updated_at).await?;
+        tx.remove_one_time_tokens(id, Purpose::ALL).await?;
+        tx.remove_challenges(id).await?;
+    }
+    if user.email != before.email {
+        change_email::changed(ctx, &mut *tx, &before).await?;
+        verify_email::begin(ctx, &mut *tx, &user).await?;
     }
     tx.commit().await?;
     Ok(user)
+}
+
+/// Takes out of the change the new address that has to be confirmed first: that of whoever changes themselves.
+fn postpone_email(ctx: &Ctx, before: &User, change: &mut UserChange) -> Option<EmailAddress> {
+    let is_oneself = ctx.signed_in().is_ok_and(|(caller, _)| caller == before.id);
+    let is_postponed = |email: &mut EmailAddress| is_oneself && ctx.policy().sends_mail && *email != before.email;
+    change.email.take_if(is_postponed)
 }
 
 fn apply(mut user: User, change: UserChange) -> Result<User> {

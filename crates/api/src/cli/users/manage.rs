@@ -3,8 +3,9 @@
 use clap::Args;
 use denizen_domain::Ctx;
 use denizen_domain::credentials;
+use denizen_domain::factors;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, NewUser, Status, User, UserChange};
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User, UserChange};
 
 use super::{password, print_user};
 use crate::cli::failure::Failure;
@@ -82,6 +83,36 @@ pub(crate) struct EnableArgs {
     wanted: Wanted,
 }
 
+/// Somebody to invite.
+#[derive(Args)]
+#[command(after_help = "\
+Inviting somebody again, with the same role, mails a new link in place of the one before.
+
+Example:
+  denizen users invite --email grace@example.com --name \"Grace Hopper\" --role user --locale en")]
+pub(crate) struct InviteArgs {
+    /// The address that the link is mailed to.
+    #[arg(long, value_parser = parse_email)]
+    email: EmailAddress,
+    /// What to call them, until they say so themselves.
+    #[arg(long, value_parser = parse_name)]
+    name: Option<DisplayName>,
+    /// The name of the role that they will have.
+    #[arg(long, default_value = "user", value_parser = parse_role)]
+    role: RoleName,
+    /// The language that they read (BCP 47), de for example.
+    #[arg(long, value_parser = parse_locale)]
+    locale: Option<Locale>,
+}
+
+/// An account whose second factor is lost.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users remove-factors ada@example.com")]
+pub(crate) struct RemoveFactorsArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
 /// An account to delete.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users delete ada@example.com --yes")]
@@ -121,6 +152,18 @@ pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Resul
         Output::Json => print_user(user, output),
         Output::Text => print(&format!("created {} {}\n", user.id, user.email)),
     }
+}
+
+pub(super) async fn invite(ctx: &Ctx, args: InviteArgs, output: Output) -> Result<(), Failure> {
+    let InviteArgs { email, name, role, locale } = args;
+    let user = users::invite(ctx, Invitation { email, name, role: Some(role), locale }).await?;
+    said(user, output, |user| format!("{} is invited; the mail is on its way\n", user.email))
+}
+
+pub(super) async fn remove_factors(ctx: &Ctx, args: &RemoveFactorsArgs) -> Result<(), Failure> {
+    let user = args.wanted.find(ctx).await?;
+    factors::remove_of(ctx, user.id).await?;
+    print(&format!("the second factor of {} is removed, and its sessions have ended\n", user.email))
 }
 
 pub(super) async fn get(ctx: &Ctx, args: &GetArgs, output: Output) -> Result<(), Failure> {

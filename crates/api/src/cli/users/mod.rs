@@ -40,6 +40,10 @@ pub(super) enum UsersCommand {
     Disable(manage::DisableArgs),
     /// Enables an account.
     Enable(manage::EnableArgs),
+    /// Invites somebody by mail; the link in it sets their password.
+    Invite(manage::InviteArgs),
+    /// Removes the second factor of somebody who has lost it; their sessions end.
+    RemoveFactors(manage::RemoveFactorsArgs),
     /// Deletes an account for good.
     Delete(manage::DeleteArgs),
     /// Takes over accounts from newline-delimited JSON.
@@ -62,6 +66,8 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::SetPassword(args) => manage::set_password(&ctx, &args).await,
         UsersCommand::Disable(args) => manage::disable(&ctx, &args, output).await,
         UsersCommand::Enable(args) => manage::enable(&ctx, &args, output).await,
+        UsersCommand::Invite(args) => manage::invite(&ctx, args, output).await,
+        UsersCommand::RemoveFactors(args) => manage::remove_factors(&ctx, &args).await,
         UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
         UsersCommand::Import(args) => import::import(&ctx, &args, &config.limits, output).await,
         UsersCommand::Export(args) => export::export(&ctx, &args).await,

@@ -1,0 +1,243 @@
+//! `/api/v1/sessions/challenges` and the ways to sign in that lead there: second factors, mailed codes and links.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use denizen_domain::error::{Error, Unauthenticated};
+use denizen_domain::sessions::{self, Challenged, Outcome, Owed};
+use denizen_domain::users::{DisplayName, EmailAddress};
+use http::header::CACHE_CONTROL;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadBody, BadCode, FactorFree, FromOurPages, Offered};
+use super::extract::{Caller, Fields, JsonBody, path_param};
+use super::factors::{EnrolmentBody, exposed};
+use super::mailed::EmailBody;
+use super::problem::Problem;
+use super::sign_in::{Delivery, SignedInBody};
+
+pub(super) fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(finish))
+        .routes(routes!(enrol))
+        .routes(routes!(request_code))
+        .routes(routes!(request_link))
+        .routes(routes!(follow_link))
+}
+
+/// A sign-in that owes something: nothing is open until `POST /api/v1/sessions/challenges/{id}` gives it.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "challenge_id": "dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g", "owed": "second_factor",
+    "factors": ["totp", "recovery_code"], "expires_in": 600
+}))]
+pub(super) struct ChallengeBody {
+    /// Names the challenge. A secret of the client's: it begins with `dnc_`.
+    challenge_id: String,
+    /// `second_factor`: a code of the app, or a recovery code. `enrolment`: the role demands a second factor and there is
+    /// none; set one up at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the code that was mailed.
+    #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
+    owed: &'static str,
+    /// What meets it.
+    #[schema(example = json!(["totp", "recovery_code"]))]
+    factors: &'static [&'static str],
+    /// How long it can be met, in seconds.
+    expires_in: u32,
+}
+
+impl From<Challenged> for ChallengeBody {
+    fn from(challenged: Challenged) -> Self {
+        let (owed, factors): (_, &[&str]) = match challenged.owed {
+            Owed::SecondFactor => ("second_factor", &["totp", "recovery_code"]),
+            Owed::Enrolment => ("enrolment", &["totp"]),
+            Owed::MailedCode => ("mailed_code", &["mailed_code"]),
+        };
+        Self {
+            challenge_id: challenged.token.expose_secret().to_owned(),
+            owed,
+            factors,
+            expires_in: challenged.expires_in_s,
+        }
+    }
+}
+
+/// The answer to whoever owes something.
+pub(super) fn challenged(challenged: Challenged) -> Response {
+    let body = ChallengeBody::from(challenged);
+    (StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// The `{id}` of a challenge.
+struct ChallengePath(SecretString);
+
+impl<S: Send + Sync> FromRequestParts<S> for ChallengePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = path_param(parts, state, "id").await;
+        id.map(|id| Self(id.into())).ok_or_else(|| Error::Unauthenticated(Unauthenticated::InvalidCode).into())
+    }
+}
+
+/// What a challenge owes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "123456"}))]
+struct FinishBody {
+    /// Six digits of the app or the mail, or a recovery code.
+    #[schema(value_type = String, format = Password)]
+    code: SecretString,
+    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    #[serde(default)]
+    cookies: bool,
+}
+
+/// Finish a sign-in.
+///
+/// A challenge can be tried five times. A wrong code, a used one, one too many and a challenge that is over get one and
+/// the same answer. After a mailed code, 202 when a second factor is owed still.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/challenges/{id}", tag = "sessions", operation_id = "challenges.finish",
+    params(("id" = String, Path, description = "The `challenge_id`.")),
+    request_body = FinishBody,
+    responses(
+        (status = 201, description = "A session was opened.", body = SignedInBody),
+        (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
+        BadBody, BadCode, FromOurPages, Always,
+    ),
+    security(()),
+)]
+async fn finish(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    ChallengePath(id): ChallengePath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<FinishBody>,
+) -> Result<Response, Problem> {
+    let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
+    let finished = sessions::finish(&ctx, &id, &body.code).await?;
+    Ok(match finished.outcome {
+        Outcome::SignedIn(signed_in) => {
+            let codes = finished.recovery_codes.as_deref().map(exposed);
+            delivery.answer(&ctx, StatusCode::CREATED, *signed_in, codes)
+        }
+        Outcome::Challenged(more) => challenged(more),
+    })
+}
+
+/// Set up a second factor while signing in.
+///
+/// For those whose role demands one and who have none. It counts once a code of it finishes the sign-in.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/challenges/{id}/totp", tag = "sessions", operation_id = "challenges.enrol",
+    params(("id" = String, Path, description = "The `challenge_id`.")),
+    responses(
+        (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
+        BadCode, FactorFree, Always,
+    ),
+    security(()),
+)]
+async fn enrol(Caller(ctx): Caller, ChallengePath(id): ChallengePath) -> Result<Response, Problem> {
+    let body = EnrolmentBody::of(&sessions::enrol(&ctx, &id).await?)?;
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// Whom to mail a code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "label": "Ada's laptop"}))]
+struct CodeRequestBody {
+    /// The email address.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// What to call the device in the list of sessions.
+    #[schema(max_length = 200)]
+    label: Option<String>,
+}
+
+/// Mail a code that signs in.
+///
+/// Where `sign_in.mailed_codes` is on. The answer is the same whether somebody has the address or not.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/codes", tag = "sessions", operation_id = "sessions.request_code",
+    request_body = CodeRequestBody,
+    responses(
+        (status = 202, description = "If somebody has the address, a code is on its way.", body = ChallengeBody),
+        BadBody, Offered, Always,
+    ),
+    security(()),
+)]
+async fn request_code(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeRequestBody>) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let email = fields.check("email", EmailAddress::parse(&body.email));
+    let label = fields.check("label", body.label.as_deref().map(DisplayName::parse).transpose());
+    let (email, label) = fields.finish(email.zip(label))?;
+    Ok(challenged(sessions::request_code(&ctx, &email, label).await?))
+}
+
+/// Mail a link that signs in.
+///
+/// Where `sign_in.magic_links` is on. The answer is the same whether somebody has the address or not.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/magic-links", tag = "sessions", operation_id = "sessions.request_link",
+    request_body = EmailBody,
+    responses(
+        (status = 202, description = "If somebody has the address, a link is on its way."),
+        BadBody, Offered, Always,
+    ),
+    security(()),
+)]
+async fn request_link(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {
+    sessions::request_link(&ctx, &body.email()?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The token of a mailed link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"}))]
+struct FollowBody {
+    /// The token of the link; it begins with `dno_`.
+    #[schema(value_type = String, format = Password)]
+    token: SecretString,
+    /// What to call the device in the list of sessions.
+    #[schema(max_length = 200)]
+    label: Option<String>,
+    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    #[serde(default)]
+    cookies: bool,
+}
+
+/// Sign in by the token of a mailed link.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/magic-links/confirm", tag = "sessions", operation_id = "sessions.follow_link",
+    request_body = FollowBody,
+    responses(
+        (status = 201, description = "A session was opened.", body = SignedInBody),
+        (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
+        BadBody, Offered, Always,
+    ),
+    security(()),
+)]
+async fn follow_link(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<FollowBody>,
+) -> Result<Response, Problem> {
+    let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
+    let mut fields = Fields::default();
+    let label = fields.check("label", body.label.as_deref().map(DisplayName::parse).transpose());
+    let label = fields.finish(label)?;
+    Ok(match sessions::follow_link(&ctx, &body.token, label).await? {
+        Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
+        Outcome::Challenged(more) => challenged(more),
+    })
+}

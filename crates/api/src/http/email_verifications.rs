@@ -1,0 +1,82 @@
+//! `/api/v1/email-verifications` and `/api/v1/email-changes`: proving that an address is read.
+
+use denizen_domain::credentials::verify_email;
+use denizen_domain::users::change_email;
+use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{Always, BadBody, EmailFree, SignedIn, SteppedUp};
+use super::extract::{Caller, JsonBody};
+use super::mailed::{EmailBody, TokenBody};
+use super::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(request_change))
+}
+
+pub(super) fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(request)).routes(routes!(confirm)).routes(routes!(confirm_change))
+}
+
+/// Mail a link that verifies an address again.
+///
+/// The answer is the same whether somebody has the address or not, and whether they have verified it already.
+#[utoipa::path(
+    post, path = "/api/v1/email-verifications", tag = "credentials", operation_id = "email_verifications.create",
+    request_body = EmailBody,
+    responses((status = 202, description = "If there is something to verify, a link is on its way."), BadBody, Always),
+    security(()),
+)]
+async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {
+    verify_email::request(&ctx, &body.email()?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Verify an address by the token of a mailed link.
+#[utoipa::path(
+    post, path = "/api/v1/email-verifications/confirm", tag = "credentials",
+    operation_id = "email_verifications.confirm",
+    request_body = TokenBody,
+    responses((status = 204, description = "The address is verified."), BadBody, Always),
+    security(()),
+)]
+async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<TokenBody>) -> Result<StatusCode, Problem> {
+    verify_email::confirm(&ctx, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask for another address.
+///
+/// A link is mailed to the new one; once it is followed, the address changes and the old one is told. Whether another user
+/// has the new address is not told. Needs a recent proof: see `POST /api/v1/sessions/current/step-up`.
+#[utoipa::path(
+    post, path = "/api/v1/email-changes", tag = "credentials", operation_id = "email_changes.create",
+    request_body = EmailBody,
+    responses(
+        (status = 202, description = "If the address is free, a link is on its way to it."),
+        BadBody, SignedIn, SteppedUp, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn request_change(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {
+    ctx.signed_in()?;
+    change_email::request(&ctx, &body.email()?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Take a new address by the token of a mailed link.
+#[utoipa::path(
+    post, path = "/api/v1/email-changes/confirm", tag = "credentials", operation_id = "email_changes.confirm",
+    request_body = TokenBody,
+    responses(
+        (status = 204, description = "The address is the user's, and verified."),
+        BadBody, EmailFree, Always,
+    ),
+    security(()),
+)]
+async fn confirm_change(Caller(ctx): Caller, JsonBody(body): JsonBody<TokenBody>) -> Result<StatusCode, Problem> {
+    change_email::confirm(&ctx, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,232 @@
+//! `/api/v1/me/factors` and what belongs to it: second factors.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use denizen_domain::factors::{self, Enrolment, Factors, SecondFactorCode};
+use denizen_domain::id::UserId;
+use denizen_domain::time::Timestamp;
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::answers::{
+    Always, BadBody, BadInput, FactorExists, FactorFree, Permitted, SignedIn, SteppedUp, UserExists,
+};
+use super::extract::{Caller, Fields, IdPath, JsonBody};
+use super::problem::Problem;
+
+/// The side of a QR code, in pixels, at least.
+const QR_PIXELS: u32 = 200;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(get))
+        .routes(routes!(begin, remove))
+        .routes(routes!(confirm))
+        .routes(routes!(replace_recovery_codes))
+        .routes(routes!(get_of, remove_of))
+}
+
+/// Which factors a user has.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "password": true, "totp": {"confirmed_at": "2026-11-22T17:30:18.000001Z"}, "recovery_codes_left": 9,
+    "second_factor_required": false
+}))]
+pub(crate) struct FactorsBody {
+    /// Whether there is a password.
+    password: bool,
+    /// The app that shows codes, when there is one.
+    totp: Option<TotpBody>,
+    /// How many recovery codes are left.
+    recovery_codes_left: u64,
+    /// Whether the role demands a second factor.
+    second_factor_required: bool,
+}
+
+/// An app that shows codes.
+#[derive(Serialize, ToSchema)]
+struct TotpBody {
+    /// Since when it counts.
+    #[schema(value_type = String, format = DateTime)]
+    confirmed_at: Timestamp,
+}
+
+impl From<Factors> for FactorsBody {
+    fn from(factors: Factors) -> Self {
+        Self {
+            password: factors.has_password,
+            totp: factors.totp_confirmed_at.map(|confirmed_at| TotpBody { confirmed_at }),
+            recovery_codes_left: factors.recovery_codes_left,
+            second_factor_required: factors.is_required,
+        }
+    }
+}
+
+/// Get one's factors.
+#[utoipa::path(
+    get, path = "/api/v1/me/factors", tag = "credentials", operation_id = "me.factors",
+    responses((status = 200, description = "The factors.", body = FactorsBody), SignedIn, Permitted, Always),
+    security(("bearer" = [])),
+)]
+async fn get(Caller(ctx): Caller) -> Result<Json<FactorsBody>, Problem> {
+    let (user, _) = ctx.signed_in()?;
+    Ok(Json(factors::get(&ctx, user).await?.into()))
+}
+
+/// Get a user's factors.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}/factors", tag = "credentials", operation_id = "users.factors",
+    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    responses((status = 200, description = "The factors.", body = FactorsBody), BadInput, SignedIn, UserExists, Always),
+    security(("bearer" = [])),
+)]
+async fn get_of(Caller(ctx): Caller, IdPath(id): IdPath<UserId>) -> Result<Json<FactorsBody>, Problem> {
+    Ok(Json(factors::get(&ctx, id).await?.into()))
+}
+
+/// A secret for an app that shows codes (RFC 6238): SHA-1, six digits, 30 seconds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EnrolmentBody {
+    /// The secret in base32, to be typed.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    secret: String,
+    /// The same, to be opened by an app.
+    #[schema(example = "otpauth://totp/Denizen:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Denizen")]
+    uri: String,
+    /// The same, to be scanned: an SVG image of a QR code.
+    #[schema(example = "<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"></svg>")]
+    qr_svg: String,
+}
+
+impl EnrolmentBody {
+    pub(super) fn of(enrolment: &Enrolment) -> Result<Self, Problem> {
+        let uri = enrolment.uri.expose_secret();
+        // What is longer than a QR code holds cannot be: product name and address are bounded.
+        let code = QrCode::with_error_correction_level(uri, EcLevel::M).map_err(|_| Problem::internal())?;
+        Ok(Self {
+            secret: enrolment.secret.expose_secret().to_owned(),
+            uri: uri.to_owned(),
+            qr_svg: code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS, QR_PIXELS).build(),
+        })
+    }
+}
+
+/// Set up an app that shows codes.
+///
+/// It counts for nothing until a code of it is confirmed; another call makes another secret. Needs a recent proof: see
+/// `POST /api/v1/sessions/current/step-up`.
+#[utoipa::path(
+    post, path = "/api/v1/me/totp", tag = "credentials", operation_id = "me.totp.create",
+    responses(
+        (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
+        SignedIn, SteppedUp, FactorFree, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn begin(Caller(ctx): Caller) -> Result<Response, Problem> {
+    let body = EnrolmentBody::of(&factors::begin(&ctx).await?)?;
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// A code that an app shows.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "123456"}))]
+struct CodeBody {
+    /// Six digits.
+    #[schema(value_type = String, format = Password)]
+    code: SecretString,
+}
+
+/// Codes for the day that the app is lost.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"recovery_codes": ["abcde-fgh23", "jklmn-pqr45"]}))]
+struct RecoveryCodesBody {
+    /// Each is good once. They are shown this once.
+    recovery_codes: Vec<String>,
+}
+
+fn shown(codes: &[SecretString]) -> Response {
+    let body = RecoveryCodesBody { recovery_codes: exposed(codes) };
+    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+pub(super) fn exposed(codes: &[SecretString]) -> Vec<String> {
+    codes.iter().map(|code| code.expose_secret().to_owned()).collect()
+}
+
+/// Confirm the app by a code of it.
+///
+/// From now on every sign-in asks for a code. The caller's other sessions end.
+#[utoipa::path(
+    post, path = "/api/v1/me/totp/confirm", tag = "credentials", operation_id = "me.totp.confirm",
+    request_body = CodeBody,
+    responses(
+        (status = 200, description = "The app counts; these are the recovery codes.", body = RecoveryCodesBody),
+        BadBody, SignedIn, SteppedUp, FactorExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeBody>) -> Result<Response, Problem> {
+    ctx.signed_in()?;
+    let mut fields = Fields::default();
+    let code = fields.check("code", SecondFactorCode::parse(&body.code));
+    let codes = factors::confirm(&ctx, &fields.finish(code)?).await?;
+    Ok(shown(&codes))
+}
+
+/// Remove the app, and the recovery codes with it.
+///
+/// Needs a recent code. The caller's other sessions end.
+#[utoipa::path(
+    delete, path = "/api/v1/me/totp", tag = "credentials", operation_id = "me.totp.delete",
+    responses(
+        (status = 204, description = "There is no second factor any more."),
+        SignedIn, SteppedUp, FactorExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn remove(Caller(ctx): Caller) -> Result<StatusCode, Problem> {
+    factors::remove(&ctx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replace the recovery codes.
+///
+/// Needs a recent code.
+#[utoipa::path(
+    post, path = "/api/v1/me/recovery-codes", tag = "credentials", operation_id = "me.recovery_codes.replace",
+    responses(
+        (status = 200, description = "The new codes; those before are dead.", body = RecoveryCodesBody),
+        SignedIn, SteppedUp, FactorExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn replace_recovery_codes(Caller(ctx): Caller) -> Result<Response, Problem> {
+    Ok(shown(&factors::replace_recovery_codes(&ctx).await?))
+}
+
+/// Remove a user's second factor.
+///
+/// For somebody who has lost it. All their sessions end, and they are told by mail.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}/factors", tag = "credentials", operation_id = "users.factors.delete",
+    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    responses(
+        (status = 204, description = "The user has no second factor any more."),
+        BadInput, SignedIn, Permitted, FactorExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn remove_of(Caller(ctx): Caller, IdPath(id): IdPath<UserId>) -> Result<StatusCode, Problem> {
+    factors::remove_of(&ctx, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,52 @@
+//! Take the second factor away.
+
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result};
+use crate::id::UserId;
+use crate::mail::{self, MailSubject};
+use crate::roles::require_authority;
+use crate::sessions::{EndReason, step_up};
+use crate::store::WriteTx;
+use crate::users::User;
+
+/// Removes the caller's second factor, and the recovery codes with it. Their other sessions end.
+pub async fn remove(ctx: &Ctx) -> Result<()> {
+    let (id, session) = ctx.signed_in()?;
+    let mut tx = ctx.store().write().await?;
+    let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    step_up::require(ctx, &mut *tx).await?;
+    take_away(ctx, &mut *tx, &user).await?;
+    tx.end_other_sessions(id, session, EndReason::SecondFactorChanged, ctx.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Removes the second factor of somebody who has lost it, for those who may write users. All their sessions end.
+pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
+    ctx.require(Permission::UsersWrite)?;
+    let mut tx = ctx.store().write().await?;
+    let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    if ctx.signed_in().is_ok_and(|(caller, _)| caller == id) {
+        // Their own factor is no less theirs because they administer.
+        step_up::require(ctx, &mut *tx).await?;
+    }
+    require_authority(ctx, &mut *tx, &user).await?;
+    take_away(ctx, &mut *tx, &user).await?;
+    tx.end_user_sessions(id, EndReason::SecondFactorChanged, ctx.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
+    let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
+    if !tx.remove_totp(user.id).await? {
+        return Err(Error::NotFound(Resource::SecondFactor));
+    }
+    tx.set_recovery_codes(user.id, &[]).await?;
+    tx.remove_challenges(user.id).await?;
+    if was_confirmed {
+        mail::tell(ctx, tx, user, MailSubject::SecondFactorRemoved).await?;
+    }
+    Ok(())
+}

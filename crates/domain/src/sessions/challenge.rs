@@ -1,0 +1,212 @@
+//! Finish a sign-in that owes something.
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::open::{Opened, open};
+use super::{Outcome, SignedIn};
+use crate::challenges::{self, Challenge, ChallengeKind};
+use crate::credentials::verify_email::verified;
+use crate::ctx::Ctx;
+use crate::error::{Error, Result, Unauthenticated};
+use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
+use crate::id::{ChallengeId, UserId};
+use crate::store::WriteTx;
+use crate::time::Timestamp;
+use crate::users::{DisplayName, Status, User};
+
+/// A sign-in that owes something.
+#[derive(Debug)]
+pub struct Challenged {
+    /// Names the challenge to whoever owes it.
+    pub token: SecretString,
+    /// What is owed.
+    pub owed: Owed,
+    /// How long it can be met, in seconds.
+    pub expires_in_s: u32,
+}
+
+/// What meets a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owed {
+    /// A code of the second factor, or a recovery code.
+    SecondFactor,
+    /// A second factor that is yet to be set up: the role demands one.
+    Enrolment,
+    /// The code that was mailed.
+    MailedCode,
+}
+
+/// What a code opened.
+#[derive(Debug)]
+pub struct Finished {
+    /// The session; or what is owed still.
+    pub outcome: Outcome,
+    /// The recovery codes, when the code set a second factor up. They are shown this once.
+    pub recovery_codes: Option<Vec<SecretString>>,
+}
+
+/// Adds a challenge within a transaction.
+pub(super) async fn challenge(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: Option<UserId>,
+    owed: Owed,
+    label: Option<DisplayName>,
+) -> Result<(ChallengeId, Challenged)> {
+    let now = ctx.now();
+    let id = ChallengeId::from_uuid(ctx.new_id());
+    let kind = match owed {
+        Owed::SecondFactor | Owed::Enrolment => ChallengeKind::SecondFactor,
+        Owed::MailedCode => ChallengeKind::MailedCode,
+    };
+    let challenge = Challenge {
+        id,
+        user_id: user,
+        kind,
+        label,
+        tries_left: challenges::TRIES.into(),
+        created_at: now,
+        expires_at: now.plus_seconds(challenges::TTL_S),
+    };
+    tx.insert_challenge(&challenge).await?;
+    let token = challenges::token_of(ctx.services().vault.as_ref(), id);
+    Ok((id, Challenged { token, owed, expires_in_s: challenges::TTL_S }))
+}
+
+/// What a user of this standing owes after a first factor, if anything.
+pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
+    match standing {
+        Standing { is_enrolled: true, .. } => Some(Owed::SecondFactor),
+        Standing { is_required: true, .. } => Some(Owed::Enrolment),
+        Standing { .. } => None,
+    }
+}
+
+/// Sets a second factor up for a sign-in whose user has none and needs one. It counts once a code of it finishes the
+/// sign-in.
+pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
+    let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
+    let mut tx = ctx.store().write().await?;
+    let challenge = tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
+    if challenge.kind != ChallengeKind::SecondFactor {
+        return Err(refused());
+    }
+    let user = owner(&mut *tx, &challenge).await?;
+    let enrolment = totp::make(ctx, &mut *tx, &user).await?;
+    tx.commit().await?;
+    Ok(enrolment)
+}
+
+/// Finishes a sign-in by a code. A wrong code, a used one, one too many, and a challenge that is over are one answer.
+pub async fn finish(ctx: &Ctx, token: &SecretString, code: &SecretString) -> Result<Finished> {
+    let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
+    // The try is used up before it is made: of many at once, no more get one than there are.
+    let mut tx = ctx.store().write().await?;
+    let challenge = tx.try_challenge(id, ctx.now()).await?;
+    tx.commit().await?;
+    let challenge = challenge.ok_or_else(refused)?;
+    match challenge.kind {
+        ChallengeKind::MailedCode => by_mailed_code(ctx, challenge, code).await,
+        ChallengeKind::SecondFactor => by_second_factor(ctx, challenge, code).await,
+    }
+}
+
+async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString) -> Result<Finished> {
+    let expected = challenges::code_of(ctx.services().vault.as_ref(), challenge.id);
+    let typed: String = code.expose_secret().chars().filter(|c| !matches!(c, ' ' | '-')).take(64).collect();
+    if !bool::from(typed.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
+        return Err(refused());
+    }
+    let mut tx = ctx.store().write().await?;
+    let user = owner(&mut *tx, &challenge).await?;
+    if !tx.remove_challenge(challenge.id).await? {
+        return Err(refused());
+    }
+    let outcome = proven_by_mail(ctx, &mut *tx, user, challenge.label).await?;
+    tx.commit().await?;
+    Ok(Finished { outcome: outcome.issue(ctx)?, recovery_codes: None })
+}
+
+/// What a user gets who has proven to read their mail: a session, or the challenge for the second factor. The address is
+/// proven with it.
+pub(super) async fn proven_by_mail(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    mut user: User,
+    label: Option<DisplayName>,
+) -> Result<Pending> {
+    if !user.email_verified {
+        user = verified(ctx, user);
+        tx.update_user(&user).await?;
+    }
+    let standing = tx.second_factor_standing(user.id).await?;
+    if let Some(owed) = owed_by(standing) {
+        let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
+        return Ok(Pending::Challenged(challenged));
+    }
+    Ok(Pending::Opened(open(ctx, tx, user, label, None).await?))
+}
+
+async fn by_second_factor(ctx: &Ctx, challenge: Challenge, code: &SecretString) -> Result<Finished> {
+    let code = SecondFactorCode::parse(code).map_err(|_| refused())?;
+    let mut tx = ctx.store().write().await?;
+    let user = owner(&mut *tx, &challenge).await?;
+    if !tx.remove_challenge(challenge.id).await? {
+        return Err(refused());
+    }
+    let recovery_codes = if tx.second_factor_standing(user.id).await?.is_enrolled {
+        if !factors::use_code(ctx, &mut *tx, user.id, &code).await? {
+            return Err(refused());
+        }
+        None
+    } else {
+        Some(totp::confirm_in(ctx, &mut *tx, &user, &code).await.map_err(hide_field)?)
+    };
+    let now: Timestamp = ctx.now();
+    let opened = open(ctx, &mut *tx, user, challenge.label, Some(now)).await?;
+    tx.commit().await?;
+    Ok(Finished { outcome: Pending::Opened(opened).issue(ctx)?, recovery_codes })
+}
+
+/// What a transaction made, to be handed out once it is committed.
+pub(super) enum Pending {
+    Opened(Opened),
+    Challenged(Challenged),
+}
+
+impl Pending {
+    pub(super) fn issue(self, ctx: &Ctx) -> Result<Outcome> {
+        Ok(match self {
+            Self::Opened(opened) => Outcome::SignedIn(Box::new(opened.issue(ctx)?)),
+            Self::Challenged(challenged) => Outcome::Challenged(challenged),
+        })
+    }
+}
+
+/// Whose sign-in it is, held against change, if they may still sign in.
+async fn owner(tx: &mut dyn WriteTx, challenge: &Challenge) -> Result<User> {
+    let user = match challenge.user_id {
+        Some(id) => tx.lock_user(id).await?,
+        None => None,
+    };
+    user.filter(|user| user.status == Status::Active).ok_or_else(refused)
+}
+
+/// Nobody is signed in: a wrong code is no bad input, but a bad credential.
+fn hide_field(error: Error) -> Error {
+    match error {
+        Error::Invalid(_) | Error::NotFound(_) => refused(),
+        other => other,
+    }
+}
+
+pub(super) fn refused() -> Error {
+    Error::Unauthenticated(Unauthenticated::InvalidCode)
+}
+
+impl From<SignedIn> for Outcome {
+    fn from(signed_in: SignedIn) -> Self {
+        Self::SignedIn(Box::new(signed_in))
+    }
+}

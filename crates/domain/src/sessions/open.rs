@@ -1,0 +1,69 @@
+//! Open a session within a transaction.
+
+use super::issue::{Issued, issue};
+use super::{Session, SignedIn};
+use crate::access::Permissions;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::{SessionId, UserId};
+use crate::roles::permissions_of;
+use crate::store::WriteTx;
+use crate::time::Timestamp;
+use crate::users::{DisplayName, User};
+
+/// A session that is written and not yet committed.
+pub(super) struct Opened {
+    session: Session,
+    user: User,
+    permissions: Permissions,
+}
+
+/// A session from now on, as configuration bounds it.
+pub(super) fn fresh(ctx: &Ctx, user_id: UserId, label: Option<DisplayName>) -> Session {
+    let now = ctx.now();
+    let policy = ctx.policy();
+    Session {
+        id: SessionId::from_uuid(ctx.new_id()),
+        user_id,
+        generation: 0,
+        created_at: now,
+        refreshed_at: now,
+        idle_expires_at: now.plus_seconds(policy.session_idle_ttl_s),
+        expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
+        last_used_at: now,
+        proven_at: now,
+        second_factor_at: None,
+        origin: ctx.origin().clone(),
+        label,
+    }
+}
+
+/// Opens a session for a [locked](crate::users::store::UserWrites::lock_user), active user.
+pub(super) async fn open(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: User,
+    label: Option<DisplayName>,
+    second_factor_at: Option<Timestamp>,
+) -> Result<Opened> {
+    let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
+    tx.insert_session(&session).await?;
+    tx.record_sign_in(user.id, session.created_at).await?;
+    let permissions = permissions_of(tx, &user.role).await?;
+    Ok(Opened { session, user, permissions })
+}
+
+impl Opened {
+    /// Signs its tokens, once it is committed.
+    pub(super) fn issue(self, ctx: &Ctx) -> Result<SignedIn> {
+        let Self { session, user, permissions } = self;
+        handed_out(ctx, &session, user, permissions)
+    }
+}
+
+/// The tokens of a session that was just opened.
+pub(super) fn handed_out(ctx: &Ctx, session: &Session, user: User, permissions: Permissions) -> Result<SignedIn> {
+    let user = User { last_sign_in_at: Some(session.created_at), ..user };
+    let Session { id: session_id, generation, created_at: now, expires_at, .. } = *session;
+    issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })
+}

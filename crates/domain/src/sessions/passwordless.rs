@@ -1,0 +1,63 @@
+//! Sign in by mail: a code that is typed, or a link that is followed. Each is offered by configuration.
+
+use secrecy::SecretString;
+
+use super::challenge::{self, Challenged, Owed, proven_by_mail};
+use super::Outcome;
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::mail::{self, MailSubject};
+use crate::one_time::{self, Purpose};
+use crate::users::{DisplayName, EmailAddress, Status};
+
+/// Mails a code, when the address is that of an active user, and answers with the challenge that it meets. Whether it is,
+/// is not told: nobody's challenge looks like any other.
+pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<DisplayName>) -> Result<Challenged> {
+    if !(ctx.policy().offers_mailed_codes && ctx.policy().sends_mail) {
+        return Err(Error::NotOffered);
+    }
+    let mut tx = ctx.store().write().await?;
+    let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
+    let owner = user.as_ref().map(|user| user.id);
+    let (id, challenged) = challenge::challenge(ctx, &mut *tx, owner, Owed::MailedCode, label).await?;
+    if let Some(user) = &user {
+        let expires_at = ctx.now().plus_seconds(challenged.expires_in_s);
+        mail::enqueue(ctx, &mut *tx, (user, email), MailSubject::SignInCode(id), expires_at).await?;
+    }
+    tx.commit().await?;
+    Ok(challenged)
+}
+
+/// Mails a link that signs in, when the address is that of an active user. Whether it is, is not told.
+pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
+    if !(ctx.policy().offers_magic_links && ctx.policy().sends_mail) {
+        return Err(Error::NotOffered);
+    }
+    let mut tx = ctx.store().write().await?;
+    let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
+    if let Some(user) = user {
+        let token = one_time::make(ctx, &mut *tx, user.id, Purpose::SignIn, email).await?;
+        let subject = MailSubject::SignInLink(token.id);
+        mail::enqueue(ctx, &mut *tx, (&user, email), subject, token.expires_at).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Signs in by the token of a mailed link; a second factor may be owed still.
+///
+/// # Errors
+/// The field `token` when it is not good.
+pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) -> Result<Outcome> {
+    if !ctx.policy().offers_magic_links {
+        return Err(Error::NotOffered);
+    }
+    let id = one_time::read(ctx, Purpose::SignIn, token)?;
+    let mut tx = ctx.store().write().await?;
+    let token = one_time::take(ctx, &mut *tx, Purpose::SignIn, id).await?;
+    let user = tx.lock_user(token.user_id).await?;
+    let user = user.filter(|user| user.status == Status::Active && user.email == token.email);
+    let pending = proven_by_mail(ctx, &mut *tx, user.ok_or_else(one_time::refused)?, label).await?;
+    tx.commit().await?;
+    pending.issue(ctx)
+}

@@ -1,0 +1,74 @@
+//! Prove a factor once more before something that matters: the password, the address, the factors.
+
+use super::store::Proof;
+use crate::credentials::PasswordAttempt;
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError, Result, Unauthenticated};
+use crate::factors::{self, SecondFactorCode};
+use crate::ports::Verdict;
+use crate::store::WriteTx;
+
+/// How long a proof is recent, in seconds.
+pub const RECENT_S: u32 = 10 * 60;
+
+/// What is proven.
+#[derive(Debug)]
+pub enum Given {
+    /// The password: for those who have no second factor.
+    Password(PasswordAttempt),
+    /// A second factor.
+    Code(SecondFactorCode),
+}
+
+/// Refuses a caller whose session has no recent proof of the strongest factor that they have. Signing in is one.
+pub(crate) async fn require(ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<()> {
+    let (user, session) = ctx.signed_in()?;
+    let state = tx.session_state(session).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
+    let is_enrolled = tx.second_factor_standing(user).await?.is_enrolled;
+    let proven_at = if is_enrolled { state.second_factor_at } else { Some(state.proven_at) };
+    let is_recent = proven_at.is_some_and(|at| ctx.now() < at.plus_seconds(RECENT_S));
+    if is_recent { Ok(()) } else { Err(Error::StepUpRequired) }
+}
+
+/// Proves a factor in the caller's session.
+///
+/// # Errors
+/// The field `password` or `code` when it is wrong, or is not the factor that is asked for.
+pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
+    let (user, session) = ctx.signed_in()?;
+    let mut read = ctx.store().read().await?;
+    let standing = read.second_factor_standing(user).await?;
+    let proof = match given {
+        Given::Password(_) if standing.is_enrolled => {
+            return Err(FieldError::new("code", "required", "must be given: there is a second factor").into());
+        }
+        Given::Password(attempt) => {
+            let stored = read.find_password(user).await?;
+            drop(read);
+            prove_password(ctx, &attempt, stored.as_ref()).await?;
+            Proof::Password(ctx.now())
+        }
+        Given::Code(code) => {
+            drop(read);
+            factors::prove(ctx, user, &code).await?;
+            Proof::SecondFactor(ctx.now())
+        }
+    };
+    let mut tx = ctx.store().write().await?;
+    tx.record_proof(session, proof).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn prove_password(
+    ctx: &Ctx,
+    attempt: &PasswordAttempt,
+    stored: Option<&crate::credentials::PasswordHash>,
+) -> Result<()> {
+    let wrong = || FieldError::new("password", "wrong_password", "must be the current password");
+    let stored = stored.ok_or_else(wrong)?;
+    if ctx.services().hasher.verify(attempt, stored).await? == Verdict::Wrong {
+        return Err(wrong().into());
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Invite somebody to join.
+
+use secrecy::SecretString;
+
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use crate::access::Permission;
+use crate::credentials::NewPassword;
+use crate::credentials::verify_email::verified;
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Result};
+use crate::id::UserId;
+use crate::mail::{self, MailSubject};
+use crate::one_time::{self, Purpose};
+use crate::roles::{RoleName, require_grantable, require_known};
+
+/// Who is invited.
+#[derive(Debug)]
+pub struct Invitation {
+    /// The address that the link is mailed to.
+    pub email: EmailAddress,
+    /// What to call them, until they say so themselves.
+    pub name: Option<DisplayName>,
+    /// The role that they will have; `user` when nothing is said.
+    pub role: Option<RoleName>,
+    /// The language that they read.
+    pub locale: Option<Locale>,
+}
+
+/// Invites somebody: a user who cannot sign in until the mailed link has set a password. Who was invited and has not come
+/// yet is mailed a new link, in place of the one before.
+///
+/// # Errors
+/// [`Conflict::EmailTaken`] when somebody who has joined has the address; [`Error::NotOffered`] where no mail is sent.
+pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
+    ctx.require(Permission::UsersWrite)?;
+    if !ctx.policy().sends_mail {
+        return Err(Error::NotOffered);
+    }
+    let role = invitation.role.unwrap_or_else(RoleName::user);
+    require_known(ctx, &role).await?;
+
+    let now = ctx.now();
+    let name = invitation.name.unwrap_or_else(|| DisplayName::from_stored(invitation.email.to_string()));
+    let new = User {
+        id: UserId::from_uuid(ctx.new_id()),
+        email: invitation.email,
+        email_verified: false,
+        name,
+        role,
+        status: Status::Invited,
+        locale: invitation.locale,
+        attributes: Attributes::default(),
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+        version: 1,
+    };
+    let mut tx = ctx.store().write().await?;
+    require_grantable(ctx, &mut *tx, &new.role).await?;
+    let user = if tx.insert_user(&new).await? {
+        new
+    } else {
+        let invited = tx.find_user_by_email(&new.email).await?;
+        let invited = invited.filter(|user| user.status == Status::Invited && user.role == new.role);
+        invited.ok_or(Error::Conflict(Conflict::EmailTaken))?
+    };
+    let token = one_time::make(ctx, &mut *tx, user.id, Purpose::Invitation, &user.email).await?;
+    let subject = MailSubject::Invitation(token.id);
+    mail::enqueue(ctx, &mut *tx, (&user, &user.email), subject, token.expires_at).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Joins by the token of a mailed link: sets the password, and the name when one is said. The address is proven with it.
+///
+/// # Errors
+/// The field `token` when it is not good; the field `password` when it is made of the user's own words.
+pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Option<DisplayName>) -> Result<User> {
+    let id = one_time::read(ctx, Purpose::Invitation, token)?;
+    let mut read = ctx.store().read().await?;
+    // To look costs nothing, and a hash does. Taking the token decides.
+    let found = read.find_one_time_token(id, Purpose::Invitation, ctx.now()).await?;
+    let invited = found.ok_or_else(one_time::refused)?.user_id;
+    let user = read.find_user(invited).await?.ok_or_else(one_time::refused)?;
+    drop(read);
+    let name = name.unwrap_or(user.name);
+    let new = new.for_user(ctx.policy(), &user.email, &name).map_err(|rule| rule.at("password"))?;
+    let hash = ctx.services().hasher.hash(&new).await?;
+
+    let mut tx = ctx.store().write().await?;
+    let token = one_time::take(ctx, &mut *tx, Purpose::Invitation, id).await?;
+    let user = tx.lock_user(invited).await?;
+    let user = user.filter(|user| user.status == Status::Invited && user.email == token.email);
+    let user = verified(ctx, user.ok_or_else(one_time::refused)?);
+    let user = User { name, status: Status::Active, ..user };
+    tx.set_password(user.id, &hash, ctx.now()).await?;
+    tx.update_user(&user).await?;
+    tx.commit().await?;
+    Ok(user)
+}
