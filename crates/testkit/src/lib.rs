@@ -53,6 +53,34 @@ macro_rules! suite {
                 a_prefix_is_taken_literally,
                 pages_have_their_bounds,
             }
+            one_time {
+                a_token_is_taken_once_and_for_its_purpose,
+                a_token_ends_to_the_microsecond,
+                a_new_token_takes_the_place_of_the_one_before,
+                of_fifty_who_take_one_gets_it,
+                what_is_rolled_back_is_not_taken,
+                tokens_go_with_their_user_and_by_their_purpose,
+                a_purge_is_bounded,
+            }
+            challenges {
+                a_challenge_comes_back_as_it_was,
+                tries_are_counted_down,
+                a_challenge_that_is_over_cannot_be_tried,
+                of_fifty_tries_no_more_are_made_than_there_are,
+                of_fifty_who_finish_one_does,
+                challenges_go_with_their_user,
+                a_purge_is_bounded,
+            }
+            factors {
+                a_factor_counts_once_it_is_confirmed,
+                only_an_unconfirmed_factor_is_replaced,
+                a_step_is_used_once_and_none_before_it,
+                a_recovery_code_is_used_once,
+                factors_go_with_their_user,
+                a_session_owes_what_its_user_has_or_their_role_demands,
+                the_last_proof_of_each_kind_is_kept,
+                a_language_is_kept_and_forgotten,
+            }
             passwords { a_password_is_set_and_replaced }
             sessions {
                 the_state_follows_the_user,

@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 pub mod api_keys;
+pub mod challenges;
+pub mod factors;
 pub mod idempotency;
 pub mod lists;
 pub mod migrations;
+pub mod one_time;
 pub mod passwords;
 pub mod roles;
 pub mod root_keys;
