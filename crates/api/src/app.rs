@@ -9,20 +9,22 @@ use axum::Router;
 use denizen_domain::Services;
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
-use denizen_domain::ports::{Clock, Random};
+use denizen_domain::ports::{Clock, Random, SignInHook};
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
+use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::root::open_root;
+use denizen_infra::sign_in_hook::HttpSignInHook;
 use denizen_infra::stores::{StoreLimits, StoreOptions};
 use denizen_infra::throttle::{AccountThrottle, Budget};
-use denizen_infra::tokens::{KeyRing, Signing, SigningSecret};
+use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits, Security, Tokens};
+use crate::config::{Config, Limits, Security, SignIn, Tokens};
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
@@ -83,12 +85,13 @@ impl App {
         let services = Arc::new(Services {
             store,
             hasher: Arc::new(hasher(&config.security, Arc::clone(&random))?),
-            random,
             tokens: Arc::<KeyRing>::clone(&ring),
             signing_keys: Arc::<KeyRing>::clone(&ring),
             usage: Arc::new(RecentUses::default()),
             vault,
             throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
+            sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
+            random,
             clock,
             policy,
         });
@@ -158,7 +161,20 @@ fn signing(tokens: &Tokens) -> anyhow::Result<Signing> {
         return Ok(Signing::Stored);
     }
     let secret = tokens.hs256_secret.as_ref().context("tokens.hs256_secret must be set for HS256")?;
-    Ok(Signing::Secret(SigningSecret::parse(secret).context("tokens.hs256_secret is too short")?))
+    Ok(Signing::Secret(TokenSecret::parse(secret).context("tokens.hs256_secret is too short")?))
+}
+
+fn sign_in_hook(
+    config: &SignIn,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> anyhow::Result<Option<Arc<dyn SignInHook>>> {
+    let Some((address, secret)) = config.hook_url.as_ref().zip(config.hook_secret.as_ref()) else { return Ok(None) };
+    let timeout = Duration::from_millis(config.hook_timeout_ms.into());
+    let outside = Outside::new(timeout, &config.hook_allowed_hosts).context("sign_in.hook_url")?;
+    let secret = SigningSecret::parse(secret).context("sign_in.hook_secret")?;
+    let (clock, random) = (Arc::clone(clock), Arc::clone(random));
+    Ok(Some(Arc::new(HttpSignInHook::new(outside, address.clone(), secret, clock, random))))
 }
 
 fn guesses(limits: &Limits) -> Budget {

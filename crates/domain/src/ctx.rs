@@ -9,7 +9,7 @@ use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
-use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInThrottle, SigningKeys, Usage, Vault};
+use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInHook, SignInThrottle, SigningKeys, Usage, Vault};
 use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -33,6 +33,8 @@ pub struct Services {
     pub vault: Arc<dyn Vault>,
     /// Bounds tries per account.
     pub throttle: Arc<dyn SignInThrottle>,
+    /// Asks the product's old system, where there is one.
+    pub sign_in_hook: Option<Arc<dyn SignInHook>>,
     /// The rules that configuration sets.
     pub policy: Policy,
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, VerifiedToken};
-use crate::users::EmailAddress;
+use crate::users::{DisplayName, EmailAddress, Locale};
 
 /// Where the present comes from.
 pub trait Clock: Send + Sync {
@@ -119,4 +119,23 @@ pub trait SignInThrottle: Send + Sync {
 
     /// Takes the count back: the attempt was right.
     fn forgive(&self, email: &EmailAddress);
+}
+
+/// What the product's old system says of a user whose password is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookedUser {
+    /// What to call them.
+    pub name: Option<DisplayName>,
+    /// Whether the old system had verified the address.
+    pub email_verified: bool,
+    /// The language that they read.
+    pub locale: Option<Locale>,
+}
+
+/// Asks the product's old system, one that cannot export its hashes, whether a password is right.
+#[async_trait]
+pub trait SignInHook: Send + Sync {
+    /// Who it is; `None` when the old system does not know them, the password is wrong, or there is no answer in time,
+    /// which is told in the log alone.
+    async fn ask(&self, email: &EmailAddress, attempt: &PasswordAttempt) -> Option<HookedUser>;
 }

@@ -11,8 +11,10 @@
 
 pub mod clock;
 pub mod master_key;
+pub mod outside;
 pub mod passwords;
 pub mod root;
+pub mod sign_in_hook;
 pub mod stores;
 pub mod throttle;
 pub mod tokens;

@@ -52,6 +52,11 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
         let expected = "nothing when security.master_key is set";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "set as well", expected));
     }
+    if config.sign_in.hook_url.is_some() && config.sign_in.hook_secret.is_none() {
+        let key = "sign_in.hook_secret";
+        let expected = "a secret when sign_in.hook_url is set";
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+    }
     if tokens.algorithm == Algorithm::Hs256 && tokens.hs256_secret.is_none() {
         let key = "tokens.hs256_secret";
         let expected = "a secret when tokens.algorithm is HS256";

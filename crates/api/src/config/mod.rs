@@ -31,7 +31,7 @@ pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
 pub use rule::LogFormat;
-pub use table::{Config, Database, Limits, Security, Server, Sessions, Signup, Telemetry, Tokens};
+pub use table::{Config, Database, Limits, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens};
 
 /// What every environment variable of ours begins with.
 const ENV_PREFIX: &str = "DENIZEN__";

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use denizen_domain::users::DisplayName;
 use denizen_infra::master_key::{self, MasterKey};
+use denizen_infra::outside::SigningSecret;
 use http::Uri;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -217,6 +218,34 @@ pub(super) fn command() -> Rule<SecretString> {
         (!text.trim().is_empty() && !text.contains('\0')).then(|| SecretString::from(text))
     });
     Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// An address to send requests to. It may name secrets, so it is not shown.
+pub(super) fn secret_url() -> Rule<SecretString> {
+    let rule = Rule::of_text("an https URL like https://old.example.com/sign-in", |text| {
+        let uri: Uri = text.parse().ok()?;
+        let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+        (has_scheme && uri.host().is_some_and(|host| !host.is_empty())).then(|| SecretString::from(text))
+    });
+    Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// A secret that requests are signed with.
+pub(super) fn webhook_secret() -> Rule<SecretString> {
+    let rule = Rule::of_text("whsec_ and the base64 of 24 to 64 random bytes", |text| {
+        let secret = SecretString::from(text);
+        SigningSecret::parse(&secret).map(|_| secret).ok()
+    });
+    Rule { secrecy: Secrecy::Secret, ..rule }
+}
+
+/// A list of hosts.
+pub(super) fn hosts() -> Rule<Vec<String>> {
+    Rule::of_list("a list of host names or IP addresses, without a port", |text| {
+        let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]_".contains(&byte);
+        let is_host = (1..=253).contains(&text.len()) && text.bytes().all(is_host_byte);
+        is_host.then(|| text.to_ascii_lowercase())
+    })
 }
 
 /// The path of a file.

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, flag, hs256_secret, http_url, ip_address, log_filter,
-    master_key, networks, one_of, optional, origins, path, text, whole,
+    LogFormat, Rule, command, database_url, display_name, flag, hosts, hs256_secret, http_url, ip_address, log_filter,
+    master_key, networks, one_of, optional, origins, path, secret_url, text, webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -175,6 +175,15 @@ table! {
         mailed_codes: bool = "false", flag();
         /// Whether a link that is mailed signs in.
         magic_links: bool = "false", flag();
+        /// Where the product's old system is asked, once, about somebody who has no password here, when it cannot export its
+        /// hashes: an `https:` address that takes a signed `POST`. Nothing means that nobody is asked.
+        hook_url: Option<SecretString> = "", optional(secret_url());
+        /// What those requests are signed with: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks).
+        hook_secret: Option<SecretString> = "", optional(webhook_secret());
+        /// How long the old system may take, in milliseconds.
+        hook_timeout_ms: u32 = "3000", whole(100..=10_000);
+        /// Hosts that the old system may have in the private network; they need no TLS.
+        hook_allowed_hosts: Vec<String> = "", hosts();
     }
 
     /// How long a sign-in lasts.

@@ -40,6 +40,7 @@ mod roles;
 mod service_accounts;
 mod session_list;
 mod sessions;
+mod sign_in_hook;
 mod signing_keys;
 mod tokens;
 mod transfer;

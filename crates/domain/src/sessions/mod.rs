@@ -7,6 +7,7 @@ pub mod challenge;
 pub mod end;
 mod issue;
 pub mod list;
+mod migrate;
 mod open;
 pub mod passwordless;
 pub mod purge;

@@ -2,6 +2,7 @@
 
 use super::SignedIn;
 use super::challenge::{Challenged, Owed, challenge, owed_by};
+use super::migrate::migrate;
 use super::open::{fresh, handed_out};
 use super::store::Opening;
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
@@ -80,10 +81,15 @@ async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttemp
     // The connection goes back before the hash takes its time.
     drop(read);
 
-    let (Some(user), Some(before)) = (user, before) else {
-        // Hash even for unknown users: timing must not tell who has an account.
-        hasher.verify_nobody(attempt).await?;
-        return Err(refused());
+    let (user, before) = match (user, before) {
+        (Some(user), Some(before)) => (user, before),
+        (known, _) => {
+            // Hash even for unknown users: timing must not tell who has an account.
+            hasher.verify_nobody(attempt).await?;
+            let (user, before) = migrate(ctx, email, known, attempt).await?.ok_or_else(refused)?;
+            ctx.services().throttle.forgive(email);
+            return Ok((user, StoredPassword { before, renewed: None, standing }));
+        }
     };
     let verdict = hasher.verify(attempt, &before).await?;
     if verdict == Verdict::Wrong || user.status != Status::Active {

@@ -1,0 +1,63 @@
+//! Take a user over from the product's old system at their first sign-in here.
+
+use crate::credentials::{Password, PasswordAttempt, PasswordHash};
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::UserId;
+use crate::ports::HookedUser;
+use crate::roles::RoleName;
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, User};
+
+/// Asks the old system about somebody who has no password here. Who is known there, by this password, is so here from now
+/// on, and the old system is not asked again.
+pub(super) async fn migrate(
+    ctx: &Ctx,
+    email: &EmailAddress,
+    known: Option<User>,
+    attempt: &PasswordAttempt,
+) -> Result<Option<(User, PasswordHash)>> {
+    let Some(hook) = &ctx.services().sign_in_hook else { return Ok(None) };
+    if known.as_ref().is_some_and(|user| user.status != Status::Active) {
+        return Ok(None);
+    }
+    let Some(said) = hook.ask(email, attempt).await else { return Ok(None) };
+    let hash = ctx.services().hasher.hash(&Password::from_verified(attempt)).await?;
+    let mut tx = ctx.store().write().await?;
+    let user = match known {
+        Some(user) => user,
+        None => {
+            let user = new_user(ctx, email, said);
+            if !tx.insert_user(&user).await? {
+                // Somebody was quicker. They are asked for a password of ours now.
+                return Ok(None);
+            }
+            user
+        }
+    };
+    let now = ctx.now();
+    let locked = tx.lock_user(user.id).await?.filter(|user| user.status == Status::Active);
+    if locked.is_none() || tx.find_password(user.id).await?.is_some() {
+        return Ok(None);
+    }
+    tx.set_password(user.id, &hash, now).await?;
+    tx.commit().await?;
+    Ok(Some((user, hash)))
+}
+
+fn new_user(ctx: &Ctx, email: &EmailAddress, said: HookedUser) -> User {
+    let now = ctx.now();
+    User {
+        id: UserId::from_uuid(ctx.new_id()),
+        email: email.clone(),
+        email_verified: said.email_verified,
+        name: said.name.unwrap_or_else(|| DisplayName::from_stored(email.to_string())),
+        role: RoleName::user(),
+        status: Status::Active,
+        locale: said.locale,
+        attributes: Attributes::default(),
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+        version: 1,
+    }
+}

@@ -1,0 +1,170 @@
+//! Requests to servers that configuration or users name: to public addresses only, bounded in time and size, and never
+//! redirected.
+//!
+//! A name is looked up once, every address that is not public is struck out, and the connection goes to what is left: what
+//! was checked is what is connected to. Hosts on the allow-list may be anywhere, and need no TLS.
+
+mod address;
+mod signature;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
+
+use address::is_public;
+pub use signature::{SecretError, SigningSecret};
+
+/// How much of an answer is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a request came to nothing. What was sent and what was answered is never in it.
+#[derive(Debug, thiserror::Error)]
+pub enum OutsideError {
+    /// The address is no `https:` address, or leads into the private network.
+    #[error("the address is not allowed")]
+    NotAllowed,
+    /// There is no connection, or no answer in time.
+    #[error("there is no answer")]
+    Unreachable(#[source] reqwest::Error),
+    /// The answer is larger than it may be.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body: 64 KiB at most.
+    pub body: Vec<u8>,
+}
+
+/// Makes requests to the outside.
+#[derive(Clone)]
+pub struct Outside {
+    client: Client,
+    allowed: Arc<[String]>,
+}
+
+impl Outside {
+    /// A client that waits so long for a whole exchange, and may reach these hosts wherever they are.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(timeout: Duration, allowed_hosts: &[String]) -> Result<Self, reqwest::Error> {
+        let allowed: Arc<[String]> = allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the default versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(PublicOnly(Arc::clone(&allowed))))
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(timeout)
+            .build()?;
+        Ok(Self { client, allowed })
+    }
+
+    /// A `POST` to an address.
+    ///
+    /// # Errors
+    /// [`OutsideError::NotAllowed`].
+    pub fn post(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
+        let url = Url::parse(address).map_err(|_| OutsideError::NotAllowed)?;
+        let host = url.host_str().ok_or(OutsideError::NotAllowed)?.to_ascii_lowercase();
+        let is_allowed = self.allowed.contains(&host);
+        let is_safe = url.scheme() == "https" || (is_allowed && url.scheme() == "http");
+        // A literal address is not looked up, so it is checked here.
+        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+        if !is_safe || literal.is_some_and(|address| !is_allowed && !is_public(address)) {
+            return Err(OutsideError::NotAllowed);
+        }
+        Ok(self.client.post(url))
+    }
+}
+
+/// Sends a request and reads the answer to its end.
+///
+/// # Errors
+/// As [`OutsideError`] lists them.
+pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
+    let mut response = request.send().await.map_err(OutsideError::Unreachable)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(OutsideError::Unreachable)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(OutsideError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// Looks names up, and finds public addresses only, except for hosts that are allowed to be anywhere.
+struct PublicOnly(Arc<[String]>);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_allowed = self.0.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let kept: Vec<SocketAddr> = found.filter(|found| is_allowed || is_public(found.ip())).collect();
+            if kept.is_empty() {
+                return Err(Box::from("the host has no public address"));
+            }
+            Ok(Box::new(kept.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Outside, OutsideError, send};
+
+    fn outside(allowed: &[&str]) -> Outside {
+        let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
+        Outside::new(Duration::from_secs(2), &allowed).unwrap()
+    }
+
+    #[test]
+    fn only_public_and_encrypted_addresses_are_asked() {
+        for address in [
+            "http://example.com/",
+            "ftp://example.com/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://192.168.1.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "nonsense",
+            "",
+        ] {
+            assert!(matches!(outside(&[]).post(address), Err(OutsideError::NotAllowed)), "{address}");
+        }
+        assert!(outside(&[]).post("https://example.com/hook").is_ok());
+        assert!(outside(&["127.0.0.1"]).post("http://127.0.0.1:8080/hook").is_ok());
+        assert!(outside(&["localhost"]).post("http://LOCALHOST:8080/hook").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_home_is_not_followed() {
+        let request = outside(&[]).post("https://localhost:9/hook").unwrap();
+        let error = send(request).await.unwrap_err();
+        let chain = format!("{error:?}");
+        assert!(matches!(error, OutsideError::Unreachable(_)) && chain.contains("no public address"), "{chain}");
+    }
+}
