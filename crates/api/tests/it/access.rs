@@ -32,16 +32,31 @@ const TABLE: &[Row] = &[
     row("api_keys.list of a service account", [401, 403, 403, 403, 403, 200]),
     row("api_keys.list of all", [401, 403, 403, 403, 403, 200]),
     row("api_keys.rotate", [401, 404, 200, 404, 404, 404]),
+    row("challenges.enrol", [401, 401, 401, 401, 401, 401]),
+    row("challenges.finish", [401, 401, 401, 401, 401, 401]),
+    row("email_changes.confirm", [400, 400, 400, 400, 400, 400]),
+    row("email_changes.create", [401, 403, 202, 202, 403, 202]),
+    row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
+    row("email_verifications.create", [202, 202, 202, 202, 202, 202]),
     row("health.get", [200, 200, 200, 200, 200, 200]),
     row("health.live", [200, 200, 200, 200, 200, 200]),
     row("health.ready", [200, 200, 200, 200, 200, 200]),
+    row("invitations.accept", [400, 400, 400, 400, 400, 400]),
+    row("invitations.create", [401, 403, 403, 403, 403, 201]),
     row("me.change_password", [401, 403, 204, 204, 403, 204]),
+    row("me.factors", [401, 403, 200, 200, 403, 200]),
     row("me.get", [401, 200, 200, 200, 403, 200]),
+    row("me.recovery_codes.replace", [401, 403, 404, 404, 403, 404]),
+    row("me.totp.confirm", [401, 403, 404, 404, 403, 404]),
+    row("me.totp.create", [401, 403, 201, 201, 403, 201]),
+    row("me.totp.delete", [401, 403, 404, 404, 403, 404]),
     row("metadata.get", [200, 200, 200, 200, 200, 200]),
     row("metadata.jwks", [200, 200, 200, 200, 200, 200]),
     row("oauth2.introspect", [401, 403, 403, 403, 200, 200]),
     row("oauth2.revoke", [200, 200, 200, 200, 200, 200]),
     row("oauth2.token", [200, 200, 200, 200, 200, 200]),
+    row("password_resets.confirm", [400, 400, 400, 400, 400, 400]),
+    row("password_resets.create", [202, 202, 202, 202, 202, 202]),
     row("permissions.list", [401, 200, 200, 200, 200, 200]),
     row("roles.create", [401, 403, 403, 403, 403, 201]),
     row("roles.delete", [401, 403, 403, 403, 403, 204]),
@@ -60,9 +75,13 @@ const TABLE: &[Row] = &[
     row("sessions.end_all", [401, 403, 200, 200, 403, 200]),
     row("sessions.end_all of a user", [401, 403, 200, 404, 404, 200]),
     row("sessions.end_current", [401, 403, 204, 204, 403, 204]),
+    row("sessions.follow_link", [400, 400, 400, 400, 400, 400]),
     row("sessions.list", [401, 403, 200, 200, 403, 200]),
     row("sessions.list of a user", [401, 403, 200, 404, 404, 200]),
     row("sessions.refresh", [200, 200, 200, 200, 200, 200]),
+    row("sessions.request_code", [202, 202, 202, 202, 202, 202]),
+    row("sessions.request_link", [202, 202, 202, 202, 202, 202]),
+    row("sessions.step_up", [401, 403, 204, 204, 403, 204]),
     row("signing_keys.list", [401, 403, 403, 403, 403, 200]),
     row("signing_keys.rotate", [401, 403, 403, 403, 403, 201]),
     row("signing_keys.withdraw", [401, 403, 403, 403, 403, 204]),
@@ -70,6 +89,8 @@ const TABLE: &[Row] = &[
     row("users.create with a role", [401, 403, 403, 403, 403, 201]),
     row("users.delete", [401, 403, 204, 404, 404, 204]),
     row("users.export", [401, 403, 403, 403, 403, 200]),
+    row("users.factors", [401, 200, 200, 404, 404, 200]),
+    row("users.factors.delete", [401, 403, 403, 403, 403, 404]),
     row("users.get", [401, 200, 200, 404, 404, 200]),
     row("users.import", [401, 403, 403, 403, 403, 200]),
     row("users.list", [401, 403, 403, 403, 403, 200]),
@@ -83,7 +104,10 @@ const TABLE: &[Row] = &[
 /// The request of an operation.
 fn request(operation: &str, targets: &Targets) -> (Method, String, Option<Value>) {
     let on_users = on_users(operation, targets);
-    let found = on_users.or_else(|| on_sessions(operation, targets)).or_else(|| on_access(operation, targets));
+    let found = on_users
+        .or_else(|| on_sessions(operation, targets))
+        .or_else(|| on_access(operation, targets))
+        .or_else(|| on_credentials(operation, targets));
     let (method, path, body) = found.unwrap_or_else(|| panic!("no request is written for {operation}"));
     let path = if path.starts_with('/') { path } else { format!("/api/v1/{path}") };
     (method, path, body)
@@ -195,6 +219,50 @@ fn on_access(operation: &str, targets: &Targets) -> Request {
     })
 }
 
+fn on_credentials(operation: &str, targets: &Targets) -> Request {
+    let email = json!({"email": targets.user.email});
+    let token = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"});
+    let with = |mut body: Value, name: &str, value: &str| {
+        body[name] = json!(value);
+        Some(body)
+    };
+    let challenge = "sessions/challenges/dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g";
+    let code = Some(json!({"code": "123456"}));
+    let factors = format!("users/{}/factors", targets.user.id);
+    let (method, path, body) = match operation {
+        "challenges.enrol" => (Method::POST, format!("{challenge}/totp"), None),
+        "challenges.finish" => (Method::POST, challenge.into(), code),
+        "email_changes.confirm" => (Method::POST, "email-changes/confirm".into(), Some(token)),
+        "email_changes.create" => (Method::POST, "email-changes".into(), Some(json!({"email": "new@example.com"}))),
+        "email_verifications.confirm" => (Method::POST, "email-verifications/confirm".into(), Some(token)),
+        "email_verifications.create" => (Method::POST, "email-verifications".into(), Some(email)),
+        "invitations.accept" => (Method::POST, "invitations/accept".into(), with(token, "password", PASSWORD)),
+        "invitations.create" => {
+            let body = json!({"email": format!("invited.{}", targets.user.email)});
+            (Method::POST, "invitations".into(), Some(body))
+        }
+        "me.factors" => (Method::GET, "me/factors".into(), None),
+        "me.recovery_codes.replace" => (Method::POST, "me/recovery-codes".into(), None),
+        "me.totp.confirm" => (Method::POST, "me/totp/confirm".into(), code),
+        "me.totp.create" => (Method::POST, "me/totp".into(), None),
+        "me.totp.delete" => (Method::DELETE, "me/totp".into(), None),
+        "password_resets.confirm" => {
+            (Method::POST, "password-resets/confirm".into(), with(token, "new_password", PASSWORD))
+        }
+        "password_resets.create" => (Method::POST, "password-resets".into(), Some(email)),
+        "sessions.follow_link" => (Method::POST, "sessions/magic-links/confirm".into(), Some(token)),
+        "sessions.request_code" => (Method::POST, "sessions/codes".into(), Some(email)),
+        "sessions.request_link" => (Method::POST, "sessions/magic-links".into(), Some(email)),
+        "sessions.step_up" => {
+            (Method::POST, "sessions/current/step-up".into(), Some(json!({"password": PASSWORD})))
+        }
+        "users.factors" => (Method::GET, factors, None),
+        "users.factors.delete" => (Method::DELETE, factors, None),
+        _ => return None,
+    };
+    Some((method, path, body))
+}
+
 async fn credential(app: &TestApp, who: &str, targets: &Targets) -> Option<String> {
     match who {
         "nobody" => None,
@@ -234,7 +302,9 @@ async fn check(app: &TestApp, row: &Row) {
 }
 
 on_both! {
-    async fn every_operation_for_every_caller(app: TestApp) {
+    async fn every_operation_for_every_caller(
+        app: TestApp, "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true"
+    ) {
         for row in TABLE {
             check(&app, row).await;
         }
