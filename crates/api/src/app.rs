@@ -26,6 +26,7 @@ use crate::config::{Config, Limits, Security, Tokens};
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
+use crate::post::{mailer, sends_mail};
 use crate::{middleware, upkeep};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
@@ -88,6 +89,7 @@ impl App {
             signing_keys: Arc::<KeyRing>::clone(&ring),
             usage: Arc::new(RecentUses::default()),
             vault,
+            mailer: mailer(config, &clock)?,
             throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
             clock,
             policy,
@@ -138,7 +140,7 @@ fn policy(config: &Config) -> Policy {
         signup: config.signup.mode,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
-        sends_mail: false,
+        sends_mail: sends_mail(config),
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
         session_absolute_ttl_s: config.sessions.absolute_ttl_s,

@@ -24,6 +24,9 @@ fn session() -> SessionState {
         refreshed_at: Timestamp::from_micros(0),
         idle_expires_at: Timestamp::from_micros(1),
         expires_at: Timestamp::from_micros(1),
+        proven_at: Timestamp::from_micros(0),
+        second_factor_at: None,
+        owes_second_factor: false,
         is_ended: false,
     }
 }

@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod idempotency;
 pub mod lists;
+pub mod mail;
 pub mod migrations;
 pub mod passwords;
 pub mod roles;
