@@ -28,6 +28,7 @@ use crate::config::{Config, Limits, Security, SignIn, Tokens};
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
+use crate::post::{mailer, sends_mail};
 use crate::{middleware, upkeep};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
@@ -89,6 +90,7 @@ impl App {
             signing_keys: Arc::<KeyRing>::clone(&ring),
             usage: Arc::new(RecentUses::default()),
             vault,
+            mailer: mailer(config, &clock)?,
             throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
             random,
@@ -141,7 +143,7 @@ fn policy(config: &Config) -> Policy {
         signup: config.signup.mode,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
-        sends_mail: false,
+        sends_mail: sends_mail(config),
         offers_mailed_codes: config.sign_in.mailed_codes,
         offers_magic_links: config.sign_in.magic_links,
         access_ttl_s: config.sessions.access_ttl_s,

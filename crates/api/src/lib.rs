@@ -17,6 +17,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod deliveries;
 pub mod http;
 pub mod import_line;
 mod json_form;
@@ -25,6 +26,7 @@ mod lines;
 mod listener;
 mod middleware;
 pub mod openapi;
+mod post;
 pub mod telemetry;
 mod upkeep;
 

@@ -65,15 +65,22 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
     tasks.spawn(app.upkeep(stop.clone()));
     tasks.close();
     let patience = Duration::from_secs(config.server.shutdown_timeout_s.into());
-    listener::run(listener, app.router(), &config.limits, &stop, patience).await;
-    let _ = timeout(CLOSE, async {
-        tasks.wait().await;
-        app.services.store.close().await;
-    })
-    .await;
+    let upkeep = async {
+        stop.cancelled().await;
+        // A mail that is being sent is sent to its end: cut off, it might be sent again.
+        let _ = timeout(patience, tasks.wait()).await;
+    };
+    tokio::join!(listener::run(listener, app.router(), &config.limits, &stop, patience), upkeep);
+    let _ = timeout(CLOSE, app.services.store.close()).await;
 }
 
 fn announce(config: &Config) {
+    if !crate::post::sends_mail(config) {
+        tracing::warn!(
+            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so that nobody can reset a password, \
+             verify an address, be invited, or sign in by mail"
+        );
+    }
     let url = config.server.public_url();
     let port = config.server.port;
     if config.server.public_url.is_none() && config.server.host.is_unspecified() {

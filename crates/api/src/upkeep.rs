@@ -7,6 +7,7 @@ use denizen_domain::{Services, idempotency, keys, sessions, usage};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::deliveries;
 use crate::http::problem::Chain;
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
@@ -22,12 +23,16 @@ const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
 pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
-    let services = services.as_ref();
+    let deliveries = deliveries::run(Arc::clone(&services), &stop);
+    tokio::join!(deliveries, keep(&services, &stop));
+}
+
+async fn keep(services: &Services, stop: &CancellationToken) {
     tokio::join!(
-        every(FOLLOW_KEYS_EVERY, &stop, "following the signing keys", || keys::follow(services)),
-        every(KEEP_KEYS_EVERY, &stop, "keeping the signing keys", || keys::keep(services)),
-        every(RECORD_USES_EVERY, &stop, "recording uses", || usage::record(services)),
-        every(PURGE_EVERY, &stop, "removing what is past its time", || purge(services, &stop)),
+        every(FOLLOW_KEYS_EVERY, stop, "following the signing keys", || keys::follow(services)),
+        every(KEEP_KEYS_EVERY, stop, "keeping the signing keys", || keys::keep(services)),
+        every(RECORD_USES_EVERY, stop, "recording uses", || usage::record(services)),
+        every(PURGE_EVERY, stop, "removing what is past its time", || purge(services, stop)),
     );
     // What was noted since the last time would be lost.
     report("recording uses", false, usage::record(services).await);
@@ -50,7 +55,7 @@ where
 }
 
 /// Tells of a failure, unless it is known, and whether it was one.
-fn report(name: &str, is_known: bool, outcome: denizen_domain::Result<()>) -> bool {
+pub(crate) fn report(name: &str, is_known: bool, outcome: denizen_domain::Result<()>) -> bool {
     match outcome {
         Ok(()) => false,
         Err(error) if is_known => {

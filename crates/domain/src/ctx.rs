@@ -9,7 +9,9 @@ use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
-use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInHook, SignInThrottle, SigningKeys, Usage, Vault};
+use crate::ports::{
+    AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SignInThrottle, SigningKeys, Usage, Vault,
+};
 use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -31,6 +33,8 @@ pub struct Services {
     pub usage: Arc<dyn Usage>,
     /// Keeps bytes under the master key.
     pub vault: Arc<dyn Vault>,
+    /// Sends mail.
+    pub mailer: Arc<dyn Mailer>,
     /// Bounds tries per account.
     pub throttle: Arc<dyn SignInThrottle>,
     /// Asks the product's old system, where there is one.

@@ -1,11 +1,14 @@
 //! What a use case needs of the world, besides the [store](crate::store).
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use crate::access::Credential;
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::error::Error;
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
+use crate::mail::Mail;
+use crate::one_time::Purpose;
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, VerifiedToken};
 use crate::users::{DisplayName, EmailAddress, Locale};
@@ -138,4 +141,47 @@ pub trait SignInHook: Send + Sync {
     /// Who it is; `None` when the old system does not know them, the password is wrong, or there is no answer in time,
     /// which is told in the log alone.
     async fn ask(&self, email: &EmailAddress, attempt: &PasswordAttempt) -> Option<HookedUser>;
+}
+
+/// A mail with what it carries, ready to be put into words and sent.
+#[derive(Debug)]
+pub struct Letter<'a> {
+    /// What to say, and to whom.
+    pub mail: &'a Mail,
+    /// What it carries to open something.
+    pub opening: Opening,
+    /// When it is sent.
+    pub sent_at: Timestamp,
+}
+
+/// What a mail carries to open something.
+#[derive(Debug)]
+pub enum Opening {
+    /// It is news, and opens nothing.
+    Nothing,
+    /// The token of a link, and what it is good for.
+    Link(Purpose, SecretString),
+    /// A code to type.
+    Code(SecretString),
+}
+
+/// Why a mail was not sent. Neither error tells an address, a link or a code.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// It may go better later.
+    #[error("the mail cannot be sent now")]
+    Temporary(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It will never be taken.
+    #[error("the mail is refused")]
+    Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Puts mail into words and sends it.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Sends one mail, within less than [`crate::mail::LEASE_S`]. After `Ok` somebody else has taken it over.
+    async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError>;
+
+    /// Nothing is due: connections that were kept for the next mail may go.
+    async fn rest(&self);
 }

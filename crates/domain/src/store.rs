@@ -9,7 +9,7 @@ use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
 use crate::idempotency::store::IdempotencyWrites;
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
-use crate::mail::store::MailWrites;
+use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
@@ -76,6 +76,10 @@ pub trait Store: Send + Sync {
         Ok(Some((user, permissions)))
     }
 
+    /// Waits until a mail was committed to the outbox through this store. For one who waits; woken once too often
+    /// rather than once too seldom. What other processes commit is not told.
+    async fn mail_enqueued(&self);
+
     /// Whether the database answers: one round trip.
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -90,6 +94,7 @@ pub trait ReadTx:
     + OneTimeTokenReads
     + FactorReads
     + ChallengeReads
+    + MailReads
     + SessionReads
     + RoleReads
     + ServiceAccountReads

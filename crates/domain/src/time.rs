@@ -45,6 +45,12 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_add(seconds as i64 * 1_000_000))
     }
 
+    /// This moment moved forward by milliseconds; it saturates at the year 9999.
+    #[must_use]
+    pub const fn plus_millis(self, millis: u32) -> Self {
+        Self::from_micros(self.0.saturating_add(millis as i64 * 1_000))
+    }
+
     /// Reads an RFC 3339 moment with any offset.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {

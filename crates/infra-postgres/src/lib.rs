@@ -34,6 +34,7 @@ mod to_forget;
 mod tx;
 mod users;
 mod users_list;
+mod wake;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
@@ -46,12 +47,14 @@ use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
+use tokio::sync::Notify;
 
 use crate::error::{broken, store_error};
 use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
 use crate::tx::PostgresTx;
+use crate::wake::Wake;
 
 /// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
 /// than anybody can wait for its locks.
@@ -119,6 +122,7 @@ pub struct PostgresStore {
     recent: Arc<Recent>,
     listening: Listening,
     rotations: Rotations,
+    mail: Arc<Notify>,
 }
 
 impl PostgresStore {
@@ -146,7 +150,7 @@ impl PostgresStore {
         let recent = Arc::new(Recent::new());
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent);
         let rotations = Rotations::new(&pool, &recent, options.max_connections);
-        Ok(Self { pool, recent, listening, rotations })
+        Ok(Self { pool, recent, listening, rotations, mail: Arc::default() })
     }
 }
 
@@ -167,11 +171,15 @@ impl Store for PostgresStore {
         // see what was committed while waiting for it.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
-        Ok(Box::new(PostgresTx::write(transaction, &self.recent)))
+        Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.mail))))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.rotations.run(*rotation).await
+    }
+
+    async fn mail_enqueued(&self) {
+        self.mail.notified().await;
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -73,6 +73,8 @@ fn checks() -> Vec<Check> {
         check!("count_api_keys_by_service_account"(USER): "api_keys_by_service_account"),
         check!("touch_api_keys"(format!("ARRAY[{USER}]::uuid[], ARRAY[1]::bigint[]")): "api_keys_pkey"),
         check!("rotate_api_key"(format!("{USER}, 1, '', 1, 1")): "api_keys_pkey"),
+        check!("has_due_mail"("1"): "outbox_by_due"),
+        check!("take_due_mail"("1, 2, 3"): "outbox_by_due", "outbox_pkey"),
         check!("list_signing_keys"(""): "signing_keys_sequence_key"),
         check!("has_other_active_admin"(format!("'admin', 'active', {USER}")): "users_by_role_status"),
         check!("list_users"("W"): "users_by_created"),
@@ -167,6 +169,8 @@ async fn load(connection: &mut PgConnection) {
         SELECT md5(n::text)::uuid, CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid END,
             CASE WHEN n % 2 = 1 THEN md5(n::text)::uuid END, 'Name', '', sha256(n::text::bytea), n, 1
         FROM generate_series(1, 5000) AS n;
+        INSERT INTO outbox
+        SELECT md5(n::text)::uuid, 'password_changed', NULL, 'a@b', '', NULL, n, n, 0, n FROM generate_series(1, 5000) AS n;
         ANALYZE";
     connection.execute(raw_sql(sql)).await.unwrap();
 }

@@ -12,6 +12,7 @@ use crate::changes::{CHANNEL, Changes};
 use crate::error::store_error;
 use crate::recent::Recent;
 use crate::to_forget::ToForget;
+use crate::wake::Wake;
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PostgresTx(Reach);
@@ -24,7 +25,7 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
-    Write { transaction: Transaction<'static, Postgres>, changed: ToForget },
+    Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake },
 }
 
 impl PostgresTx {
@@ -40,8 +41,8 @@ impl PostgresTx {
         Self(Reach::Snapshot(transaction))
     }
 
-    pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>) -> Self {
-        Self(Reach::Write { transaction, changed: ToForget::nothing(recent) })
+    pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
+        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -91,6 +92,13 @@ impl PostgresTx {
         }
     }
 
+    /// Notes that a mail is to be sent after the commit.
+    pub(crate) fn mail_enqueued(&mut self) {
+        if let Reach::Write { wake, .. } = &mut self.0 {
+            wake.note();
+        }
+    }
+
     /// Where to look for sessions to remove.
     pub(crate) fn removed_until(&self) -> i64 {
         match &self.0 {
@@ -106,7 +114,7 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed } => {
+            Reach::Write { mut transaction, changed, wake } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
                 if let Some(payload) = payload {
@@ -117,6 +125,7 @@ impl WriteTx for PostgresTx {
                 }
                 let committed = transaction.commit().await.map_err(store_error);
                 drop(forgets);
+                wake.tell();
                 committed
             }
             // Never lent for writing, so there is nothing to commit.

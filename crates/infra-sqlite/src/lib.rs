@@ -34,6 +34,7 @@ mod signing_keys;
 mod tx;
 mod users;
 mod users_list;
+mod wake;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
@@ -48,12 +49,14 @@ use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::users::User;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Notify;
 
 use crate::error::store_error;
 use crate::group::GroupWriter;
 use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
 use crate::tx::SqliteTx;
+use crate::wake::Wake;
 
 /// How long SQLite itself waits for a lock that another process holds.
 const BUSY_TIMEOUT_S: u64 = 5;
@@ -110,6 +113,7 @@ pub struct SqliteStore {
     in_place: Arc<InPlaceReaders>,
     recent: Arc<Recent>,
     group: GroupWriter,
+    mail: Arc<Notify>,
 }
 
 impl SqliteStore {
@@ -132,7 +136,7 @@ impl SqliteStore {
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
         let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent));
-        Ok(Self { readers, writer, in_place, recent, group })
+        Ok(Self { readers, writer, in_place, recent, group, mail: Arc::default() })
     }
 }
 
@@ -150,7 +154,7 @@ impl Store for SqliteStore {
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::write(transaction, &self.recent)))
+        Ok(Box::new(SqliteTx::write(transaction, &self.recent, Wake::nobody(&self.mail))))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -159,6 +163,10 @@ impl Store for SqliteStore {
 
     async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
         group_sessions::open(&self.group, opening.clone()).await
+    }
+
+    async fn mail_enqueued(&self) {
+        self.mail.notified().await;
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use crate::error::store_error;
 use crate::in_place::{InPlaceReaders, NotInPlace};
 use crate::recent::Recent;
+use crate::wake::Wake;
 
 /// A unit of work on SQLite.
 pub(crate) struct SqliteTx(Reach);
@@ -35,7 +36,7 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Sqlite>),
     /// The same, and writes. Fields are dropped in this order: first the transaction ends, then all is forgotten.
-    Write { transaction: Transaction<'static, Sqlite>, forget: ForgetOnDrop },
+    Write { transaction: Transaction<'static, Sqlite>, forget: ForgetOnDrop, wake: Wake },
 }
 
 impl SqliteTx {
@@ -48,8 +49,15 @@ impl SqliteTx {
         Self(Reach::Snapshot(transaction))
     }
 
-    pub(crate) fn write(transaction: Transaction<'static, Sqlite>, recent: &Arc<Recent>) -> Self {
-        Self(Reach::Write { transaction, forget: ForgetOnDrop(Arc::clone(recent)) })
+    pub(crate) fn write(transaction: Transaction<'static, Sqlite>, recent: &Arc<Recent>, wake: Wake) -> Self {
+        Self(Reach::Write { transaction, forget: ForgetOnDrop(Arc::clone(recent)), wake })
+    }
+
+    /// Notes that a mail is to be sent after the commit.
+    pub(crate) fn mail_enqueued(&mut self) {
+        if let Reach::Write { wake, .. } = &mut self.0 {
+            wake.note();
+        }
     }
 
     /// What was found a moment ago; nothing within a transaction, which reads for itself.
@@ -92,9 +100,10 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { transaction, forget } => {
+            Reach::Write { transaction, forget, wake } => {
                 let committed = transaction.commit().await.map_err(store_error);
                 drop(forget);
+                wake.tell();
                 committed
             }
             // Never lent for writing, so there is nothing to commit.

@@ -73,12 +73,14 @@ const CHECKS: &[Check] = &[
     check!("count_api_keys_by_service_account":
         "SEARCH api_keys USING COVERING INDEX api_keys_by_service_account (service_account_id=?)"),
     check!("touch_api_keys": "SEARCH api_keys USING INDEX sqlite_autoindex_api_keys_1 (id=?)"),
+    check!("has_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
+    check!("take_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("list_signing_keys": "SCAN signing_keys USING INDEX sqlite_autoindex_signing_keys_2"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
 /// Tables that grow with the product. What counts or lists all of another table reads all of it.
-const LARGE: &[&str] = &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys"];
+const LARGE: &[&str] = &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys", "outbox"];
 
 /// Queries whose matches, in several places or very few, are sorted after the fact.
 const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];

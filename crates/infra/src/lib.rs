@@ -1,6 +1,7 @@
 //! The adapters that are not a database, and the choice of the database.
 //!
 //! - [`passwords`]: Argon2id behind bounded admission.
+//! - [`mail`]: mail in words, over SMTP or into a folder.
 //! - [`master_key`]: the one secret that the store does not keep.
 //! - [`root`] and [`vault`]: the key kept under it, and what is kept under that.
 //! - [`tokens`]: signing keys, and access tokens signed and verified with them.
@@ -10,6 +11,7 @@
 //! - [`stores`]: the store that a URL names.
 
 pub mod clock;
+pub mod mail;
 pub mod master_key;
 pub mod outside;
 pub mod passwords;

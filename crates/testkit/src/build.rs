@@ -3,7 +3,8 @@
 
 use denizen_domain::access::{Origin, Permission, Permissions, Subject};
 use denizen_domain::api_keys::ApiKey;
-use denizen_domain::id::{ApiKeyId, RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::id::{ApiKeyId, MailId, RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::mail::{Mail, MailSubject};
 use denizen_domain::roles::{Description, Role, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::sessions::Session;
@@ -107,6 +108,21 @@ pub fn api_key(owner: Subject, n: u32) -> ApiKey {
         rotated_at: None,
         last_used_at: None,
         version: 1,
+    }
+}
+
+/// The `n`th mail: news for the `n`th user, written `n` seconds after [`EPOCH`] and worth sending for an hour.
+#[must_use]
+pub fn mail(n: u32) -> Mail {
+    let user = user(n);
+    Mail {
+        id: MailId::from_uuid(id(n, 6)),
+        subject: MailSubject::PasswordChanged,
+        to: user.email,
+        name: user.name,
+        locale: None,
+        created_at: moment(n),
+        expires_at: moment(n).plus_seconds(3_600),
     }
 }
 

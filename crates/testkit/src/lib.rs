@@ -152,6 +152,16 @@ macro_rules! suite {
                 fifty_claims_have_one_winner,
                 a_purge_is_bounded,
             }
+            mail {
+                a_mail_comes_back_as_it_was,
+                every_subject_comes_back,
+                what_is_due_longest_comes_first,
+                a_taken_mail_is_found_again,
+                a_mail_is_taken_by_one,
+                a_mail_is_put_back_by_whoever_has_it,
+                a_mail_is_removed_once,
+                only_a_commit_wakes,
+            }
         }
     };
     (@rooms $open:ident, $run:ident: $($room:ident { $($case:ident),* $(,)? })*) => {

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::layers::Layers;
 use super::mistake::Mistake;
-use super::{AppEnv, Config};
+use super::{AppEnv, Config, mail};
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
@@ -18,6 +18,7 @@ const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "CHANGEME"
 pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_order(config, layers);
     check_secrets(config, layers);
+    mail::check(config, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }

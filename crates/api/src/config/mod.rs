@@ -14,6 +14,7 @@
 mod check;
 mod document;
 mod layers;
+mod mail;
 mod mistake;
 mod net;
 mod raw;
@@ -31,7 +32,7 @@ pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
 pub use rule::LogFormat;
-pub use table::{Config, Database, Limits, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens};
+pub use table::{Config, Database, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens};
 
 /// What every environment variable of ours begins with.
 const ENV_PREFIX: &str = "DENIZEN__";
@@ -51,9 +52,10 @@ impl Config {
     /// Every mistake in every layer, one line each.
     pub fn from_sources(sources: &Sources, flags: &Overrides) -> Result<Loaded, ConfigErrors> {
         let mut layers = layers::Layers::gather(sources, flags);
-        let config = Self::read(&mut layers);
+        let mut config = Self::read(&mut layers);
         let app_env = layers.app_env.clone();
-        if let Some(config) = &config {
+        if let Some(config) = &mut config {
+            mail::fill_in(config, &mut layers);
             check::check(config, &app_env, &mut layers);
         }
         match config {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use denizen_domain::users::DisplayName;
+use denizen_domain::users::{DisplayName, Locale};
+use denizen_infra::mail::Sender;
 use denizen_infra::master_key::{self, MasterKey};
 use denizen_infra::outside::SigningSecret;
 use http::Uri;
@@ -253,6 +254,32 @@ pub(super) fn path() -> Rule<PathBuf> {
     Rule::of_text("the path of a file", |text| {
         (!text.is_empty() && !text.contains('\0') && !text.ends_with('/')).then(|| PathBuf::from(text))
     })
+}
+
+/// The path of a folder.
+pub(super) fn folder_path() -> Rule<PathBuf> {
+    Rule::of_text("the path of a folder", |text| {
+        (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+    })
+}
+
+/// Whom mail is from.
+pub(super) fn mailbox() -> Rule<Sender> {
+    Rule::of_text("an address, or a name and an address like Example <no-reply@example.com>", Sender::parse)
+}
+
+/// A language.
+pub(super) fn locale() -> Rule<Locale> {
+    Rule::of_text("a language tag like de or zh-Hans", |text| Locale::parse(text).ok())
+}
+
+/// The password that another service knows us by: whatever that takes.
+pub(super) fn password() -> Rule<SecretString> {
+    let rule = Rule::of_text("1 to 512 characters", |text| {
+        ((1..=512).contains(&text.chars().count()) && !text.contains(char::is_control))
+            .then(|| SecretString::from(text))
+    });
+    Rule { secrecy: Secrecy::Secret, ..rule }
 }
 
 /// A short text that shows.

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 
 use denizen_domain::ctx::SignupMode;
 use denizen_domain::keys::Algorithm;
+use denizen_domain::users::Locale;
+use denizen_infra::mail::{Encryption, Sender};
 use secrecy::SecretString;
 
+use super::AppEnv;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, flag, hosts, hs256_secret, http_url, ip_address, log_filter,
-    master_key, networks, one_of, optional, origins, path, secret_url, text, webhook_secret, whole,
+    LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url,
+    ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
+    secret_url, text, webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -44,6 +48,8 @@ macro_rules! table {
         /// The merged configuration.
         #[derive(Clone)]
         pub struct Config {
+            /// Which environment it is for.
+            pub app_env: AppEnv,
             $($(#[doc = $section_doc])+ pub $section: $Section,)+
         }
 
@@ -51,7 +57,7 @@ macro_rules! table {
             /// Reads every key. `None` when a mistake was noted.
             pub(super) fn read(layers: &mut Layers) -> Option<Self> {
                 $(let $section = $Section::read(layers);)+
-                Some(Self { $($section: $section?,)+ })
+                Some(Self { app_env: layers.app_env.clone(), $($section: $section?,)+ })
             }
         }
 
@@ -220,6 +226,41 @@ table! {
         /// How long a signing key is published before it signs, in seconds: more than
         /// the 5 minutes that caches may keep the JWK Set.
         key_lead_s: u32 = "600", whole(360..=604_800);
+    }
+
+    /// How mail is sent. Without a mail server and without a folder none is: nobody can reset a password.
+    mail: Mail {
+        /// The mail server.
+        smtp_host: Option<String> = "", optional(text());
+        /// The port of the mail server; 0 means the usual one: 587 with `starttls`, 465 with `tls`, 25 with `none`.
+        smtp_port: u16 = "0", whole(0..=65_535);
+        /// How the way to the mail server is protected. `starttls`: by TLS once connected, or not at all used.
+        /// `tls`: by TLS from the start. `none` is for a server on this machine or in a network that nobody else is in.
+        smtp_tls: Encryption = "starttls", one_of(&[
+            ("starttls", Encryption::StartTls),
+            ("tls", Encryption::Tls),
+            ("none", Encryption::None),
+        ]);
+        /// The user that signs in to the mail server. Nothing means that it asks nobody.
+        smtp_user: Option<String> = "", optional(text());
+        /// The password of that user.
+        smtp_password: Option<SecretString> = "", optional(password());
+        /// A file of certificates (PEM) that a mail server may be known by besides the public ones.
+        smtp_ca_file: Option<PathBuf> = "", optional(path());
+        /// How long the delivery of one mail may take, in seconds.
+        smtp_timeout_s: u32 = "20", whole(1..=60);
+        /// From whom mails are, `Example <no-reply@example.com>` for example. A mail server needs it.
+        from: Option<Sender> = "", optional(mailbox());
+        /// The folder that mails are written to, a file each, in place of a mail server. With `APP_ENV=dev` and no mail
+        /// server it is `data/mail`, and the log shows the links and the codes.
+        folder: Option<PathBuf> = "", optional(folder_path());
+        /// What links in mails begin with when their pages are the product's own, `https://app.example.com` for
+        /// example. Nothing means `server.public_url`, where Denizen has a page for each.
+        link_base: Option<String> = "", optional(http_url());
+        /// A folder of templates and messages in place of the ones that are built in; see docs/mail.md.
+        templates: Option<PathBuf> = "", optional(folder_path());
+        /// The language of mails to those who read none that there is.
+        default_locale: Locale = "en", locale();
     }
 
     /// What one client, and all of them, may ask of the server.

@@ -8,7 +8,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{PASSWORD, SignedIn, TestApp, World, field_problem, on_both, problem};
+use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, on_both, problem};
 
 const VERIFY: &str = "verify-email";
 const CHANGE: &str = "confirm-email";

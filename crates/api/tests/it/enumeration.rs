@@ -3,7 +3,7 @@
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, on_both};
+use crate::harness::on_both;
 
 /// An answer as somebody sees it who cannot read what differs for each request.
 async fn seen(response: Response) -> (u16, Vec<(String, usize)>, Value) {

@@ -132,6 +132,7 @@ impl Place {
     pub(crate) fn basics(&self) -> Vec<(&'static str, String)> {
         vec![
             ("database.url", self.database_url.clone()),
+            ("mail.folder", self.folder().join("mail").display().to_string()),
             ("security.master_key_file", self.folder().join("master.key").display().to_string()),
             ("security.argon2_memory_kib", "64".to_owned()),
             ("security.argon2_iterations", "1".to_owned()),

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use denizen_domain::ports::Clock;
 use mail_parser::MessageParser;
 
 use crate::harness::{TestApp, eventually};

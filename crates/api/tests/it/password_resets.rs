@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{PASSWORD, SignedIn, TestApp, World, field_problem, on_both, problem};
+use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, on_both, problem};
 
 const PAGE: &str = "reset-password";
 const NEW: &str = "another good one";

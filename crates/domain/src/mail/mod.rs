@@ -3,7 +3,10 @@
 //! An outbox holds no link and no code. Whoever sends a mail derives them from the token or the challenge that it is
 //! about, so that neither a dump of the database nor a copy of it opens anything.
 
+mod deliver;
 pub mod store;
+
+pub use deliver::{Delivery, LEASE_S, deliver, take};
 
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -32,6 +35,19 @@ pub struct Mail {
     pub created_at: Timestamp,
     /// From when it is not worth sending any more.
     pub expires_at: Timestamp,
+}
+
+/// A mail taken from the outbox, to be sent by whoever took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueMail {
+    /// Names it.
+    pub id: MailId,
+    /// How often it was taken, this time included.
+    pub attempts: u32,
+    /// From when it is not worth sending any more.
+    pub expires_at: Timestamp,
+    /// The mail; `None` when another release wrote what this one cannot read.
+    pub mail: Option<Mail>,
 }
 
 /// What a mail says.

@@ -2,12 +2,37 @@
 
 use async_trait::async_trait;
 
-use super::Mail;
+use super::{DueMail, Mail};
+use crate::id::MailId;
 use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Looking into the outbox.
+#[async_trait]
+pub trait MailReads {
+    /// Whether a mail is due: cheap, because it is asked every second.
+    async fn is_mail_due(&mut self, now: Timestamp) -> Result<bool, StoreError>;
+}
 
 /// Keeping the outbox.
 #[async_trait]
 pub trait MailWrites {
     /// Adds a mail that is due at once.
     async fn enqueue_mail(&mut self, mail: &Mail) -> Result<(), StoreError>;
+
+    /// Takes at most so many mails that are due, those that have been due longest, and counts an attempt for each. By
+    /// one statement: a mail that is taken is not due for others before `leased_until`, so that it is found again when
+    /// whoever took it is gone.
+    async fn take_due_mail(
+        &mut self,
+        now: Timestamp,
+        leased_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueMail>, StoreError>;
+
+    /// Makes a mail due at another moment, if nobody took it since `attempts` were counted; `false` otherwise.
+    async fn put_back_mail(&mut self, id: MailId, attempts: u32, due_at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes a mail; `false` when it is gone already.
+    async fn remove_mail(&mut self, id: MailId) -> Result<bool, StoreError>;
 }

@@ -8,6 +8,7 @@ pub mod challenges;
 pub mod factors;
 pub mod idempotency;
 pub mod lists;
+pub mod mail;
 pub mod migrations;
 pub mod one_time;
 pub mod passwords;

@@ -1,0 +1,65 @@
+//! Mail, from its configuration to whoever carries it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use denizen_domain::ports::{Clock, Mailer};
+use denizen_infra::mail::words::{About, Words};
+use denizen_infra::mail::{
+    Credentials, FolderMailer, Links, NoMail, Printing, Sender, SmtpMailer, SmtpOptions, Writer,
+};
+
+use crate::config::{Config, Mail};
+
+/// From whom mail is that only goes to a folder.
+const NOBODY: &str = "no-reply@localhost";
+
+/// Whether mail is sent at all.
+pub(crate) fn sends_mail(config: &Config) -> bool {
+    config.mail.smtp_host.is_some() || config.mail.folder.is_some()
+}
+
+/// Whoever carries the mail, as configured.
+pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Mailer>> {
+    let mail = &config.mail;
+    if let Some(folder) = &mail.folder {
+        let printing = if config.app_env.is_dev() { Printing::Openings } else { Printing::Nothing };
+        let mailer = FolderMailer::open(folder.clone(), writer(config)?, printing)
+            .with_context(|| format!("mail.folder: making {}", folder.display()))?;
+        return Ok(Arc::new(mailer));
+    }
+    let Some(host) = &mail.smtp_host else { return Ok(Arc::new(NoMail)) };
+    let options = smtp_options(mail, host.clone())?;
+    Ok(Arc::new(SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")?))
+}
+
+fn smtp_options(mail: &Mail, host: String) -> anyhow::Result<SmtpOptions> {
+    let read =
+        |file: &PathBuf| std::fs::read(file).with_context(|| format!("mail.smtp_ca_file: reading {}", file.display()));
+    let credentials = mail.smtp_user.clone().zip(mail.smtp_password.clone());
+    Ok(SmtpOptions {
+        host,
+        port: mail.port(),
+        encryption: mail.smtp_tls,
+        credentials: credentials.map(|(user, password)| Credentials { user, password }),
+        extra_roots: mail.smtp_ca_file.as_ref().map(read).transpose()?,
+        timeout_s: mail.smtp_timeout_s,
+    })
+}
+
+fn writer(config: &Config) -> anyhow::Result<Writer> {
+    let mail = &config.mail;
+    let about = About {
+        product: config.product.name.clone(),
+        links: Links { base: mail.link_base.clone().unwrap_or_else(|| config.server.public_url()) },
+        default_locale: mail.default_locale.clone(),
+    };
+    let words = match &mail.templates {
+        Some(folder) => Words::from_folder(about, folder).context("mail.templates")?,
+        None => Words::built_in(about)?,
+    };
+    let nobody = || Sender::parse(NOBODY).context("no sender");
+    let sender = mail.from.clone().map_or_else(nobody, Ok)?;
+    Ok(Writer { sender, words })
+}

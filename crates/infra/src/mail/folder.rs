@@ -1,0 +1,90 @@
+//! Mail into a folder: for development, and for programs that take it from there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use denizen_domain::ports::{Letter, MailError, Mailer};
+
+use super::Writer;
+use super::message::compose;
+use super::words::Written;
+
+/// Whether what mails open is also printed to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printing {
+    /// Links and codes are printed, for the developer who waits for them.
+    Openings,
+    /// Nothing is.
+    Nothing,
+}
+
+/// Writes each mail to a file of its own, `{id}.eml`: ids sort as time does.
+pub struct FolderMailer {
+    folder: PathBuf,
+    writer: Writer,
+    printing: Printing,
+}
+
+impl FolderMailer {
+    /// Makes the folder, readable by its owner only, when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(folder: PathBuf, writer: Writer, printing: Printing) -> io::Result<Self> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder)?;
+        Ok(Self { folder, writer, printing })
+    }
+
+    fn print(&self, written: &Written, path: &Path) {
+        let file = path.display();
+        if self.printing == Printing::Nothing {
+            return;
+        }
+        if let Some(link) = &written.link {
+            tracing::info!(%file, "mail with a link: {link}");
+        } else if let Some(code) = &written.code {
+            tracing::info!(%file, "mail with a code: {code}");
+        } else {
+            tracing::info!(%file, "mail: {}", written.subject);
+        }
+    }
+}
+
+#[async_trait]
+impl Mailer for FolderMailer {
+    async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
+        let (message, written) = compose(&self.writer, letter)?;
+        let path = self.folder.join(format!("{}.eml", letter.mail.id.as_uuid()));
+        let target = path.clone();
+        let writing = tokio::task::spawn_blocking(move || write(&target, &message.formatted()));
+        match writing.await {
+            Ok(Ok(())) => {
+                self.print(&written, &path);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(MailError::Temporary(error.into())),
+            Err(error) => Err(MailError::Temporary(error.into())),
+        }
+    }
+
+    async fn rest(&self) {}
+}
+
+/// Writes a file that is there as a whole or not at all. A repetition takes its own place.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file: File = options.open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}

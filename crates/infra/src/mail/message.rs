@@ -1,0 +1,53 @@
+//! The form that mail travels in (RFC 5322, RFC 2046).
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use denizen_domain::ports::{Letter, MailError};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
+
+use super::Writer;
+use super::words::{Written, shown_name};
+
+/// Tells vacation notices and other programs not to answer (RFC 3834 §5).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// Writes a letter and puts it into its form.
+pub(super) fn compose(writer: &Writer, letter: &Letter<'_>) -> Result<(Message, Written), MailError> {
+    let mail = letter.mail;
+    let written = writer.words.write(letter).map_err(|error| MailError::Permanent(error.into()))?;
+    // The error would quote the address.
+    let address: Address =
+        mail.to.as_str().parse().map_err(|_| MailError::Permanent("the address is not one that mail knows".into()))?;
+    let name = shown_name(mail.name.as_str()).map(str::to_owned);
+    let since_epoch = Duration::from_secs(letter.sent_at.as_seconds().try_into().unwrap_or_default());
+    let message = Message::builder()
+        .message_id(Some(format!("<{}@{}>", mail.id.as_uuid(), writer.sender.domain())))
+        .date(UNIX_EPOCH + since_epoch)
+        .from(writer.sender.mailbox().clone())
+        .to(Mailbox::new(name, address))
+        .subject(&written.subject)
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(written.text.clone(), written.html.clone()))
+        .map_err(|_| MailError::Permanent("the mail has no valid form".into()))?;
+    Ok((message, written))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Mail over SMTP (RFC 5321).
+//!
+//! lettre speaks the protocol. Its pool is not used: a conversation that runs out of time must never leave its
+//! connection to the next mail, and only who leads the conversation knows which step was refused. A refused recipient
+//! is final, a refused password is for the operator to mend.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use denizen_domain::ports::{Clock, Letter, MailError, Mailer};
+use denizen_domain::time::Timestamp;
+use lettre::Message;
+use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::transport::smtp::{self, response::Severity};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use super::Writer;
+use super::message::compose;
+
+/// How many connections are kept for the next mail, and how long, in seconds.
+const IDLE_MAX: usize = 8;
+const IDLE_S_MAX: u32 = 20;
+/// How long a kept connection may take to show that it still lives.
+const PROBE: Duration = Duration::from_secs(3);
+/// How long goodbyes may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+const MECHANISMS: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
+
+/// How the way to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    None,
+    /// By TLS from the command STARTTLS on; a server that does not offer it is not spoken to (RFC 3207).
+    StartTls,
+    /// By TLS from the first byte (RFC 8314).
+    Tls,
+}
+
+/// Who we are to the mail server.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// Which mail server, and how it is reached.
+#[derive(Debug, Clone)]
+pub struct SmtpOptions {
+    /// Its name; what its certificate must be for.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way is protected.
+    pub encryption: Encryption,
+    /// Who we are, where the server asks.
+    pub credentials: Option<Credentials>,
+    /// Certificates (PEM) that are trusted besides the public ones.
+    pub extra_roots: Option<Vec<u8>>,
+    /// How long the delivery of one mail may take, in seconds.
+    pub timeout_s: u32,
+}
+
+/// Hands mail over to a server.
+pub struct SmtpMailer {
+    writer: Writer,
+    host: String,
+    port: u16,
+    encryption: Encryption,
+    tls: Option<TlsParameters>,
+    login: Option<Login>,
+    patience: Duration,
+    hello: ClientId,
+    clock: Arc<dyn Clock>,
+    idle: Mutex<Vec<(AsyncSmtpConnection, Timestamp)>>,
+}
+
+/// Why a server cannot be spoken to as configured.
+#[derive(Debug, thiserror::Error)]
+#[error("preparing TLS for the mail server")]
+pub struct TlsError(#[source] smtp::Error);
+
+impl SmtpMailer {
+    /// Prepares to send. Connects nothing.
+    ///
+    /// # Errors
+    /// When the extra roots or the name of the server cannot be used.
+    pub fn new(options: SmtpOptions, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        let SmtpOptions { host, port, encryption, credentials, extra_roots, timeout_s } = options;
+        let tls = match encryption {
+            Encryption::None => None,
+            Encryption::StartTls | Encryption::Tls => {
+                let mut parameters = TlsParameters::builder(host.clone());
+                if let Some(roots) = extra_roots {
+                    parameters = parameters.add_root_certificate(Certificate::from_pem(&roots).map_err(TlsError)?);
+                }
+                Some(parameters.build_rustls().map_err(TlsError)?)
+            }
+        };
+        let login = credentials.map(|Credentials { user, password }| Login::new(user, password.expose_secret().into()));
+        Ok(Self {
+            writer,
+            host,
+            port,
+            encryption,
+            tls,
+            login,
+            patience: Duration::from_secs(timeout_s.into()),
+            hello: ClientId::default(),
+            clock,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// A connection that is ready for a mail: one that was kept, or a new one.
+    async fn connection(&self) -> Result<AsyncSmtpConnection, MailError> {
+        while let Some((mut connection, since)) = self.take_idle() {
+            let is_fresh = self.clock.now() < since.plus_seconds(IDLE_S_MAX);
+            if is_fresh && timeout(PROBE, connection.test_connected()).await == Ok(true) {
+                return Ok(connection);
+            }
+        }
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let from_the_start = self.tls.clone().filter(|_| self.encryption == Encryption::Tls);
+        let server = (self.host.as_str(), self.port);
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1(server, Some(self.patience), &self.hello, from_the_start, None);
+        let mut connection = connecting.await.map_err(|error| later("connecting to the mail server", error))?;
+        if let Some(tls) = self.tls.clone().filter(|_| self.encryption == Encryption::StartTls) {
+            let upgraded = connection.starttls(tls, &self.hello).await;
+            upgraded.map_err(|error| later("STARTTLS with the mail server", error))?;
+        }
+        if let Some(login) = &self.login {
+            let known = connection.auth(MECHANISMS, login).await;
+            known.map_err(|error| later("signing in to the mail server", error))?;
+        }
+        Ok(connection)
+    }
+
+    async fn hand_over(&self, message: &Message) -> Result<(), MailError> {
+        let mut connection = self.connection().await?;
+        converse(&mut connection, message).await?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push((connection, self.clock.now()));
+        }
+        Ok(())
+    }
+
+    fn take_idle(&self) -> Option<(AsyncSmtpConnection, Timestamp)> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// The kept connections that nobody used for a while.
+    fn take_stale(&self) -> Vec<AsyncSmtpConnection> {
+        let now = self.clock.now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stale, fresh) =
+            std::mem::take(&mut *idle).into_iter().partition(|(_, since)| since.plus_seconds(IDLE_S_MAX) <= now);
+        *idle = fresh;
+        let stale: Vec<_> = stale;
+        stale.into_iter().map(|(connection, _)| connection).collect()
+    }
+}
+
+#[async_trait]
+impl Mailer for SmtpMailer {
+    async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
+        let (message, _) = compose(&self.writer, letter)?;
+        // Out of time, the connection is dropped with the conversation.
+        timeout(self.patience, self.hand_over(&message))
+            .await
+            .unwrap_or_else(|_| Err(MailError::Temporary("the mail server took too long".into())))
+    }
+
+    async fn rest(&self) {
+        let stale = self.take_stale();
+        let goodbyes = async {
+            for mut connection in stale {
+                let _ = connection.quit().await;
+            }
+        };
+        let _ = timeout(GOODBYE, goodbyes).await;
+    }
+}
+
+/// One mail, from `MAIL FROM` to the server's receipt.
+async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), MailError> {
+    let envelope = message.envelope();
+    let mut parameters = Vec::new();
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    if !addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii()) {
+        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(MailError::Permanent("the mail server does not take addresses beyond ASCII".into()));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    // The sender is configured: a server that refuses it does not refuse this mail.
+    let sender = Mail::new(envelope.from().cloned(), parameters);
+    connection.command(sender).await.map_err(|error| later("naming the sender to the mail server", error))?;
+    for recipient in envelope.to() {
+        let recipient = Rcpt::new(recipient.clone(), vec![]);
+        connection.command(recipient).await.map_err(|error| judge("naming the recipient to the mail server", error))?;
+    }
+    connection.command(Data).await.map_err(|error| judge("handing the mail over", error))?;
+    connection.message(&message.formatted()).await.map_err(|error| judge("handing the mail over", error))?;
+    Ok(())
+}
+
+/// What a failure at this step means for the mail.
+fn judge(step: &'static str, error: smtp::Error) -> MailError {
+    let is_final = error.status().is_some_and(|code| code.severity == Severity::PermanentNegativeCompletion);
+    let failed = Failed::at(step, error);
+    if is_final { MailError::Permanent(failed.into()) } else { MailError::Temporary(failed.into()) }
+}
+
+/// A failure that says nothing of the mail.
+fn later(step: &'static str, error: smtp::Error) -> MailError {
+    MailError::Temporary(Failed::at(step, error).into())
+}
+
+/// What went wrong, without what the server said: it likes to quote addresses.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{step}: it answered {code}")]
+    Answered { step: &'static str, code: smtp::response::Code },
+    #[error("{step}")]
+    Otherwise { step: &'static str, source: smtp::Error },
+}
+
+impl Failed {
+    fn at(step: &'static str, source: smtp::Error) -> Self {
+        match source.status() {
+            Some(code) => Self::Answered { step, code },
+            None => Self::Otherwise { step, source },
+        }
+    }
+}
