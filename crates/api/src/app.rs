@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use denizen_domain::Services;
+use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random};
@@ -15,7 +16,6 @@ use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::root::open_root;
 use denizen_infra::stores::{StoreLimits, StoreOptions};
-use denizen_infra::throttle::{AccountThrottle, Budget};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
@@ -88,7 +88,6 @@ impl App {
             signing_keys: Arc::<KeyRing>::clone(&ring),
             usage: Arc::new(RecentUses::default()),
             vault,
-            throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
             clock,
             policy,
         });
@@ -138,6 +137,7 @@ fn policy(config: &Config) -> Policy {
         signup: config.signup.mode,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
+        guessing: guessing(&config.limits),
         sends_mail: false,
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
@@ -159,8 +159,15 @@ fn signing(tokens: &Tokens) -> anyhow::Result<Signing> {
     Ok(Signing::Secret(SigningSecret::parse(secret).context("tokens.hs256_secret is too short")?))
 }
 
-fn guesses(limits: &Limits) -> Budget {
-    Budget { per_period: limits.sign_in_per_minute, period_s: 60, burst: limits.sign_in_burst }
+fn guessing(limits: &Limits) -> budgets::Limits {
+    let account = Patience {
+        free: limits.failures_free,
+        delay_s: limits.failures_delay_s.min(limits.failures_delay_max_s),
+        delay_max_s: limits.failures_delay_max_s,
+        forgotten_s: limits.failures_forgotten_s,
+    };
+    let address = Patience { free: limits.address_failures_free, ..account };
+    budgets::Limits { account, address: (address.free > 0).then_some(address), mails_per_hour: limits.mails_per_hour }
 }
 
 /// The master key, from the one source that is configured.

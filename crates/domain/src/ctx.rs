@@ -5,11 +5,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
+use crate::budgets::Limits;
+#[cfg(test)]
+use crate::budgets::Patience;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
-use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SignInThrottle, SigningKeys, Usage, Vault};
+use crate::ports::{AccessTokens, Clock, PasswordHasher, Random, SigningKeys, Usage, Vault};
 use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -31,8 +34,6 @@ pub struct Services {
     pub usage: Arc<dyn Usage>,
     /// Keeps bytes under the master key.
     pub vault: Arc<dyn Vault>,
-    /// Bounds tries per account.
-    pub throttle: Arc<dyn SignInThrottle>,
     /// The rules that configuration sets.
     pub policy: Policy,
 }
@@ -46,6 +47,8 @@ pub struct Policy {
     pub password_chars_min: u32,
     /// What the product is called.
     pub product_name: String,
+    /// How much guessing and mail is put up with.
+    pub guessing: Limits,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
     /// How long an access token lives, in seconds.
@@ -76,6 +79,11 @@ impl Policy {
             signup: SignupMode::Open,
             password_chars_min: 8,
             product_name: String::new(),
+            guessing: Limits {
+                account: Patience { free: 10, delay_s: 10, delay_max_s: 900, forgotten_s: 3_600 },
+                address: None,
+                mails_per_hour: 10,
+            },
             sends_mail: true,
             access_ttl_s: 900,
             session_idle_ttl_s: 60,

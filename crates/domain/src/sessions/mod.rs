@@ -3,6 +3,7 @@
 //! The row carries what the derived refresh token needs: the token of generation *n* is a MAC over the
 //! session's id and *n*, so nothing that signs in is kept.
 
+mod device;
 pub mod end;
 mod issue;
 pub mod list;
@@ -11,6 +12,7 @@ pub mod refresh;
 pub mod sign_in;
 pub mod store;
 
+pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_TTL_S, device_token};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub use issue::SignedIn;
 pub use list::list;
