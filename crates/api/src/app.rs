@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use denizen_domain::Services;
+use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook};
@@ -17,7 +18,6 @@ use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::root::open_root;
 use denizen_infra::sign_in_hook::HttpSignInHook;
 use denizen_infra::stores::{StoreLimits, StoreOptions};
-use denizen_infra::throttle::{AccountThrottle, Budget};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
@@ -91,7 +91,6 @@ impl App {
             usage: Arc::new(RecentUses::default()),
             vault,
             mailer: mailer(config, &clock)?,
-            throttle: Arc::new(AccountThrottle::new(guesses(&config.limits), Arc::clone(&clock))),
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
             random,
             clock,
@@ -143,6 +142,7 @@ fn policy(config: &Config) -> Policy {
         signup: config.signup.mode,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
+        guessing: guessing(&config.limits),
         sends_mail: sends_mail(config),
         offers_mailed_codes: config.sign_in.mailed_codes,
         offers_magic_links: config.sign_in.magic_links,
@@ -179,8 +179,15 @@ fn sign_in_hook(
     Ok(Some(Arc::new(HttpSignInHook::new(outside, address.clone(), secret, clock, random))))
 }
 
-fn guesses(limits: &Limits) -> Budget {
-    Budget { per_period: limits.sign_in_per_minute, period_s: 60, burst: limits.sign_in_burst }
+fn guessing(limits: &Limits) -> budgets::Limits {
+    let account = Patience {
+        free: limits.failures_free,
+        delay_s: limits.failures_delay_s.min(limits.failures_delay_max_s),
+        delay_max_s: limits.failures_delay_max_s,
+        forgotten_s: limits.failures_forgotten_s,
+    };
+    let address = Patience { free: limits.address_failures_free, ..account };
+    budgets::Limits { account, address: (address.free > 0).then_some(address), mails_per_hour: limits.mails_per_hour }
 }
 
 /// The master key, from the one source that is configured.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use denizen_domain::{Services, idempotency, keys, sessions, usage};
+use denizen_domain::{Services, budgets, challenges, idempotency, keys, one_time, sessions, usage};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +72,9 @@ pub(crate) fn report(name: &str, is_known: bool, outcome: denizen_domain::Result
 /// Removes what is past its time, in small batches that let others in between.
 async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain::Result<()> {
     while idempotency::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     Ok(())
 }

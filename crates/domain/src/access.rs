@@ -1,7 +1,7 @@
 //! Who asks, by which credential, and the catalogue of what can be allowed.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
@@ -240,4 +240,16 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The language that `Accept-Language` prefers. Not kept.
     pub language: Option<Locale>,
+}
+
+impl Origin {
+    /// The client, as far as its address tells it apart. An IPv6 customer has a /64 of addresses: they are one. An IPv4
+    /// address is the same in whichever form it is written.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.address.map(|address| match address.to_canonical() {
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
+use crate::budgets::Limits;
+#[cfg(test)]
+use crate::budgets::Patience;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
-use crate::ports::{
-    AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SignInThrottle, SigningKeys, Usage, Vault,
-};
+use crate::ports::{AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault};
 use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -35,8 +36,6 @@ pub struct Services {
     pub vault: Arc<dyn Vault>,
     /// Sends mail.
     pub mailer: Arc<dyn Mailer>,
-    /// Bounds tries per account.
-    pub throttle: Arc<dyn SignInThrottle>,
     /// Asks the product's old system, where there is one.
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
     /// The rules that configuration sets.
@@ -52,6 +51,8 @@ pub struct Policy {
     pub password_chars_min: u32,
     /// What the product is called.
     pub product_name: String,
+    /// How much guessing and mail is put up with.
+    pub guessing: Limits,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
     /// Whether a code that is mailed signs in.
@@ -86,6 +87,11 @@ impl Policy {
             signup: SignupMode::Open,
             password_chars_min: 8,
             product_name: String::new(),
+            guessing: Limits {
+                account: Patience { free: 10, delay_s: 10, delay_max_s: 900, forgotten_s: 3_600 },
+                address: None,
+                mails_per_hour: 10,
+            },
             sends_mail: true,
             offers_mailed_codes: true,
             offers_magic_links: true,

@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::access::Credential;
+use crate::access::{Credential, Origin};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
-use crate::error::Error;
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::mail::Mail;
 use crate::one_time::Purpose;
@@ -50,17 +49,26 @@ pub enum HashError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Hashes and checks passwords, a bounded number at once.
+/// Hashes and checks passwords, a bounded number at once, in turns between those who ask: `origin` is where they are.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
+    /// Refuses at once whom hashing has no room for, before anything else is done for them. Whoever passes may still
+    /// find it full when they come to hash.
+    fn check_room(&self, origin: &Origin) -> Result<(), HashError>;
+
     /// Hashes with today's parameters.
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
+    async fn hash(&self, password: &Password, origin: &Origin) -> Result<PasswordHash, HashError>;
 
     /// Checks a password against a stored hash.
-    async fn verify(&self, attempt: &PasswordAttempt, stored: &PasswordHash) -> Result<Verdict, HashError>;
+    async fn verify(
+        &self,
+        attempt: &PasswordAttempt,
+        stored: &PasswordHash,
+        origin: &Origin,
+    ) -> Result<Verdict, HashError>;
 
     /// Spends the time of a check for an account that does not exist, so that time does not tell.
-    async fn verify_nobody(&self, attempt: &PasswordAttempt) -> Result<(), HashError>;
+    async fn verify_nobody(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<(), HashError>;
 
     /// Takes over a hash made elsewhere, if its encoding is known and its cost is bounded.
     /// The error says what is wrong with it, never what it contains.
@@ -112,16 +120,6 @@ pub trait Vault: Send + Sync {
 
     /// A message authentication code (HMAC-SHA-256) bound to a purpose.
     fn mac(&self, purpose: &str, message: &[u8]) -> [u8; 32];
-}
-
-/// Bounds how often a password of one account is guessed wrong.
-pub trait SignInThrottle: Send + Sync {
-    /// Counts an attempt before it is made, so that the bound holds for many at once; refused with
-    /// [`Error::TooManyRequests`] when the account's budget is spent.
-    fn admit(&self, email: &EmailAddress) -> Result<(), Error>;
-
-    /// Takes the count back: the attempt was right.
-    fn forgive(&self, email: &EmailAddress);
 }
 
 /// What the product's old system says of a user whose password is right.

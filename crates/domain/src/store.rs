@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::access::Permissions;
 use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
+use crate::budgets::store::{BudgetWrites, Forgiving, Spending};
 use crate::challenges::store::{ChallengeReads, ChallengeWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
@@ -15,6 +16,7 @@ use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
 use crate::sessions::store::{Opening, Rotated, Rotation, SessionReads, SessionWrites};
+use crate::time::Timestamp;
 use crate::users::store::{UserReads, UserWrites};
 use crate::users::{Status, User};
 
@@ -58,7 +60,7 @@ pub trait Store: Send + Sync {
     /// Opens a session and notes the sign-in, if the user is active and the password still the proven one: all in one
     /// step. Answers with the user as they were before, and what they may do; `None`, and nothing done, otherwise.
     async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
-        let Opening { session, proven, renewed } = opening;
+        let Opening { session, proven, renewed, forgiven } = opening;
         let mut tx = self.write().await?;
         let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
         let Some(user) = user else { return Ok(None) };
@@ -72,6 +74,8 @@ pub trait Store: Send + Sync {
         tx.record_sign_in(user.id, session.created_at).await?;
         tx.insert_session(session).await?;
         let permissions = permissions_of(&mut *tx, &user.role).await?;
+        // Last: many sign-ins from one address wait for each other here.
+        tx.forgive_budgets(forgiven).await?;
         tx.commit().await?;
         Ok(Some((user, permissions)))
     }
@@ -79,6 +83,17 @@ pub trait Store: Send + Sync {
     /// Waits until a mail was committed to the outbox through this store. For one who waits; woken once too often
     /// rather than once too seldom. What other processes commit is not told.
     async fn mail_enqueued(&self);
+
+    /// Counts a failure on each key, if none of them is blocked: all in one step, decided by the database. `None` when
+    /// they are counted; otherwise nothing is, and it answers until when the last of them is blocked.
+    async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Takes failures back, in a step of its own.
+    async fn forgive_budgets(&self, forgiven: &[Forgiving]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        tx.forgive_budgets(forgiven).await?;
+        tx.commit().await
+    }
 
     /// Whether the database answers: one round trip.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -122,6 +137,7 @@ pub trait WriteTx:
     + SigningKeyWrites
     + RootKeyWrites
     + IdempotencyWrites
+    + BudgetWrites
 {
     /// Makes every change of this transaction durable, or none. After `Ok` it is on disk.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;

@@ -10,6 +10,7 @@
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
+mod budgets;
 mod challenges;
 mod changes;
 mod codec;
@@ -42,8 +43,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use denizen_domain::budgets::store::Spending;
 use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
@@ -180,6 +183,10 @@ impl Store for PostgresStore {
 
     async fn mail_enqueued(&self) {
         self.mail.notified().await;
+    }
+
+    async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        budgets::spend(&self.pool, spendings, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ToSql};
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -22,6 +22,8 @@ use crate::{BUSY_TIMEOUT_S, WRITER_CACHE_KIB};
 const BATCH_MAX: usize = 128;
 /// How many may wait; whoever comes then waits to wait.
 const QUEUE_MAX: usize = 1_024;
+
+const PARAMETERS: [&str; 13] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13"];
 
 /// Takes small writes and commits them together.
 pub(crate) struct GroupWriter {
@@ -136,6 +138,18 @@ fn commit_together(
     }
     // After a failed commit the transaction may be open still; closing the connection ends it.
     is_good.then_some(connection)
+}
+
+/// Executes a statement by the text that sqlx has checked.
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(sql)?;
+    // To SQLite `$1` is a name like any other, numbered by where it comes up first.
+    for (name, value) in PARAMETERS.iter().zip(values) {
+        if let Some(at) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(at, value)?;
+        }
+    }
+    statement.raw_execute()
 }
 
 /// Does the work so that, if it fails, nothing of it is left.

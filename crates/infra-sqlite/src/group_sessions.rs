@@ -7,11 +7,12 @@ use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, Status, User};
-use rusqlite::{Connection, OptionalExtension, Result, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
+use crate::budgets::forgive_in;
 use crate::codec::{SessionStateRow, UserRow};
-use crate::group::GroupWriter;
+use crate::group::{GroupWriter, execute};
 
 const ROTATE_SESSION: &str = include_str!("../queries/rotate_session.sql");
 const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
@@ -20,8 +21,6 @@ const FIND_PASSWORD: &str = include_str!("../queries/find_password.sql");
 const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
 const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
 const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
-
-const PARAMETERS: [&str; 13] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13"];
 
 pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
     let (is_rotated, found) = group
@@ -52,7 +51,7 @@ pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Option
 }
 
 fn open_in(connection: &Connection, opening: &Opening) -> Result<Option<(UserRow, SessionStateRow)>> {
-    let Opening { session, proven, renewed } = opening;
+    let Opening { session, proven, renewed, forgiven } = opening;
     let user_id = session.user_id.as_uuid();
     let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
     let Some(user) = user.filter(|user| user.status == Status::Active.as_str()) else { return Ok(None) };
@@ -66,6 +65,7 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<Option<(UserRow
     }
     execute(connection, RECORD_SIGN_IN, params![user_id.as_bytes().as_slice(), at])?;
     insert(connection, session)?;
+    forgive_in(connection, forgiven)?;
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
     Ok(state.map(|state| (user, state)))
 }
@@ -88,17 +88,6 @@ fn insert(connection: &Connection, session: &Session) -> Result<usize> {
         session.second_factor_at.map(Timestamp::as_micros)
     ];
     execute(connection, INSERT_SESSION, values)
-}
-
-fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<usize> {
-    let mut statement = connection.prepare_cached(sql)?;
-    // To SQLite `$1` is a name like any other, numbered by where it comes up first.
-    for (name, value) in PARAMETERS.iter().zip(values) {
-        if let Some(at) = statement.parameter_index(name)? {
-            statement.raw_bind_parameter(at, value)?;
-        }
-    }
-    statement.raw_execute()
 }
 
 fn find<T>(connection: &Connection, sql: &str, id: Uuid, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {

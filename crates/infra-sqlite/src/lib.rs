@@ -7,11 +7,12 @@
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
 //! - The reads on the path of every request and of a sign-in run in place (`in_place`), by the same checked text;
 //!   what the former find is remembered (`recent`) until the next commit.
-//! - A refresh and the write of a sign-in are committed in groups (`group`): many of them wait for the disk once.
+//! - A refresh and the writes of a sign-in are committed in groups (`group`): many of them wait for the disk once.
 //! - No query walks the users table: each names the index that it goes by.
 
 mod api_key_rows;
 mod api_keys;
+mod budgets;
 mod challenges;
 mod codec;
 mod error;
@@ -44,8 +45,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use denizen_domain::access::Permissions;
+use denizen_domain::budgets::store::{Forgiving, Spending};
 use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::time::Timestamp;
 use denizen_domain::users::User;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -167,6 +170,14 @@ impl Store for SqliteStore {
 
     async fn mail_enqueued(&self) {
         self.mail.notified().await;
+    }
+
+    async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        budgets::spend(&self.group, spendings.to_vec(), now).await
+    }
+
+    async fn forgive_budgets(&self, forgiven: &[Forgiving]) -> Result<(), StoreError> {
+        budgets::forgive(&self.group, forgiven.to_vec()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,13 +1,10 @@
 //! Budgets per key in bounded memory.
 
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use denizen_domain::error::Error;
-use denizen_domain::ports::{Clock, SignInThrottle};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::EmailAddress;
 
 /// How many budgets there are. Keys are spread over them by a seeded hash: memory never grows, and two keys
 /// that meet in one slot share its budget, which errs on the careful side.
@@ -25,7 +22,7 @@ pub struct Budget {
 }
 
 /// A budget for each key, by the generic cell rate algorithm: a slot holds the moment at which its budget is
-/// whole again. Unlike the libraries for it, this one can give back.
+/// whole again. It needs no lock and never grows.
 pub struct Throttle {
     slots: Box<[AtomicI64]>,
     hasher: RandomState,
@@ -65,41 +62,10 @@ impl Throttle {
         }
     }
 
-    /// Gives back what [`Throttle::admit`] took.
-    pub fn forgive(&self, key: impl Hash) {
-        self.slot(key).fetch_sub(self.cost_us, Ordering::Relaxed);
-    }
-
     fn slot(&self, key: impl Hash) -> &AtomicI64 {
         #[expect(clippy::cast_possible_truncation, reason = "any slot will do")]
         let at = self.hasher.hash_one(key) as usize % SLOTS;
         &self.slots[at]
-    }
-}
-
-/// The budget of failed sign-ins per account.
-pub struct AccountThrottle {
-    throttle: Option<Throttle>,
-    clock: Arc<dyn Clock>,
-}
-
-impl AccountThrottle {
-    /// Each account has this budget of failures.
-    #[must_use]
-    pub fn new(budget: Budget, clock: Arc<dyn Clock>) -> Self {
-        Self { throttle: Throttle::new(budget), clock }
-    }
-}
-
-impl SignInThrottle for AccountThrottle {
-    fn admit(&self, email: &EmailAddress) -> Result<(), Error> {
-        self.throttle.as_ref().map_or(Ok(()), |throttle| throttle.admit(email, self.clock.now()))
-    }
-
-    fn forgive(&self, email: &EmailAddress) {
-        if let Some(throttle) = &self.throttle {
-            throttle.forgive(email);
-        }
     }
 }
 
@@ -125,15 +91,6 @@ mod tests {
         throttle.admit("ada", NOW.plus_seconds(30)).unwrap();
         assert!(refused(NOW.plus_seconds(30)));
         throttle.admit("bob", NOW).unwrap();
-    }
-
-    #[test]
-    fn what_is_given_back_can_be_spent_again() {
-        let throttle = Throttle::new(TWO_A_MINUTE).unwrap();
-        for _ in 0..100 {
-            throttle.admit("ada", NOW).unwrap();
-            throttle.forgive("ada");
-        }
     }
 
     #[test]

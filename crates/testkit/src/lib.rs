@@ -144,6 +144,16 @@ macro_rules! suite {
                 the_last_root_is_never_forgotten,
                 two_that_keep_another_one_keep_one,
             }
+            budgets {
+                the_first_failures_are_free_and_the_rest_wait_longer_and_longer,
+                tries_of_one_moment_come_in_any_order,
+                what_is_forgiven_can_be_spent_again,
+                all_are_spent_or_none,
+                a_hundred_tries_at_once_are_as_many_as_are_free,
+                a_window_is_used_up_and_begins_anew,
+                a_session_that_opens_forgives,
+                a_purge_is_bounded,
+            }
             idempotency {
                 a_claim_holds_until_it_is_over,
                 an_answer_is_given_again,

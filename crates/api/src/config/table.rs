@@ -277,10 +277,20 @@ table! {
         address_per_second: u32 = "1000", whole(0..=1_000_000);
         /// How many requests one address may make at once before the rate applies.
         address_burst: u32 = "2000", whole(1..=1_000_000);
-        /// How many sign-ins may fail on one account each minute.
-        sign_in_per_minute: u32 = "30", whole(1..=100_000);
-        /// How many sign-ins may fail on one account at once before the rate applies.
-        sign_in_burst: u32 = "30", whole(1..=100_000);
+        /// How many guesses at one account's password may fail before further ones have to wait; those at its second
+        /// factor, and those from a device it has signed in on, are counted apart.
+        failures_free: u32 = "10", whole(1..=100_000);
+        /// How long the first wait is, in seconds; each further failure doubles it.
+        failures_delay_s: u32 = "10", whole(1..=86_400);
+        /// How long such a wait is at most, in seconds (15 minutes).
+        failures_delay_max_s: u32 = "900", whole(1..=86_400);
+        /// How long after the last failure, or the end of its wait, all of them are forgotten, in seconds (1 hour).
+        failures_forgotten_s: u32 = "3600", whole(1..=2_592_000);
+        /// How many guesses from one client address (IPv6: one /64) may fail, at whichever accounts, before further ones
+        /// have to wait; 0 means any number. Devices that the user has signed in on do not wait.
+        address_failures_free: u32 = "200", whole(0..=1_000_000);
+        /// How many messages one email address is sent each hour.
+        mails_per_hour: u32 = "10", whole(1..=10_000);
         /// The longest line of an import, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
         /// How many connections are held at once; more wait to be accepted.

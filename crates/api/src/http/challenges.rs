@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Shared;
 use super::answers::{Always, BadBody, BadCode, FactorFree, FromOurPages, Offered};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
 use super::problem::Problem;
 use super::sign_in::{Delivery, SignedInBody};
+use super::{Shared, cookies};
 
 pub(super) fn open_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -94,6 +94,9 @@ struct FinishBody {
     /// Six digits of the app or the mail, or a recovery code.
     #[schema(value_type = String, format = Password)]
     code: SecretString,
+    /// The `device_token` of an earlier sign-in on this device, if there was one. In cookie mode it is in a cookie.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    device_token: Option<SecretString>,
     /// Whether to hand the tokens out as cookies, for a page on the same site.
     #[serde(default)]
     cookies: bool,
@@ -122,7 +125,8 @@ async fn finish(
     JsonBody(body): JsonBody<FinishBody>,
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
-    let finished = sessions::finish(&ctx, &id, &body.code).await?;
+    let device = body.device_token.or_else(|| body.cookies.then(|| cookies::device_of(&headers)).flatten());
+    let finished = sessions::finish(&ctx, &id, &body.code, device.as_ref()).await?;
     Ok(match finished.outcome {
         Outcome::SignedIn(signed_in) => {
             let codes = finished.recovery_codes.as_deref().map(exposed);

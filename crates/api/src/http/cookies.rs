@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::Ctx;
 use denizen_domain::id::SessionId;
 use denizen_domain::ports::Vault;
-use denizen_domain::sessions::SignedIn;
+use denizen_domain::sessions::{DEVICE_TTL_S, SignedIn};
 use http::header::{AUTHORIZATION, COOKIE, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +18,8 @@ use crate::config::Server;
 
 const ACCESS: &str = "__Host-denizen_access";
 const REFRESH: &str = "__Host-denizen_refresh";
+/// Outlives the session: it opens nothing, and keeps the device known.
+const DEVICE: &str = "__Host-denizen_device";
 /// Bound to this host and the whole of it (the prefix `__Host-`), for TLS and not for scripts, and not sent along by
 /// other sites except when a link leads here.
 const ATTRIBUTES: &str = "Path=/; HttpOnly; Secure; SameSite=Lax";
@@ -73,21 +75,28 @@ pub(crate) fn refresh_of(headers: &HeaderMap) -> Option<SecretString> {
     find(headers, REFRESH)
 }
 
+/// The device token among the cookies.
+pub(crate) fn device_of(headers: &HeaderMap) -> Option<SecretString> {
+    find(headers, DEVICE)
+}
+
 /// What a page sends as `X-CSRF-Token` with every change.
 pub(crate) fn csrf_token(ctx: &Ctx, session: SessionId) -> String {
     URL_SAFE_NO_PAD.encode(code(ctx.services().vault.as_ref(), session))
 }
 
 /// The tokens of a session, for the browser to keep where no script can read them.
-pub(crate) fn made_of(signed_in: &SignedIn) -> [(HeaderName, HeaderValue); 2] {
-    let SignedIn { access_token, refresh_token, expires_in_s, session_expires_in_s, .. } = signed_in;
-    [
+pub(crate) fn made_of(signed_in: &SignedIn) -> Vec<(HeaderName, HeaderValue)> {
+    let SignedIn { access_token, refresh_token, device_token, expires_in_s, session_expires_in_s, .. } = signed_in;
+    let mut made = vec![
         make(ACCESS, access_token.expose_secret(), *expires_in_s),
         make(REFRESH, refresh_token.expose_secret(), *session_expires_in_s),
-    ]
+    ];
+    made.extend(device_token.as_ref().map(|token| make(DEVICE, token.expose_secret(), DEVICE_TTL_S)));
+    made
 }
 
-/// Nothing in their place.
+/// Nothing in their place; the device stays known.
 pub(crate) fn cleared() -> [(HeaderName, HeaderValue); 2] {
     [make(ACCESS, "", 0), make(REFRESH, "", 0)]
 }

@@ -7,7 +7,7 @@ use denizen_domain::Ctx;
 use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::error::{Error, FieldError, Unauthenticated};
 use denizen_domain::id::SessionId;
-use denizen_domain::sessions::{self, Outcome, SignedIn};
+use denizen_domain::sessions::{self, DeviceClaim, Outcome, SignedIn};
 use denizen_domain::users::{DisplayName, EmailAddress};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
@@ -50,6 +50,10 @@ struct SignInBody {
     /// What to call the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
+    /// The `device_token` of an earlier sign-in on this device, if there was one: then guesses that others fail at the
+    /// account cannot keep its owner waiting. In cookie mode it is in a cookie.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    device_token: Option<SecretString>,
     /// Whether to hand the tokens out as cookies, for a page on the same site.
     #[serde(default)]
     cookies: bool,
@@ -73,6 +77,11 @@ pub(super) struct SignedInBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh")]
     refresh_token: Option<String>,
+    /// After a sign-in: what to send as `device_token` with the next one on this device. Keep it when the session ends; it
+    /// opens nothing by itself. It begins with `dnd_`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "dnd_AZNlqHsffD6NDAocLT5PUAAGQ3m4dJgAx7cKJ1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh5v6w7x8y9z0aBcD")]
+    device_token: Option<String>,
     /// In cookie mode: what to send as `X-CSRF-Token` with every change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
@@ -95,6 +104,7 @@ impl SignedInBody {
             token_type: Some("Bearer"),
             expires_in: signed_in.expires_in_s,
             refresh_token: Some(signed_in.refresh_token.expose_secret().to_owned()),
+            device_token: signed_in.device_token.map(|token| token.expose_secret().to_owned()),
             csrf_token: None,
             session_id: signed_in.session_id.to_string(),
             user: UserBody::from(signed_in.user),
@@ -104,7 +114,8 @@ impl SignedInBody {
 
     fn beside_cookies(signed_in: SignedIn, csrf_token: String) -> Self {
         let csrf_token = Some(csrf_token);
-        Self { access_token: None, token_type: None, refresh_token: None, csrf_token, ..Self::with_tokens(signed_in) }
+        let body = Self::with_tokens(signed_in);
+        Self { access_token: None, token_type: None, refresh_token: None, device_token: None, csrf_token, ..body }
     }
 }
 
@@ -179,7 +190,10 @@ async fn sign_in(
     let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
     let (email, attempt) = fields.finish(email.zip(attempt))?;
 
-    Ok(match sessions::sign_in(&ctx, &email, attempt, label.flatten()).await? {
+    // Whoever wants tokens in the body keeps this one as well.
+    let token = body.device_token.or_else(|| body.cookies.then(|| cookies::device_of(&headers)).flatten());
+    let device = DeviceClaim { label: label.flatten(), token };
+    Ok(match sessions::sign_in(&ctx, &email, attempt, device).await? {
         Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
         Outcome::Challenged(more) => challenges::challenged(more),
     })

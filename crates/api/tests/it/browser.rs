@@ -9,6 +9,7 @@ use crate::harness::{PASSWORD, TestApp};
 
 pub(crate) const ACCESS: &str = "__Host-denizen_access";
 pub(crate) const REFRESH: &str = "__Host-denizen_refresh";
+pub(crate) const DEVICE: &str = "__Host-denizen_device";
 
 /// What a browser keeps for a page: cookies, which the page cannot read, and the CSRF token, which it can.
 #[derive(Default)]
@@ -64,6 +65,11 @@ impl Browser {
 
     pub(crate) async fn me(&self, app: &TestApp) -> Response {
         self.send(app, Method::GET, "/api/v1/me", None, &[]).await
+    }
+
+    /// The names of what it keeps.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.all().into_iter().map(|(name, _)| name).collect()
     }
 
     fn take_cookies(&self, response: &Response) {

@@ -7,7 +7,7 @@ use denizen_testkit::{FakeClock, SeededRandom};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::browser::{ACCESS, Browser, REFRESH};
+use crate::browser::{ACCESS, Browser, DEVICE, REFRESH};
 use crate::harness::{PASSWORD, TestApp, field_problem, on_both, problem};
 
 const CURRENT: &str = "/api/v1/sessions/current";
@@ -32,10 +32,11 @@ on_both! {
         let lines = set_cookies(&response);
         let parts: Vec<_> = lines.iter().map(|line| line.split_once('=').unwrap()).collect();
         let attributes = |line: &str| line.split_once("; ").unwrap().1.to_owned();
-        assert_eq!([parts[0].0, parts[1].0], [ACCESS, REFRESH]);
+        assert_eq!([parts[0].0, parts[1].0, parts[2].0], [ACCESS, REFRESH, DEVICE]);
         assert_eq!(attributes(parts[0].1), "Max-Age=900; Path=/; HttpOnly; Secure; SameSite=Lax");
         assert_eq!(attributes(parts[1].1), "Max-Age=1209600; Path=/; HttpOnly; Secure; SameSite=Lax");
-        assert!(parts[1].1.starts_with("dnr_") && lines.len() == 2);
+        assert_eq!(attributes(parts[2].1), "Max-Age=15552000; Path=/; HttpOnly; Secure; SameSite=Lax");
+        assert!(parts[1].1.starts_with("dnr_") && parts[2].1.starts_with("dnd_") && lines.len() == 3);
         let text = response.text().await.unwrap();
         let values = parts.iter().map(|(_, rest)| rest.split(';').next().unwrap());
         values.for_each(|value| assert!(!text.contains(value), "{value} is where scripts can read it"));
@@ -180,7 +181,7 @@ on_both! {
             format!("{ACCESS}=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"),
             format!("{REFRESH}=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"),
         ]);
-        assert!(browser.all().is_empty());
+        assert_eq!(browser.names(), [DEVICE], "it opens nothing, and keeps the device known");
         assert_eq!(app.me_status(&access).await, 401);
         let late = app.post("/api/v1/sessions/refresh", &json!({"refresh_token": refresh})).await;
         problem(late, 401, "invalid_refresh_token").await;
@@ -223,7 +224,7 @@ on_both! {
         browser.forget(ACCESS);
         let refresh = browser.value(REFRESH);
         assert_eq!(browser.change(&app, Method::DELETE, CURRENT, None).await.status(), 204);
-        assert!(browser.all().is_empty());
+        assert_eq!(browser.names(), [DEVICE]);
         let late = app.post("/api/v1/sessions/refresh", &json!({"refresh_token": refresh})).await;
         problem(late, 401, "invalid_refresh_token").await;
     }
@@ -291,7 +292,7 @@ on_both! {
             let browser = Browser::default();
             let signed_in = browser.send(&app, Method::POST, "/api/v1/sessions", Some(&body), &[key]).await;
             let token = signed_in.headers().get_all("set-cookie").iter().count();
-            assert_eq!((signed_in.status().as_u16(), token), (201, 2));
+            assert_eq!((signed_in.status().as_u16(), token), (201, 3));
             assert!(!signed_in.headers().contains_key("idempotency-replayed"));
             seen.push(set_cookies(&signed_in));
         }

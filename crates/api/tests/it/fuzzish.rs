@@ -227,7 +227,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 on_both! {
-    async fn any_request_to_any_route_is_answered_as_documented(app: TestApp, "limits.sign_in_burst" = "100000", "limits.address_per_second" = "0") {
+    async fn any_request_to_any_route_is_answered_as_documented(app: TestApp, "limits.failures_free" = "100000", "limits.address_per_second" = "0") {
         let chance = Chance(SeededRandom::new(20_261_122));
         let document = document();
         let operations = operations(&document);

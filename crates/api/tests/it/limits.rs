@@ -123,7 +123,7 @@ on_both! {
     }
 
     async fn hashing_beyond_the_queue_is_shed(app: TestApp,
-        "security.argon2_memory_kib" = "65536", "security.argon2_iterations" = "4", "security.hash_concurrency" = "1", "security.hash_queue" = "1", "limits.sign_in_burst" = "100") {
+        "security.argon2_memory_kib" = "65536", "security.argon2_iterations" = "4", "security.hash_concurrency" = "1", "security.hash_queue" = "1", "limits.failures_free" = "100") {
         let body = json!({"email": "nobody@example.com", "password": "a guess"});
         let tries: Vec<_> = (0..12).map(|_| {
             tokio::spawn(app.request(Method::POST, "/api/v1/sessions", None).json(&body).send())

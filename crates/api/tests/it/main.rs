@@ -25,6 +25,7 @@ mod email_changes;
 mod enumeration;
 mod errors;
 mod fuzzish;
+mod guessing;
 mod idempotency;
 mod introspection;
 mod invitations;

@@ -62,7 +62,7 @@ on_both! {
         assert!(!answer.contains("secret"), "{answer}");
     }
 
-    async fn tries_at_the_current_password_are_counted(app: TestApp, "limits.sign_in_burst" = "3", "limits.sign_in_per_minute" = "1") {
+    async fn tries_at_the_current_password_are_counted(app: TestApp, "limits.failures_free" = "3", "limits.failures_delay_s" = "60") {
         let user = app.user().await;
         for _ in 0..3 {
             field_problem(change(&app, &user, "a guess", NEW_PASSWORD).await, "current_password", "wrong_password").await;

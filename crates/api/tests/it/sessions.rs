@@ -40,7 +40,7 @@ on_both! {
         assert_eq!((&me["id"], &me["last_sign_in_at"]), (&body["user"]["id"], &body["user"]["last_sign_in_at"]));
         let mut names: Vec<_> = body.as_object().unwrap().keys().collect();
         names.sort();
-        assert_eq!(names, ["access_token", "expires_in", "refresh_token", "session_id", "token_type", "user"]);
+        assert_eq!(names, ["access_token", "device_token", "expires_in", "refresh_token", "session_id", "token_type", "user"]);
     }
 
     async fn a_refused_sign_in_does_not_say_why(app: TestApp) {
@@ -160,7 +160,7 @@ on_both! {
         }
     }
 
-    async fn an_account_can_be_tried_so_often(app: TestApp, "limits.sign_in_burst" = "5", "limits.sign_in_per_minute" = "1") {
+    async fn an_account_can_be_tried_so_often(app: TestApp, "limits.failures_free" = "5", "limits.failures_delay_s" = "60") {
         let (user, other) = (app.user().await, app.user().await);
         for _ in 0..5 {
             assert_eq!(app.try_sign_in(&user.email, PASSWORD).await.status(), 201, "what is right is not counted");
@@ -183,7 +183,7 @@ on_both! {
         problem(app.try_sign_in("nobody@example.com", "a guess").await, 429, "too_many_requests").await;
     }
 
-    async fn the_bound_on_tries_holds_in_parallel(app: TestApp, "limits.sign_in_burst" = "10", "limits.sign_in_per_minute" = "1") {
+    async fn the_bound_on_tries_holds_in_parallel(app: TestApp, "limits.failures_free" = "10", "limits.failures_delay_s" = "60") {
         let body = json!({"email": "nobody@example.com", "password": "a guess"});
         let tries: Vec<_> = (0..100).map(|_| {
             tokio::spawn(app.request(Method::POST, "/api/v1/sessions", None).json(&body).send())

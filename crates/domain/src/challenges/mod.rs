@@ -6,7 +6,9 @@ pub mod store;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use crate::ctx::Services;
 use crate::derived::Kind;
+use crate::error::Result;
 use crate::id::{ChallengeId, UserId};
 use crate::ports::Vault;
 use crate::time::Timestamp;
@@ -87,4 +89,12 @@ pub fn code_of(vault: &dyn Vault, id: ChallengeId) -> SecretString {
     // 10^6 of 2^64: every code is as likely as any other, to 14 digits.
     let number = u64::from_be_bytes(*head) % 10_u64.pow(CODE_DIGITS);
     format!("{number:0width$}", width = CODE_DIGITS as usize).into()
+}
+
+/// Removes at most so many challenges that are over, the longest over first, and says how many.
+pub async fn purge(services: &Services, limit: u32) -> Result<u64> {
+    let mut tx = services.store.write().await?;
+    let removed = tx.purge_challenges(services.clock.now(), limit).await?;
+    tx.commit().await?;
+    Ok(removed)
 }

@@ -2,6 +2,7 @@
 
 use super::{NewPassword, PasswordAttempt};
 use crate::access::Permission;
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
 use crate::id::UserId;
@@ -28,14 +29,16 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     // Costs nothing, so it comes before what does.
     let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
     // A stolen session must not become a password oracle: these tries count as sign-ins do.
-    ctx.services().throttle.admit(&user.email)?;
+    let admitted = budgets::admit_password(ctx, &user.email, None).await?;
     let wrong = || FieldError::new("current_password", "wrong_password", "must be the current password");
     let stored = stored.ok_or_else(wrong)?;
-    if ctx.services().hasher.verify(&current, &stored).await? == Verdict::Wrong {
+    let verdict = ctx.services().hasher.verify(&current, &stored, ctx.origin()).await;
+    let (verdict, admitted) = admitted.made(ctx, verdict).await?;
+    if verdict == Verdict::Wrong {
         return Err(wrong().into());
     }
-    ctx.services().throttle.forgive(&user.email);
-    let hash = ctx.services().hasher.hash(&new).await?;
+    let hash = ctx.services().hasher.hash(&new, ctx.origin()).await;
+    let (hash, admitted) = admitted.made(ctx, hash).await?;
 
     let mut tx = ctx.store().write().await?;
     tx.lock_user(user.id).await?.ok_or(Error::NotFound(Resource::User))?;
@@ -51,6 +54,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     tx.set_password(user.id, &hash, now).await?;
     tx.end_other_sessions(user.id, session_id, EndReason::PasswordChanged, now).await?;
     forget_proofs(ctx, &mut *tx, &user).await?;
+    budgets::forgive(&mut *tx, &admitted).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -60,7 +64,7 @@ pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     ctx.require(Permission::UsersWrite)?;
     let found = ctx.store().read().await?.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
     let new = new.for_user(ctx.policy(), &found.email, &found.name).map_err(|rule| rule.at("password"))?;
-    let hash = ctx.services().hasher.hash(&new).await?;
+    let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.store().write().await?;
     let locked = tx.lock_user(user).await?.ok_or(Error::NotFound(Resource::User))?;

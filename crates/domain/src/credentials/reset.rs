@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use super::NewPassword;
 use super::change::forget_proofs;
 use super::verify_email::verified;
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::mail::{self, MailSubject};
@@ -16,8 +17,9 @@ use crate::users::{EmailAddress, Status};
 /// the answer, and not by the work that it takes.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     let mut tx = ctx.store().write().await?;
+    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await? && ctx.policy().sends_mail;
     let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
-    if let Some(user) = user.filter(|_| ctx.policy().sends_mail) {
+    if let Some(user) = user.filter(|_| may_mail) {
         let token = one_time::make(ctx, &mut *tx, user.id, Purpose::PasswordReset, email).await?;
         let subject = MailSubject::PasswordReset(token.id);
         mail::enqueue(ctx, &mut *tx, (&user, email), subject, token.expires_at).await?;
@@ -40,7 +42,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     let user = read.find_user(owner).await?.ok_or_else(one_time::refused)?;
     drop(read);
     let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
-    let hash = ctx.services().hasher.hash(&new).await?;
+    let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.store().write().await?;
     let token = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
@@ -56,6 +58,8 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
         tx.update_user(&user).await?;
     }
     forget_proofs(ctx, &mut *tx, &user).await?;
+    // Whoever reads the mail is the owner: nobody else's failures keep them waiting.
+    budgets::forgive_account(ctx, &mut *tx, &user.email).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::mail::{self, MailSubject};
@@ -13,8 +14,10 @@ use crate::users::{EmailAddress, Status, User};
 /// told.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     let mut tx = ctx.store().write().await?;
+    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
     let user = tx.find_user_by_email(email).await?;
-    if let Some(user) = user.filter(|user| user.status == Status::Active && !user.email_verified) {
+    let user = user.filter(|user| may_mail && user.status == Status::Active && !user.email_verified);
+    if let Some(user) = user {
         begin(ctx, &mut *tx, &user).await?;
     }
     tx.commit().await?;

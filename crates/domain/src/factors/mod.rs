@@ -14,6 +14,7 @@ pub use recovery::{RECOVERY_CODES, replace_recovery_codes};
 pub use remove::{remove, remove_of};
 pub use totp::{Enrolment, begin, confirm};
 
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result};
 use crate::access::Permission;
@@ -88,10 +89,12 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
 /// # Errors
 /// The field `code` when it is wrong or used.
 pub(crate) async fn prove(ctx: &Ctx, user: UserId, code: &SecondFactorCode) -> Result<()> {
+    let admitted = budgets::admit_factor(ctx, user, None).await?;
     let mut tx = ctx.store().write().await?;
     if !use_code(ctx, &mut *tx, user, code).await? {
         return Err(wrong_code());
     }
+    budgets::forgive(&mut *tx, &admitted).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ pub mod store;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Services};
 use crate::derived::Kind;
 use crate::error::{Error, FieldError, Result};
 use crate::id::{OneTimeTokenId, UserId};
@@ -146,4 +146,12 @@ pub(crate) async fn take(
 /// Forged, used, superseded and expired are one answer.
 pub(crate) fn refused() -> Error {
     FieldError::new("token", "invalid_token", "is not valid, was used already, or has expired").into()
+}
+
+/// Removes at most so many expired tokens, the longest expired first, and says how many.
+pub async fn purge(services: &Services, limit: u32) -> Result<u64> {
+    let mut tx = services.store.write().await?;
+    let removed = tx.purge_one_time_tokens(services.clock.now(), limit).await?;
+    tx.commit().await?;
+    Ok(removed)
 }

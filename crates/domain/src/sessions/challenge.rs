@@ -4,7 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::open::{Opened, open};
-use super::{Outcome, SignedIn};
+use super::{Device, Outcome, SignedIn};
+use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
 use crate::credentials::verify_email::verified;
 use crate::ctx::Ctx;
@@ -99,17 +100,35 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
 }
 
 /// Finishes a sign-in by a code. A wrong code, a used one, one too many, and a challenge that is over are one answer.
-pub async fn finish(ctx: &Ctx, token: &SecretString, code: &SecretString) -> Result<Finished> {
+///
+/// Second factors are counted against the user over all challenges, or against the device that they have signed in on.
+/// Mailed codes are not: how many there are is bounded by how much is mailed, and nobody's must look like any other.
+pub async fn finish(
+    ctx: &Ctx,
+    token: &SecretString,
+    code: &SecretString,
+    device_token: Option<&SecretString>,
+) -> Result<Finished> {
     let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
-    // The try is used up before it is made: of many at once, no more get one than there are.
+    let found = ctx.store().read().await?.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
+    match (found.kind, found.user_id) {
+        (ChallengeKind::SecondFactor, Some(user)) => {
+            let device = Device::of(ctx, user, device_token);
+            let admitted = budgets::admit_factor(ctx, user, device.as_ref()).await?;
+            by_second_factor(ctx, use_try(ctx, id).await?, code, &admitted).await
+        }
+        (ChallengeKind::SecondFactor | ChallengeKind::MailedCode, _) => {
+            by_mailed_code(ctx, use_try(ctx, id).await?, code).await
+        }
+    }
+}
+
+/// Uses a try up before it is made: of many at once, no more get one than there are.
+async fn use_try(ctx: &Ctx, id: ChallengeId) -> Result<Challenge> {
     let mut tx = ctx.store().write().await?;
     let challenge = tx.try_challenge(id, ctx.now()).await?;
     tx.commit().await?;
-    let challenge = challenge.ok_or_else(refused)?;
-    match challenge.kind {
-        ChallengeKind::MailedCode => by_mailed_code(ctx, challenge, code).await,
-        ChallengeKind::SecondFactor => by_second_factor(ctx, challenge, code).await,
-    }
+    challenge.ok_or_else(refused)
 }
 
 async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString) -> Result<Finished> {
@@ -148,7 +167,12 @@ pub(super) async fn proven_by_mail(
     Ok(Pending::Opened(open(ctx, tx, user, label, None).await?))
 }
 
-async fn by_second_factor(ctx: &Ctx, challenge: Challenge, code: &SecretString) -> Result<Finished> {
+async fn by_second_factor(
+    ctx: &Ctx,
+    challenge: Challenge,
+    code: &SecretString,
+    admitted: &Admitted,
+) -> Result<Finished> {
     let code = SecondFactorCode::parse(code).map_err(|_| refused())?;
     let mut tx = ctx.store().write().await?;
     let user = owner(&mut *tx, &challenge).await?;
@@ -165,6 +189,7 @@ async fn by_second_factor(ctx: &Ctx, challenge: Challenge, code: &SecretString) 
     };
     let now: Timestamp = ctx.now();
     let opened = open(ctx, &mut *tx, user, challenge.label, Some(now)).await?;
+    budgets::forgive(&mut *tx, admitted).await?;
     tx.commit().await?;
     Ok(Finished { outcome: Pending::Opened(opened).issue(ctx)?, recovery_codes })
 }

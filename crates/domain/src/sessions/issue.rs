@@ -26,6 +26,8 @@ pub struct SignedIn {
     pub scope: Permissions,
     /// The refresh token of the session's generation.
     pub refresh_token: SecretString,
+    /// After a sign-in: names the device the next time. It opens nothing.
+    pub device_token: Option<SecretString>,
     /// How long the session lives unless it is refreshed again, in seconds.
     pub session_expires_in_s: u32,
 }
@@ -59,6 +61,7 @@ pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> 
     Ok(SignedIn {
         access_token: ctx.services().tokens.sign(&claims)?.into(),
         refresh_token: token_of(ctx.services().vault.as_ref(), session_id, generation),
+        device_token: None,
         user,
         session_id,
         expires_in_s,

@@ -21,7 +21,7 @@ pub(super) async fn migrate(
         return Ok(None);
     }
     let Some(said) = hook.ask(email, attempt).await else { return Ok(None) };
-    let hash = ctx.services().hasher.hash(&Password::from_verified(attempt)).await?;
+    let hash = ctx.services().hasher.hash(&Password::from_verified(attempt), ctx.origin()).await?;
     let mut tx = ctx.store().write().await?;
     let user = match known {
         Some(user) => user,

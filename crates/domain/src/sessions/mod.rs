@@ -4,6 +4,7 @@
 //! session's id and *n*, so nothing that signs in is kept.
 
 pub mod challenge;
+mod device;
 pub mod end;
 mod issue;
 pub mod list;
@@ -17,6 +18,7 @@ pub mod step_up;
 pub mod store;
 
 pub use challenge::{Challenged, Finished, Owed, enrol, finish};
+pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_TTL_S, device_token};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub use issue::SignedIn;
 pub use list::list;

@@ -1,7 +1,7 @@
 //! Open a session within a transaction.
 
 use super::issue::{Issued, issue};
-use super::{Session, SignedIn};
+use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -64,6 +64,8 @@ impl Opened {
 /// The tokens of a session that was just opened.
 pub(super) fn handed_out(ctx: &Ctx, session: &Session, user: User, permissions: Permissions) -> Result<SignedIn> {
     let user = User { last_sign_in_at: Some(session.created_at), ..user };
+    let token = device_token(ctx, user.id);
     let Session { id: session_id, generation, created_at: now, expires_at, .. } = *session;
-    issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })
+    let signed_in = issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })?;
+    Ok(SignedIn { device_token: Some(token), ..signed_in })
 }

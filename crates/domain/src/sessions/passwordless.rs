@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
 use super::Outcome;
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::mail::{self, MailSubject};
@@ -17,7 +18,10 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
         return Err(Error::NotOffered);
     }
     let mut tx = ctx.store().write().await?;
-    let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
+    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
+    let user = tx.find_user_by_email(email).await?;
+    // Where nothing may be mailed any more, nobody is signing in.
+    let user = user.filter(|user| may_mail && user.status == Status::Active);
     let owner = user.as_ref().map(|user| user.id);
     let (id, challenged) = challenge::challenge(ctx, &mut *tx, owner, Owed::MailedCode, label).await?;
     if let Some(user) = &user {
@@ -34,8 +38,9 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
         return Err(Error::NotOffered);
     }
     let mut tx = ctx.store().write().await?;
-    let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
-    if let Some(user) = user {
+    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
+    let user = tx.find_user_by_email(email).await?;
+    if let Some(user) = user.filter(|user| may_mail && user.status == Status::Active) {
         let token = one_time::make(ctx, &mut *tx, user.id, Purpose::SignIn, email).await?;
         let subject = MailSubject::SignInLink(token.id);
         mail::enqueue(ctx, &mut *tx, (&user, email), subject, token.expires_at).await?;

@@ -1,16 +1,18 @@
 //! Sign in with address and password.
 
-use super::SignedIn;
+use secrecy::SecretString;
+
 use super::challenge::{Challenged, Owed, challenge, owed_by};
 use super::migrate::migrate;
 use super::open::{fresh, handed_out};
 use super::store::Opening;
+use super::{Device, DeviceClaim, SignedIn};
+use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::factors::Standing;
-use crate::id::UserId;
-use crate::ports::Verdict;
+use crate::ports::{HashError, Verdict};
 use crate::users::{DisplayName, EmailAddress, Status, User};
 
 /// What came of a first factor.
@@ -28,50 +30,54 @@ pub async fn sign_in(
     ctx: &Ctx,
     email: &EmailAddress,
     attempt: PasswordAttempt,
-    label: Option<DisplayName>,
+    device: DeviceClaim,
 ) -> Result<Outcome> {
-    ctx.services().throttle.admit(email)?;
-    let (user, stored) = verified_user(ctx, email, &attempt).await?;
-    if let Some(owed) = owed_by(stored.standing) {
-        return challenged(ctx, user.id, stored, owed, label).await;
+    // Before anything is looked up or counted: most of a storm ends here.
+    ctx.services().hasher.check_room(ctx.origin())?;
+    let proven = prove(ctx, email, &attempt, device.token.as_ref()).await?;
+    if let Some(owed) = owed_by(proven.standing) {
+        return challenged(ctx, proven, owed, device.label).await;
     }
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing.
-    let session = fresh(ctx, user.id, label);
-    let opening = Opening { session, proven: stored.before, renewed: stored.renewed };
+    let Proven { user, before, renewed, admitted, .. } = proven;
+    let session = fresh(ctx, user.id, device.label);
+    let opening = Opening { session, proven: before, renewed, forgiven: admitted.into_forgiven() };
     let (user, permissions) = ctx.store().open_session(&opening).await?.ok_or_else(refused)?;
     Ok(handed_out(ctx, &opening.session, user, permissions)?.into())
 }
 
 /// The same check as when a session is opened, and a challenge in its place.
-async fn challenged(
-    ctx: &Ctx,
-    user: UserId,
-    stored: StoredPassword,
-    owed: Owed,
-    label: Option<DisplayName>,
-) -> Result<Outcome> {
+async fn challenged(ctx: &Ctx, proven: Proven, owed: Owed, label: Option<DisplayName>) -> Result<Outcome> {
     let mut tx = ctx.store().write().await?;
-    let user = tx.lock_user(user).await?.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
+    let user = tx.lock_user(proven.user.id).await?.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
     let current = tx.find_password(user.id).await?;
-    if current.is_none_or(|current| current.expose() != stored.before.expose()) {
+    if current.is_none_or(|current| current.expose() != proven.before.expose()) {
         return Err(refused());
     }
-    if let Some(renewed) = &stored.renewed {
+    if let Some(renewed) = &proven.renewed {
         tx.set_password(user.id, renewed, ctx.now()).await?;
     }
     let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, label).await?;
+    budgets::forgive(&mut *tx, &proven.admitted).await?;
     tx.commit().await?;
     Ok(Outcome::Challenged(challenged))
 }
 
-struct StoredPassword {
+/// A user whose password was right. It is counted as a failure; what opens on it takes that back.
+struct Proven {
+    user: User,
     before: PasswordHash,
     renewed: Option<PasswordHash>,
     standing: Standing,
+    admitted: Admitted,
 }
 
-async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttempt) -> Result<(User, StoredPassword)> {
-    let hasher = &ctx.services().hasher;
+async fn prove(
+    ctx: &Ctx,
+    email: &EmailAddress,
+    attempt: &PasswordAttempt,
+    device_token: Option<&SecretString>,
+) -> Result<Proven> {
     let mut read = ctx.store().read().await?;
     let user = read.find_user_by_email(email).await?;
     let (before, standing) = match &user {
@@ -81,26 +87,40 @@ async fn verified_user(ctx: &Ctx, email: &EmailAddress, attempt: &PasswordAttemp
     // The connection goes back before the hash takes its time.
     drop(read);
 
+    let device = user.as_ref().and_then(|user| Device::of(ctx, user.id, device_token));
+    let admitted = budgets::admit_password(ctx, email, device.as_ref()).await?;
+    let (verdict, admitted) = admitted.made(ctx, verdict_on(ctx, attempt, before.as_ref()).await).await?;
     let (user, before) = match (user, before) {
         (Some(user), Some(before)) => (user, before),
         (known, _) => {
-            // Hash even for unknown users: timing must not tell who has an account.
-            hasher.verify_nobody(attempt).await?;
             let (user, before) = migrate(ctx, email, known, attempt).await?.ok_or_else(refused)?;
-            ctx.services().throttle.forgive(email);
-            return Ok((user, StoredPassword { before, renewed: None, standing }));
+            return Ok(Proven { user, before, renewed: None, standing, admitted });
         }
     };
-    let verdict = hasher.verify(attempt, &before).await?;
     if verdict == Verdict::Wrong || user.status != Status::Active {
         return Err(refused());
     }
-    ctx.services().throttle.forgive(email);
     let renewed = match verdict {
-        Verdict::RightButOutdated => Some(hasher.hash(&Password::from_verified(attempt)).await?),
+        // When there is no room for it now, the next sign-in renews it.
+        Verdict::RightButOutdated => {
+            match ctx.services().hasher.hash(&Password::from_verified(attempt), ctx.origin()).await {
+                Err(HashError::Overloaded { .. }) => None,
+                hashed => Some(hashed?),
+            }
+        }
         Verdict::Right | Verdict::Wrong => None,
     };
-    Ok((user, StoredPassword { before, renewed, standing }))
+    Ok(Proven { user, before, renewed, standing, admitted })
+}
+
+async fn verdict_on(ctx: &Ctx, attempt: &PasswordAttempt, stored: Option<&PasswordHash>) -> Result<Verdict, HashError> {
+    let hasher = &ctx.services().hasher;
+    let Some(stored) = stored else {
+        // Hash even for unknown users: timing must not tell who has an account.
+        hasher.verify_nobody(attempt, ctx.origin()).await?;
+        return Ok(Verdict::Wrong);
+    };
+    hasher.verify(attempt, stored, ctx.origin()).await
 }
 
 fn refused() -> Error {

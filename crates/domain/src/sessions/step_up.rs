@@ -1,12 +1,14 @@
 //! Prove a factor once more before something that matters: the password, the address, the factors.
 
 use super::store::Proof;
-use crate::credentials::PasswordAttempt;
+use crate::budgets;
+use crate::credentials::{PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::factors::{self, SecondFactorCode};
 use crate::ports::Verdict;
 use crate::store::WriteTx;
+use crate::users::EmailAddress;
 
 /// How long a proof is recent, in seconds.
 pub const RECENT_S: u32 = 10 * 60;
@@ -43,9 +45,10 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
             return Err(FieldError::new("code", "required", "must be given: there is a second factor").into());
         }
         Given::Password(attempt) => {
+            let owner = read.find_user(user).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
             let stored = read.find_password(user).await?;
             drop(read);
-            prove_password(ctx, &attempt, stored.as_ref()).await?;
+            prove_password(ctx, &owner.email, &attempt, stored.as_ref()).await?;
             Proof::Password(ctx.now())
         }
         Given::Code(code) => {
@@ -60,15 +63,21 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
     Ok(())
 }
 
+/// A stolen session must not become a password oracle: these tries count as sign-ins do.
 async fn prove_password(
     ctx: &Ctx,
+    email: &EmailAddress,
     attempt: &PasswordAttempt,
-    stored: Option<&crate::credentials::PasswordHash>,
+    stored: Option<&PasswordHash>,
 ) -> Result<()> {
     let wrong = || FieldError::new("password", "wrong_password", "must be the current password");
     let stored = stored.ok_or_else(wrong)?;
-    if ctx.services().hasher.verify(attempt, stored).await? == Verdict::Wrong {
+    let admitted = budgets::admit_password(ctx, email, None).await?;
+    let verdict = ctx.services().hasher.verify(attempt, stored, ctx.origin()).await;
+    let (verdict, admitted) = admitted.made(ctx, verdict).await?;
+    if verdict == Verdict::Wrong {
         return Err(wrong().into());
     }
+    ctx.store().forgive_budgets(&admitted.into_forgiven()).await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{EndReason, Session, SessionState};
+use crate::budgets::store::Forgiving;
 use crate::credentials::PasswordHash;
 use crate::id::{SessionId, UserId};
 use crate::page::Page;
@@ -41,6 +42,8 @@ pub struct Opening {
     pub proven: PasswordHash,
     /// The same password hashed anew, to be kept in its place.
     pub renewed: Option<PasswordHash>,
+    /// What was counted as failures before it was known to be right.
+    pub forgiven: Vec<Forgiving>,
 }
 
 /// What a user proved in a session, and when.

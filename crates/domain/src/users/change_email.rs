@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 
 use super::{EmailAddress, Status, User};
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::mail::{self, MailSubject};
@@ -28,9 +29,10 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
 pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &EmailAddress) -> Result<()> {
     step_up::require(ctx, tx).await?;
     // Somebody else's address gets no mail; the work is the same.
+    let may_mail = budgets::may_mail(ctx, tx, email).await?;
     let is_free = tx.find_user_by_email(email).await?.is_none();
     let token = one_time::make(ctx, tx, user.id, Purpose::EmailChange, email).await?;
-    if is_free {
+    if is_free && may_mail {
         let subject = MailSubject::EmailChange(token.id);
         mail::enqueue(ctx, tx, (user, email), subject, token.expires_at).await?;
     }

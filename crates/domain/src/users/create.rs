@@ -38,7 +38,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
-    let hash = ctx.services().hasher.hash(&password).await?;
+    let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
 
     let now = ctx.now();
     let user = User {

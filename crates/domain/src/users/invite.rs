@@ -85,7 +85,7 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     drop(read);
     let name = name.unwrap_or(user.name);
     let new = new.for_user(ctx.policy(), &user.email, &name).map_err(|rule| rule.at("password"))?;
-    let hash = ctx.services().hasher.hash(&new).await?;
+    let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.store().write().await?;
     let token = one_time::take(ctx, &mut *tx, Purpose::Invitation, id).await?;

@@ -3,11 +3,13 @@
 mod admission;
 mod foreign;
 mod phc;
+mod turns;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use denizen_domain::access::Origin;
 use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::ports::{HashError, PasswordHasher, Random, Verdict};
 use zeroize::Zeroizing;
@@ -35,7 +37,7 @@ impl Cost {
     }
 }
 
-/// Hashes with Argon2id, off the async threads, a fixed number at once.
+/// Hashes with Argon2id, off the async threads, a fixed number at once and in turns between clients.
 pub struct Argon2Hasher {
     cost: Cost,
     admission: Admission,
@@ -57,17 +59,17 @@ impl Argon2Hasher {
         Ok(Self { cost, admission: Admission::new(limits), random })
     }
 
-    async fn derive(&self, password: &str, like: Encoded) -> Result<Encoded, HashError> {
+    async fn derive(&self, password: &str, like: Encoded, origin: &Origin) -> Result<Encoded, HashError> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        self.admission.run(move |memory| like.derive(&password, memory)).await?.map_err(failed)
+        self.admission.run(origin.client(), move |memory| like.derive(&password, memory)).await?.map_err(failed)
     }
 
-    async fn verify_foreign(&self, password: &str, stored: Foreign) -> Result<Verdict, HashError> {
+    async fn verify_foreign(&self, password: &str, stored: Foreign, origin: &Origin) -> Result<Verdict, HashError> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
         // A wrong password costs a hash of today's too, as a right one will and as that of nobody does: how fast the
         // other system hashed must not tell who came from it.
         let today = Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]);
-        let verified = self.admission.run(move |memory| {
+        let verified = self.admission.run(origin.client(), move |memory| {
             if stored.matches(&password, memory) {
                 return Ok(Verdict::RightButOutdated);
             }
@@ -84,21 +86,30 @@ fn is_argon2(encoded: &str) -> bool {
 
 #[async_trait]
 impl PasswordHasher for Argon2Hasher {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+    fn check_room(&self, origin: &Origin) -> Result<(), HashError> {
+        self.admission.check_room(origin.client())
+    }
+
+    async fn hash(&self, password: &Password, origin: &Origin) -> Result<PasswordHash, HashError> {
         let mut salt = [0; phc::SALT_BYTES];
         self.random.fill(&mut salt);
-        let hashed = self.derive(password.expose(), Encoded::unhashed(self.cost, &salt)).await?;
+        let hashed = self.derive(password.expose(), Encoded::unhashed(self.cost, &salt), origin).await?;
         Ok(PasswordHash::from_encoded(hashed.to_string()))
     }
 
-    async fn verify(&self, attempt: &PasswordAttempt, stored: &PasswordHash) -> Result<Verdict, HashError> {
+    async fn verify(
+        &self,
+        attempt: &PasswordAttempt,
+        stored: &PasswordHash,
+        origin: &Origin,
+    ) -> Result<Verdict, HashError> {
         if !is_argon2(stored.expose()) {
             let foreign = Foreign::parse(stored.expose()).map_err(|reason| failed(Unreadable(reason)))?;
-            return self.verify_foreign(attempt.expose(), foreign).await;
+            return self.verify_foreign(attempt.expose(), foreign, origin).await;
         }
         let stored = Encoded::parse(stored.expose()).map_err(failed)?;
         let is_outdated = stored.cost.work() < self.cost.work() || !stored.is_argon2id();
-        let derived = self.derive(attempt.expose(), stored.clone()).await?;
+        let derived = self.derive(attempt.expose(), stored.clone(), origin).await?;
         Ok(match verify_slices_are_equal(&derived.output, &stored.output) {
             Err(_) => Verdict::Wrong,
             Ok(()) if is_outdated => Verdict::RightButOutdated,
@@ -106,8 +117,8 @@ impl PasswordHasher for Argon2Hasher {
         })
     }
 
-    async fn verify_nobody(&self, attempt: &PasswordAttempt) -> Result<(), HashError> {
-        self.derive(attempt.expose(), Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES])).await.map(drop)
+    async fn verify_nobody(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<(), HashError> {
+        self.derive(attempt.expose(), Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]), origin).await.map(drop)
     }
 
     fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str> {
@@ -144,9 +155,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_password_verifies_and_a_higher_cost_outdates_it() {
-        let stored = hasher(CHEAP, 4).hash(&Password::from_verified(&attempt("correct horse"))).await.unwrap();
+        let stored = hasher(CHEAP, 4)
+            .hash(&Password::from_verified(&attempt("correct horse")), &Origin::default())
+            .await
+            .unwrap();
         assert!(stored.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
-        let verdict = async |hasher: &Argon2Hasher, raw| hasher.verify(&attempt(raw), &stored).await.unwrap();
+        let verdict =
+            async |hasher: &Argon2Hasher, raw| hasher.verify(&attempt(raw), &stored, &Origin::default()).await.unwrap();
         assert_eq!(verdict(&hasher(CHEAP, 4), "correct horse").await, Verdict::Right);
         assert_eq!(verdict(&hasher(CHEAP, 4), "correct horsf").await, Verdict::Wrong);
         let dearer = Cost { iterations: 2, ..CHEAP };
@@ -165,7 +180,7 @@ mod tests {
             ),
         ] {
             let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
-            let verdict = hasher(CHEAP, 4).verify(&attempt("password"), &adopted).await.unwrap();
+            let verdict = hasher(CHEAP, 4).verify(&attempt("password"), &adopted, &Origin::default()).await.unwrap();
             assert_eq!(verdict, expected, "{encoded}");
         }
     }
@@ -175,12 +190,15 @@ mod tests {
         let encoded = "$2b$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO";
         let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
         assert_eq!(adopted.expose(), encoded);
-        let verdict = async |raw| hasher(CHEAP, 4).verify(&attempt(raw), &adopted).await.unwrap();
+        let verdict = async |raw| hasher(CHEAP, 4).verify(&attempt(raw), &adopted, &Origin::default()).await.unwrap();
         assert_eq!(verdict("lètmein pässwörd").await, Verdict::RightButOutdated);
         assert_eq!(verdict("lètmein passwörd").await, Verdict::Wrong);
         // A store that was filled past the import is bounded as well.
         let dear = PasswordHash::from_encoded(encoded.replace("$05$", "$31$"));
-        assert!(matches!(hasher(CHEAP, 4).verify(&attempt("x"), &dear).await, Err(HashError::Failed(_))));
+        assert!(matches!(
+            hasher(CHEAP, 4).verify(&attempt("x"), &dear, &Origin::default()).await,
+            Err(HashError::Failed(_))
+        ));
     }
 
     #[test]
@@ -204,7 +222,7 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let hasher = Arc::clone(&hasher);
-            tasks.spawn(async move { hasher.verify_nobody(&attempt("anything")).await });
+            tasks.spawn(async move { hasher.verify_nobody(&attempt("anything"), &Origin::default()).await });
         }
         let outcomes = tasks.join_all().await;
         let refused =

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 pub mod api_keys;
+pub mod budgets;
 pub mod challenges;
 pub mod factors;
 pub mod idempotency;

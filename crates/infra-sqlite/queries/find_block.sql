@@ -1,0 +1,3 @@
+SELECT blocked_until
+FROM budgets
+WHERE key = $1

@@ -1,0 +1,100 @@
+//! Budgets in SQLite. Spending and forgiving alone are [group](crate::group) writes: every sign-in does both.
+
+use async_trait::async_trait;
+use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Spending, Window};
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use sqlx::query_file;
+
+use crate::error::store_error;
+use crate::group::{GroupWriter, execute};
+use crate::tx::SqliteTx;
+
+const SPEND: &str = include_str!("../queries/spend_budget.sql");
+const FIND_BLOCK: &str = include_str!("../queries/find_block.sql");
+const FORGIVE_WHOLE: &str = include_str!("../queries/forgive_whole_budget.sql");
+const FORGIVE_ONE: &str = include_str!("../queries/forgive_one_budget.sql");
+
+#[async_trait]
+impl BudgetWrites for SqliteTx {
+    async fn spend_window(&mut self, window: &Window, now: Timestamp) -> Result<bool, StoreError> {
+        let key = window.key.as_bytes().as_slice();
+        let (at, ends_at) = (now.as_micros(), now.plus_seconds(window.period_s).as_micros());
+        let query = query_file!("queries/spend_window.sql", key, at, window.limit, ends_at);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn forgive_budgets(&mut self, forgiven: &[Forgiving]) -> Result<(), StoreError> {
+        for forgiving in forgiven {
+            let query = match forgiving {
+                Forgiving::Whole(key) => {
+                    let key = key.as_bytes().as_slice();
+                    query_file!("queries/forgive_whole_budget.sql", key).execute(self.connection().await?).await
+                }
+                Forgiving::One(key) => {
+                    let key = key.as_bytes().as_slice();
+                    query_file!("queries/forgive_one_budget.sql", key).execute(self.connection().await?).await
+                }
+            };
+            query.map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    async fn purge_budgets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let now = now.as_micros();
+        let query = query_file!("queries/purge_budgets.sql", now, limit);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Counts all or none.
+pub(crate) async fn spend(
+    group: &GroupWriter,
+    spendings: Vec<Spending>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let blocked_until = group.run(move |connection| spend_in(connection, &spendings, now)).await?;
+    Ok(blocked_until.map(Timestamp::from_micros))
+}
+
+pub(crate) async fn forgive(group: &GroupWriter, forgiven: Vec<Forgiving>) -> Result<(), StoreError> {
+    group.run(move |connection| forgive_in(connection, &forgiven)).await
+}
+
+/// Takes failures back within a group.
+pub(crate) fn forgive_in(connection: &Connection, forgiven: &[Forgiving]) -> rusqlite::Result<()> {
+    for forgiving in forgiven {
+        match forgiving {
+            Forgiving::Whole(key) => execute(connection, FORGIVE_WHOLE, params![key.as_bytes().as_slice()])?,
+            Forgiving::One(key) => execute(connection, FORGIVE_ONE, params![key.as_bytes().as_slice()])?,
+        };
+    }
+    Ok(())
+}
+
+fn spend_in(connection: &Connection, spendings: &[Spending], now: Timestamp) -> rusqlite::Result<Option<i64>> {
+    for (at, spending) in spendings.iter().enumerate() {
+        let Spending { key, patience } = spending;
+        let micros = |seconds: u32| i64::from(seconds) * 1_000_000;
+        let key = key.as_bytes().as_slice();
+        let values = params![
+            key,
+            now.as_micros(),
+            patience.free,
+            micros(patience.delay_s),
+            micros(patience.delay_max_s),
+            micros(patience.forgotten_s)
+        ];
+        if execute(connection, SPEND, values)? == 0 {
+            // Nobody else writes meanwhile, so those before it are as they were but for this one.
+            let before: Vec<_> = spendings[..at].iter().map(|spending| Forgiving::One(spending.key)).collect();
+            forgive_in(connection, &before)?;
+            return connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional();
+        }
+    }
+    Ok(None)
+}
