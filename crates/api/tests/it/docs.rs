@@ -163,7 +163,8 @@ fn every_documented_error_is_in_the_catalogue() {
 
 /// Sends the example of an operation, upon the user that the examples speak of.
 async fn send_example(operation: &Operation, media_type: &str, text: &str) -> Response {
-    let app = TestApp::start(Db::Sqlite).await;
+    let offered = [("sign_in.mailed_codes", "true"), ("sign_in.magic_links", "true")];
+    let app = TestApp::start_with(Db::Sqlite, &offered).await;
     let admin = app.admin().await;
     let mut token = None;
     let mut path = operation.path.clone();
@@ -179,7 +180,7 @@ async fn send_example(operation: &Operation, media_type: &str, text: &str) -> Re
         }
         token = Some(targets.user.token);
     }
-    let is_for_admins = ["roles.", "service_accounts.", "signing_keys."].iter().any(|of| operation.id.starts_with(of));
+    let is_for_admins = ["roles.", "service_accounts.", "signing_keys.", "invitations.create"].iter().any(|of| operation.id.starts_with(of));
     if is_for_admins || ["users.import", "oauth2.introspect"].contains(&operation.id.as_str()) {
         token = Some(admin.token.clone());
     }
@@ -196,8 +197,9 @@ async fn every_example_of_a_body_is_accepted() {
         let response = send_example(&operation, &media_type, &text).await;
         let status = response.status();
         let body = response.text().await.unwrap();
-        // A refresh token is good once and of one deployment: that of the example is read and refused.
-        let refusals = ["\"invalid_refresh_token\"", "\"invalid_grant\""];
+        // Tokens and codes are good once and of one deployment: those of the examples are read and refused.
+        let refusals = ["invalid_refresh_token", "invalid_grant", "invalid_token", "invalid_code", "wrong_code"];
+        let refusals = refusals.map(|code| format!("\"{code}\""));
         let is_taken = status.is_success() || refusals.iter().any(|code| body.contains(code));
         assert!(is_taken, "{} {text}: {status} {body}", operation.id);
         assert!(

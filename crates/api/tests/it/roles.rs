@@ -46,8 +46,9 @@ on_both! {
         assert_eq!(made["description"], "Sees who is who.");
         assert_eq!(made["permissions"], json!(["users:read", "sessions:read"]));
         assert_eq!(made["built_in"], false);
+        assert_eq!(made["second_factor"], "optional");
         assert_eq!(made["created_at"], made["updated_at"]);
-        assert_eq!(made.as_object().unwrap().len(), 7);
+        assert_eq!(made.as_object().unwrap().len(), 8);
         for key in ["support", made["id"].as_str().unwrap()] {
             let response = app.get(&role(key), &admin.token).await;
             assert_eq!(tag(&response), etag);

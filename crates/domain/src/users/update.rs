@@ -57,6 +57,10 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     require_authority(ctx, &mut *tx, &before).await?;
     let moving = postpone_email(ctx, &before, &mut change);
     if let Some(email) = &moving {
+        // Signing up would tell as much.
+        if tx.find_user_by_email(email).await?.is_some() {
+            return Err(Error::Conflict(Conflict::EmailTaken));
+        }
         change_email::begin(ctx, &mut *tx, &before, email).await?;
     }
     let mut user = apply(before.clone(), change)?;
