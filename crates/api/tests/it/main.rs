@@ -8,6 +8,7 @@ mod holders;
 mod mailbox;
 mod process;
 mod raw;
+mod smtp;
 mod totp;
 
 mod access;
@@ -34,6 +35,8 @@ mod lifecycle;
 mod limits;
 mod lingering;
 mod lists;
+mod mail;
+mod mail_smtp;
 mod me;
 mod oauth2;
 mod oauth2_revoke;
