@@ -15,7 +15,7 @@ use crate::tx::PostgresTx;
 
 #[async_trait]
 impl MailReads for PostgresTx {
-    async fn has_due_mail(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    async fn is_mail_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         let query = query_file_scalar!("queries/has_due_mail.sql", now.as_micros());
         query.fetch_one(self.connection().await?).await.map_err(store_error)
     }

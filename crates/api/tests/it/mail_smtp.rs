@@ -113,7 +113,7 @@ on_both! {
         let is_put_back = async || {
             let mut read = store.read().await.unwrap();
             let is_due = async |read: &mut dyn denizen_domain::store::ReadTx, after_s| {
-                read.has_due_mail(clock.now().plus_seconds(after_s)).await.unwrap()
+                read.is_mail_due(clock.now().plus_seconds(after_s)).await.unwrap()
             };
             !is_due(&mut *read, 2).await && is_due(&mut *read, 5).await
         };

@@ -12,6 +12,7 @@ mod smtp;
 mod totp;
 
 mod access;
+mod account_pages;
 mod admins;
 mod api_keys;
 mod changes;
@@ -48,8 +49,8 @@ mod races;
 mod refresh;
 mod revocation;
 mod roles;
-mod service_accounts;
 mod second_factors;
+mod service_accounts;
 mod session_list;
 mod sessions;
 mod sign_in_hook;

@@ -168,7 +168,7 @@ pub(crate) async fn enqueue(store: &dyn Store, now: Timestamp, addresses: &[&str
 /// Whether the outbox holds nothing, due now or later.
 pub(crate) async fn is_empty(store: &dyn Store) -> bool {
     let never = Timestamp::from_micros(i64::MAX);
-    !store.read().await.unwrap().has_due_mail(never).await.unwrap()
+    !store.read().await.unwrap().is_mail_due(never).await.unwrap()
 }
 
 pub(crate) async fn becomes_empty(store: &dyn Store) {

@@ -34,7 +34,7 @@ pub enum Delivery {
 /// Takes at most so many mails that are due. When nothing is, this is one look at an index.
 pub async fn take(services: &Services, limit: u32) -> Result<Vec<DueMail>> {
     let now = services.clock.now();
-    if !services.store.read().await?.has_due_mail(now).await? {
+    if !services.store.read().await?.is_mail_due(now).await? {
         return Ok(Vec::new());
     }
     let mut tx = services.store.write().await?;

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 #[async_trait]
 pub trait MailReads {
     /// Whether a mail is due: cheap, because it is asked every second.
-    async fn has_due_mail(&mut self, now: Timestamp) -> Result<bool, StoreError>;
+    async fn is_mail_due(&mut self, now: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Keeping the outbox.

@@ -161,7 +161,7 @@ async fn enqueue(store: &dyn Store, mails: &[&Mail]) {
 }
 
 async fn is_due(store: &dyn Store, second: u32) -> bool {
-    store.read().await.unwrap().has_due_mail(build::moment(second)).await.unwrap()
+    store.read().await.unwrap().is_mail_due(build::moment(second)).await.unwrap()
 }
 
 async fn take(store: &dyn Store, second: u32, limit: u32) -> Vec<DueMail> {
