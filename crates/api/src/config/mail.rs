@@ -42,8 +42,11 @@ pub(super) fn fill_in(config: &mut Config, layers: &mut Layers) {
 pub(super) fn check(config: &Config, layers: &mut Layers) {
     let mail = &config.mail;
     let mut refuse = |key: &str, why: &str, expected: &str| {
-        let mistake = Mistake::refused(key, &layers.source_of(key), why, expected);
-        layers.mistakes.push(mistake);
+        // What is malformed was told already, and counts as not set.
+        let beginning = format!("{key} from ");
+        if !layers.mistakes.iter().any(|mistake| mistake.to_string().starts_with(&beginning)) {
+            layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), why, expected));
+        }
     };
     if mail.smtp_user.is_some() != mail.smtp_password.is_some() {
         let (set, missing) = if mail.smtp_user.is_some() { ("user", "password") } else { ("password", "user") };

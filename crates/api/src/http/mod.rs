@@ -1,5 +1,6 @@
 //! The way in over REST: one file per resource, and what they share.
 
+mod account;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 mod api_keys_list;
@@ -114,7 +115,7 @@ pub(crate) fn documented() -> Groups {
 /// The whole REST surface, without the outer middleware.
 pub(crate) fn router(shared: &Shared) -> Router {
     let Groups { open, requests, streams } = documented();
-    let open = middleware::for_open_requests(Router::from(open).merge(docs::routes()), shared);
+    let open = middleware::for_open_requests(Router::from(open).merge(docs::routes()).merge(account::routes()), shared);
     let requests = middleware::for_requests(Router::from(requests), shared);
     let streams = middleware::for_streams(Router::from(streams), shared);
     open.merge(requests)

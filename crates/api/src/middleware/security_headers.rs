@@ -11,9 +11,18 @@ const DATA_ONLY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// The documentation brings its own scripts and styles.
 const DOCUMENTATION: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// The pages behind the links of mails load their script and style from here, and call the API.
+const ACCOUNT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
 /// The content security policy of what lies at the path.
 pub(super) fn policy_for(path: &str) -> &'static str {
-    if path == "/docs" || path.starts_with("/docs/") { DOCUMENTATION } else { DATA_ONLY }
+    if path == "/docs" || path.starts_with("/docs/") {
+        DOCUMENTATION
+    } else if path.starts_with("/account/") {
+        ACCOUNT
+    } else {
+        DATA_ONLY
+    }
 }
 
 /// Lays the headers.

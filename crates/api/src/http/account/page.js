@@ -1,0 +1,80 @@
+// Uses a link from a mail up, when its reader says so. Nothing happens by opening the page.
+"use strict";
+
+const ask = document.getElementById("ask");
+const factor = document.getElementById("factor");
+const texts = document.body.dataset;
+const token = new URLSearchParams(location.search).get("token") ?? "";
+let challenge = "";
+
+// The token is in nobody's history and on nobody's screenshot.
+history.replaceState(null, "", location.pathname);
+
+function show(id, text) {
+  const place = document.getElementById(id);
+  if (text) place.textContent = text;
+  place.hidden = false;
+}
+
+function end(text) {
+  ask.hidden = factor.hidden = true;
+  document.getElementById("problem").hidden = true;
+  show("done", text);
+}
+
+async function call(path, body) {
+  const response = await fetch(new URL("../api/v1/" + path, location.href), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text ? JSON.parse(text) : {} };
+}
+
+// What to tell of a refusal: the rule that a field breaks, or that the link is dead, or that it did not work.
+function problem(answer) {
+  const fields = answer.body.error?.fields ?? [];
+  if (fields.some((field) => field.field === "token")) return texts.dead;
+  if (fields.some((field) => field.field === "code")) return texts.wrongCode;
+  if (answer.status === 401) return challenge ? texts.wrongCode : texts.dead;
+  return fields.map((field) => field.message).join(" ") || texts.failed;
+}
+
+function next(answer) {
+  if (answer.status !== 202) return end();
+  challenge = answer.body.challenge_id;
+  if (answer.body.owed !== "second_factor") return end(texts.enrol);
+  ask.hidden = true;
+  factor.hidden = false;
+  factor.elements.code.focus();
+}
+
+function on(form, path, body) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    document.getElementById("problem").hidden = true;
+    try {
+      const answer = await call(path(), body(new FormData(form)));
+      if (answer.status < 300) next(answer);
+      else show("problem", problem(answer));
+    } catch {
+      show("problem", texts.failed);
+    }
+    button.disabled = false;
+  });
+}
+
+const cookies = ask.dataset.cookies === "true" ? { cookies: true } : {};
+on(ask, () => ask.dataset.call, (form) => {
+  // A field that is left empty is not said.
+  const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));
+  return { token, ...given, ...cookies };
+});
+on(factor, () => "sessions/challenges/" + encodeURIComponent(challenge), (form) => ({ code: form.get("code").trim(), ...cookies }));
+if (!token) {
+  ask.hidden = true;
+  show("problem", texts.dead);
+}

@@ -1,0 +1,114 @@
+//! The pages behind the links of mails.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::docs::document;
+use crate::harness::{PASSWORD, TestApp, on_both};
+
+const PAGES: [&str; 5] = ["reset-password", "verify-email", "confirm-email", "accept-invitation", "sign-in"];
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once(after)?.0)
+}
+
+/// The names of the inputs of the form that asks.
+fn inputs(page: &str) -> Vec<&str> {
+    let form = between(page, "<form id=\"ask\"", "</form>").unwrap();
+    form.split("<input").skip(1).map(|input| between(input, " name=\"", "\"").unwrap()).collect()
+}
+
+#[tokio::test]
+async fn pages_are_shown_and_keep_to_themselves() {
+    let app = TestApp::start_with(crate::harness::Db::Sqlite, &[("product.name", "Ben & Co")]).await;
+    for name in PAGES {
+        let path = format!("/account/{name}?token=dno_SECRET");
+        let response = app.request(Method::GET, &path, None).header("accept-language", "de-CH").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("<html lang=\"de\">") && page.contains("Ben &amp; Co"), "{page}");
+        assert!(!page.contains("SECRET") && !page.contains("://"), "{page}");
+        // Scripts and styles come by a path of their own, so that the policy need not allow any inside.
+        assert!(!page.contains("<style") && !page.contains("style=") && !page.contains(" on"), "{page}");
+        for posted in [Method::POST, Method::PUT] {
+            assert_eq!(app.request(posted, &path, None).send().await.unwrap().status(), 405);
+        }
+    }
+    for (file, content_type) in [("page.js", "text/javascript; charset=utf-8"), ("page.css", "text/css; charset=utf-8")]
+    {
+        let response = app.request(Method::GET, &format!("/account/{file}"), None).send().await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (200, &content_type.parse().unwrap())
+        );
+    }
+    assert_eq!(app.request(Method::GET, "/account/nothing", None).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn pages_ask_for_what_their_operations_take() {
+    let app = TestApp::start(crate::harness::Db::Sqlite).await;
+    let document = document();
+    for name in PAGES {
+        let path = format!("/account/{name}");
+        let page = app.request(Method::GET, &path, None).send().await.unwrap().text().await.unwrap();
+        let operation = format!("/api/v1/{}", between(&page, "data-call=\"", "\"").unwrap());
+        let body = &document["paths"][&operation]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let reference = body["$ref"].as_str().unwrap_or_else(|| panic!("{operation} takes no body"));
+        let schema = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+        let is_known = |field: &str| schema["properties"].get(field).is_some();
+        let mut sent = vec!["token"];
+        sent.extend(inputs(&page));
+        if page.contains("data-cookies=\"true\"") {
+            sent.push("cookies");
+        }
+        assert!(sent.iter().all(|field| is_known(field)), "{operation} does not take all of {sent:?}");
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for field in required.iter().filter_map(Value::as_str) {
+            assert!(sent.contains(&field), "{path} does not send {field}");
+        }
+    }
+}
+
+on_both! {
+    async fn opening_a_page_does_not_use_its_link_up(app: TestApp) {
+        let user = app.user().await;
+        let asked = app.post("/api/v1/password-resets", &json!({"email": user.email})).await;
+        assert_eq!(asked.status(), 202);
+        let token = app.token_to(&user.email, "reset-password").await;
+        let mut page = String::new();
+        for _ in 0..3 {
+            let path = format!("/account/reset-password?token={token}");
+            page = app.request(Method::GET, &path, None).send().await.unwrap().text().await.unwrap();
+        }
+        // What the page's script sends when its button is pressed.
+        let operation = format!("/api/v1/{}", between(&page, "data-call=\"", "\"").unwrap());
+        let mut body = json!({"token": token});
+        for input in inputs(&page) {
+            body[input] = json!(format!("{PASSWORD} anew"));
+        }
+        assert_eq!(app.post(&operation, &body).await.status(), 204);
+        assert_eq!(app.try_sign_in(&user.email, &format!("{PASSWORD} anew")).await.status(), 201);
+    }
+
+    async fn a_link_begins_with_the_configured_url(
+        app: TestApp, "server.public_url" = "https://accounts.example.com", "mail.link_base" = "https://app.example.com/in"
+    ) {
+        let user = app.user().await;
+        let request = app.request(Method::POST, "/api/v1/password-resets", None).json(&json!({"email": user.email}));
+        let request = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
+        assert_eq!(request.header("forwarded", "host=evil.example").send().await.unwrap().status(), 202);
+        app.token_to(&user.email, "reset-password").await;
+        let letter = app.letters_to(&user.email).into_iter().find(|letter| letter.text.contains("reset-password?")).unwrap();
+        assert!(letter.text.contains("\nhttps://app.example.com/in/account/reset-password?token=dno_"), "{}", letter.text);
+        assert!(!letter.text.contains("evil") && letter.text.contains("app.example.com)"), "{}", letter.text);
+    }
+}
