@@ -26,7 +26,8 @@ impl ChallengeReads for PostgresTx {
 #[async_trait]
 impl ChallengeWrites for PostgresTx {
     async fn insert_challenge(&mut self, challenge: &Challenge) -> Result<(), StoreError> {
-        let (id, user, kind) = (challenge.id.as_uuid(), challenge.user_id.map(UserId::as_uuid), challenge.kind.as_str());
+        let (id, user, kind) =
+            (challenge.id.as_uuid(), challenge.user_id.map(UserId::as_uuid), challenge.kind.as_str());
         let label = challenge.label.as_ref().map(DisplayName::as_str);
         let (created_at, expires_at) = (challenge.created_at.as_micros(), challenge.expires_at.as_micros());
         let query = query!(

@@ -73,6 +73,11 @@ fn checks() -> Vec<Check> {
         check!("count_api_keys_by_service_account"(USER): "api_keys_by_service_account"),
         check!("touch_api_keys"(format!("ARRAY[{USER}]::uuid[], ARRAY[1]::bigint[]")): "api_keys_pkey"),
         check!("rotate_api_key"(format!("{USER}, 1, '', 1, 1")): "api_keys_pkey"),
+        check!("find_challenge"(format!("{USER}, 1")): "challenges_pkey"),
+        check!("try_challenge"(format!("{USER}, 1")): "challenges_pkey"),
+        check!("purge_challenges"("2500, 100"): "challenges_by_end", "challenges_pkey"),
+        check!("purge_one_time_tokens"("2500, 100"): "one_time_tokens_by_end", "one_time_tokens_pkey"),
+        check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "roles_name_key"),
         check!("has_due_mail"("1"): "outbox_by_due"),
         check!("take_due_mail"("1, 2, 3"): "outbox_by_due", "outbox_pkey"),
         check!("list_signing_keys"(""): "signing_keys_sequence_key"),
@@ -169,6 +174,12 @@ async fn load(connection: &mut PgConnection) {
         SELECT md5(n::text)::uuid, CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid END,
             CASE WHEN n % 2 = 1 THEN md5(n::text)::uuid END, 'Name', '', sha256(n::text::bytea), n, 1
         FROM generate_series(1, 5000) AS n;
+        INSERT INTO challenges
+        SELECT md5(n::text)::uuid, md5(n::text)::uuid, 'second_factor', NULL, 5, n, n FROM generate_series(1, 5000) AS n;
+        INSERT INTO one_time_tokens
+        SELECT md5(n::text)::uuid, md5(n::text)::uuid, 'sign_in', 'a@b', n, n FROM generate_series(1, 5000) AS n;
+        INSERT INTO totp_factors
+        SELECT md5(n::text)::uuid, '', n, n, 0 FROM generate_series(1, 5000) AS n;
         INSERT INTO outbox
         SELECT md5(n::text)::uuid, 'password_changed', NULL, 'a@b', '', NULL, n, n, 0, n FROM generate_series(1, 5000) AS n;
         ANALYZE";

@@ -73,6 +73,13 @@ const CHECKS: &[Check] = &[
     check!("count_api_keys_by_service_account":
         "SEARCH api_keys USING COVERING INDEX api_keys_by_service_account (service_account_id=?)"),
     check!("touch_api_keys": "SEARCH api_keys USING INDEX sqlite_autoindex_api_keys_1 (id=?)"),
+    check!("find_challenge": "SEARCH challenges USING INDEX sqlite_autoindex_challenges_1 (id=?)"),
+    check!("purge_challenges": "SEARCH challenges USING INDEX challenges_by_end (expires_at<?)"),
+    check!("purge_one_time_tokens": "SEARCH one_time_tokens USING INDEX one_time_tokens_by_end (expires_at<?)"),
+    check!("purge_budgets": "SEARCH budgets USING COVERING INDEX budgets_by_end (forgotten_at<?)"),
+    check!("find_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("second_factor_standing": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)",
+        "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
     check!("has_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("take_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("list_signing_keys": "SCAN signing_keys USING INDEX sqlite_autoindex_signing_keys_2"),
@@ -80,7 +87,8 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Tables that grow with the product. What counts or lists all of another table reads all of it.
-const LARGE: &[&str] = &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys", "outbox"];
+const LARGE: &[&str] =
+    &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys", "outbox", "challenges", "budgets"];
 
 /// Queries whose matches, in several places or very few, are sorted after the fact.
 const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];

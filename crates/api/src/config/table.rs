@@ -13,9 +13,9 @@ use super::AppEnv;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url,
-    ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
-    secret_url, text, webhook_secret, whole,
+    LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url, ip_address,
+    locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path, secret_url, text,
+    webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{Always, BadBody, BadCode, FactorFree, FromOurPages, Offered};
+use super::answers::{Always, BadBody, BadCode, BadInput, FactorFree, FromOurPages, Offered, Repeatable};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
@@ -113,7 +113,7 @@ struct FinishBody {
     responses(
         (status = 201, description = "A session was opened.", body = SignedInBody),
         (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
-        BadBody, BadCode, FromOurPages, Always,
+        BadBody, BadCode, FromOurPages, Repeatable, Always,
     ),
     security(()),
 )]
@@ -144,7 +144,7 @@ async fn finish(
     params(("id" = String, Path, description = "The `challenge_id`.")),
     responses(
         (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
-        BadCode, FactorFree, Always,
+        BadInput, BadCode, FactorFree, Always,
     ),
     security(()),
 )]
@@ -174,7 +174,7 @@ struct CodeRequestBody {
     request_body = CodeRequestBody,
     responses(
         (status = 202, description = "If somebody has the address, a code is on its way.", body = ChallengeBody),
-        BadBody, Offered, Always,
+        BadBody, Offered, Repeatable, Always,
     ),
     security(()),
 )]
@@ -194,7 +194,7 @@ async fn request_code(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeRequestB
     request_body = EmailBody,
     responses(
         (status = 202, description = "If somebody has the address, a link is on its way."),
-        BadBody, Offered, Always,
+        BadBody, Offered, Repeatable, Always,
     ),
     security(()),
 )]
@@ -226,7 +226,7 @@ struct FollowBody {
     responses(
         (status = 201, description = "A session was opened.", body = SignedInBody),
         (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
-        BadBody, Offered, Always,
+        BadBody, Offered, Repeatable, Always,
     ),
     security(()),
 )]

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, EmailFree, SignedIn, SteppedUp};
+use super::answers::{Always, BadBody, EmailFree, Repeatable, SignedIn, SteppedUp};
 use super::extract::{Caller, JsonBody};
 use super::mailed::{EmailBody, TokenBody};
 use super::problem::Problem;
@@ -26,7 +26,7 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(
     post, path = "/api/v1/email-verifications", tag = "credentials", operation_id = "email_verifications.create",
     request_body = EmailBody,
-    responses((status = 202, description = "If there is something to verify, a link is on its way."), BadBody, Always),
+    responses((status = 202, description = "If there is something to verify, a link is on its way."), BadBody, Repeatable, Always),
     security(()),
 )]
 async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {
@@ -39,7 +39,7 @@ async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Re
     post, path = "/api/v1/email-verifications/confirm", tag = "credentials",
     operation_id = "email_verifications.confirm",
     request_body = TokenBody,
-    responses((status = 204, description = "The address is verified."), BadBody, Always),
+    responses((status = 204, description = "The address is verified."), BadBody, Repeatable, Always),
     security(()),
 )]
 async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<TokenBody>) -> Result<StatusCode, Problem> {
@@ -56,7 +56,7 @@ async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<TokenBody>) -> Re
     request_body = EmailBody,
     responses(
         (status = 202, description = "If the address is free, a link is on its way to it."),
-        BadBody, SignedIn, SteppedUp, Always,
+        BadBody, SignedIn, SteppedUp, Repeatable, Always,
     ),
     security(("bearer" = [])),
 )]

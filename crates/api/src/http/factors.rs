@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::Shared;
 use super::answers::{
-    Always, BadBody, BadInput, FactorExists, FactorFree, Permitted, SignedIn, SteppedUp, UserExists,
+    Always, BadBody, BadInput, FactorExists, FactorFree, Permitted, Repeatable, SignedIn, SteppedUp, UserExists,
 };
 use super::extract::{Caller, Fields, IdPath, JsonBody};
 use super::problem::Problem;
@@ -99,7 +99,9 @@ pub(super) struct EnrolmentBody {
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: String,
     /// The same, to be opened by an app.
-    #[schema(example = "otpauth://totp/Denizen:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Denizen")]
+    #[schema(
+        example = "otpauth://totp/Denizen:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Denizen"
+    )]
     uri: String,
     /// The same, to be scanned: an SVG image of a QR code.
     #[schema(example = "<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"></svg>")]
@@ -127,7 +129,7 @@ impl EnrolmentBody {
     post, path = "/api/v1/me/totp", tag = "credentials", operation_id = "me.totp.create",
     responses(
         (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
-        SignedIn, SteppedUp, FactorFree, Always,
+        BadInput, SignedIn, SteppedUp, FactorFree, Always,
     ),
     security(("bearer" = [])),
 )]
@@ -171,7 +173,7 @@ pub(super) fn exposed(codes: &[SecretString]) -> Vec<String> {
     request_body = CodeBody,
     responses(
         (status = 200, description = "The app counts; these are the recovery codes.", body = RecoveryCodesBody),
-        BadBody, SignedIn, SteppedUp, FactorExists, Always,
+        BadBody, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),
 )]
@@ -206,7 +208,7 @@ async fn remove(Caller(ctx): Caller) -> Result<StatusCode, Problem> {
     post, path = "/api/v1/me/recovery-codes", tag = "credentials", operation_id = "me.recovery_codes.replace",
     responses(
         (status = 200, description = "The new codes; those before are dead.", body = RecoveryCodesBody),
-        SignedIn, SteppedUp, FactorExists, Always,
+        BadInput, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),
 )]

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{Always, BadBody, EmailFree, Grantable, SignedIn};
+use super::answers::{Always, BadBody, EmailFree, Grantable, Repeatable, SignedIn};
 use super::body::UserBody;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
@@ -103,7 +103,7 @@ struct AcceptBody {
         (status = 200, description = "The user, who is active now.", body = UserBody, headers(
             ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
         )),
-        BadBody, Always,
+        BadBody, Repeatable, Always,
     ),
     security(()),
 )]

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody};
+use super::answers::{Always, BadBody, Repeatable};
 use super::extract::{Caller, Fields, JsonBody};
 use super::mailed::EmailBody;
 use super::problem::Problem;
@@ -28,7 +28,7 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(
     post, path = "/api/v1/password-resets", tag = "credentials", operation_id = "password_resets.create",
     request_body = EmailBody,
-    responses((status = 202, description = "If somebody has the address, a link is on its way."), BadBody, Always),
+    responses((status = 202, description = "If somebody has the address, a link is on its way."), BadBody, Repeatable, Always),
     security(()),
 )]
 async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {
@@ -61,7 +61,7 @@ struct ResetBody {
         (status = 204, description = "The password is set; sign in with it.", headers(
             ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
         )),
-        BadBody, Always,
+        BadBody, Repeatable, Always,
     ),
     security(()),
 )]

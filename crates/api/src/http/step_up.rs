@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, Permitted, SignedIn};
+use super::answers::{Always, BadBody, Permitted, Repeatable, SignedIn};
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 
@@ -42,7 +42,7 @@ struct StepUpBody {
     request_body = StepUpBody,
     responses(
         (status = 204, description = "The session has a recent proof."),
-        BadBody, SignedIn, Permitted, Always,
+        BadBody, SignedIn, Permitted, Repeatable, Always,
     ),
     security(("bearer" = [])),
 )]

@@ -253,9 +253,7 @@ fn on_credentials(operation: &str, targets: &Targets) -> Request {
         "sessions.follow_link" => (Method::POST, "sessions/magic-links/confirm".into(), Some(token)),
         "sessions.request_code" => (Method::POST, "sessions/codes".into(), Some(email)),
         "sessions.request_link" => (Method::POST, "sessions/magic-links".into(), Some(email)),
-        "sessions.step_up" => {
-            (Method::POST, "sessions/current/step-up".into(), Some(json!({"password": PASSWORD})))
-        }
+        "sessions.step_up" => (Method::POST, "sessions/current/step-up".into(), Some(json!({"password": PASSWORD}))),
         "users.factors" => (Method::GET, factors, None),
         "users.factors.delete" => (Method::DELETE, factors, None),
         _ => return None,

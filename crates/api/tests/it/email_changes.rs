@@ -139,7 +139,7 @@ on_both! {
     async fn an_old_sign_in_must_prove_itself_once_more(world: World) {
         let clock = Arc::new(FakeClock::default());
         let ambience = Ambience { clock: Arc::clone(&clock) as Arc<_>, random: Arc::new(SeededRandom::new(3)) };
-        let app = world.serve_in(&[], ambience).await;
+        let app = world.serve_in(&[("sessions.access_ttl_s", "3600")], ambience).await;
         let user = app.user().await;
         clock.advance_s(600);
         problem(change(&app, &user, "new@example.com").await, 403, "step_up_required").await;

@@ -14,10 +14,10 @@ pub use recovery::{RECOVERY_CODES, replace_recovery_codes};
 pub use remove::{remove, remove_of};
 pub use totp::{Enrolment, begin, confirm};
 
+use crate::access::Permission;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result};
-use crate::access::Permission;
 use crate::id::UserId;
 use crate::store::WriteTx;
 use crate::time::Timestamp;

@@ -22,9 +22,9 @@ pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_T
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub use issue::SignedIn;
 pub use list::list;
+pub use passwordless::{follow_link, request_code, request_link};
 pub use purge::purge;
 pub use refresh::{refresh, session_of};
-pub use passwordless::{follow_link, request_code, request_link};
 pub use sign_in::{Outcome, sign_in};
 pub use step_up::step_up;
 

@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use super::challenge::{self, Challenged, Owed, proven_by_mail};
 use super::Outcome;
+use super::challenge::{self, Challenged, Owed, proven_by_mail};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Change a user.
 
-use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use super::change_email;
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::credentials::verify_email;
 use crate::ctx::Ctx;

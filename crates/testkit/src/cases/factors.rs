@@ -136,11 +136,9 @@ pub async fn the_last_proof_of_each_kind_is_kept(f: Fixture) {
     tx.insert_session(&session).await.unwrap();
     tx.commit().await.unwrap();
     let mut expected = (build::moment(1), None);
-    for proof in [
-        Proof::Password(build::moment(20)),
-        Proof::SecondFactor(build::moment(30)),
-        Proof::Password(build::moment(40)),
-    ] {
+    for proof in
+        [Proof::Password(build::moment(20)), Proof::SecondFactor(build::moment(30)), Proof::Password(build::moment(40))]
+    {
         let mut tx = f.store.write().await.unwrap();
         tx.record_proof(session.id, proof).await.unwrap();
         tx.commit().await.unwrap();

@@ -5,7 +5,9 @@ use denizen_domain::Ctx;
 use denizen_domain::credentials;
 use denizen_domain::factors;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User, UserChange};
+use denizen_domain::users::{
+    self, Attributes, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User, UserChange,
+};
 
 use super::{password, print_user};
 use crate::cli::failure::Failure;
