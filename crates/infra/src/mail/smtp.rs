@@ -234,6 +234,8 @@ fn later(step: &'static str, error: smtp::Error) -> MailError {
 enum Failed {
     #[error("{step}: it answered {code}")]
     Answered { step: &'static str, code: smtp::response::Code },
+    #[error("{step}: its answer cannot be understood")]
+    Unreadable { step: &'static str },
     #[error("{step}")]
     Otherwise { step: &'static str, source: smtp::Error },
 }
@@ -242,6 +244,8 @@ impl Failed {
     fn at(step: &'static str, source: smtp::Error) -> Self {
         match source.status() {
             Some(code) => Self::Answered { step, code },
+            // Its text quotes the answer.
+            None if source.is_response() => Self::Unreadable { step },
             None => Self::Otherwise { step, source },
         }
     }

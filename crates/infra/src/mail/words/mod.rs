@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use denizen_domain::ports::{Letter, Opening};
 use denizen_domain::time::Timestamp;
@@ -70,7 +71,8 @@ pub struct Words {
     default_language: String,
     languages: BTreeMap<String, Catalogue>,
     overrides: Overrides,
-    env: Environment<'static>,
+    /// Made for the first mail: parsing it all takes longer than the rest of a start.
+    env: OnceLock<Environment<'static>>,
 }
 
 /// A mail in words.
@@ -121,10 +123,9 @@ impl Words {
             let known = languages.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             WordsError::new("mail.default_locale", format!("there are no messages for it; expected one of {known}"))
         })?;
-        let env = environment(&languages, &overrides)?;
         let (_, host) = about.links.base.split_once("://").unwrap_or(("", &about.links.base));
         let host = host.split('/').next().unwrap_or_default().to_owned();
-        Ok(Self { about, host, default_language, languages, overrides, env })
+        Ok(Self { about, host, default_language, languages, overrides, env: OnceLock::new() })
     }
 
     /// Puts a letter into words.
@@ -190,7 +191,13 @@ impl Words {
     }
 
     fn render(&self, template: &str, given: &Value) -> Result<String, WordsError> {
-        let rendered = self.env.get_template(template).and_then(|template| template.render(given));
+        let env = if let Some(env) = self.env.get() {
+            env
+        } else {
+            let env = environment(&self.languages, &self.overrides)?;
+            self.env.get_or_init(|| env)
+        };
+        let rendered = env.get_template(template).and_then(|template| template.render(given));
         rendered.map_err(|error| WordsError::new(template, error))
     }
 
