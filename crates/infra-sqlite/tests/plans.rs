@@ -74,11 +74,16 @@ const CHECKS: &[Check] = &[
         "SEARCH api_keys USING COVERING INDEX api_keys_by_service_account (service_account_id=?)"),
     check!("touch_api_keys": "SEARCH api_keys USING INDEX sqlite_autoindex_api_keys_1 (id=?)"),
     check!("list_signing_keys": "SCAN signing_keys USING INDEX sqlite_autoindex_signing_keys_2"),
+    check!("find_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("forgive_one_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("forgive_whole_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("purge_budgets": "SEARCH budgets USING PRIMARY KEY (key=?)",
+        "SEARCH budgets USING COVERING INDEX budgets_by_end (forgotten_at<?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
 /// Tables that grow with the product. What counts or lists all of another table reads all of it.
-const LARGE: &[&str] = &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys"];
+const LARGE: &[&str] = &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys", "budgets"];
 
 /// Queries whose matches, in several places or very few, are sorted after the fact.
 const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];

@@ -19,6 +19,7 @@ mod cookies;
 mod crash;
 mod docs;
 mod dump;
+mod enumeration;
 mod errors;
 mod fuzzish;
 mod guessing;

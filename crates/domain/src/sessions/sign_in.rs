@@ -1,6 +1,7 @@
 //! Sign in with address and password.
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::issue::{Issued, issue};
 use super::store::Opening;
@@ -9,7 +10,7 @@ use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
-use crate::id::SessionId;
+use crate::id::{SessionId, UserId};
 use crate::ports::{HashError, Verdict};
 use crate::users::{EmailAddress, Status, User};
 
@@ -68,10 +69,9 @@ async fn verified_user(
 ) -> Result<(User, StoredPassword, Admitted)> {
     let mut read = ctx.store().read().await?;
     let user = read.find_user_by_email(email).await?;
-    let before = match &user {
-        Some(user) => read.find_password(user.id).await?,
-        None => None,
-    };
+    // Asked for unknown users too: a round trip more must not tell who has an account.
+    let asked = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
+    let before = read.find_password(asked).await?;
     // The connection goes back before the hash takes its time.
     drop(read);
 
