@@ -51,6 +51,8 @@ fn checks() -> Vec<Check> {
         check!("count_sessions"(format!("{USER}, 0")): "sessions_by_user"),
         check!("touch_sessions"(format!("ARRAY[{USER}]::uuid[], ARRAY[1]::bigint[]")): "sessions_pkey"),
         check!("remove_expired_sessions"("0, 2500, 100"): "sessions_by_idle_expiry", "sessions_pkey"),
+        check!("spend_budgets"("ARRAY['\\x00'::bytea, '\\x01'::bytea], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], 0"): "budgets_pkey"),
+        check!("purge_budgets"("0, 500"): "budgets_by_end", "budgets_pkey"),
         check!("find_role"(USER): "roles_pkey"),
         check!("lock_role"(USER): "roles_pkey"),
         check!("find_role_by_name"("'role7'"): "roles_name_key"),

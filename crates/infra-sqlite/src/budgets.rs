@@ -1,4 +1,5 @@
-//! Budgets in SQLite. Spending and forgiving alone are [group](crate::group) writes: every sign-in does both.
+//! Budgets in SQLite. Spending and forgiving alone are [group](crate::group) writes: every sign-in does both. Their text
+//! goes by rusqlite only; the suite of the store and the test of the plans run it.
 
 use async_trait::async_trait;
 use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Spending, Window};

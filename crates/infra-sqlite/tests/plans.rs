@@ -76,13 +76,16 @@ const CHECKS: &[Check] = &[
     check!("find_challenge": "SEARCH challenges USING INDEX sqlite_autoindex_challenges_1 (id=?)"),
     check!("purge_challenges": "SEARCH challenges USING INDEX challenges_by_end (expires_at<?)"),
     check!("purge_one_time_tokens": "SEARCH one_time_tokens USING INDEX one_time_tokens_by_end (expires_at<?)"),
-    check!("purge_budgets": "SEARCH budgets USING COVERING INDEX budgets_by_end (forgotten_at<?)"),
-    check!("find_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
     check!("second_factor_standing": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)",
         "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
     check!("has_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("take_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("list_signing_keys": "SCAN signing_keys USING INDEX sqlite_autoindex_signing_keys_2"),
+    check!("find_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("forgive_one_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("forgive_whole_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("purge_budgets": "SEARCH budgets USING PRIMARY KEY (key=?)",
+        "SEARCH budgets USING COVERING INDEX budgets_by_end (forgotten_at<?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 

@@ -2,13 +2,14 @@
 //!
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
-//! `sessions` (many of them). Under them: `server` (a process with
+//! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time). Under them: `server` (a process with
 //! its own folder), `client` (HTTP/1.1 over a raw socket), `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
 
 mod bare;
 mod bulk;
 mod client;
+mod enumeration;
 mod load;
 mod pages;
 mod read;
@@ -17,6 +18,7 @@ mod server;
 mod sessions;
 mod sign_in;
 mod start;
+mod storm;
 mod tokens;
 
 use std::path::Path;
@@ -56,6 +58,10 @@ enum Figure {
     Tokens,
     /// Memory with many sessions, and the removal of many.
     Sessions,
+    /// Sign-ins offered at five times what can be hashed, and everybody else meanwhile.
+    Storm,
+    /// How long known and unknown accounts take to be refused.
+    Enumeration,
 }
 
 /// How much of everything to do.
@@ -128,6 +134,12 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     }
     if is_wanted(Figure::Sessions) {
         rows.extend(runtime.block_on(sessions::measure(&binary, scale)).context("measuring sessions")?);
+    }
+    if is_wanted(Figure::Storm) {
+        rows.extend(runtime.block_on(storm::measure(&binary, scale)).context("measuring a storm")?);
+    }
+    if is_wanted(Figure::Enumeration) {
+        rows.extend(runtime.block_on(enumeration::measure(&binary, scale)).context("measuring refusals")?);
     }
     print_table(&rows);
     Ok(())

@@ -26,8 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_micros(200);
 /// Limits that keep strangers off, out of the way of the load generator.
 const OPEN_LIMITS: &[(&str, &str)] = &[
     ("DENIZEN__LIMITS__ADDRESS_PER_SECOND", "0"),
-    ("DENIZEN__LIMITS__SIGN_IN_PER_MINUTE", "100000"),
-    ("DENIZEN__LIMITS__SIGN_IN_BURST", "100000"),
+    ("DENIZEN__LIMITS__FAILURES_FREE", "100000"),
+    ("DENIZEN__LIMITS__ADDRESS_FAILURES_FREE", "0"),
     ("DENIZEN__SECURITY__HASH_QUEUE", "10000"),
     ("DENIZEN__SECURITY__HASH_QUEUE_TIMEOUT_MS", "60000"),
     ("DENIZEN__SESSIONS__ACCESS_TTL_S", "86400"),
@@ -154,6 +154,12 @@ impl Server {
         line.split_whitespace().next().and_then(|kib| kib.parse().ok()).context("no number in VmRSS")
     }
 
+    /// The processor time it has used so far, in seconds.
+    pub(super) fn processor_time_s(&self) -> anyhow::Result<f64> {
+        let id = self.child.id().context("the server has ended")?;
+        processor_time_s(&id.to_string())
+    }
+
     /// Signs in and returns the access token and the id of the user.
     pub(super) async fn sign_in(&self, email: &str) -> anyhow::Result<(String, String)> {
         let mut client = Client::connect(self.address).await?;
@@ -183,6 +189,20 @@ pub(super) fn sign_in_request(email: &str) -> Vec<u8> {
 
 fn read_lossy(path: &Path) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// The processor time that this program has used so far, in seconds.
+pub(super) fn own_processor_time_s() -> anyhow::Result<f64> {
+    processor_time_s("self")
+}
+
+/// In user and in kernel mode, of all threads (proc(5), `/proc/pid/stat`), to a hundredth of a second.
+fn processor_time_s(process: &str) -> anyhow::Result<f64> {
+    let stat = read_lossy(Path::new(&format!("/proc/{process}/stat")));
+    // The name may contain anything, and ends with the last bracket.
+    let (_, fields) = stat.rsplit_once(')').context("no such process")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>();
+    Ok(Duration::from_millis(ticks.context("no ticks")? * 10).as_secs_f64())
 }
 
 /// A port that nothing listens on just now.

@@ -1,4 +1,7 @@
 //! Sign-ins per second, against what Argon2id alone does on the same cores.
+//!
+//! Both are measured in turns. The load generator runs on the same cores as the server: how much processor time it takes
+//! is measured and left out of what the server could have hashed on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +12,7 @@ use serde_json::json;
 
 use super::client::{Client, request};
 use super::load::{Plan, run};
-use super::server::{Binary, PASSWORD, Server, Site, sign_in_request};
+use super::server::{Binary, PASSWORD, Server, Site, own_processor_time_s, sign_in_request};
 use super::{Row, Scale, median, ms, now};
 
 /// The parameters of the server, by default: memory in KiB, passes, lanes.
@@ -19,11 +22,11 @@ const ACCOUNTS: usize = 200;
 /// How many clients sign in at once, for each core: enough that hashing never waits for them.
 const CLIENTS_PER_CORE: usize = 8;
 /// How often each side is measured, in turns.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// How long each time, in seconds.
 const ROUND_S: u64 = 5;
 
-const SHARE_MIN: f64 = 0.9;
+const SHARE_MIN: f64 = 0.95;
 
 pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let cores = std::thread::available_parallelism()?.get();
@@ -41,31 +44,83 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
         clients: cores * CLIENTS_PER_CORE,
         duration: scale.time(ROUND_S),
     };
-    let (mut raws, mut rates, mut p99s) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let kept = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Kept).await?;
-        let fresh = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Fresh).await?;
-        raws.push(kept.max(fresh));
-        let outcome = run(&plan).await?;
-        rates.push(outcome.rate());
-        p99s.push(outcome.percentile(99));
+        rounds.push(Round::measure(&server, &plan, cores, scale).await?);
     }
     let memory_kib = server.memory_kib()?;
     server.stop().await?;
 
-    let (raw, rate, p99) = (median(&raws)?, median(&rates)?, median(&p99s)?);
-    let share = rate / raw;
-    let measured = format!("{rate:.1}/s, p99 {} with {} clients", ms(p99), plan.clients);
+    let of = |figure: fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
+    let (raw, rate, share) = (of(|round| round.raw.rate)?, of(|round| round.rate)?, of(Round::share)?);
+    let p99 = median(&rounds.iter().map(|round| round.p99).collect::<Vec<_>>())?;
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
     Ok(vec![
         Row::shown(format!("raw Argon2id (19 MiB, t = 2, p = 1), {cores} threads"), format!("{raw:.1}/s")),
-        Row::shown("sign-ins on SQLite", measured),
-        Row::promised("… as a share of raw Argon2id", format!("{:.0} %", share * 100.0), "≥ 90 %", share >= SHARE_MIN),
+        Row::shown("sign-ins on SQLite", format!("{rate:.1}/s, p99 {} with {} clients", ms(p99), plan.clients)),
+        Row::shown(
+            "… as a share of raw Argon2id, the load generator counted as ours",
+            percent(of(Round::share_of_all)?),
+        ),
+        Row::shown("… processor time of the load generator", percent(of(|round| round.client_part)?)),
+        Row::promised("… as a share of raw Argon2id on what it leaves", percent(share), "≥ 95 %", share >= SHARE_MIN),
+        Row::shown(
+            "… processor time of a raw hash, as a share of that of a sign-in",
+            percent(of(Round::share_of_time)?),
+        ),
         Row::shown("memory after that load (VmRSS)", format!("{} MiB", memory_kib / 1024)),
     ])
 }
 
+/// Both sides, one right after the other: what else the machine does weighs on both.
+struct Round {
+    raw: Raw,
+    /// Sign-ins per second.
+    rate: f64,
+    p99: Duration,
+    /// The server's processor time of a sign-in, in seconds.
+    time_s: f64,
+    /// The part of all processors' time that the load generator used.
+    client_part: f64,
+}
+
+impl Round {
+    async fn measure(server: &Server, plan: &Plan, cores: usize, scale: Scale) -> anyhow::Result<Self> {
+        let kept = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Kept).await?;
+        let fresh = raw_rate(cores, scale.time(ROUND_S) / 2, Memory::Fresh).await?;
+        let raw = if kept.rate > fresh.rate { kept } else { fresh };
+        let (server_before, own_before, begun) = (server.processor_time_s()?, own_processor_time_s()?, now());
+        let outcome = run(plan).await?;
+        let elapsed_s = (now() - begun).as_secs_f64();
+        let server_s = server.processor_time_s()? - server_before;
+        let own_s = own_processor_time_s()? - own_before;
+        let rate = outcome.rate();
+        Ok(Self {
+            raw,
+            rate,
+            p99: outcome.percentile(99),
+            time_s: server_s / (rate * elapsed_s),
+            client_part: own_s / (elapsed_s * f64::from(u32::try_from(cores)?)),
+        })
+    }
+
+    fn share_of_all(&self) -> f64 {
+        self.rate / self.raw.rate
+    }
+
+    /// The load generator runs on the same cores: what it uses, nobody could hash on.
+    fn share(&self) -> f64 {
+        self.share_of_all() / (1.0 - self.client_part)
+    }
+
+    /// The same without a clock on the wall: it holds however busy the machine is with other things.
+    fn share_of_time(&self) -> f64 {
+        self.raw.time_s / self.time_s
+    }
+}
+
 /// Makes the accounts through the front door.
-async fn sign_up(server: &Server, emails: &[String], clients: usize) -> anyhow::Result<()> {
+pub(super) async fn sign_up(server: &Server, emails: &[String], clients: usize) -> anyhow::Result<()> {
     let mut tasks = Vec::new();
     for part in emails.chunks(emails.len().div_ceil(clients)) {
         let (address, part) = (server.address, part.to_vec());
@@ -94,16 +149,27 @@ enum Memory {
     Fresh,
 }
 
-/// Hashes per second with one thread on each core.
-async fn raw_rate(cores: usize, duration: Duration, memory: Memory) -> anyhow::Result<f64> {
-    let begun = now();
+/// What Argon2id does alone.
+#[derive(Clone, Copy)]
+struct Raw {
+    /// Hashes per second.
+    rate: f64,
+    /// The processor time of one, in seconds.
+    time_s: f64,
+}
+
+/// With one thread on each core.
+async fn raw_rate(cores: usize, duration: Duration, memory: Memory) -> anyhow::Result<Raw> {
+    let (begun, before) = (now(), own_processor_time_s()?);
     let threads: Vec<_> =
         (0..cores).map(|_| tokio::task::spawn_blocking(move || hash_until(begun + duration, memory))).collect();
     let mut hashes = 0_u32;
     for thread in threads {
         hashes += thread.await??;
     }
-    Ok(f64::from(hashes) / (now() - begun).as_secs_f64())
+    let (elapsed, used) = (now() - begun, own_processor_time_s()? - before);
+    let hashes = f64::from(hashes);
+    Ok(Raw { rate: hashes / elapsed.as_secs_f64(), time_s: used / hashes })
 }
 
 fn hash_until(end: Instant, memory: Memory) -> anyhow::Result<u32> {

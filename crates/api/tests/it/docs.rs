@@ -202,7 +202,14 @@ async fn every_example_of_a_body_is_accepted() {
         let status = response.status();
         let body = response.text().await.unwrap();
         // Tokens and codes are good once and of one deployment: those of the examples are read and refused.
-        let refusals = ["invalid_refresh_token", "invalid_grant", "invalid_token", "invalid_code", "wrong_code", "second_factor_not_found"];
+        let refusals = [
+            "invalid_refresh_token",
+            "invalid_grant",
+            "invalid_token",
+            "invalid_code",
+            "wrong_code",
+            "second_factor_not_found",
+        ];
         let refusals = refusals.map(|code| format!("\"{code}\""));
         let is_taken = status.is_success() || refusals.iter().any(|code| body.contains(code));
         assert!(is_taken, "{} {text}: {status} {body}", operation.id);

@@ -1,6 +1,7 @@
 //! Sign in with address and password.
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::challenge::{Challenged, Owed, challenge, owed_by};
 use super::migrate::migrate;
@@ -12,6 +13,7 @@ use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::factors::Standing;
+use crate::id::UserId;
 use crate::ports::{HashError, Verdict};
 use crate::users::{DisplayName, EmailAddress, Status, User};
 
@@ -80,10 +82,10 @@ async fn prove(
 ) -> Result<Proven> {
     let mut read = ctx.store().read().await?;
     let user = read.find_user_by_email(email).await?;
-    let (before, standing) = match &user {
-        Some(user) => (read.find_password(user.id).await?, read.second_factor_standing(user.id).await?),
-        None => (None, Standing::default()),
-    };
+    // Asked for unknown users too: a round trip more must not tell who has an account.
+    let asked = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
+    let before = read.find_password(asked).await?;
+    let standing = read.second_factor_standing(asked).await?;
     // The connection goes back before the hash takes its time.
     drop(read);
 
