@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Column, Connection, Row};
 
-use crate::harness::{PASSWORD, TestApp, on_both};
+use crate::harness::{PASSWORD, SignedIn, TestApp, on_both};
+use crate::totp::Authenticator;
 
 /// Every value in every table, as bytes.
 async fn dump(app: &TestApp) -> Vec<u8> {
@@ -39,6 +40,17 @@ fn contains(dump: &[u8], needle: &[u8]) -> bool {
     dump.windows(needle.len()).any(|window| window == needle)
 }
 
+/// Sets a second factor up; returns its secret, bare and in base32, and the recovery codes.
+async fn enrol(app: &TestApp, user: &SignedIn) -> Vec<String> {
+    let made = app.post_as("/api/v1/me/totp", &user.token, &json!({})).await.json::<Value>().await.unwrap();
+    let code = Authenticator::scan(made["uri"].as_str().unwrap()).code(app.services.clock.now());
+    let confirmed = app.post_as("/api/v1/me/totp/confirm", &user.token, &json!({"code": code})).await;
+    let confirmed: Value = confirmed.json().await.unwrap();
+    let codes = confirmed["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned());
+    let bare: Vec<String> = codes.clone().map(|code| code.replace('-', "")).collect();
+    codes.chain(bare).chain([made["secret"].as_str().unwrap().to_owned()]).collect()
+}
+
 on_both! {
     async fn a_dump_holds_nothing_that_signs_in(app: TestApp) {
         let (user, admin) = (app.user().await, app.admin().await);
@@ -49,6 +61,12 @@ on_both! {
         let refresh = app.request(Method::POST, "/api/v1/sessions/refresh", None).json(&json!({"refresh_token": user.refresh_token}));
         let refreshed: Value = refresh.header("idempotency-key", "twice").send().await.unwrap().json().await.unwrap();
 
+        let codes = enrol(&app, &admin).await;
+        assert_eq!(app.post("/api/v1/password-resets", &json!({"email": user.email})).await.status(), 202);
+        let reset = app.token_to(&user.email, "reset-password").await;
+        let challenge = app.try_sign_in(&admin.email, PASSWORD).await.json::<Value>().await.unwrap();
+        let challenge = challenge["challenge_id"].as_str().unwrap();
+
         let dump = dump(&app).await;
         assert!(contains(&dump, user.email.as_bytes()), "the dump is one");
         for secret in [&user.token, &user.refresh_token, &admin.token, key, PASSWORD,
@@ -56,7 +74,10 @@ on_both! {
             assert!(!contains(&dump, secret.as_bytes()));
         }
         // Nor the bytes behind them.
-        for token in [&user.refresh_token, key] {
+        for secret in &codes {
+            assert!(!contains(&dump, secret.as_bytes()), "{secret}");
+        }
+        for token in [&user.refresh_token, key, &reset, challenge] {
             let bytes = URL_SAFE_NO_PAD.decode(&token[4..]).unwrap();
             assert!(!contains(&dump, &bytes[16 + 8..]), "the secret part of a token");
         }
