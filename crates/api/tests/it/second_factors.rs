@@ -103,7 +103,7 @@ on_both! {
         assert_eq!(texts(&response.json::<Value>().await.unwrap()["recovery_codes"]).len(), 10);
         assert_eq!(app.me_status(&user.token).await, 200, "it has just proven the factor");
         assert_eq!(app.me_status(&elsewhere.token).await, 401, "it has not");
-        app.news_to(&user.email, "Two-step").await;
+        app.news_to(&user.email, "Two-factor").await;
 
         let (challenge, body) = stage.challenge(&user.email, PASSWORD).await;
         assert!(challenge.starts_with("dnc_"));
@@ -239,7 +239,7 @@ on_both! {
         assert_eq!(stage.step_up(token, &stage.next_code(&codes)).await.status(), 204);
         assert_eq!(app.put("/api/v1/me/password", token, &change).await.status(), 204);
         assert_eq!(app.delete("/api/v1/me/totp", token).await.status(), 204);
-        app.news_to(&user.email, "Two-step").await;
+        app.news_to(&user.email, "Two-factor").await;
         assert_eq!(app.try_sign_in(&user.email, NEW).await.status(), 201);
         problem(app.delete("/api/v1/me/totp", token).await, 404, "second_factor_not_found").await;
     }
