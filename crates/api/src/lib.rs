@@ -17,8 +17,10 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod grpc;
 pub mod http;
 pub mod import_line;
+mod importer;
 mod json_form;
 pub mod lifecycle;
 mod lines;

@@ -88,12 +88,12 @@ mod tests {
     use prost_types::FileDescriptorSet;
     use protox::file::{ChainFileResolver, File, FileResolver};
 
-    const BEFORE: &str = r#"
+    const BEFORE: &str = r"
         message A { string x = 1; repeated int32 y = 2; oneof g { bool a = 3; bool b = 4; } }
         message B {}
         enum E { E_UNSPECIFIED = 0; E_ONE = 1; }
         service S { rpc Do(A) returns (B); }
-    "#;
+    ";
 
     struct Given(String);
 

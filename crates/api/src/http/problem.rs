@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::oauth2;
+use super::shape::Shape;
 
 /// How long to wait when the database is away, in seconds: about as long as a fail-over's first step.
 const STORE_RETRY_AFTER_S: u32 = 2;
@@ -34,22 +35,6 @@ struct ProblemField {
     field: String,
     code: Cow<'static, str>,
     message: String,
-}
-
-/// In which shape an error is written.
-#[derive(Clone, Copy)]
-pub(crate) enum Shape {
-    /// [`ErrorBody`].
-    Own,
-    /// That of RFC 6749 §5.2.
-    OAuth,
-}
-
-impl Shape {
-    /// What clients of this address expect.
-    pub(crate) fn at(path: &str) -> Self {
-        if oauth2::is_at(path) { Self::OAuth } else { Self::Own }
-    }
 }
 
 /// The body of every error but those of OAuth.
@@ -146,9 +131,41 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
     }
 
+    /// The body cannot be read.
+    pub(crate) fn unreadable() -> Self {
+        let message = "The request body ended early or could not be read.";
+        Self::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+    }
+
+    /// An upload in batches ended before its time.
+    pub(crate) fn broken_off(how: &str) -> Self {
+        let message = format!("The upload {how}; the lines before it may have been imported.");
+        Self::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+    }
+
     /// The code of the catalogue.
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// The status over HTTP.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What went wrong, for a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// When it is worth trying again, in seconds.
+    pub(crate) fn retry_after_s(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
+    /// Field, code and message of each field at fault.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.fields.iter().map(|at| (at.field.as_str(), at.code.as_ref(), at.message.as_str()))
     }
 
     /// What is wrong, on one line: each field at fault, if fields are.
@@ -160,7 +177,7 @@ impl Problem {
     /// Writes the body and the headers that go with it.
     pub(crate) fn render(&self, response: Response, shape: Shape, request_id: &str) -> Response {
         let body = match shape {
-            Shape::Own => self.own_body(request_id),
+            Shape::Own | Shape::Grpc(_) => self.own_body(request_id),
             Shape::OAuth => oauth2::error_body(response.status(), &self.code, &self.line()),
         };
         let (mut parts, _) = response.into_parts();

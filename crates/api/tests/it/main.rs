@@ -21,6 +21,7 @@ mod docs;
 mod dump;
 mod errors;
 mod fuzzish;
+mod grpc;
 mod idempotency;
 mod introspection;
 mod key_rotation;

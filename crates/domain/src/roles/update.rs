@@ -5,15 +5,15 @@ use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
 
-/// What a role is from now on.
+/// What of a role becomes what; what is `None` stays.
 #[derive(Debug)]
 pub struct RoleChange {
     /// What it is called already: its name stays.
     pub name: Option<RoleName>,
     /// What it is for.
-    pub description: Description,
+    pub description: Option<Description>,
     /// What whoever has it may do; no more than the caller may.
-    pub permissions: Permissions,
+    pub permissions: Option<Permissions>,
 }
 
 /// Changes a role. Whoever has it may do so much at once.
@@ -33,9 +33,13 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
         return Err(FieldError::new("name", "immutable", "must be the name that the role has").into());
     }
     // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
-    ctx.require_held(change.permissions)?;
+    let permissions = change.permissions.unwrap_or(before.permissions);
+    ctx.require_held(permissions)?;
     ctx.require_held(before.permissions)?;
-    let mut role = Role { description: change.description, permissions: change.permissions, ..before.clone() };
+    let mut role = Role { permissions, ..before.clone() };
+    if let Some(description) = change.description {
+        role.description = description;
+    }
     if role == before {
         return Ok(before);
     }
