@@ -28,7 +28,8 @@ mod listener;
 mod middleware;
 pub mod openapi;
 pub mod telemetry;
+mod tls;
 mod upkeep;
 
 pub use app::App;
-pub use middleware::PeerAddress;
+pub use middleware::{PeerAddress, PeerProgram};

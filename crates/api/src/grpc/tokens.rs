@@ -71,12 +71,12 @@ async fn grant(call: Call, request: v1::GrantTokenRequest) -> Result<v1::GrantTo
 }
 
 async fn introspect(call: Call, request: v1::IntrospectRequest) -> Result<v1::IntrospectResponse, Refusal> {
-    if request.client.is_some() && call.presented().has_bearer() {
+    if request.client.is_some() && call.presented().is_somebody() {
         return Err(oauth2::invalid_request("Authenticate in one way, not in several.").into());
     }
     match client(&call, request.client).await? {
         Some(_) => {}
-        None if !call.presented().has_bearer() => return Err(refused().into()),
+        None if !call.presented().is_somebody() => return Err(refused().into()),
         None => tokens::require_introspection(&call.ctx)?,
     }
     let found = tokens::introspect(&call.ctx, &given(request.token)?).await?;
@@ -92,7 +92,7 @@ fn told(found: &Introspection, policy: &Policy) -> v1::IntrospectResponse {
     };
     let session_id = match found.credential {
         Credential::Session(session) => Some(session.to_string()),
-        Credential::ApiKey(_) | Credential::ClientToken(_) => None,
+        Credential::ApiKey(_) | Credential::ClientToken(_) | Credential::Certificate(_) => None,
     };
     v1::IntrospectResponse {
         active: true,

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::address::ClientAddress;
+use super::address::{ClientAddress, PeerProgram};
 use super::size;
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
@@ -30,7 +30,10 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
         let actor = actor_of_bearer(shared, request.headers()).await?;
         return Ok(with_context(shared, actor, request));
     }
-    let Some(token) = cookies::access_of(request.headers()) else { return Ok(anybody(shared, request)) };
+    let Some(token) = cookies::access_of(request.headers()) else {
+        let actor = actor_of_certificate(shared, request.extensions().get().copied()).await?;
+        return Ok(with_context(shared, actor, request));
+    };
     // Boxed: programs send no cookies, and should not carry the room that this takes.
     let Some((actor, session)) = Box::pin(actor_of_cookie(shared, &token)).await? else {
         request.extensions_mut().insert(StaleCookie);
@@ -83,6 +86,7 @@ pub(super) fn anybody(shared: &Shared, request: Request) -> Request {
 #[derive(Clone)]
 pub(crate) struct Presented {
     bearer: Bearer,
+    program: Option<PeerProgram>,
     origin: Origin,
 }
 
@@ -101,14 +105,14 @@ impl Presented {
             None => Bearer::Malformed,
             Some(token) => Bearer::Token(token.into()),
         };
-        Self { bearer, origin: origin_of(request) }
+        Self { bearer, program: request.extensions().get().copied(), origin: origin_of(request) }
     }
 
-    /// The context of whoever this is: a bearer that is given must be good, and without one it is nobody. Cookies do not
-    /// count here.
+    /// The context of whoever this is: a bearer that is given must be good, and without one it is the program that the
+    /// certificate names, or nobody. Cookies do not count here.
     pub(crate) async fn caller(&self, shared: &Shared) -> Result<Ctx, Error> {
         let actor = match &self.bearer {
-            Bearer::None => Actor::Anonymous,
+            Bearer::None => actor_of_certificate(shared, self.program).await?,
             Bearer::Malformed => return Err(invalid()),
             Bearer::Token(token) => Actor::Known(tokens::authenticate(&shared.services, token.expose_secret()).await?),
         };
@@ -120,9 +124,9 @@ impl Presented {
         Ctx::new(shared.services.clone(), Actor::Anonymous, self.origin.clone())
     }
 
-    /// Whether there is a bearer, good or not.
-    pub(crate) fn has_bearer(&self) -> bool {
-        !matches!(self.bearer, Bearer::None)
+    /// Whether there is anything that says who asks, good or not.
+    pub(crate) fn is_somebody(&self) -> bool {
+        !matches!(self.bearer, Bearer::None) || self.program.is_some()
     }
 }
 
@@ -150,6 +154,13 @@ fn bearer_of(headers: &HeaderMap) -> Option<&str> {
     let value = values.next().filter(|_| values.next().is_none())?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The program that the certificate of the connection names, when there is one and nothing else says who asks.
+async fn actor_of_certificate(shared: &Shared, program: Option<PeerProgram>) -> Result<Actor, Error> {
+    let Some(PeerProgram(id)) = program else { return Ok(Actor::Anonymous) };
+    // Boxed: few connections have one, and the others should not carry the room that this takes.
+    Box::pin(tokens::authenticate_certificate(&shared.services, id)).await.map(Actor::Known)
 }
 
 /// Whoever signed in with a browser, and their session; `None` when the cookie is not good, or no longer.

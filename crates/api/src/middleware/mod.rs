@@ -28,7 +28,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tracing::Instrument;
 
-pub use address::PeerAddress;
+pub use address::{PeerAddress, PeerProgram};
 pub(crate) use auth::Presented;
 pub(crate) use rpc::{Dialect, Head};
 

@@ -42,6 +42,7 @@ mod service_accounts;
 mod session_list;
 mod sessions;
 mod signing_keys;
+mod tls;
 mod tokens;
 mod transfer;
 mod users;

@@ -8,3 +8,5 @@ mod streams;
 mod surface;
 mod users;
 mod web;
+
+pub(crate) use client::{Rpc, refused};
