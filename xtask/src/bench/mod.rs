@@ -2,13 +2,15 @@
 //!
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
-//! `sessions` (many of them). Under them: `server` (a process with
-//! its own folder), `client` (HTTP/1.1 over a raw socket), `load` (many clients and their latencies).
+//! `sessions` (many of them) · `grpc` (calls and streams). Under them: `server` (a process with its own folder),
+//! `client` (HTTP/1.1 over a raw socket), `http2`, `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
 
 mod bare;
 mod bulk;
 mod client;
+mod grpc;
+mod http2;
 mod load;
 mod pages;
 mod read;
@@ -56,6 +58,8 @@ enum Figure {
     Tokens,
     /// Memory with many sessions, and the removal of many.
     Sessions,
+    /// `GetUser` against the route of REST; a million users in and out.
+    Grpc,
 }
 
 /// How much of everything to do.
@@ -128,6 +132,9 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     }
     if is_wanted(Figure::Sessions) {
         rows.extend(runtime.block_on(sessions::measure(&binary, scale)).context("measuring sessions")?);
+    }
+    if is_wanted(Figure::Grpc) {
+        rows.extend(runtime.block_on(grpc::measure(&binary, scale)).context("measuring gRPC")?);
     }
     print_table(&rows);
     Ok(())
