@@ -1,6 +1,27 @@
 //! The gRPC contract of Denizen, generated from `proto/denizen/v1`: messages, servers and clients.
 //!
-//! The files there are the documentation, and their comments are repeated here.
+//! The files there are the documentation, and their comments are repeated here. A client brings a channel:
+//!
+//! ```no_run
+//! use denizen_proto::v1::session_service_client::SessionServiceClient;
+//! use denizen_proto::v1::user_service_client::UserServiceClient;
+//! use denizen_proto::v1::{GetMeRequest, SignInRequest};
+//! use tonic::Request;
+//! use tonic::transport::Endpoint;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let channel = Endpoint::from_static("http://127.0.0.1:8080").connect().await?;
+//! let credentials = SignInRequest { email: "ada@example.com".into(), password: "correct horse battery".into(), label: None };
+//! let signed_in = SessionServiceClient::new(channel.clone()).sign_in(credentials).await?.into_inner();
+//!
+//! let token = signed_in.tokens.unwrap_or_default().access_token;
+//! let mut request = Request::new(GetMeRequest {});
+//! request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+//! let me = UserServiceClient::new(channel).get_me(request).await?.into_inner();
+//! println!("{:?}", me.user);
+//! # Ok(())
+//! # }
+//! ```
 
 /// The package `denizen.v1`.
 #[expect(clippy::all, clippy::pedantic, reason = "generated")]
