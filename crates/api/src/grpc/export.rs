@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tracing::Instrument;
 
 use super::call::Call;
 use super::convert;
@@ -33,7 +34,8 @@ pub(super) async fn export(
     // The first page before the stream begins: what refuses the export is told at once.
     let first = page_after(&call.ctx, Start::Offset(0)).await.map_err(|error| call.refuse(error))?;
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    tokio::spawn(send(call, first, sender));
+    // What goes wrong later is logged under the name of this call.
+    tokio::spawn(send(call, first, sender).in_current_span());
     Ok(Box::pin(ReceiverStream::new(receiver)))
 }
 

@@ -168,3 +168,49 @@ fn code_of_conflict(conflict: Conflict) -> Code {
         Conflict::IdempotencyInProgress => Code::Aborted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use denizen_domain::error::{GrantError, Resource, Unauthenticated};
+
+    use super::*;
+
+    fn check(refusal: impl Into<Refusal>, code: Code, reason: &str, retry_after_s: Option<u64>) {
+        let status = refusal.into().into_status("the-request");
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((status.code(), info.reason.as_str(), info.domain.as_str()), (code, reason, DOMAIN));
+        assert_eq!(details.request_info().unwrap().request_id, "the-request");
+        let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+        assert_eq!(delay, retry_after_s.map(Duration::from_secs), "{reason}");
+    }
+
+    #[test]
+    fn outcomes_become_canonical_codes() {
+        check(Error::Unauthenticated(Unauthenticated::Missing), Code::Unauthenticated, "unauthenticated", None);
+        check(Error::Forbidden, Code::PermissionDenied, "forbidden", None);
+        check(Error::NotHeld, Code::PermissionDenied, "permission_not_held", None);
+        check(Error::Grant(GrantError::InvalidScope), Code::InvalidArgument, "invalid_scope", None);
+        check(Error::NotFound(Resource::User), Code::NotFound, "user_not_found", None);
+        check(Error::Conflict(Conflict::EmailTaken), Code::AlreadyExists, "email_taken", None);
+        check(Error::Conflict(Conflict::LastAdmin), Code::FailedPrecondition, "last_admin", None);
+        check(Error::Stale, Code::Aborted, "stale", None);
+        let spent = Error::TooManyRequests { retry_after_s: 7 };
+        check(spent, Code::ResourceExhausted, "too_many_requests", Some(7));
+        check(Error::Overloaded { retry_after_s: 3 }, Code::Unavailable, "overloaded", Some(3));
+        check(Error::Store(StoreError::Unavailable("away".into())), Code::Unavailable, "database_unavailable", Some(2));
+        check(Error::Store(StoreError::Broken("broken".into())), Code::Internal, "internal", None);
+        check(Error::Internal("broken".into()), Code::Internal, "internal", None);
+        check(Problem::too_large(), Code::ResourceExhausted, "body_too_large", None);
+        check(Refusal::out_of_time(), Code::DeadlineExceeded, "timeout", None);
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_read_are_not_our_failure() {
+        let words = |status: &Status| Refusal::of_library(status).map(|refusal| refusal.code);
+        assert_eq!(words(&Status::internal("failed to decode")), Some(Code::InvalidArgument));
+        assert_eq!(words(&Status::out_of_range("too large")), Some(Code::ResourceExhausted));
+        assert_eq!(words(&Status::unimplemented("")), Some(Code::Unimplemented));
+        assert_eq!(words(&Refusal::from(Error::Internal("ours".into())).into_status("x")), None);
+    }
+}

@@ -14,6 +14,7 @@ use tower::{Service, ServiceExt};
 
 use super::client::Rpc;
 use crate::harness::{TestApp, on_both};
+use crate::raw::RawClient;
 
 const GET_USER: &str = "/denizen.v1.UserService/GetUser";
 const NOBODY: &str = "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e";
@@ -150,5 +151,23 @@ on_both! {
         // The connection refuses what is beyond its bound before it becomes a request.
         assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 431));
         Rpc::to(&app).health().check(tonic_health::pb::HealthCheckRequest::default()).await.expect("the listener lives");
+    }
+
+    async fn bytes_below_grpc_end_their_connection_and_no_other(app: TestApp, "limits.header_timeout_s" = "2") {
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for garbage in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            // Settings that are no multiple of six; data on no stream; a head that is no HPACK; a frame of 16 MiB.
+            b"\0\0\x05\x04\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\0\0\0x",
+            b"\0\0\0\x04\0\0\0\0\0\0\0\x04\x01\x04\0\0\0\x01\xff\xff\xff\xff",
+            b"\xff\xff\xff\x04\0\0\0\0\0",
+        ] {
+            let mut client = RawClient::connect(&app).await;
+            client.send([PREFACE, garbage].concat()).await;
+            assert!(client.read_all().await.is_some(), "the connection ends: {garbage:?}");
+            let health = Rpc::to(&app).health().check(tonic_health::pb::HealthCheckRequest::default()).await;
+            health.expect("the listener lives");
+        }
     }
 }
