@@ -6,14 +6,15 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::sqlx_data;
+use crate::{contract, sqlx_data};
 
 /// The files that `crates/api/examples/derived.rs` prints, each with the name it goes by there.
 const DERIVED: &[(&str, &str)] =
     &[("openapi", "openapi.json"), ("config", "config/default.toml"), ("env", ".env.example")];
 
-/// Writes every derived file anew. The query data comes first: without it the server does not compile.
+/// Writes every derived file anew. The query data comes before the rest: without it the server does not compile.
 pub(crate) fn generate(root: &Path) -> anyhow::Result<()> {
+    contract::generate(root)?;
     sqlx_data::generate()?;
     println!("crates/infra-{{sqlite,postgres}}/.sqlx: written");
     for (name, path) in DERIVED {
@@ -41,6 +42,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         }
     }
     ensure!(stale.is_empty(), "run `make generate` and look at what changed:\n{}", stale.join("\n"));
+    contract::check(root)?;
     sqlx_data::check()?;
     println!("crates/infra-{{sqlite,postgres}}/.sqlx: up to date");
     Ok(())

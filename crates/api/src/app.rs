@@ -29,7 +29,7 @@ use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
-use crate::{middleware, upkeep};
+use crate::{grpc, middleware, upkeep};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
@@ -99,7 +99,8 @@ impl App {
         keys::keep(&services).await.context("opening the signing keys")?;
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone());
-        let router = middleware::around_all(http::router(&shared), &config.server, &config.limits);
+        let surface = http::router(&shared).merge(grpc::router(&shared));
+        let router = middleware::around_all(surface, &config.server, &config.limits);
         Ok(Self { services, router, draining })
     }
 

@@ -22,29 +22,29 @@ use crate::json_form::{self, Fields, FormError};
 pub struct ImportLine {
     /// The email address; a taken one is told and skipped.
     #[schema(format = Email, max_length = 254)]
-    email: String,
+    pub(crate) email: String,
     /// What to call them: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
-    name: String,
+    pub(crate) name: String,
     /// Their password hash as the other system kept it. Without one they cannot sign in by password.
     #[schema(value_type = Option<String>)]
-    password_hash: Option<SecretString>,
+    pub(crate) password_hash: Option<SecretString>,
     /// Whether the other system had verified the address; `false` when nothing is said.
-    email_verified: Option<bool>,
+    pub(crate) email_verified: Option<bool>,
     /// Their role; `user` when nothing is said.
-    role: Option<String>,
+    pub(crate) role: Option<String>,
     /// `active`, `disabled` or `invited`; `active` when nothing is said.
-    status: Option<String>,
+    pub(crate) status: Option<String>,
     /// The language that they read (BCP 47).
     #[schema(max_length = 35)]
-    locale: Option<String>,
+    pub(crate) locale: Option<String>,
     /// A JSON object that the product owns.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
-    attributes: Option<Object>,
+    pub(crate) attributes: Option<Object>,
     /// When the account was first made (RFC 3339); now when nothing is said.
     #[schema(format = DateTime)]
-    created_at: Option<String>,
+    pub(crate) created_at: Option<String>,
 }
 
 /// Reads one line, without its line feed.
@@ -52,9 +52,12 @@ pub struct ImportLine {
 /// # Errors
 /// Every field that breaks a rule; or the first one that has the wrong form. Never quotes a value.
 pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<FieldError>> {
-    let raw = deserialize(line).map_err(|field| vec![field])?;
-    let mut fields = Fields::default();
+    parse(deserialize(line).map_err(|field| vec![field])?, services)
+}
 
+/// Checks what was read of one user.
+pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, Vec<FieldError>> {
+    let mut fields = Fields::default();
     let email = fields.check("email", EmailAddress::parse(&raw.email));
     let name = fields.check("name", DisplayName::parse(&raw.name));
     let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::reference(&role));

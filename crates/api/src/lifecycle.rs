@@ -1,6 +1,7 @@
 //! From start to stop: migrate, listen, serve, drain, leave.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
 use crate::config::Config;
-use crate::listener;
+use crate::listener::{self, Sockets};
+use crate::tls::{Tls, TlsFiles};
 
 /// How long requests are still accepted after readiness has fallen, so that balancers can notice.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -32,10 +34,11 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     if config.database.migrate_on_start {
         store.migrate().await.context("migrating the database")?;
     }
+    let tls = tls(&config).await?;
     let app = App::open(&config).await?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
-    let leaving = run(&app, &config, listener, stop.clone());
+    let leaving = run_over(&app, &config, listener, tls, stop.clone());
     tokio::pin!(leaving);
     announce(&config);
 
@@ -60,9 +63,30 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
 
 /// Serves on a listener until `stop` is cancelled; returns when the requests in flight are done, at most
 /// `server.shutdown_timeout_s` later, and the database is closed.
-pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: CancellationToken) {
+///
+/// # Errors
+/// When TLS is configured and its files are no good.
+pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let tls = tls(config).await?;
+    run_over(app, config, listener, tls, stop).await;
+    Ok(())
+}
+
+/// TLS, when it is configured.
+async fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
+    Ok(match TlsFiles::of(&config.server) {
+        Some(files) => Some(Arc::new(Tls::open(files).await.context("opening TLS")?)),
+        None => None,
+    })
+}
+
+async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<Arc<Tls>>, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     tasks.spawn(app.upkeep(stop.clone()));
+    if let Some(tls) = tls.clone() {
+        let stop = stop.clone();
+        tasks.spawn(async move { tls.follow(&stop).await });
+    }
     tasks.close();
     let patience = Duration::from_secs(config.server.shutdown_timeout_s.into());
     let upkeep = async {
@@ -70,7 +94,10 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
         // A mail that is being sent is sent to its end: cut off, it might be sent again.
         let _ = timeout(patience, tasks.wait()).await;
     };
-    tokio::join!(listener::run(listener, app.router(), &config.limits, &stop, patience), upkeep);
+    tokio::join!(
+        listener::run(Sockets { listener: socket, tls }, app.router(), &config.limits, &stop, patience),
+        upkeep
+    );
     let _ = timeout(CLOSE, app.services.store.close()).await;
 }
 

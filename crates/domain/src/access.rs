@@ -219,6 +219,8 @@ pub enum Credential {
     ApiKey(ApiKeyId),
     /// An access token that a service account got for this API key.
     ClientToken(ApiKeyId),
+    /// A client certificate that names this service account.
+    Certificate(ServiceAccountId),
 }
 
 impl fmt::Display for Credential {
@@ -227,6 +229,7 @@ impl fmt::Display for Credential {
         match self {
             Self::Session(id) => id.fmt(f),
             Self::ApiKey(id) | Self::ClientToken(id) => id.fmt(f),
+            Self::Certificate(id) => id.fmt(f),
         }
     }
 }

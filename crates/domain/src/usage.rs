@@ -27,13 +27,13 @@ pub async fn record(services: &Services) -> Result<()> {
 fn session_use(&(credential, at): &(Credential, Timestamp)) -> Option<(SessionId, Timestamp)> {
     match credential {
         Credential::Session(id) => Some((id, at)),
-        Credential::ApiKey(_) | Credential::ClientToken(_) => None,
+        Credential::ApiKey(_) | Credential::ClientToken(_) | Credential::Certificate(_) => None,
     }
 }
 
 fn key_use(&(credential, at): &(Credential, Timestamp)) -> Option<(ApiKeyId, Timestamp)> {
     match credential {
         Credential::ApiKey(id) | Credential::ClientToken(id) => Some((id, at)),
-        Credential::Session(_) => None,
+        Credential::Session(_) | Credential::Certificate(_) => None,
     }
 }

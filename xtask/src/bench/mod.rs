@@ -2,14 +2,17 @@
 //!
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
-//! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time). Under them: `server` (a process with
-//! its own folder), `client` (HTTP/1.1 over a raw socket), `load` (many clients and their latencies).
+//! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time) ·
+//! `grpc` (calls and streams). Under them: `server` (a process with its own folder), `client` (HTTP/1.1 over a raw
+//! socket), `http2`, `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
 
 mod bare;
 mod bulk;
 mod client;
 mod enumeration;
+mod grpc;
+mod http2;
 mod load;
 mod pages;
 mod read;
@@ -62,6 +65,8 @@ enum Figure {
     Storm,
     /// How long known and unknown accounts take to be refused.
     Enumeration,
+    /// `GetUser` against the route of REST; a million users in and out.
+    Grpc,
 }
 
 /// How much of everything to do.
@@ -140,6 +145,9 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     }
     if is_wanted(Figure::Enumeration) {
         rows.extend(runtime.block_on(enumeration::measure(&binary, scale)).context("measuring refusals")?);
+    }
+    if is_wanted(Figure::Grpc) {
+        rows.extend(runtime.block_on(grpc::measure(&binary, scale)).context("measuring gRPC")?);
     }
     print_table(&rows);
     Ok(())

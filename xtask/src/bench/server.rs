@@ -148,10 +148,19 @@ impl Server {
 
     /// Resident memory, in KiB.
     pub(super) fn memory_kib(&self) -> anyhow::Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that was ever resident, in KiB.
+    pub(super) fn memory_peak_kib(&self) -> anyhow::Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &'static str) -> anyhow::Result<u64> {
         let id = self.child.id().context("the server has ended")?;
         let status = read_lossy(Path::new(&format!("/proc/{id}/status")));
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).context("no number in VmRSS")
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no line for the memory")?;
+        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).context("no number for the memory")
     }
 
     /// The processor time it has used so far, in seconds.

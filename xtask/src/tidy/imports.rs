@@ -1,4 +1,5 @@
-//! Which way imports run: `api → infra → infra-{sqlite,postgres} → domain`, `testkit → domain`.
+//! Which way imports run: `api → infra → infra-{sqlite,postgres} → domain`, `testkit → domain`,
+//! `api → proto`.
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +20,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-infra-postgres", &["denizen-domain"]),
     ("denizen-infra", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-domain"]),
     ("denizen-testkit", &["denizen-domain"]),
-    ("denizen", &["denizen-infra", "denizen-domain"]),
-    ("xtask", &["denizen", "denizen-infra", "denizen-infra-sqlite", "denizen-infra-postgres", "denizen-domain"]),
+    ("denizen-proto", &[]),
+    ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
+    (
+        "xtask",
+        &[
+            "denizen",
+            "denizen-proto",
+            "denizen-infra",
+            "denizen-infra-sqlite",
+            "denizen-infra-postgres",
+            "denizen-domain",
+        ],
+    ),
 ];
 
 /// What a crate may import for its tests besides.
@@ -31,7 +43,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("sqlx", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "xtask"]),
     ("rusqlite", &["denizen-infra-sqlite"]),
     ("axum", &["denizen", "xtask"]),
-    ("tonic", &["denizen"]),
+    ("tonic", &["denizen", "denizen-proto", "xtask"]),
 ];
 
 /// One line of a manifest: who imports what.

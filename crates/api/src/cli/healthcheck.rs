@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Globals;
 use super::failure::Failure;
 use super::output::print;
 use crate::config::Server;
+use crate::tls::{self, TlsFiles};
 
 pub(super) const EXAMPLES: &str = "\
 Asks GET /health/ready at server.host and server.port, for at most 3 seconds.
@@ -24,12 +25,13 @@ const TIMEOUT_S: u64 = 3;
 const ANSWER_BYTES_MAX: u64 = 64;
 
 pub(super) async fn run(globals: &Globals) -> Result<(), Failure> {
-    let address = address(&globals.config()?.server);
-    let answer = tokio::time::timeout(Duration::from_secs(TIMEOUT_S), ask(address)).await;
-    let status =
-        answer.with_context(|| format!("no answer from http://{address}/health/ready within {TIMEOUT_S} s"))??;
+    let server = globals.config()?.server;
+    let (address, tls) = (address(&server), TlsFiles::of(&server));
+    let url = format!("{}://{address}/health/ready", if tls.is_some() { "https" } else { "http" });
+    let answer = tokio::time::timeout(Duration::from_secs(TIMEOUT_S), ask(address, tls.as_ref())).await;
+    let status = answer.with_context(|| format!("no answer from {url} within {TIMEOUT_S} s"))??;
     if status != 200 {
-        return Err(anyhow::anyhow!("http://{address}/health/ready answers {status}").into());
+        return Err(anyhow::anyhow!("{url} answers {status}").into());
     }
     print("ready\n")
 }
@@ -45,9 +47,18 @@ fn address(server: &Server) -> SocketAddr {
 }
 
 /// The status of the answer (RFC 9112 §4).
-async fn ask(address: SocketAddr) -> anyhow::Result<u16> {
+async fn ask(address: SocketAddr, tls: Option<&TlsFiles>) -> anyhow::Result<u16> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
+    match tls {
+        Some(files) => {
+            ask_over(tls::connect(files, stream).await.context("speaking TLS with the server")?, address).await
+        }
+        None => ask_over(stream, address).await,
+    }
+}
+
+async fn ask_over(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAddr) -> anyhow::Result<u16> {
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
     stream.write_all(request.as_bytes()).await.context("asking the server")?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await.context("reading the answer")?;
@@ -75,7 +86,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        assert_eq!(ask(address).await.ok(), expected, "{answer:?}");
+        assert_eq!(ask(address, None).await.ok(), expected, "{answer:?}");
         let request = server.await.unwrap();
         assert!(request.starts_with("GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
     }

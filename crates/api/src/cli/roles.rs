@@ -185,14 +185,10 @@ async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failu
 async fn set(ctx: &Ctx, args: SetArgs, output: Output) -> Result<(), Failure> {
     let ChangeArgs { permissions, no_permissions, description, second_factor } = args.change;
     let before = roles::get(ctx, &args.wanted.role).await?;
-    let permissions = match permissions {
-        _ if no_permissions => Permissions::NONE,
-        Some(permissions) => Permissions::of(&permissions),
-        None => before.permissions,
-    };
-    let description = description.unwrap_or(before.description);
+    let permissions =
+        if no_permissions { Some(Permissions::NONE) } else { permissions.map(|list| Permissions::of(&list)) };
     let change = RoleChange { name: None, description, permissions, second_factor };
-    // What is not said stays as it was when we looked: nobody may have changed it since.
+    // Nobody may have changed it since we looked.
     let expected = [before.version];
     said(roles::update(ctx, &RoleKey::Id(before.id), change, Some(&expected)).await?, output)
 }

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::layers::Layers;
 use super::mistake::Mistake;
-use super::{AppEnv, Config, mail};
+use super::{AppEnv, Config, Server, mail};
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_order(config, layers);
     check_secrets(config, layers);
     mail::check(config, layers);
+    check_tls(&config.server, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -62,6 +63,22 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
         let key = "tokens.hs256_secret";
         let expected = "a secret when tokens.algorithm is HS256";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+    }
+}
+
+/// A certificate and its key go together, and clients show theirs to a server that has both.
+fn check_tls(server: &Server, layers: &mut Layers) {
+    let mut need = |key: &str, other: &str| {
+        let expected = format!("a file when {other} is set");
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", &expected));
+    };
+    match (&server.tls_cert_file, &server.tls_key_file) {
+        (None, Some(_)) => need("server.tls_cert_file", "server.tls_key_file"),
+        (Some(_), None) => need("server.tls_key_file", "server.tls_cert_file"),
+        (None, None) if server.tls_client_ca_file.is_some() => {
+            need("server.tls_cert_file", "server.tls_client_ca_file");
+        }
+        (None, None) | (Some(_), Some(_)) => {}
     }
 }
 

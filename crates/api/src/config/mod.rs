@@ -69,9 +69,10 @@ impl Server {
     /// The address at which clients reach the server, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
+        let scheme = if self.tls_cert_file.is_some() { "https" } else { "http" };
         self.public_url.clone().unwrap_or_else(|| match self.host {
-            std::net::IpAddr::V4(host) => format!("http://{host}:{}", self.port),
-            std::net::IpAddr::V6(host) => format!("http://[{host}]:{}", self.port),
+            std::net::IpAddr::V4(host) => format!("{scheme}://{host}:{}", self.port),
+            std::net::IpAddr::V6(host) => format!("{scheme}://[{host}]:{}", self.port),
         })
     }
 }

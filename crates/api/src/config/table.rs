@@ -118,6 +118,14 @@ table! {
         trusted_proxies: Vec<IpNet> = "", networks();
         /// The web origins whose pages may call the server, `https://app.example.com` for example. Nobody's by default.
         cors_origins: Vec<String> = "", origins();
+        /// The certificate to serve TLS with, and those that vouch for it, in PEM. Nothing means plain text. What is in
+        /// the files of these three keys is taken over when it changes, without a restart.
+        tls_cert_file: Option<PathBuf> = "", optional(path());
+        /// The private key of the certificate, in PEM.
+        tls_key_file: Option<PathBuf> = "", optional(path());
+        /// The authorities, in PEM, one of which must have issued the certificate that every client must show (mutual
+        /// TLS). One that names `spiffe://…/service-account/{id}` is that service account's credential.
+        tls_client_ca_file: Option<PathBuf> = "", optional(path());
         /// How long requests in flight may take to finish when the server stops, in seconds.
         shutdown_timeout_s: u32 = "8", whole(1..=300);
     }

@@ -36,16 +36,22 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Problem>
         if text.trim() == "*" {
             return Ok(None);
         }
-        for tag in text.split(',').map(str::trim) {
-            let is_weak = tag.starts_with("W/");
-            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-            let opaque = opaque.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).ok_or_else(malformed)?;
-            // A weak tag and a tag we never made match nothing (RFC 9110 §13.1.1).
-            let version = opaque.split('.').next().and_then(|version| version.parse().ok()).filter(|_| !is_weak);
-            versions.push(version.unwrap_or(-1));
+        for tag in text.split(',') {
+            versions.push(version_of(tag).ok_or_else(malformed)?);
         }
     }
     Ok(if headers.contains_key(IF_MATCH) { Some(versions) } else { None })
+}
+
+/// The version that a tag names; `None` when it is no tag. A weak tag and a tag we never made match nothing (RFC 9110
+/// §13.1.1).
+pub(crate) fn version_of(tag: &str) -> Option<i64> {
+    let tag = tag.trim();
+    let is_weak = tag.starts_with("W/");
+    let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+    let opaque = opaque.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'))?;
+    let version = opaque.split('.').next().and_then(|version| version.parse().ok()).filter(|_| !is_weak);
+    Some(version.unwrap_or(-1))
 }
 
 /// A representation with its tag, or 304 when the client has it already.

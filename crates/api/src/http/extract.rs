@@ -151,5 +151,5 @@ pub(crate) fn read_problem(error: &axum::Error) -> Problem {
         }
         source = error.source();
     }
-    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "The request body ended early or could not be read.")
+    Problem::unreadable()
 }

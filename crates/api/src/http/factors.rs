@@ -161,7 +161,7 @@ fn shown(codes: &[SecretString]) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-pub(super) fn exposed(codes: &[SecretString]) -> Vec<String> {
+pub(crate) fn exposed(codes: &[SecretString]) -> Vec<String> {
     codes.iter().map(|code| code.expose_secret().to_owned()).collect()
 }
 

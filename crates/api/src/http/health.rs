@@ -75,14 +75,34 @@ async fn ready(State(shared): State<Shared>) -> Response {
     check(&shared).await
 }
 
+/// Whether the server can serve.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    has_database: bool,
+    is_draining: bool,
+}
+
+impl Readiness {
+    /// Looks at what the server needs.
+    pub(crate) async fn of(shared: &Shared) -> Self {
+        let has_database = matches!(timeout(PING_TIMEOUT, shared.services.store.ping()).await, Ok(Ok(())));
+        Self { has_database, is_draining: shared.draining.is_cancelled() }
+    }
+
+    /// Whether to send requests here.
+    pub(crate) fn is_ready(self) -> bool {
+        self.has_database && !self.is_draining
+    }
+}
+
 async fn check(shared: &Shared) -> Response {
-    let is_there = matches!(timeout(PING_TIMEOUT, shared.services.store.ping()).await, Ok(Ok(())));
-    let status = match (is_there, shared.draining.is_cancelled()) {
+    let Readiness { has_database, is_draining } = Readiness::of(shared).await;
+    let status = match (has_database, is_draining) {
         (_, true) => "draining",
         (false, _) => "unavailable",
         (true, false) => "ok",
     };
-    let database = if is_there { "ok" } else { "unavailable" };
+    let database = if has_database { "ok" } else { "unavailable" };
     let body = Json(HealthBody { status, version: env!("CARGO_PKG_VERSION"), checks: Checks { database } });
     if status == "ok" {
         body.into_response()

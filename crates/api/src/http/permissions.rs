@@ -51,7 +51,7 @@ pub(crate) fn catalogue() -> Vec<PermissionBody> {
 }
 
 /// Reads the names of permissions; one that is said twice is one.
-pub(super) fn read(names: &[String]) -> Result<Permissions, RuleBroken> {
+pub(crate) fn read(names: &[String]) -> Result<Permissions, RuleBroken> {
     let broken = |code, message: String| RuleBroken { code, message };
     if names.len() > NAMES_MAX {
         return Err(broken("too_many", format!("must be at most {NAMES_MAX}")));
@@ -64,6 +64,6 @@ pub(super) fn read(names: &[String]) -> Result<Permissions, RuleBroken> {
 }
 
 /// The names of permissions.
-pub(super) fn names(permissions: Permissions) -> Vec<&'static str> {
+pub(crate) fn names(permissions: Permissions) -> Vec<&'static str> {
     permissions.iter().map(Permission::as_str).collect()
 }

@@ -6,17 +6,14 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::{Conflict, Error, FieldError, GrantError, Resource, Unauthenticated};
-use denizen_domain::store::StoreError;
+use denizen_domain::error::FieldError;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::oauth2;
-
-/// How long to wait when the database is away, in seconds: about as long as a fail-over's first step.
-const STORE_RETRY_AFTER_S: u32 = 2;
+use super::shape::Shape;
 
 /// An error on its way to the client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,22 +31,6 @@ struct ProblemField {
     field: String,
     code: Cow<'static, str>,
     message: String,
-}
-
-/// In which shape an error is written.
-#[derive(Clone, Copy)]
-pub(crate) enum Shape {
-    /// [`ErrorBody`].
-    Own,
-    /// That of RFC 6749 §5.2.
-    OAuth,
-}
-
-impl Shape {
-    /// What clients of this address expect.
-    pub(crate) fn at(path: &str) -> Self {
-        if oauth2::is_at(path) { Self::OAuth } else { Self::Own }
-    }
 }
 
 /// The body of every error but those of OAuth.
@@ -146,9 +127,41 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
     }
 
+    /// The body cannot be read.
+    pub(crate) fn unreadable() -> Self {
+        let message = "The request body ended early or could not be read.";
+        Self::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+    }
+
+    /// An upload in batches ended before its time.
+    pub(crate) fn broken_off(how: &str) -> Self {
+        let message = format!("The upload {how}; the lines before it may have been imported.");
+        Self::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+    }
+
     /// The code of the catalogue.
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// The status over HTTP.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What went wrong, for a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// When it is worth trying again, in seconds.
+    pub(crate) fn retry_after_s(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
+    /// Field, code and message of each field at fault.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.fields.iter().map(|at| (at.field.as_str(), at.code.as_ref(), at.message.as_str()))
     }
 
     /// What is wrong, on one line: each field at fault, if fields are.
@@ -160,7 +173,7 @@ impl Problem {
     /// Writes the body and the headers that go with it.
     pub(crate) fn render(&self, response: Response, shape: Shape, request_id: &str) -> Response {
         let body = match shape {
-            Shape::Own => self.own_body(request_id),
+            Shape::Own | Shape::Grpc(_) => self.own_body(request_id),
             Shape::OAuth => oauth2::error_body(response.status(), &self.code, &self.line()),
         };
         let (mut parts, _) = response.into_parts();
@@ -193,151 +206,14 @@ impl Problem {
         self
     }
 
-    fn with_field(self, field: &str, code: &'static str, message: &str) -> Self {
+    pub(super) fn with_field(self, field: &str, code: &'static str, message: &str) -> Self {
         self.with_fields(vec![FieldError::new(field, code, message)])
     }
 
-    fn unauthenticated(reason: Unauthenticated) -> Self {
-        let (code, message, challenge) = match reason {
-            Unauthenticated::Missing => (
-                "unauthenticated",
-                "Sign in and send the access token as Authorization: Bearer.",
-                "Bearer realm=\"denizen\"",
-            ),
-            Unauthenticated::InvalidToken => (
-                "invalid_token",
-                "The access token is not valid, or its session is over.",
-                "Bearer realm=\"denizen\", error=\"invalid_token\"",
-            ),
-            Unauthenticated::InvalidRefreshToken => (
-                "invalid_refresh_token",
-                "The refresh token is not valid, or its session is over; sign in again.",
-                "Bearer realm=\"denizen\"",
-            ),
-            Unauthenticated::InvalidCredentials => {
-                ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
-            }
-            Unauthenticated::InvalidCode => (
-                "invalid_code",
-                "The code is wrong or used, or the sign-in that it belongs to is over.",
-                "Bearer realm=\"denizen\"",
-            ),
-            Unauthenticated::InvalidClient => {
-                ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
-            }
-        };
-        let problem = Self::new(StatusCode::UNAUTHORIZED, code, message);
-        Self { challenge: Some(challenge.into()), ..problem }
-    }
-
-    fn grant(error: GrantError) -> Self {
-        let (code, message) = match error {
-            GrantError::InvalidGrant => ("invalid_grant", "The token is not valid, or was not issued to this client."),
-            GrantError::InvalidScope => ("invalid_scope", "The scope is unknown, or more than the client may ask for."),
-            GrantError::UnsupportedTokenType => {
-                ("unsupported_token_type", "Tokens of this kind end with the API key they were got for.")
-            }
-        };
-        Self::new(StatusCode::BAD_REQUEST, code, message)
-    }
-
-    fn not_found(resource: Resource) -> Self {
-        let (code, message) = match resource {
-            Resource::User => ("user_not_found", "There is no such user."),
-            Resource::Session => ("session_not_found", "There is no such session."),
-            Resource::Role => ("role_not_found", "There is no such role."),
-            Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
-            Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
-            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
-            Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
-        };
-        Self::new(StatusCode::NOT_FOUND, code, message)
-    }
-
-    fn conflict(conflict: Conflict) -> Self {
-        let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
-        match conflict {
-            Conflict::EmailTaken => new("email_taken", "Another user has this email address.").with_field(
-                "email",
-                "taken",
-                "must not be another user's address",
-            ),
-            Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
-            Conflict::RoleNameTaken => new("role_name_taken", "Another role has this name.").with_field(
-                "name",
-                "taken",
-                "must not be another role's name",
-            ),
-            Conflict::RoleInUse => new("role_in_use", "Somebody has this role; give them another one first."),
-            Conflict::RoleBuiltIn => new("role_built_in", "This role is built in and stays as it is."),
-            Conflict::TooManyApiKeys => {
-                new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
-            }
-            Conflict::SecondFactorPresent => {
-                new("second_factor_present", "There is a second factor already; remove it first.")
-            }
-            Conflict::SigningBySecret => {
-                new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
-            }
-            Conflict::IdempotencyKeyReused => {
-                new("idempotency_key_reused", "This idempotency key was used with another request.")
-            }
-            Conflict::IdempotencyInProgress => {
-                new("idempotency_in_progress", "The first request with this idempotency key is still running.")
-                    .retry_after(1)
-            }
-        }
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(fields) => Self::invalid(fields),
-            Error::Unauthenticated(reason) => Self::unauthenticated(reason),
-            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
-            Error::StepUpRequired => Self::new(
-                StatusCode::FORBIDDEN,
-                "step_up_required",
-                "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
-            ),
-            Error::NotOffered => {
-                Self::new(StatusCode::FORBIDDEN, "not_offered", "This way to sign in is not offered here.")
-            }
-            Error::NotHeld => {
-                Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
-            }
-            Error::Grant(error) => Self::grant(error),
-            Error::NotFound(resource) => Self::not_found(resource),
-            Error::Conflict(conflict) => Self::conflict(conflict),
-            Error::Stale => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "stale",
-                "The resource has changed since you read it; read it again.",
-            ),
-            Error::TooManyRequests { retry_after_s } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; slow down.")
-                    .retry_after(retry_after_s)
-            }
-            Error::Overloaded { retry_after_s } => Self::overloaded(retry_after_s),
-            Error::Store(error @ StoreError::Unavailable(_)) => {
-                tracing::warn!(error = %Chain(&error), "the database is unavailable");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "database_unavailable",
-                    "The server cannot reach its database.",
-                )
-                .retry_after(STORE_RETRY_AFTER_S)
-            }
-            Error::Store(error @ StoreError::Broken(_)) => {
-                tracing::error!(error = %Chain(&error), "the store failed");
-                Self::internal()
-            }
-            Error::Internal(source) => {
-                tracing::error!(error = %Chain(source.as_ref()), "internal error");
-                Self::internal()
-            }
-        }
+    /// The same, with what `WWW-Authenticate` is to say.
+    pub(super) fn challenged(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge.into());
+        self
     }
 }
 

@@ -36,10 +36,14 @@ impl<S: Send + Sync> FromRequestParts<S> for RolePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let raw = path_param(parts, state, "role").await.unwrap_or_default();
-        let by_name = || RoleName::parse(&raw).ok().map(RoleKey::Name);
-        let key = RoleId::parse(&raw).map(RoleKey::Id).or_else(by_name);
-        key.map(Self).ok_or_else(|| Error::NotFound(Resource::Role).into())
+        key_of(&raw).map(Self).ok_or_else(|| Error::NotFound(Resource::Role).into())
     }
+}
+
+/// The role that a name or an id stands for.
+pub(crate) fn key_of(raw: &str) -> Option<RoleKey> {
+    let by_name = || RoleName::parse(raw).ok().map(RoleKey::Name);
+    RoleId::parse(raw).map(RoleKey::Id).or_else(by_name)
 }
 
 /// A role.
@@ -237,11 +241,8 @@ async fn replace(
     let description = Description::parse(body.description.as_deref().unwrap_or_default());
     let description = fields.check("description", description);
     let permissions = fields.check("permissions", permissions::read(&body.permissions));
-    let second_factor = fields.check("second_factor", second_factor(body.second_factor.as_deref()));
-    let change = (|| {
-        Some(RoleChange { name, description: description?, permissions: permissions?, second_factor: second_factor? })
-    })();
-    let change = fields.finish(change)?;
+    let second_factor = fields.check("second_factor", second_factor(body.second_factor.as_deref())).flatten();
+    let change = fields.finish(Some(RoleChange { name, description, permissions, second_factor }))?;
 
     let expected = etag::if_match(&headers)?;
     let role = roles::update(&ctx, &key, change, expected.as_deref()).await?;

@@ -121,7 +121,7 @@ async fn list(
 }
 
 /// The user that is meant: the caller, when none is named.
-fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Problem> {
+pub(crate) fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Error> {
     if let Some(raw) = named {
         let broken = || RuleBroken { code: "invalid_id", message: "must be a UUID".to_owned() };
         return Ok(UserId::parse(raw).ok_or_else(|| broken().at("user_id"))?);
@@ -129,7 +129,7 @@ fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Problem> {
     match ctx.principal()?.subject {
         Subject::User(id) => Ok(id),
         // A program has no sessions.
-        Subject::ServiceAccount(_) => Err(Error::Forbidden.into()),
+        Subject::ServiceAccount(_) => Err(Error::Forbidden),
     }
 }
 

@@ -1,18 +1,18 @@
 //! `/api/v1/users/import` and `/api/v1/users/export`: users as newline-delimited JSON, in constant memory.
 
 use std::io;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use denizen_domain::Ctx;
 use denizen_domain::access::Permission;
 use denizen_domain::error::FieldError;
+use denizen_domain::id::UserId;
 use denizen_domain::page::{Listed, PAGE_MAX, Page, Start, Total};
 use denizen_domain::tokens;
 use denizen_domain::users::{self, ImportMode, ImportUser, User, UserFilter};
+use denizen_domain::{Ctx, Services};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
@@ -31,15 +31,12 @@ use super::body::UserBody;
 use super::extract::{Caller, Query};
 use super::problem::{Chain, Problem};
 use crate::import_line::parse_line;
+use crate::importer::{ImportReport, Importer, SILENCE_MAX};
 use crate::lines::{Line, Lines};
 
 const NDJSON: &str = "application/x-ndjson";
-/// How many users are written in one transaction.
-const BATCH: usize = 500;
 /// How many refused lines are told one by one; the rest is counted.
 const ERRORS_MAX: usize = 1000;
-/// How long a client may stay silent amid its upload.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How many pages of an export wait for a slow reader.
 const PAGES_AHEAD: usize = 2;
 
@@ -123,74 +120,52 @@ async fn import(
     };
     check_media_type(&request)?;
 
-    let mut importer = Importer::new(ctx, mode);
+    let report = ImportedBody { dry_run: mode == ImportMode::DryRun, ..ImportedBody::default() };
+    let mut importer = Importer::new(ctx, mode, report);
     let body = StreamReader::new(request.into_body().into_data_stream().map(|chunk| chunk.map_err(io::Error::other)));
     let mut lines = Lines::new(body, shared.limits.import_line_bytes as usize);
     loop {
-        let line = timeout(SILENCE_MAX, lines.next()).await.map_err(|_| broken_off("fell silent for 30 seconds"))?;
-        match line.map_err(|_| broken_off("ended early or could not be read"))? {
-            Some((number, line)) => importer.take(number, line).await?,
+        let line =
+            timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("fell silent for 30 seconds"))?;
+        match line.map_err(|_| Problem::broken_off("ended early or could not be read"))? {
+            Some((number, line)) => {
+                if let Some(user) = read_line(line, &shared.services) {
+                    importer.report.lines += 1;
+                    importer.take(number, user).await?;
+                }
+            }
             None => break,
         }
     }
-    importer.flush().await?;
-    importer.report.errors.sort_by_key(|error| error.line);
-    Ok(Json(importer.report))
+    let mut report = importer.finish().await?;
+    report.errors.sort_by_key(|error| error.line);
+    Ok(Json(report))
 }
 
-/// Reads lines into batches and keeps the count.
-struct Importer {
-    ctx: Ctx,
-    mode: ImportMode,
-    batch: Vec<(u64, ImportUser)>,
-    report: ImportedBody,
-}
-
-impl Importer {
-    fn new(ctx: Ctx, mode: ImportMode) -> Self {
-        let report = ImportedBody { dry_run: mode == ImportMode::DryRun, ..ImportedBody::default() };
-        Self { ctx, mode, batch: Vec::with_capacity(BATCH), report }
+impl ImportReport for ImportedBody {
+    fn created(&mut self, _: u64, _: UserId) {
+        self.created += 1;
     }
 
-    async fn take(&mut self, number: u64, line: Line) -> Result<(), Problem> {
-        let parsed = match line {
-            Line::Whole(content) if content.iter().all(u8::is_ascii_whitespace) => return Ok(()),
-            Line::Whole(content) => parse_line(&content, self.ctx.services()),
-            Line::TooLong => Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]),
-        };
-        self.report.lines += 1;
-        match parsed {
-            Ok(user) => self.batch.push((number, user)),
-            Err(fields) => self.refuse(number, fields),
-        }
-        if self.batch.len() >= BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), Problem> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let (numbers, batch): (Vec<u64>, Vec<ImportUser>) = self.batch.drain(..).unzip();
-        // The stream may be long; who began it may no longer be allowed to go on.
-        self.ctx = tokens::renew(&self.ctx).await?;
-        let outcomes = users::import(&self.ctx, batch, self.mode).await?;
-        for (number, outcome) in numbers.into_iter().zip(outcomes) {
-            match outcome.fault() {
-                None => self.report.created += 1,
-                Some(fault) => self.refuse(number, vec![fault]),
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, line: u64, fields: Vec<FieldError>) {
-        self.report.failed += 1;
-        if self.report.errors.len() < ERRORS_MAX {
+    fn refused(&mut self, line: u64, fields: Vec<FieldError>) {
+        self.failed += 1;
+        if self.errors.len() < ERRORS_MAX {
             let fields = fields
                 .into_iter()
                 .map(|at| LineFieldError { field: at.field, code: at.code, message: at.message })
                 .collect();
-            self.report.errors.push(LineError { line, fields });
+            self.errors.push(LineError { line, fields });
+        }
+    }
+}
+
+/// The user in a line; `None` when it is blank.
+fn read_line(line: Line, services: &Services) -> Option<Result<ImportUser, Vec<FieldError>>> {
+    match line {
+        Line::Whole(content) if content.iter().all(u8::is_ascii_whitespace) => None,
+        Line::Whole(content) => Some(parse_line(&content, services)),
+        Line::TooLong => {
+            Some(Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]))
         }
     }
 }
@@ -204,11 +179,6 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
     }
     let message = "Send newline-delimited JSON as application/x-ndjson, without a content encoding.";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
-}
-
-fn broken_off(how: &str) -> Problem {
-    let message = format!("The upload {how}; the lines before it may have been imported.");
-    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
 }
 
 /// Export users.
@@ -253,7 +223,7 @@ async fn send_pages(ctx: Ctx, mut page: Listed<User>, sender: mpsc::Sender<Resul
     }
 }
 
-async fn page_after(ctx: &Ctx, start: Start) -> denizen_domain::Result<Listed<User>> {
+pub(crate) async fn page_after(ctx: &Ctx, start: Start) -> denizen_domain::Result<Listed<User>> {
     users::list(ctx, &UserFilter::default(), Page { limit: PAGE_MAX, start }, Total::Skip).await
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use denizen_domain::error::FieldError;
+use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::page::{Page, Total};
 use denizen_domain::ports::Vault;
 use denizen_domain::roles::RoleName;
@@ -59,13 +59,10 @@ impl FilterParams {
             let moment = Timestamp::parse(raw);
             moment.ok_or_else(|| fields.refuse(invalid("created_after", "must be an RFC 3339 moment"))).ok()
         });
-        let prefix = self.q.as_deref().filter(|q| !q.is_empty());
-        if prefix.is_some_and(|q| q.chars().count() > 200 || q.contains('\0')) {
-            fields.refuse(invalid("q", "must be at most 200 characters without NUL"));
-        }
+        let prefix = fields.check("q", prefix(self.q.as_deref().unwrap_or_default()));
         let filter = UserFilter {
             email: email.flatten(),
-            prefix: prefix.map(users::search_key),
+            prefix: prefix.flatten(),
             role: role.flatten(),
             status: status.flatten(),
             created_after: created_after.flatten(),
@@ -73,6 +70,15 @@ impl FilterParams {
         let asked = page.read(vault, List::Users).map_err(|field| fields.refuse(field)).ok();
         Ok(fields.finish(asked.map(|(page, total)| (filter, page, total)))?)
     }
+}
+
+/// What the address or the name of a user must begin with, in the form that is searched; nothing when it is empty.
+pub(crate) fn prefix(raw: &str) -> Result<Option<String>, RuleBroken> {
+    if raw.chars().count() > 200 || raw.contains('\0') {
+        let message = "must be at most 200 characters without NUL".to_owned();
+        return Err(RuleBroken { code: "invalid_value", message });
+    }
+    Ok(Some(raw).filter(|raw| !raw.is_empty()).map(users::search_key))
 }
 
 /// List users, newest first.

@@ -9,22 +9,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream that fails unless it soon tells which version of HTTP it speaks; hyper's own bounds hold from there.
-pub(super) struct Prompt {
-    stream: TcpStream,
+pub(super) struct Prompt<S> {
+    stream: S,
     /// What is left of the preface, as long as the stream agrees with it.
     undecided: &'static [u8],
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Prompt {
-    pub(super) fn new(stream: TcpStream, within: Duration) -> Self {
+impl<S> Prompt<S> {
+    pub(super) fn new(stream: S, within: Duration) -> Self {
         Self { stream, undecided: PREFACE, deadline: Some(Box::pin(sleep(within))) }
     }
 
@@ -36,7 +35,7 @@ impl Prompt {
     }
 }
 
-impl AsyncRead for Prompt {
+impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -50,7 +49,7 @@ impl AsyncRead for Prompt {
     }
 }
 
-impl AsyncWrite for Prompt {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prompt<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::Request;
+use denizen_domain::id::ServiceAccountId;
 use http::{HeaderMap, HeaderName};
 
 use crate::config::IpNet;
@@ -12,6 +13,10 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Who holds the other end of the connection: an extension that the listener lays.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub SocketAddr);
+
+/// The service account that the client's certificate names: an extension that the listener lays, over mutual TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerProgram(pub ServiceAccountId);
 
 /// Whose request it is: the peer, or whom a trusted proxy speaks for.
 #[derive(Debug, Clone, Copy)]

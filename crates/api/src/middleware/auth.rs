@@ -13,7 +13,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::address::ClientAddress;
+use super::address::{ClientAddress, PeerProgram};
 use super::size;
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
@@ -31,7 +31,10 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
         let actor = actor_of_bearer(shared, request.headers()).await?;
         return Ok(with_context(shared, actor, request));
     }
-    let Some(token) = cookies::access_of(request.headers()) else { return Ok(anybody(shared, request)) };
+    let Some(token) = cookies::access_of(request.headers()) else {
+        let actor = actor_of_certificate(shared, request.extensions().get().copied()).await?;
+        return Ok(with_context(shared, actor, request));
+    };
     // Boxed: programs send no cookies, and should not carry the room that this takes.
     let Some((actor, session)) = Box::pin(actor_of_cookie(shared, &token)).await? else {
         request.extensions_mut().insert(StaleCookie);
@@ -79,24 +82,87 @@ pub(super) fn anybody(shared: &Shared, request: Request) -> Request {
     with_context(shared, Actor::Anonymous, request)
 }
 
+/// What the head of a call over gRPC says of who asks. It is read before the message is, and looked at after: whoever
+/// takes their time must still be allowed to ask then. Trailers, which may come with the message, say nothing.
+#[derive(Clone)]
+pub(crate) struct Presented {
+    bearer: Bearer,
+    program: Option<PeerProgram>,
+    origin: Origin,
+}
+
+#[derive(Clone)]
+enum Bearer {
+    None,
+    Malformed,
+    Token(SecretString),
+}
+
+impl Presented {
+    pub(super) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let bearer = match bearer_of(headers) {
+            _ if !headers.contains_key(AUTHORIZATION) => Bearer::None,
+            None => Bearer::Malformed,
+            Some(token) => Bearer::Token(token.into()),
+        };
+        Self { bearer, program: request.extensions().get().copied(), origin: origin_of(request) }
+    }
+
+    /// The context of whoever this is: a bearer that is given must be good, and without one it is the program that the
+    /// certificate names, or nobody. Cookies do not count here.
+    pub(crate) async fn caller(&self, shared: &Shared) -> Result<Ctx, Error> {
+        let actor = match &self.bearer {
+            Bearer::None => actor_of_certificate(shared, self.program).await?,
+            Bearer::Malformed => return Err(invalid()),
+            Bearer::Token(token) => Actor::Known(tokens::authenticate(&shared.services, token.expose_secret()).await?),
+        };
+        Ok(Ctx::new(shared.services.clone(), actor, self.origin.clone()))
+    }
+
+    /// The context of anybody, whatever credentials they send along.
+    pub(crate) fn anybody(&self, shared: &Shared) -> Ctx {
+        Ctx::new(shared.services.clone(), Actor::Anonymous, self.origin.clone())
+    }
+
+    /// Whether there is anything that says who asks, good or not.
+    pub(crate) fn is_somebody(&self) -> bool {
+        !matches!(self.bearer, Bearer::None) || self.program.is_some()
+    }
+}
+
 fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request {
-    let origin = Origin {
-        address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
-        user_agent: user_agent(request.headers()),
-        language: language(request.headers()),
-    };
+    let origin = origin_of(&request);
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
     request
 }
 
-async fn actor_of_bearer(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().filter(|_| values.next().is_none()).ok_or_else(invalid)?;
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(invalid());
+fn origin_of(request: &Request) -> Origin {
+    Origin {
+        address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
+        user_agent: user_agent(request.headers()),
+        language: language(request.headers()),
     }
-    tokens::authenticate(&shared.services, token.trim()).await.map(Actor::Known)
+}
+
+async fn actor_of_bearer(shared: &Shared, headers: &HeaderMap) -> Result<Actor, Error> {
+    let token = bearer_of(headers).ok_or_else(invalid)?;
+    tokens::authenticate(&shared.services, token).await.map(Actor::Known)
+}
+
+/// The token of the one `Authorization: Bearer`.
+fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The program that the certificate of the connection names, when there is one and nothing else says who asks.
+async fn actor_of_certificate(shared: &Shared, program: Option<PeerProgram>) -> Result<Actor, Error> {
+    let Some(PeerProgram(id)) = program else { return Ok(Actor::Anonymous) };
+    // Boxed: few connections have one, and the others should not carry the room that this takes.
+    Box::pin(tokens::authenticate_certificate(&shared.services, id)).await.map(Actor::Known)
 }
 
 /// Whoever signed in with a browser, and their session; `None` when the cookie is not good, or no longer.

@@ -10,11 +10,18 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::http::strength::PASSWORD_STRENGTH;
 
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
 /// The longest that browsers remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
 
@@ -34,11 +41,18 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
             IDEMPOTENCY_KEY,
             X_CSRF_TOKEN,
             X_REQUEST_ID,
+            GRPC_TIMEOUT,
+            TRACEPARENT,
+            X_GRPC_WEB,
+            X_USER_AGENT,
         ])
         // Origins that are named one by one: their pages may send cookies, and by `SameSite` those of our site do.
         .allow_credentials(true)
         .expose_headers([
             ETAG,
+            GRPC_MESSAGE,
+            GRPC_STATUS,
+            GRPC_STATUS_DETAILS,
             IDEMPOTENCY_REPLAYED,
             LINK,
             LOCATION,

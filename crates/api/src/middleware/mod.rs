@@ -10,6 +10,7 @@ mod deadline;
 mod panic;
 mod rate;
 mod request_id;
+mod rpc;
 mod security_headers;
 mod shed;
 mod size;
@@ -22,14 +23,18 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::Method;
+use tonic_web::GrpcWebLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tracing::Instrument;
 
-pub use address::PeerAddress;
+pub use address::{PeerAddress, PeerProgram};
+pub(crate) use auth::Presented;
+pub(crate) use rpc::{Dialect, Head};
 
 use crate::config::{Limits, Server};
-use crate::http::problem::{Problem, Shape};
+use crate::http::problem::Problem;
+use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
 use request_id::RequestId;
 
@@ -38,7 +43,10 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 
 /// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Router {
-    let compression = SizeAbove::new(COMPRESS_ABOVE_BYTES).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
+    let compression = SizeAbove::new(COMPRESS_ABOVE_BYTES)
+        .and(NotForContentType::GRPC)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
     let guards = Arc::new(Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
         budgets: rate::Budgets::new(limits),
@@ -70,6 +78,14 @@ pub(crate) fn for_streams(router: Router<Shared>, shared: &Shared) -> Router<Sha
     router.layer(from_fn_with_state(Arc::clone(shared), take_stream))
 }
 
+/// Around calls over gRPC and gRPC-web, outermost last.
+pub(crate) fn for_rpcs(router: Router, shared: &Shared) -> Router {
+    router
+        .layer(from_fn_with_state(Arc::clone(shared), rpc::take))
+        .layer(GrpcWebLayer::new())
+        .layer(from_fn(rpc::admit))
+}
+
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
 /// and what browsers must be told on every answer.
 async fn name_and_log(mut request: Request, next: Next) -> Response {
@@ -77,12 +93,12 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);
     let policy = security_headers::policy_for(request.uri().path());
-    let shape = Shape::at(request.uri().path());
+    let shape = Shape::of(&request);
     request.extensions_mut().insert(id.clone());
 
     let answered = async {
         let response = next.run(request).await;
-        trace::answered(response.status(), is_probe);
+        trace::answered(&response, is_probe);
         response
     };
     let mut response = id.mark(answered.instrument(span).await, shape);
@@ -151,5 +167,9 @@ async fn take_stream(State(shared): State<Shared>, request: Request, next: Next)
 /// Probes are asked by machines on a schedule: they are outside budgets and shedding.
 fn is_exempt<B>(request: &http::Request<B>) -> bool {
     let path = request.uri().path();
-    request.method() == Method::GET && (path == "/health" || path.starts_with("/health/"))
+    match *request.method() {
+        Method::GET => path == "/health" || path.starts_with("/health/"),
+        Method::POST => path == "/grpc.health.v1.Health/Check",
+        _ => false,
+    }
 }

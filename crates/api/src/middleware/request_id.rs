@@ -6,15 +6,17 @@ use denizen_infra::clock::{SystemChance, SystemClock};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::grpc::status::Refusal;
 use crate::http::oauth2;
-use crate::http::problem::{Problem, Shape};
+use crate::http::problem::Problem;
+use crate::http::shape::Shape;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BYTES_MAX: usize = 128;
 
 /// The id of a request, as an extension.
 #[derive(Clone)]
-pub(super) struct RequestId(HeaderValue);
+pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The id that the request brings, if it is harmless, else a new one.
@@ -23,14 +25,18 @@ impl RequestId {
         Self(taken.unwrap_or_else(make))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// Its text.
+    pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
     /// The answer with this id, and with the body of its error if it is one.
     pub(super) fn mark(self, mut response: Response, shape: Shape) -> Response {
         if let Some(problem) = problem_of(&mut response) {
-            response = problem.render(response, shape, self.as_str());
+            response = match shape {
+                Shape::Grpc(dialect) => Refusal::from(problem).render(response, dialect, self.as_str()),
+                Shape::Own | Shape::OAuth => problem.render(response, shape, self.as_str()),
+            };
         }
         if let Shape::OAuth = shape {
             oauth2::forbid_storing(response.headers_mut());

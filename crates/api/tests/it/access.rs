@@ -10,18 +10,18 @@ use crate::holders::Targets;
 
 /// What each caller gets: nobody; a key, without scopes, of the user that the path names; that user; another user; a
 /// program whose role is `user`; an admin.
-struct Row {
-    operation: &'static str,
+pub(crate) struct Row {
+    pub(crate) operation: &'static str,
     expected: [u16; 6],
 }
 
-const CALLERS: [&str; 6] = ["nobody", "a key of oneself", "oneself", "another", "a program", "an admin"];
+pub(crate) const CALLERS: [&str; 6] = ["nobody", "a key of oneself", "oneself", "another", "a program", "an admin"];
 
 const fn row(operation: &'static str, expected: [u16; 6]) -> Row {
     Row { operation, expected }
 }
 
-const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     //                                            nobody key self other program admin
     row("api_keys.create", [401, 403, 201, 201, 403, 201]),
     row("api_keys.create for a service account", [401, 403, 403, 403, 403, 201]),
@@ -261,7 +261,7 @@ fn on_credentials(operation: &str, targets: &Targets) -> Request {
     Some((method, path, body))
 }
 
-async fn credential(app: &TestApp, who: &str, targets: &Targets) -> Option<String> {
+pub(crate) async fn credential(app: &TestApp, who: &str, targets: &Targets) -> Option<String> {
     match who {
         "nobody" => None,
         "a key of oneself" => Some(app.api_key(&targets.user, &[]).await.secret),
@@ -276,25 +276,33 @@ async fn credential(app: &TestApp, who: &str, targets: &Targets) -> Option<Strin
     }
 }
 
+/// What somebody gets for an operation over REST, around targets of its own: the status, and the code of an error.
+pub(crate) async fn outcome(app: &TestApp, operation: &str, who: &str) -> (u16, Option<String>) {
+    let targets = Targets::around(app, app.user().await).await;
+    let token = credential(app, who, &targets).await;
+    let (method, path, body) = request(operation, &targets);
+    let request = app.request(method, &path, token.as_deref());
+    let request = match body {
+        Some(body) if operation.starts_with("oauth2.") => {
+            let form = serde_urlencoded::to_string(body.as_object().unwrap()).unwrap();
+            request.header("content-type", "application/x-www-form-urlencoded").body(form)
+        }
+        Some(body) => request.json(&body),
+        None if operation == "users.import" => {
+            let line = format!("{{\"email\":\"{}\",\"name\":\"Imported\"}}\n", app.fresh_email());
+            request.header("content-type", "application/x-ndjson").body(line)
+        }
+        None => request,
+    };
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let error = response.json::<Value>().await.ok().map(|body| body["error"]["code"].clone());
+    (status, error.and_then(|code| code.as_str().map(str::to_owned)))
+}
+
 async fn check(app: &TestApp, row: &Row) {
     for (who, expected) in CALLERS.into_iter().zip(row.expected) {
-        let targets = Targets::around(app, app.user().await).await;
-        let token = credential(app, who, &targets).await;
-        let (method, path, body) = request(row.operation, &targets);
-        let request = app.request(method, &path, token.as_deref());
-        let request = match body {
-            Some(body) if row.operation.starts_with("oauth2.") => {
-                let form = serde_urlencoded::to_string(body.as_object().unwrap()).unwrap();
-                request.header("content-type", "application/x-www-form-urlencoded").body(form)
-            }
-            Some(body) => request.json(&body),
-            None if row.operation == "users.import" => {
-                let line = format!("{{\"email\":\"{}\",\"name\":\"Imported\"}}\n", app.fresh_email());
-                request.header("content-type", "application/x-ndjson").body(line)
-            }
-            None => request,
-        };
-        let status = request.send().await.unwrap().status().as_u16();
+        let (status, _) = outcome(app, row.operation, who).await;
         assert_eq!(status, expected, "{} by {who}", row.operation);
     }
 }

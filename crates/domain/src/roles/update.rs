@@ -5,15 +5,15 @@ use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
 
-/// What a role is from now on.
+/// What of a role becomes what; what is `None` stays.
 #[derive(Debug)]
 pub struct RoleChange {
     /// What it is called already: its name stays.
     pub name: Option<RoleName>,
     /// What it is for.
-    pub description: Description,
+    pub description: Option<Description>,
     /// What whoever has it may do; no more than the caller may.
-    pub permissions: Permissions,
+    pub permissions: Option<Permissions>,
     /// Whether whoever has it must prove a second factor; as before, when nothing is said.
     pub second_factor: Option<SecondFactorPolicy>,
 }
@@ -25,7 +25,8 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
     ctx.require(Permission::RolesWrite)?;
     let mut tx = ctx.store().write().await?;
     let before = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
-    let is_as_before = change.permissions == before.permissions && change.description == before.description;
+    let is_as_before = change.permissions.is_none_or(|permissions| permissions == before.permissions)
+        && change.description.as_ref().is_none_or(|description| *description == before.description);
     if before.name.built_in().is_some() && !is_as_before {
         return Err(Error::Conflict(Conflict::RoleBuiltIn));
     }
@@ -36,11 +37,14 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
         return Err(FieldError::new("name", "immutable", "must be the name that the role has").into());
     }
     // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
-    ctx.require_held(change.permissions)?;
+    let permissions = change.permissions.unwrap_or(before.permissions);
+    ctx.require_held(permissions)?;
     ctx.require_held(before.permissions)?;
     let second_factor = change.second_factor.unwrap_or(before.second_factor);
-    let mut role =
-        Role { description: change.description, permissions: change.permissions, second_factor, ..before.clone() };
+    let mut role = Role { permissions, second_factor, ..before.clone() };
+    if let Some(description) = change.description {
+        role.description = description;
+    }
     if role == before {
         return Ok(before);
     }

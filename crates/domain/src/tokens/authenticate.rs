@@ -6,6 +6,8 @@ use crate::api_keys;
 use crate::ctx::{Ctx, Services};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
+use crate::roles::permissions_of;
+use crate::users::Status;
 
 /// Whoever holds this bearer credential: an access token or an API key. Signing out, disabling, deleting, and a change
 /// of the role are felt at once: the store is asked, not the token.
@@ -17,6 +19,12 @@ pub async fn authenticate(services: &Services, bearer: &str) -> Result<Principal
     let principal = principal_of(services, &token).await?.ok_or_else(refused)?;
     services.usage.note(principal.credential, services.clock.now());
     Ok(principal)
+}
+
+/// The service account that a client certificate names. Whoever issues certificates vouches for it; whether the account
+/// is active, and what its role may do, is asked of the store each time.
+pub async fn authenticate_certificate(services: &Services, id: ServiceAccountId) -> Result<Principal> {
+    program(services, id).await?.ok_or_else(refused)
 }
 
 /// The same caller as they are now: for whoever takes a while to say or to hear everything. A credential that died
@@ -31,6 +39,7 @@ pub async fn renew(ctx: &Ctx) -> Result<Ctx> {
             // What the token did not carry before, it does not carry now.
             client(services, id, key_id, before.permissions).await?
         }
+        (_, Credential::Certificate(id)) => program(services, id).await?,
         (Subject::User(_), Credential::ClientToken(_)) | (Subject::ServiceAccount(_), Credential::Session(_)) => None,
     };
     Ok(ctx.by(Actor::Known(now.ok_or_else(refused)?)))
@@ -53,6 +62,18 @@ pub(super) async fn principal_of(services: &Services, token: &VerifiedToken) -> 
         VerifiedSubject::User { id, session_id } => user(services, id, session_id).await,
         VerifiedSubject::Client { id, key_id } => client(services, id, key_id, token.scope).await,
     }
+}
+
+async fn program(services: &Services, id: ServiceAccountId) -> Result<Option<Principal>> {
+    let mut tx = services.store.read().await?;
+    let account = tx.find_service_account(id).await?.filter(|account| account.status == Status::Active);
+    let Some(account) = account else { return Ok(None) };
+    Ok(Some(Principal {
+        subject: Subject::ServiceAccount(id),
+        credential: Credential::Certificate(id),
+        permissions: permissions_of(&mut *tx, &account.role).await?,
+        role: account.role,
+    }))
 }
 
 async fn user(services: &Services, id: UserId, session_id: SessionId) -> Result<Option<Principal>> {

@@ -6,7 +6,7 @@ pub mod grant;
 pub mod introspect;
 pub mod revoke;
 
-pub use authenticate::{authenticate, renew};
+pub use authenticate::{authenticate, authenticate_certificate, renew};
 pub use client::{Client, ClientCredentials, authenticate_client};
 pub use grant::{ClientGrant, client_credentials};
 pub use introspect::{Introspection, TokenKind, introspect, require_introspection};

@@ -30,7 +30,7 @@ pub(crate) struct OAuthErrorBody<'a> {
 }
 
 /// A request that lacks something, or says something twice.
-pub(super) fn invalid_request(message: &'static str) -> Problem {
+pub(crate) fn invalid_request(message: &'static str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_request", message)
 }
 

@@ -104,7 +104,7 @@ impl IntrospectionBody {
         };
         let session = match found.credential {
             Credential::Session(session) => Some(session.to_string()),
-            Credential::ApiKey(_) | Credential::ClientToken(_) => None,
+            Credential::ApiKey(_) | Credential::ClientToken(_) | Credential::Certificate(_) => None,
         };
         // A resource server that looks at these two alone must not take a refresh token for a key to its doors.
         let opens_doors = found.kind != TokenKind::Refresh;

@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use error::{OAuthErrorBody, error_body};
+pub(crate) use error::{OAuthErrorBody, error_body, invalid_request};
+pub(crate) use token::refresh;
 
 use super::Shared;
 

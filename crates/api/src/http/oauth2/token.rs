@@ -116,7 +116,7 @@ pub(super) async fn token(Caller(ctx): Caller, headers: HeaderMap, mut form: For
 
 /// The tokens of a session carry all that the user's role may do. Whoever asks for more or for less is refused, before
 /// the token is used up.
-async fn refresh(ctx: &Ctx, token: &SecretString, scope: Option<&SecretString>) -> Result<SignedIn, Error> {
+pub(crate) async fn refresh(ctx: &Ctx, token: &SecretString, scope: Option<&SecretString>) -> Result<SignedIn, Error> {
     let asked = match scope {
         None => None,
         Some(scope) => Some(Permissions::parse(scope.expose_secret()).map_err(|_| invalid_scope())?),

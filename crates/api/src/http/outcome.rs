@@ -1,0 +1,154 @@
+//! From an outcome to its problem: one exhaustive map.
+
+use denizen_domain::error::{Conflict, Error, GrantError, Resource, Unauthenticated};
+use denizen_domain::store::StoreError;
+use http::StatusCode;
+
+use super::problem::{Chain, Problem};
+
+/// How long to wait when the database is away, in seconds: about as long as a fail-over's first step.
+const STORE_RETRY_AFTER_S: u32 = 2;
+
+impl Problem {
+    fn unauthenticated(reason: Unauthenticated) -> Self {
+        let (code, message, challenge) = match reason {
+            Unauthenticated::Missing => (
+                "unauthenticated",
+                "Sign in and send the access token as Authorization: Bearer.",
+                "Bearer realm=\"denizen\"",
+            ),
+            Unauthenticated::InvalidToken => (
+                "invalid_token",
+                "The access token is not valid, or its session is over.",
+                "Bearer realm=\"denizen\", error=\"invalid_token\"",
+            ),
+            Unauthenticated::InvalidRefreshToken => (
+                "invalid_refresh_token",
+                "The refresh token is not valid, or its session is over; sign in again.",
+                "Bearer realm=\"denizen\"",
+            ),
+            Unauthenticated::InvalidCredentials => {
+                ("invalid_credentials", "The email address or the password is wrong.", "Bearer realm=\"denizen\"")
+            }
+            Unauthenticated::InvalidCode => (
+                "invalid_code",
+                "The code is wrong or used, or the sign-in that it belongs to is over.",
+                "Bearer realm=\"denizen\"",
+            ),
+            Unauthenticated::InvalidClient => {
+                ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
+            }
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, message).challenged(challenge)
+    }
+
+    fn grant(error: GrantError) -> Self {
+        let (code, message) = match error {
+            GrantError::InvalidGrant => ("invalid_grant", "The token is not valid, or was not issued to this client."),
+            GrantError::InvalidScope => ("invalid_scope", "The scope is unknown, or more than the client may ask for."),
+            GrantError::UnsupportedTokenType => {
+                ("unsupported_token_type", "Tokens of this kind end with the API key they were got for.")
+            }
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    fn not_found(resource: Resource) -> Self {
+        let (code, message) = match resource {
+            Resource::User => ("user_not_found", "There is no such user."),
+            Resource::Session => ("session_not_found", "There is no such session."),
+            Resource::Role => ("role_not_found", "There is no such role."),
+            Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
+            Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
+            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
+            Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
+        };
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    fn conflict(conflict: Conflict) -> Self {
+        let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
+        match conflict {
+            Conflict::EmailTaken => new("email_taken", "Another user has this email address.").with_field(
+                "email",
+                "taken",
+                "must not be another user's address",
+            ),
+            Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
+            Conflict::RoleNameTaken => new("role_name_taken", "Another role has this name.").with_field(
+                "name",
+                "taken",
+                "must not be another role's name",
+            ),
+            Conflict::RoleInUse => new("role_in_use", "Somebody has this role; give them another one first."),
+            Conflict::RoleBuiltIn => new("role_built_in", "This role is built in and stays as it is."),
+            Conflict::TooManyApiKeys => {
+                new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
+            }
+            Conflict::SecondFactorPresent => {
+                new("second_factor_present", "There is a second factor already; remove it first.")
+            }
+            Conflict::SigningBySecret => {
+                new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
+            }
+            Conflict::IdempotencyKeyReused => {
+                new("idempotency_key_reused", "This idempotency key was used with another request.")
+            }
+            Conflict::IdempotencyInProgress => {
+                new("idempotency_in_progress", "The first request with this idempotency key is still running.")
+                    .retry_after(1)
+            }
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(fields) => Self::invalid(fields),
+            Error::Unauthenticated(reason) => Self::unauthenticated(reason),
+            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
+            Error::StepUpRequired => Self::new(
+                StatusCode::FORBIDDEN,
+                "step_up_required",
+                "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
+            ),
+            Error::NotOffered => {
+                Self::new(StatusCode::FORBIDDEN, "not_offered", "This way to sign in is not offered here.")
+            }
+            Error::NotHeld => {
+                Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
+            }
+            Error::Grant(error) => Self::grant(error),
+            Error::NotFound(resource) => Self::not_found(resource),
+            Error::Conflict(conflict) => Self::conflict(conflict),
+            Error::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "The resource has changed since you read it; read it again.",
+            ),
+            Error::TooManyRequests { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; slow down.")
+                    .retry_after(retry_after_s)
+            }
+            Error::Overloaded { retry_after_s } => Self::overloaded(retry_after_s),
+            Error::Store(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(error = %Chain(&error), "the database is unavailable");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "database_unavailable",
+                    "The server cannot reach its database.",
+                )
+                .retry_after(STORE_RETRY_AFTER_S)
+            }
+            Error::Store(error @ StoreError::Broken(_)) => {
+                tracing::error!(error = %Chain(&error), "the store failed");
+                Self::internal()
+            }
+            Error::Internal(source) => {
+                tracing::error!(error = %Chain(source.as_ref()), "internal error");
+                Self::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! gRPC and gRPC-web: the generated client, and frames that no client sends.
+
+mod client;
+mod frames;
+mod parity;
+mod resources;
+mod streams;
+mod surface;
+mod users;
+mod web;
+
+pub(crate) use client::{Rpc, refused};

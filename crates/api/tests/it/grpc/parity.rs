@@ -1,0 +1,357 @@
+//! The access table over both: what REST does gRPC does, and it answers the same.
+//!
+//! A new operation needs an arm in one of the functions below, or a row in `REST_ONLY` with its reason.
+
+use std::collections::BTreeSet;
+
+use denizen_proto::v1;
+use denizen_proto::v1::list_api_keys_request::Owner;
+use prost::Message;
+use prost_types::{FieldMask, FileDescriptorSet};
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_types::StatusExt;
+
+use super::client::Rpc;
+use crate::access::{CALLERS, TABLE, credential, outcome};
+use crate::harness::{PASSWORD, TestApp, on_both};
+use crate::holders::Targets;
+
+/// What is not on gRPC, and why.
+const REST_ONLY: &[(&str, &str)] = &[
+    ("metadata.get", "a document of OpenID Connect, which is fetched over HTTP"),
+    ("sessions.csrf_token", "for pages that sign in by cookies; cookies do not count over gRPC"),
+];
+
+/// What is on gRPC alone: several operations of REST in one.
+const GRPC_ONLY: &[&str] = &["denizen.v1.UserService/BatchGetUsers"];
+
+/// The canonical codes that an HTTP status stands for: the one map between the two.
+fn codes_of(http: u16) -> &'static [Code] {
+    match http {
+        200..=299 => &[Code::Ok],
+        400 => &[Code::InvalidArgument],
+        401 => &[Code::Unauthenticated],
+        403 => &[Code::PermissionDenied],
+        404 => &[Code::NotFound],
+        409 => &[Code::AlreadyExists, Code::FailedPrecondition, Code::Aborted],
+        412 => &[Code::Aborted],
+        413 | 429 | 431 => &[Code::ResourceExhausted],
+        503 => &[Code::Unavailable, Code::DeadlineExceeded],
+        _ => &[Code::Internal],
+    }
+}
+
+macro_rules! said {
+    ($client:expr, $method:ident($($message:tt)*)) => {
+        $client.$method(v1::$($message)*).await.map(drop)
+    };
+}
+
+type Answer = Result<(), Status>;
+
+/// An operation of the table; `None` when it is not written here.
+async fn call(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> Option<Answer> {
+    if let Some(answer) = on_users(operation, rpc, app, targets).await {
+        return Some(answer);
+    }
+    if let Some(answer) = on_sessions(operation, rpc, targets).await {
+        return Some(answer);
+    }
+    if let Some(answer) = on_keys(operation, rpc, targets).await {
+        return Some(answer);
+    }
+    if let Some(answer) = on_access(operation, rpc, targets).await {
+        return Some(answer);
+    }
+    if let Some(answer) = on_challenges(operation, rpc, targets).await {
+        return Some(answer);
+    }
+    on_credentials(operation, rpc, targets).await
+}
+
+const TOKEN: &str = "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g";
+
+async fn on_challenges(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let (email, token) = (targets.user.email.clone(), TOKEN.to_owned());
+    let challenge_id = TOKEN.replace("dno_", "dnc_");
+    Some(match operation {
+        "challenges.enrol" => said!(rpc.sessions(), enrol_challenge(EnrolChallengeRequest { challenge_id })),
+        "challenges.finish" => {
+            let code = "123456".to_owned();
+            said!(rpc.sessions(), finish_challenge(FinishChallengeRequest { challenge_id, code, device_token: None }))
+        }
+        "sessions.follow_link" => {
+            said!(rpc.sessions(), follow_sign_in_link(FollowSignInLinkRequest { token, label: None }))
+        }
+        "sessions.request_code" => {
+            said!(rpc.sessions(), request_sign_in_code(RequestSignInCodeRequest { email, label: None }))
+        }
+        "sessions.request_link" => said!(rpc.sessions(), request_sign_in_link(RequestSignInLinkRequest { email })),
+        "sessions.step_up" => {
+            let factor = Some(v1::step_up_request::Factor::Password(PASSWORD.to_owned()));
+            said!(rpc.sessions(), step_up(StepUpRequest { factor }))
+        }
+        _ => return None,
+    })
+}
+
+async fn on_credentials(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let (email, token) = (targets.user.email.clone(), TOKEN.to_owned());
+    let (user_id, code) = (targets.user.id.clone(), "123456".to_owned());
+    let mut rpc = rpc.credentials();
+    Some(match operation {
+        "email_changes.confirm" => said!(rpc, confirm_email_change(ConfirmEmailChangeRequest { token })),
+        "email_changes.create" => {
+            said!(rpc, request_email_change(RequestEmailChangeRequest { email: "new@example.com".into() }))
+        }
+        "email_verifications.confirm" => {
+            said!(rpc, confirm_email_verification(ConfirmEmailVerificationRequest { token }))
+        }
+        "email_verifications.create" => {
+            said!(rpc, request_email_verification(RequestEmailVerificationRequest { email }))
+        }
+        "invitations.accept" => {
+            let password = PASSWORD.to_owned();
+            said!(rpc, accept_invitation(AcceptInvitationRequest { token, password, name: None }))
+        }
+        "invitations.create" => {
+            let email = format!("invited.{email}");
+            said!(rpc, create_invitation(CreateInvitationRequest { email, ..Default::default() }))
+        }
+        "me.factors" => said!(rpc, get_factors(GetFactorsRequest::default())),
+        "me.recovery_codes.replace" => said!(rpc, replace_recovery_codes(ReplaceRecoveryCodesRequest {})),
+        "me.totp.confirm" => said!(rpc, confirm_totp(ConfirmTotpRequest { code })),
+        "me.totp.create" => said!(rpc, begin_totp(BeginTotpRequest {})),
+        "me.totp.delete" => said!(rpc, remove_totp(RemoveTotpRequest {})),
+        "password_resets.confirm" => {
+            let new_password = PASSWORD.to_owned();
+            said!(rpc, confirm_password_reset(ConfirmPasswordResetRequest { token, new_password }))
+        }
+        "password_resets.create" => said!(rpc, request_password_reset(RequestPasswordResetRequest { email })),
+        "users.factors" => said!(rpc, get_factors(GetFactorsRequest { user_id })),
+        "users.factors.delete" => said!(rpc, remove_factors(RemoveFactorsRequest { user_id })),
+        _ => return None,
+    })
+}
+
+fn mask(paths: &[&str]) -> FieldMask {
+    FieldMask { paths: paths.iter().map(ToString::to_string).collect() }
+}
+
+async fn on_users(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> Option<Answer> {
+    let Targets { user, .. } = targets;
+    let id = user.id.clone();
+    let of = |user: v1::User| v1::User { id: id.clone(), ..user };
+    let update = async |user: v1::User, paths: &[&str]| {
+        said!(rpc.users(), update_user(UpdateUserRequest { user: Some(of(user)), update_mask: Some(mask(paths)) }))
+    };
+    let new = v1::CreateUserRequest {
+        email: format!("new.{}", user.email),
+        password: PASSWORD.into(),
+        name: "New".into(),
+        ..Default::default()
+    };
+    let replaced = v1::User { email: user.email.clone(), name: "Replaced".into(), ..Default::default() };
+    let role = v1::User { role: "admin".into(), ..Default::default() };
+    Some(match operation {
+        "health.get" | "health.live" | "health.ready" => {
+            rpc.health().check(HealthCheckRequest::default()).await.map(drop)
+        }
+        "me.get" => said!(rpc.users(), get_me(GetMeRequest {})),
+        "me.change_password" => said!(
+            rpc.users(),
+            change_password(ChangePasswordRequest {
+                current_password: PASSWORD.into(),
+                new_password: "another good one".into(),
+            })
+        ),
+        "users.create" => rpc.users().create_user(new).await.map(drop),
+        "users.create with a role" => {
+            rpc.users().create_user(v1::CreateUserRequest { role: Some("admin".into()), ..new }).await.map(drop)
+        }
+        "users.delete" => said!(rpc.users(), delete_user(DeleteUserRequest { id, ..Default::default() })),
+        "users.export" => export(rpc).await,
+        "users.get" => said!(rpc.users(), get_user(GetUserRequest { id })),
+        "users.import" => {
+            let row = v1::ImportUser { email: app.fresh_email(), name: "Imported".into(), ..Default::default() };
+            let message = v1::ImportUsersRequest { users: vec![row], dry_run: false };
+            rpc.users().import_users(tokio_stream::once(message)).await.map(drop)
+        }
+        "users.list" => said!(rpc.users(), list_users(ListUsersRequest::default())),
+        "users.replace" => update(replaced, &["*"]).await,
+        "users.replace with a role" => update(v1::User { role: "admin".into(), ..replaced }, &["*"]).await,
+        "users.update" => update(v1::User { name: "Patched".into(), ..Default::default() }, &["name"]).await,
+        "users.update with a role" => update(role, &["role"]).await,
+        "users.update with a status" => {
+            let disabled = v1::User { status: v1::UserStatus::Disabled.into(), ..Default::default() };
+            update(disabled, &["status"]).await
+        }
+        _ => return None,
+    })
+}
+
+async fn export(rpc: &Rpc) -> Answer {
+    let mut stream = rpc.users().export_users(v1::ExportUsersRequest {}).await?.into_inner();
+    while stream.message().await?.is_some() {}
+    Ok(())
+}
+
+async fn on_sessions(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let Targets { user, kid, .. } = targets;
+    let user_id = user.id.clone();
+    let refresh_token = user.refresh_token.clone();
+    Some(match operation {
+        "metadata.jwks" => said!(rpc.tokens(), get_keys(GetKeysRequest {})),
+        "oauth2.introspect" => {
+            said!(rpc.tokens(), introspect(IntrospectRequest { token: user.token.clone(), client: None }))
+        }
+        "oauth2.revoke" => said!(rpc.tokens(), revoke(RevokeRequest { token: refresh_token, client: None })),
+        "oauth2.token" => said!(
+            rpc.tokens(),
+            grant_token(GrantTokenRequest { refresh_token: Some(refresh_token), ..Default::default() })
+        ),
+        "sessions.create" => said!(
+            rpc.sessions(),
+            sign_in(SignInRequest { email: user.email.clone(), password: PASSWORD.into(), ..Default::default() })
+        ),
+        "sessions.end" => {
+            said!(rpc.sessions(), revoke_session(RevokeSessionRequest { id: user.session_id.clone() }))
+        }
+        "sessions.end_all" => said!(rpc.sessions(), revoke_all_sessions(RevokeAllSessionsRequest::default())),
+        "sessions.end_all of a user" => {
+            said!(rpc.sessions(), revoke_all_sessions(RevokeAllSessionsRequest { user_id, keep_current: false }))
+        }
+        "sessions.end_current" => said!(rpc.sessions(), sign_out(SignOutRequest {})),
+        "sessions.list" => said!(rpc.sessions(), list_sessions(ListSessionsRequest::default())),
+        "sessions.list of a user" => {
+            said!(rpc.sessions(), list_sessions(ListSessionsRequest { user_id, ..Default::default() }))
+        }
+        "sessions.refresh" => said!(rpc.sessions(), refresh_session(RefreshSessionRequest { refresh_token })),
+        "signing_keys.list" => said!(rpc.signing_keys(), list_signing_keys(ListSigningKeysRequest {})),
+        "signing_keys.rotate" => {
+            said!(rpc.signing_keys(), rotate_signing_key(RotateSigningKeyRequest::default()))
+        }
+        "signing_keys.withdraw" => {
+            said!(rpc.signing_keys(), withdraw_signing_key(WithdrawSigningKeyRequest { id: kid.clone() }))
+        }
+        _ => return None,
+    })
+}
+
+async fn on_keys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let Targets { user, key, account, .. } = targets;
+    let id = key.id.clone();
+    let new = v1::CreateApiKeyRequest { name: "A key".into(), ..Default::default() };
+    let list = async |owner| said!(rpc.api_keys(), list_api_keys(ListApiKeysRequest { owner, ..Default::default() }));
+    Some(match operation {
+        "api_keys.create" => rpc.api_keys().create_api_key(new).await.map(drop),
+        "api_keys.create for a service account" => {
+            let new = v1::CreateApiKeyRequest { service_account_id: Some(account.clone()), ..new };
+            rpc.api_keys().create_api_key(new).await.map(drop)
+        }
+        "api_keys.delete" => said!(rpc.api_keys(), delete_api_key(DeleteApiKeyRequest { id, ..Default::default() })),
+        "api_keys.get" => said!(rpc.api_keys(), get_api_key(GetApiKeyRequest { id })),
+        "api_keys.list" => list(None).await,
+        "api_keys.list of a user" => list(Some(Owner::UserId(user.id.clone()))).await,
+        "api_keys.list of a service account" => list(Some(Owner::ServiceAccountId(account.clone()))).await,
+        "api_keys.list of all" => list(Some(Owner::All(true))).await,
+        "api_keys.rotate" => said!(rpc.api_keys(), rotate_api_key(RotateApiKeyRequest { id, ..Default::default() })),
+        _ => return None,
+    })
+}
+
+async fn on_access(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let Targets { role, account, .. } = targets;
+    let (role, id) = (role.clone(), account.clone());
+    let update = async |account: v1::ServiceAccount, paths: &[&str]| {
+        let service_account = Some(v1::ServiceAccount { id: id.clone(), ..account });
+        let request = v1::UpdateServiceAccountRequest { service_account, update_mask: Some(mask(paths)) };
+        rpc.service_accounts().update_service_account(request).await.map(drop)
+    };
+    let named = |name: &str| v1::ServiceAccount { name: name.into(), ..Default::default() };
+    Some(match operation {
+        "permissions.list" => said!(rpc.roles(), list_permissions(ListPermissionsRequest {})),
+        "roles.create" => {
+            said!(rpc.roles(), create_role(CreateRoleRequest { name: format!("{role}-too"), ..Default::default() }))
+        }
+        "roles.delete" => said!(rpc.roles(), delete_role(DeleteRoleRequest { role, ..Default::default() })),
+        "roles.get" => said!(rpc.roles(), get_role(GetRoleRequest { role })),
+        "roles.list" => said!(rpc.roles(), list_roles(ListRolesRequest::default())),
+        "roles.replace" => {
+            let role = v1::Role { name: role, permissions: vec!["users:write".into()], ..Default::default() };
+            said!(rpc.roles(), update_role(UpdateRoleRequest { role: Some(role), update_mask: Some(mask(&["*"])) }))
+        }
+        "service_accounts.create" => {
+            let new = v1::CreateServiceAccountRequest { name: "A program".into(), ..Default::default() };
+            rpc.service_accounts().create_service_account(new).await.map(drop)
+        }
+        "service_accounts.delete" => {
+            let request = v1::DeleteServiceAccountRequest { id, ..Default::default() };
+            rpc.service_accounts().delete_service_account(request).await.map(drop)
+        }
+        "service_accounts.get" => {
+            said!(rpc.service_accounts(), get_service_account(GetServiceAccountRequest { id }))
+        }
+        "service_accounts.list" => {
+            said!(rpc.service_accounts(), list_service_accounts(ListServiceAccountsRequest::default()))
+        }
+        "service_accounts.replace" => update(named("Replaced"), &["*"]).await,
+        "service_accounts.update" => update(named("Patched"), &["name"]).await,
+        _ => return None,
+    })
+}
+
+async fn check(app: &TestApp, rpc: &Rpc, operation: &str, who: &str) {
+    let (http, code) = outcome(app, operation, who).await;
+    let targets = Targets::around(app, app.user().await).await;
+    let token = credential(app, who, &targets).await;
+    let answer = call(operation, &rpc.by_whom(token.as_deref()), app, &targets).await;
+    let answer = answer.unwrap_or_else(|| panic!("{operation} is not written for gRPC, nor is it REST_ONLY"));
+    let got = answer.as_ref().err().map_or(Code::Ok, Status::code);
+    assert!(codes_of(http).contains(&got), "{operation} by {who}: {http} over REST, {answer:?} over gRPC");
+    // The errors of OAuth have names of their own over HTTP.
+    if let Err(status) = answer
+        && !operation.starts_with("oauth2.")
+    {
+        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+        assert_eq!(reason, code, "{operation} by {who}");
+    }
+}
+
+on_both! {
+    async fn what_rest_does_grpc_does_and_answers_the_same(
+        app: TestApp, "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true"
+    ) {
+        let rpc = Rpc::to(&app);
+        let is_on_both = |operation: &str| !REST_ONLY.iter().any(|(known, _)| *known == operation);
+        for row in TABLE.iter().filter(|row| is_on_both(row.operation)) {
+            for who in CALLERS {
+                check(&app, &rpc, row.operation, who).await;
+            }
+        }
+        let called: BTreeSet<String> =
+            rpc.called().into_iter().filter(|method| method.starts_with("denizen.")).collect();
+        let known: BTreeSet<String> = methods().into_iter().filter(|method| !GRPC_ONLY.contains(&method.as_str())).collect();
+        assert_eq!(called, known, "what gRPC does REST does");
+    }
+}
+
+/// Every method of the contract.
+pub(super) fn methods() -> BTreeSet<String> {
+    let set = FileDescriptorSet::decode(denizen_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let services = set.file.iter().filter(|file| file.package() == "denizen.v1").flat_map(|file| &file.service);
+    let named = |service: &prost_types::ServiceDescriptorProto| {
+        let name = service.name().to_owned();
+        service.method.iter().map(move |method| format!("denizen.v1.{name}/{}", method.name())).collect::<Vec<_>>()
+    };
+    services.flat_map(named).collect()
+}
+
+#[test]
+fn what_is_rest_only_is_in_the_table() {
+    for (operation, reason) in REST_ONLY {
+        assert!(TABLE.iter().any(|row| row.operation == *operation), "{operation}");
+        assert!(!reason.is_empty());
+    }
+}

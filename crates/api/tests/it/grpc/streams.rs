@@ -1,0 +1,126 @@
+//! Import and export.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use denizen_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+
+use super::client::{Rpc, refused};
+use crate::harness::{eventually, on_both};
+
+const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aFvkGXxaP5iFlvJ8LYk4OEuvGxgpL1Dx2A3lsfGZzRQ";
+
+fn row(email: &str) -> v1::ImportUser {
+    v1::ImportUser { email: email.to_owned(), name: "Imported".to_owned(), ..Default::default() }
+}
+
+fn message(users: Vec<v1::ImportUser>) -> v1::ImportUsersRequest {
+    v1::ImportUsersRequest { users, dry_run: false }
+}
+
+async fn import(rpc: &Rpc, messages: Vec<v1::ImportUsersRequest>) -> v1::ImportUsersResponse {
+    rpc.users().import_users(tokio_stream::iter(messages)).await.unwrap().into_inner()
+}
+
+async fn exported(rpc: &Rpc) -> Vec<v1::User> {
+    let mut stream = rpc.users().export_users(v1::ExportUsersRequest {}).await.unwrap().into_inner();
+    let mut users = Vec::new();
+    while let Some(message) = stream.message().await.unwrap() {
+        assert!(!message.users.is_empty());
+        users.extend(message.users);
+    }
+    users
+}
+
+on_both! {
+    async fn each_row_is_told(app: TestApp) {
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let rows = vec![
+            v1::ImportUser {
+                password_hash: Some(HASH.into()),
+                email_verified: true,
+                created_at: Some(prost_types::Timestamp { seconds: 1_000_000_000, nanos: 0 }),
+                status: v1::UserStatus::Disabled.into(),
+                ..row("one@example.com")
+            },
+            row("ONE@example.com"),
+            row("nobody"),
+            v1::ImportUser { password_hash: Some("secret".into()), ..row("two@example.com") },
+            v1::ImportUser { role: Some("unknown".into()), ..row("three@example.com") },
+            v1::ImportUser { name: "x".repeat(70_000), ..row("four@example.com") },
+            v1::ImportUser { created_at: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), ..row("five@example.com") },
+            row("six@example.com"),
+        ];
+        let told = import(&rpc, vec![message(rows), message(vec![]), message(vec![row("seven@example.com")])]).await;
+        assert_eq!((told.rows, told.created, told.failed, told.dry_run), (9, 3, 6, false));
+        let rows: Vec<_> = told.results.iter().map(|result| (result.row, result.faults.first().map_or("", |fault| fault.code.as_str()))).collect();
+        let expected = [(1, ""), (2, "taken"), (3, "malformed"), (4, "unsupported_hash"), (5, "unknown_role"), (6, "too_long"), (7, "invalid_value"), (8, ""), (9, "")];
+        assert_eq!(rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), expected.iter().map(|(row, _)| *row).collect::<Vec<_>>());
+        for ((_, got), (row, code)) in rows.iter().zip(expected) {
+            assert!(*got == code || row == 3 && !got.is_empty(), "row {row}: {got}");
+        }
+        assert!(!format!("{told:?}").contains("secret"));
+        let one = rpc.users().get_user(v1::GetUserRequest { id: told.results[0].user_id.clone() }).await.unwrap().into_inner().user.unwrap();
+        assert!(one.email_verified);
+        assert_eq!((one.status(), one.created_at.unwrap().seconds), (v1::UserStatus::Disabled, 1_000_000_000));
+    }
+
+    async fn a_dry_run_keeps_nothing(app: TestApp) {
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let first = v1::ImportUsersRequest { users: vec![row("one@example.com")], dry_run: true };
+        let told = import(&rpc, vec![first, message(vec![row("two@example.com")])]).await;
+        assert_eq!((told.created, told.dry_run), (2, true));
+        assert_eq!(exported(&rpc).await.len(), 1);
+        assert_eq!(import(&rpc, vec![]).await.rows, 0, "an empty stream is no error");
+    }
+
+    async fn what_was_imported_is_exported_whole(app: TestApp) {
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let emails: Vec<String> = (0..1_203).map(|at| format!("user.{at}@example.com")).collect();
+        let messages = emails.chunks(100).map(|part| message(part.iter().map(|email| row(email)).collect()));
+        let told = import(&rpc, messages.collect()).await;
+        assert_eq!((told.rows, told.created), (1_203, 1_203));
+        assert_eq!(told.results.len(), 1_000, "the rest is counted");
+        let users = exported(&rpc).await;
+        assert!(users.is_sorted_by(|one, next| one.id > next.id), "newest first");
+        let got: BTreeSet<_> = users.into_iter().map(|user| user.email).filter(|email| *email != admin.email).collect();
+        assert_eq!(got, emails.into_iter().collect());
+    }
+
+    async fn who_loses_the_right_amid_an_import_imports_no_more(app: TestApp) {
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let (sender, receiver) = mpsc::channel(1);
+        let importing = tokio::spawn({
+            let rpc = rpc.clone();
+            async move { rpc.users().import_users(ReceiverStream::new(receiver)).await }
+        });
+        let rows = |from: usize| message((from..from + 500).map(|at| row(&format!("user.{at}@example.com"))).collect());
+        sender.send(rows(0)).await.unwrap();
+        eventually("the first batch is written", Duration::from_secs(20), async || {
+            let page = rpc.users().list_users(v1::ListUsersRequest { with_total_size: true, ..Default::default() }).await;
+            page.unwrap().into_inner().total_size == Some(501)
+        }).await;
+        rpc.sessions().sign_out(v1::SignOutRequest {}).await.unwrap();
+        let _ = sender.send(rows(500)).await;
+        drop(sender);
+        refused(importing.await.unwrap(), Code::Unauthenticated, "invalid_token");
+        let other = app.admin().await;
+        assert_eq!(exported(&Rpc::to(&app).by(&other.token)).await.len(), 502);
+    }
+
+    async fn who_may_not_is_told_at_once(app: TestApp) {
+        let user = app.user().await;
+        let rpc = Rpc::to(&app).by(&user.token);
+        let (_sender, receiver) = mpsc::channel::<v1::ImportUsersRequest>(1);
+        refused(rpc.users().import_users(ReceiverStream::new(receiver)).await, Code::PermissionDenied, "forbidden");
+        let exporting = rpc.users().export_users(v1::ExportUsersRequest {}).await;
+        refused(exporting.map(|_| ()), Code::PermissionDenied, "forbidden");
+    }
+}

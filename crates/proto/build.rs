@@ -1,0 +1,64 @@
+//! Compiles `proto/denizen/v1` with a protoc in Rust: nothing has to be installed.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use prost::Message;
+
+const PACKAGE: &str = "denizen/v1";
+/// The messages that carry a secret: `src/lib.rs` says how they print.
+const SECRET: [&str; 32] = [
+    "AcceptInvitationRequest",
+    "BeginTotpResponse",
+    "Challenge",
+    "ChangePasswordRequest",
+    "ClientCredentials",
+    "ConfirmEmailChangeRequest",
+    "ConfirmEmailVerificationRequest",
+    "ConfirmPasswordResetRequest",
+    "ConfirmTotpRequest",
+    "ConfirmTotpResponse",
+    "CreateApiKeyResponse",
+    "CreateUserRequest",
+    "EnrolChallengeRequest",
+    "EnrolChallengeResponse",
+    "FinishChallengeRequest",
+    "FinishChallengeResponse",
+    "FollowSignInLinkRequest",
+    "FollowSignInLinkResponse",
+    "GrantTokenRequest",
+    "GrantTokenResponse",
+    "ImportUser",
+    "IntrospectRequest",
+    "RefreshSessionRequest",
+    "ReplaceRecoveryCodesResponse",
+    "RequestSignInCodeResponse",
+    "RevokeRequest",
+    "RotateApiKeyResponse",
+    "SignInRequest",
+    "SignInResponse",
+    "StepUpRequest",
+    "Tokens",
+    "TotpSecret",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let folder = root.join(PACKAGE);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Box<dyn Error>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "proto"));
+    files.sort();
+
+    let descriptors = protox::compile(&files, [&root])?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("there is no OUT_DIR")?);
+    fs::write(out.join("denizen.v1.binpb"), descriptors.encode_to_vec())?;
+    // A channel is the business of whoever calls: the server needs none.
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .skip_debug(SECRET.map(|message| format!("denizen.v1.{message}")))
+        .compile_fds(descriptors)?;
+    Ok(())
+}
