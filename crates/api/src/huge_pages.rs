@@ -3,9 +3,6 @@
 //! A hash walks through 19 MiB in no order; with pages of 4 KiB a tenth of its time is spent on finding them. Linux gives
 //! pages of 2 MiB to whoever asks, and glibc's allocator asks when it is told to before a program starts. So the server
 //! starts once more, as the same process, and tells it.
-//!
-//! glibc 2.36 compares what it reads of Linux's policy with a text that it forgot to end, and so overlooks it now and then:
-//! then all is as without.
 
 use std::env;
 use std::os::unix::process::CommandExt;
