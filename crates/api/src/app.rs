@@ -188,7 +188,12 @@ fn guessing(limits: &Limits) -> budgets::Limits {
         forgotten_s: limits.failures_forgotten_s,
     };
     let address = Patience { free: limits.address_failures_free, ..account };
-    budgets::Limits { account, address: (address.free > 0).then_some(address), mails_per_hour: limits.mails_per_hour }
+    budgets::Limits {
+        account,
+        address: (address.free > 0).then_some(address),
+        mails_per_hour: limits.mails_per_hour,
+        mail_requests_per_hour: limits.mail_requests_per_hour,
+    }
 }
 
 /// The master key, from the one source that is configured.

@@ -88,6 +88,7 @@ impl Troubles {
                 self.is_server_failing = false;
                 tracing::debug!(%mail_id, kind, attempts, "mail was sent");
             }
+            Ok(Delivery::Settled) => tracing::debug!(%mail_id, kind, attempts, "mail was settled"),
             Ok(Delivery::PutBack(error)) if self.is_server_failing => {
                 tracing::debug!(%mail_id, kind, attempts, error = %Chain(&error), "mail is tried again later");
             }

@@ -91,6 +91,7 @@ impl Policy {
                 account: Patience { free: 10, delay_s: 10, delay_max_s: 900, forgotten_s: 3_600 },
                 address: None,
                 mails_per_hour: 10,
+                mail_requests_per_hour: 1_000,
             },
             sends_mail: true,
             offers_mailed_codes: true,
@@ -230,6 +231,12 @@ impl Ctx {
             Actor::Known(_) if !self.holds(permission) => Err(Error::NotFound(Resource::User)),
             _ => self.require(permission),
         }
+    }
+
+    /// Whether the caller is this user, by whatever credential.
+    #[must_use]
+    pub fn is_user(&self, user: UserId) -> bool {
+        self.principal().is_ok_and(|principal| principal.subject == Subject::User(user))
     }
 
     /// Refuses whoever is not known at all.

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use crate::access::Permissions;
 use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
 use crate::budgets::store::{BudgetWrites, Forgiving, Spending};
 use crate::challenges::store::{ChallengeReads, ChallengeWrites};
@@ -15,10 +14,10 @@ use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
-use crate::sessions::store::{Opening, Rotated, Rotation, SessionReads, SessionWrites};
+use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites};
 use crate::time::Timestamp;
+use crate::users::Status;
 use crate::users::store::{UserReads, UserWrites};
-use crate::users::{Status, User};
 
 /// Why the store did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -57,16 +56,20 @@ pub trait Store: Send + Sync {
         Ok(Rotated { is_rotated, found: state.zip(user) })
     }
 
-    /// Opens a session and notes the sign-in, if the user is active and the password still the proven one: all in one
-    /// step. Answers with the user as they were before, and what they may do; `None`, and nothing done, otherwise.
-    async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
+    /// Opens a session and notes the sign-in, if the user is active, the password still the proven one, and no second
+    /// factor owed: all in one step.
+    async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
         let Opening { session, proven, renewed, forgiven } = opening;
         let mut tx = self.write().await?;
         let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
-        let Some(user) = user else { return Ok(None) };
+        let Some(user) = user else { return Ok(Opened::Refused) };
         let current = tx.find_password(user.id).await?;
         if current.is_none_or(|current| current.expose() != proven.expose()) {
-            return Ok(None);
+            return Ok(Opened::Refused);
+        }
+        let standing = tx.second_factor_standing(user.id).await?;
+        if standing.owes() {
+            return Ok(Opened::Owes(standing));
         }
         if let Some(renewed) = renewed {
             tx.set_password(user.id, renewed, session.created_at).await?;
@@ -77,7 +80,7 @@ pub trait Store: Send + Sync {
         // Last: many sign-ins from one address wait for each other here.
         tx.forgive_budgets(forgiven).await?;
         tx.commit().await?;
-        Ok(Some((user, permissions)))
+        Ok(Opened::Session(Box::new((user, permissions))))
     }
 
     /// Waits until a mail was committed to the outbox through this store. For one who waits; woken once too often

@@ -1,16 +1,16 @@
 -- Mail, links and codes that are good once, second factors, and what is counted of them. It only adds: the release
 -- before runs on it.
 
+-- In the order in which running nodes lock them, and without a check that would have to read them all.
+-- When the user last proved any factor in the session, and when a second one. Unknown of the sessions that are there.
+ALTER TABLE sessions ADD COLUMN proven_at bigint, ADD COLUMN second_factor_at bigint;
+
 -- The language that a user reads (BCP 47); unknown when nothing is said.
-ALTER TABLE users ADD COLUMN locale text COLLATE "C" CHECK (locale <> '');
+ALTER TABLE users ADD COLUMN locale text COLLATE "C";
 
 -- Whether those who have the role must prove a second factor.
 ALTER TABLE roles ADD COLUMN second_factor text COLLATE "C" NOT NULL DEFAULT 'optional'
 CHECK (second_factor IN ('optional', 'required'));
-
--- When the user last proved any factor in the session, and when a second one. Unknown of the sessions that are there.
-ALTER TABLE sessions ADD COLUMN proven_at bigint;
-ALTER TABLE sessions ADD COLUMN second_factor_at bigint;
 
 -- Mail that is yet to be sent: written with the change that is its reason. It holds no link and no code; whoever sends
 -- it derives them from what the subject names.

@@ -34,4 +34,10 @@ impl PasswordWrites for PostgresTx {
         );
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
+
+    async fn remove_password(&mut self, user: UserId) -> Result<(), StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM passwords WHERE user_id = $1", user);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
 }

@@ -126,13 +126,13 @@ struct TotpRow {
 }
 
 /// A row of `queries/second_factor_standing.sql`.
-struct StandingRow {
+pub(crate) struct StandingRow {
     is_enrolled: bool,
     is_required: bool,
 }
 
 impl StandingRow {
-    fn read_in_place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn read_in_place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { is_enrolled: row.get(0)?, is_required: row.get(1)? })
     }
 }

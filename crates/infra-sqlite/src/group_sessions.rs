@@ -1,8 +1,8 @@
 //! What is written most, a refresh and a sign-in, as [group](crate::group) writes: by the text that sqlx has checked.
 
-use denizen_domain::access::Permissions;
 use denizen_domain::credentials::PasswordHash;
-use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
+use denizen_domain::factors::Standing;
+use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::budgets::forgive_in;
 use crate::codec::{SessionStateRow, UserRow};
+use crate::factors::StandingRow;
 use crate::group::{GroupWriter, execute};
 
 const ROTATE_SESSION: &str = include_str!("../queries/rotate_session.sql");
@@ -19,6 +20,7 @@ const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
 const FIND_USER: &str = include_str!("../queries/find_user.sql");
 const FIND_PASSWORD: &str = include_str!("../queries/find_password.sql");
 const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
+const SECOND_FACTOR_STANDING: &str = include_str!("../queries/second_factor_standing.sql");
 const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
 const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
 
@@ -44,20 +46,38 @@ pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Ro
     Ok(Rotated { is_rotated, found: found.map(parse).transpose()? })
 }
 
-pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Option<(User, Permissions)>, StoreError> {
-    let opened = group.run(move |connection| open_in(connection, &opening)).await?;
-    let Some((user, state)) = opened else { return Ok(None) };
-    Ok(Some((User::try_from(user)?, SessionState::try_from(state)?.permissions)))
+/// What became of an opening, in rows.
+enum OpenedRows {
+    Session(Box<(UserRow, SessionStateRow)>),
+    Owes(Standing),
+    Refused,
 }
 
-fn open_in(connection: &Connection, opening: &Opening) -> Result<Option<(UserRow, SessionStateRow)>> {
+pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Opened, StoreError> {
+    Ok(match group.run(move |connection| open_in(connection, &opening)).await? {
+        OpenedRows::Session(rows) => {
+            let (user, state) = *rows;
+            Opened::Session(Box::new((User::try_from(user)?, SessionState::try_from(state)?.permissions)))
+        }
+        OpenedRows::Owes(standing) => Opened::Owes(standing),
+        OpenedRows::Refused => Opened::Refused,
+    })
+}
+
+fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
     let Opening { session, proven, renewed, forgiven } = opening;
     let user_id = session.user_id.as_uuid();
     let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
-    let Some(user) = user.filter(|user| user.status == Status::Active.as_str()) else { return Ok(None) };
+    let user = user.filter(|user| user.status == Status::Active.as_str());
+    let Some(user) = user else { return Ok(OpenedRows::Refused) };
     let current: Option<String> = find(connection, FIND_PASSWORD, user_id, |row| row.get(0))?;
     if current.as_deref() != Some(proven.expose()) {
-        return Ok(None);
+        return Ok(OpenedRows::Refused);
+    }
+    let standing = find(connection, SECOND_FACTOR_STANDING, user_id, StandingRow::read_in_place)?;
+    let standing = standing.map(Standing::from).unwrap_or_default();
+    if standing.owes() {
+        return Ok(OpenedRows::Owes(standing));
     }
     let at = session.created_at.as_micros();
     if let Some(renewed) = renewed.as_ref().map(PasswordHash::expose) {
@@ -67,7 +87,7 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<Option<(UserRow
     insert(connection, session)?;
     forgive_in(connection, forgiven)?;
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
-    Ok(state.map(|state| (user, state)))
+    Ok(state.map_or(OpenedRows::Refused, |state| OpenedRows::Session(Box::new((user, state)))))
 }
 
 fn insert(connection: &Connection, session: &Session) -> Result<usize> {

@@ -44,12 +44,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use denizen_domain::access::Permissions;
 use denizen_domain::budgets::store::{Forgiving, Spending};
-use denizen_domain::sessions::store::{Opening, Rotated, Rotation};
+use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::User;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Notify;
@@ -164,7 +162,7 @@ impl Store for SqliteStore {
         group_sessions::rotate(&self.group, *rotation).await
     }
 
-    async fn open_session(&self, opening: &Opening) -> Result<Option<(User, Permissions)>, StoreError> {
+    async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
         group_sessions::open(&self.group, opening.clone()).await
     }
 

@@ -6,7 +6,7 @@ use denizen_domain::credentials::store::{PasswordReads, PasswordWrites};
 use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query_file, query_file_scalar};
+use sqlx::{query, query_file, query_file_scalar};
 
 use crate::error::store_error;
 use crate::tx::SqliteTx;
@@ -30,6 +30,12 @@ impl PasswordWrites for SqliteTx {
     async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError> {
         let (user, hash, at) = (user.as_uuid(), hash.expose(), at.as_micros());
         let query = query_file!("queries/set_password.sql", user, hash, at);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn remove_password(&mut self, user: UserId) -> Result<(), StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM passwords WHERE user_id = $1", user);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 }

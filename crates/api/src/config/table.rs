@@ -299,6 +299,8 @@ table! {
         address_failures_free: u32 = "200", whole(0..=1_000_000);
         /// How many messages one email address is sent each hour.
         mails_per_hour: u32 = "10", whole(1..=10_000);
+        /// How many messages one client may ask for each hour, to whomever.
+        mail_requests_per_hour: u32 = "1000", whole(1..=1_000_000);
         /// The longest line of an import, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
         /// How many connections are held at once; more wait to be accepted.

@@ -82,7 +82,11 @@ fn caller_of(parts: &http::request::Parts) -> String {
     match parts.extensions.get::<Ctx>().and_then(|ctx| ctx.principal().ok()) {
         Some(who) if who.signed_in().is_some() => who.subject.to_string(),
         Some(who) => format!("{}/{}", who.subject, who.credential),
-        None => "anonymous".to_owned(),
+        // Strangers must not be answered by each other's keys: an answer tells whether a password was right.
+        None => match parts.extensions.get::<Ctx>().and_then(|ctx| ctx.origin().client()) {
+            Some(client) => format!("anonymous {client}"),
+            None => "anonymous".to_owned(),
+        },
     }
 }
 

@@ -56,6 +56,7 @@ mod session_list;
 mod sessions;
 mod sign_in_hook;
 mod signing_keys;
+mod takeover;
 mod tls;
 mod tokens;
 mod transfer;

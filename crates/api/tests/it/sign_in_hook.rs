@@ -86,6 +86,17 @@ on_both! {
         assert_eq!(old.asked().len(), 2);
     }
 
+    async fn a_factor_that_the_role_demands_is_owed_at_the_first_sign_in_too(world: World) {
+        let old = OldSystem::default();
+        let app = with_hook(&world, &old.start().await).await;
+        let admin = app.admin().await;
+        let role = json!({"description": "Whoever signs up.", "permissions": [], "second_factor": "required"});
+        assert_eq!(app.put("/api/v1/roles/user", &admin.token, &role).await.status(), 200);
+        let response = app.try_sign_in("ada@example.com", PASSWORD).await;
+        assert_eq!(response.status(), 202);
+        assert_eq!(response.json::<Value>().await.unwrap()["owed"], "enrolment");
+    }
+
     async fn the_question_is_signed(world: World) {
         let old = OldSystem::default();
         let app = with_hook(&world, &old.start().await).await;

@@ -4,8 +4,8 @@ use super::store::{Forgiving, Spending};
 use super::{BudgetKey, Patience};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::id::UserId;
-use crate::ports::HashError;
+use crate::id::{SessionId, UserId};
+use crate::ports::{HashError, Vault};
 use crate::sessions::Device;
 use crate::store::WriteTx;
 use crate::users::EmailAddress;
@@ -48,11 +48,40 @@ pub async fn admit_password(ctx: &Ctx, email: &EmailAddress, device: Option<&Dev
         return admit(ctx, &[(Forgiving::Whole(BudgetKey::device(vault, device)), limits.account)]).await;
     }
     let account = Forgiving::Whole(BudgetKey::account(vault, email));
-    let mut counted = vec![(account, limits.account)];
+    let mut counted = vec![(account, limits.account), (mailbox_of(vault, email), limits.account)];
     if let Some((client, patience)) = BudgetKey::client(vault, ctx.origin()).zip(limits.address) {
         counted.push((Forgiving::One(client), patience));
     }
     admit(ctx, &counted).await
+}
+
+/// The count that all forms of an address share. Whoever is right at one form takes no more back than that: another form
+/// may be another's account, which is counted by itself as well.
+fn mailbox_of(vault: &dyn Vault, email: &EmailAddress) -> Forgiving {
+    let key = BudgetKey::mailbox(vault, email);
+    if BudgetKey::is_bare(email) { Forgiving::Whole(key) } else { Forgiving::One(key) }
+}
+
+/// Counts a try of somebody who is signed in at their own password or factor: against their session, which no stranger
+/// can spend, and whoever stole it cannot get around.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] while the budget is blocked.
+pub async fn admit_own(ctx: &Ctx, session: SessionId) -> Result<Admitted> {
+    let key = BudgetKey::session(ctx.services().vault.as_ref(), session);
+    admit(ctx, &[(Forgiving::Whole(key), ctx.policy().guessing.account)]).await
+}
+
+/// Counts a try against the client's address alone.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] while the budget is blocked.
+pub async fn admit_client(ctx: &Ctx) -> Result<Admitted> {
+    let client = BudgetKey::client(ctx.services().vault.as_ref(), ctx.origin());
+    match client.zip(ctx.policy().guessing.address) {
+        Some((client, patience)) => admit(ctx, &[(Forgiving::One(client), patience)]).await,
+        None => Ok(Admitted::default()),
+    }
 }
 
 /// Counts a try at a user's second factor, in whichever challenge; from a device that they have signed in on, against
@@ -73,8 +102,9 @@ pub async fn forgive(tx: &mut dyn WriteTx, admitted: &Admitted) -> Result<()> {
 
 /// Takes back whatever failed at an account: its owner has proven to be so in another way.
 pub async fn forgive_account(ctx: &Ctx, tx: &mut dyn WriteTx, email: &EmailAddress) -> Result<()> {
-    let account = Forgiving::Whole(BudgetKey::account(ctx.services().vault.as_ref(), email));
-    Ok(tx.forgive_budgets(&[account]).await?)
+    let vault = ctx.services().vault.as_ref();
+    let forgiven = [BudgetKey::account(vault, email), BudgetKey::mailbox(vault, email)].map(Forgiving::Whole);
+    Ok(tx.forgive_budgets(&forgiven).await?)
 }
 
 /// Takes back one guess, and no more than that.

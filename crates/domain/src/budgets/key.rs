@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::access::Origin;
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 use crate::ports::Vault;
 use crate::sessions::Device;
 use crate::users::EmailAddress;
@@ -27,7 +27,23 @@ impl BudgetKey {
 
     /// An account, whether there is one or not.
     pub(super) fn account(vault: &dyn Vault, email: &EmailAddress) -> Self {
-        Self(vault.mac("budget account", mailbox(email).as_bytes()))
+        Self(vault.mac("budget account", email.as_str().as_bytes()))
+    }
+
+    /// All accounts that the same mailbox may have.
+    pub(super) fn mailbox(vault: &dyn Vault, email: &EmailAddress) -> Self {
+        Self(vault.mac("budget mailbox", mailbox(email).as_bytes()))
+    }
+
+    /// Whoever is signed in, in one session of theirs.
+    pub(super) fn session(vault: &dyn Vault, session: SessionId) -> Self {
+        Self(vault.mac("budget session", session.as_uuid().as_bytes()))
+    }
+
+    /// How much one client may have mailed.
+    pub(super) fn mail_requests(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
+        let Self(client) = Self::client(vault, origin)?;
+        Some(Self(vault.mac("budget mail requests", &client)))
     }
 
     /// Where a request comes from; nowhere when nobody knows.
@@ -54,9 +70,15 @@ impl BudgetKey {
         Self(vault.mac("budget factor on device", device.as_bytes()))
     }
 
-    /// A mailbox that is written to.
-    pub(super) fn mail(vault: &dyn Vault, email: &EmailAddress) -> Self {
-        Self(vault.mac("budget mail", mailbox(email).as_bytes()))
+    /// A mailbox that is written to, for one purpose: a stranger who asks for one thing does not keep the owner from
+    /// another.
+    pub(super) fn mail(vault: &dyn Vault, email: &EmailAddress, purpose: &str) -> Self {
+        Self(vault.mac("budget mail", format!("{purpose} {}", mailbox(email)).as_bytes()))
+    }
+
+    /// Whether the address is what its mailbox is called without anything besides.
+    pub(super) fn is_bare(email: &EmailAddress) -> bool {
+        mailbox(email) == email.as_str()
     }
 }
 

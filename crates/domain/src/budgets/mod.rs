@@ -12,9 +12,9 @@ pub mod mail;
 pub mod purge;
 pub mod store;
 
-pub use admit::{Admitted, admit_factor, admit_password, forgive, forgive_account, give_back};
+pub use admit::{Admitted, admit_client, admit_factor, admit_own, admit_password, forgive, forgive_account, give_back};
 pub use key::BudgetKey;
-pub use mail::may_mail;
+pub use mail::{admit_mail_request, may_mail};
 pub use purge::purge;
 
 /// What failures cost.
@@ -37,6 +37,8 @@ pub struct Limits {
     pub account: Patience,
     /// Failures from one client address, whatever the accounts; `None` is no limit.
     pub address: Option<Patience>,
-    /// How many messages one address is sent each hour.
+    /// How many messages of a kind one address is sent each hour.
     pub mails_per_hour: u32,
+    /// How many messages one client may ask for each hour.
+    pub mail_requests_per_hour: u32,
 }

@@ -21,15 +21,16 @@ use crate::users::User;
 /// `new_password` when it is made of the caller's own words.
 pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Result<()> {
     let (user_id, session_id) = ctx.signed_in()?;
-    let mut read = ctx.store().read().await?;
+    let mut read = ctx.store().snapshot().await?;
+    step_up::require_factor(ctx, &mut *read).await?;
     let user = read.find_user(user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
     let stored = read.find_password(user.id).await?;
     drop(read);
 
     // Costs nothing, so it comes before what does.
     let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
-    // A stolen session must not become a password oracle: these tries count as sign-ins do.
-    let admitted = budgets::admit_password(ctx, &user.email, None).await?;
+    // A stolen session must not become a password oracle: these tries are counted against it.
+    let admitted = budgets::admit_own(ctx, session_id).await?;
     let wrong = || FieldError::new("current_password", "wrong_password", "must be the current password");
     let stored = stored.ok_or_else(wrong)?;
     let verdict = ctx.services().hasher.verify(&current, &stored, ctx.origin()).await;
@@ -47,9 +48,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
         return Err(wrong().into());
     }
     // The password is proven by now; whoever has a second factor must have proven that lately, too.
-    if tx.second_factor_standing(user.id).await?.is_enrolled {
-        step_up::require(ctx, &mut *tx).await?;
-    }
+    step_up::require_factor(ctx, &mut *tx).await?;
     let now = ctx.now();
     tx.set_password(user.id, &hash, now).await?;
     tx.end_other_sessions(user.id, session_id, EndReason::PasswordChanged, now).await?;

@@ -4,25 +4,22 @@ use secrecy::SecretString;
 
 use super::NewPassword;
 use super::change::forget_proofs;
-use super::verify_email::verified;
+use super::verify_email::{reclaim, verified};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::mail::{self, MailSubject};
+use crate::mail::{self, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::sessions::EndReason;
 use crate::users::{EmailAddress, Status};
 
-/// Mails a link that sets a new password, when the address is that of an active user. Whether it is, is not told: not by
-/// the answer, and not by the work that it takes.
+/// Asks for a link that sets a new password, to be mailed when the address is that of an active user. Whether it is, is
+/// not told: not by the answer, and not by the work that it takes.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
+    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.store().write().await?;
-    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await? && ctx.policy().sends_mail;
-    let user = tx.find_user_by_email(email).await?.filter(|user| user.status == Status::Active);
-    if let Some(user) = user.filter(|_| may_mail) {
-        let token = one_time::make(ctx, &mut *tx, user.id, Purpose::PasswordReset, email).await?;
-        let subject = MailSubject::PasswordReset(token.id);
-        mail::enqueue(ctx, &mut *tx, (&user, email), subject, token.expires_at).await?;
+    if budgets::may_mail(ctx, &mut *tx, email, Wanted::PasswordReset.as_str()).await? {
+        mail::want(ctx, &mut *tx, email, Wanted::PasswordReset).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -45,8 +42,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.store().write().await?;
-    let token = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
-    let mut user = tx.lock_user(owner).await?.ok_or_else(one_time::refused)?;
+    let (token, mut user) = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
     if user.status != Status::Active || user.email != token.email {
         return Err(one_time::refused());
     }
@@ -54,6 +50,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     tx.set_password(user.id, &hash, now).await?;
     tx.end_user_sessions(user.id, EndReason::PasswordChanged, now).await?;
     if !user.email_verified {
+        reclaim(&mut *tx, &user).await?;
         user = verified(ctx, user);
         tx.update_user(&user).await?;
     }

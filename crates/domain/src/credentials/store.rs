@@ -19,4 +19,7 @@ pub trait PasswordReads {
 pub trait PasswordWrites {
     /// Sets or replaces the user's password hash.
     async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes the user's password, if there is one.
+    async fn remove_password(&mut self, user: UserId) -> Result<(), StoreError>;
 }

@@ -5,20 +5,18 @@ use secrecy::SecretString;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::mail::{self, MailSubject};
+use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::store::WriteTx;
-use crate::users::{EmailAddress, Status, User};
+use crate::users::{EmailAddress, User};
 
-/// Mails a link that verifies the address again, when it is that of a user who has not done so. Whether it is, is not
-/// told.
+/// Asks for a link that verifies the address again, to be mailed when it is that of a user who has not done so. Whether it
+/// is, is not told.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
+    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.store().write().await?;
-    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
-    let user = tx.find_user_by_email(email).await?;
-    let user = user.filter(|user| may_mail && user.status == Status::Active && !user.email_verified);
-    if let Some(user) = user {
-        begin(ctx, &mut *tx, &user).await?;
+    if budgets::may_mail(ctx, &mut *tx, email, Wanted::EmailVerification.as_str()).await? {
+        mail::want(ctx, &mut *tx, email, Wanted::EmailVerification).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -41,9 +39,10 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
 pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let id = one_time::read(ctx, Purpose::EmailVerification, token)?;
     let mut tx = ctx.store().write().await?;
-    let token = one_time::take(ctx, &mut *tx, Purpose::EmailVerification, id).await?;
-    let user = tx.lock_user(token.user_id).await?;
-    let user = user.filter(|user| user.email == token.email).ok_or_else(one_time::refused)?;
+    let (token, user) = one_time::take(ctx, &mut *tx, Purpose::EmailVerification, id).await?;
+    if user.email != token.email {
+        return Err(one_time::refused());
+    }
     if !user.email_verified {
         tx.update_user(&verified(ctx, user)).await?;
     }
@@ -54,4 +53,13 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
 /// The user once their address is proven.
 pub(crate) fn verified(ctx: &Ctx, user: User) -> User {
     User { email_verified: true, version: user.version + 1, updated_at: ctx.now(), ..user }
+}
+
+/// Takes an account back for whoever has just proven to read its mail: what was set up before, anybody may have set up who
+/// only claimed the address. The password is for the caller to replace or to remove.
+pub(crate) async fn reclaim(tx: &mut dyn WriteTx, user: &User) -> Result<()> {
+    tx.remove_totp(user.id).await?;
+    tx.set_recovery_codes(user.id, &[]).await?;
+    tx.delete_user_api_keys(user.id).await?;
+    Ok(())
 }

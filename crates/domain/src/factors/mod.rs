@@ -18,7 +18,7 @@ use crate::access::Permission;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result};
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 use crate::store::WriteTx;
 use crate::time::Timestamp;
 
@@ -88,8 +88,8 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
 ///
 /// # Errors
 /// The field `code` when it is wrong or used.
-pub(crate) async fn prove(ctx: &Ctx, user: UserId, code: &SecondFactorCode) -> Result<()> {
-    let admitted = budgets::admit_factor(ctx, user, None).await?;
+pub(crate) async fn prove(ctx: &Ctx, (user, session): (UserId, SessionId), code: &SecondFactorCode) -> Result<()> {
+    let admitted = budgets::admit_own(ctx, session).await?;
     let mut tx = ctx.store().write().await?;
     if !use_code(ctx, &mut *tx, user, code).await? {
         return Err(wrong_code());

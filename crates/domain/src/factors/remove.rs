@@ -27,7 +27,7 @@ pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
     ctx.require(Permission::UsersWrite)?;
     let mut tx = ctx.store().write().await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
-    if ctx.signed_in().is_ok_and(|(caller, _)| caller == id) {
+    if ctx.is_user(id) {
         // Their own factor is no less theirs because they administer.
         step_up::require(ctx, &mut *tx).await?;
     }

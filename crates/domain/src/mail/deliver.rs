@@ -3,6 +3,9 @@
 //! A mail is taken for a while, sent outside any transaction, then removed. Whoever dies in between leaves it to be
 //! found again, so a mail is sent at least once, and once when nothing goes wrong.
 
+use std::sync::Arc;
+
+use super::grant::{addressed, grant};
 use super::{DueMail, MailSubject};
 use crate::challenges;
 use crate::ctx::Services;
@@ -21,6 +24,8 @@ const PAUSE_S_MAX: u32 = 60 * 60;
 pub enum Delivery {
     /// It was handed over.
     Sent,
+    /// It was a wish, which was looked into; or there is nobody to have it.
+    Settled,
     /// It could not be sent now and is tried again.
     PutBack(MailError),
     /// It can never be sent, and is dropped.
@@ -44,7 +49,7 @@ pub async fn take(services: &Services, limit: u32) -> Result<Vec<DueMail>> {
 }
 
 /// Sends a mail that was taken, and settles what becomes of it.
-pub async fn deliver(services: &Services, due: &DueMail) -> Result<Delivery> {
+pub async fn deliver(services: &Arc<Services>, due: &DueMail) -> Result<Delivery> {
     let now = services.clock.now();
     if due.expires_at <= now {
         remove(services, due).await?;
@@ -53,6 +58,15 @@ pub async fn deliver(services: &Services, due: &DueMail) -> Result<Delivery> {
     let Some(mail) = &due.mail else {
         return Ok(if put_back(services, due).await? { Delivery::Unreadable } else { Delivery::Expired });
     };
+    if let MailSubject::Wanted(wanted) = mail.subject {
+        grant(services, due, mail, wanted).await?;
+        return Ok(Delivery::Settled);
+    }
+    let Some(mail) = addressed(services, mail).await? else {
+        remove(services, due).await?;
+        return Ok(Delivery::Settled);
+    };
+    let mail = &mail;
     let letter = Letter { mail, opening: opening_of(services, mail.subject), sent_at: now };
     match services.mailer.send(&letter).await {
         Ok(()) => {
@@ -85,7 +99,7 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::SecondFactorAdded
         | MailSubject::SecondFactorRemoved
         | MailSubject::RecoveryCodesReplaced
-        | MailSubject::AlreadyRegistered => Opening::Nothing,
+        | MailSubject::Wanted(_) => Opening::Nothing,
     }
 }
 

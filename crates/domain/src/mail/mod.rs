@@ -4,6 +4,7 @@
 //! about, so that neither a dump of the database nor a copy of it opens anything.
 
 mod deliver;
+mod grant;
 pub mod store;
 
 pub use deliver::{Delivery, LEASE_S, deliver, take};
@@ -75,8 +76,39 @@ pub enum MailSubject {
     SecondFactorRemoved,
     /// News: the recovery codes were replaced.
     RecoveryCodesReplaced,
-    /// News: somebody signed up with an address that has an account.
-    AlreadyRegistered,
+    /// Somebody asked for a mail to an address. Whether anybody has it is looked up by whoever sends: to ask costs the
+    /// same for every address.
+    Wanted(Wanted),
+}
+
+/// What somebody asked for by an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A link that sets a new password.
+    PasswordReset,
+    /// A link that verifies the address.
+    EmailVerification,
+    /// A link that signs in.
+    SignInLink,
+}
+
+impl Wanted {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::PasswordReset, Self::EmailVerification, Self::SignInLink];
+
+    /// Its stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "wanted_password_reset",
+            Self::EmailVerification => "wanted_email_verification",
+            Self::SignInLink => "wanted_sign_in_link",
+        }
+    }
+
+    fn parse(stored: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|wanted| wanted.as_str() == stored)
+    }
 }
 
 impl MailSubject {
@@ -95,7 +127,7 @@ impl MailSubject {
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
-            Self::AlreadyRegistered => "already_registered",
+            Self::Wanted(wanted) => wanted.as_str(),
         }
     }
 
@@ -114,7 +146,7 @@ impl MailSubject {
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::RecoveryCodesReplaced
-            | Self::AlreadyRegistered => None,
+            | Self::Wanted(_) => None,
         }
     }
 
@@ -134,8 +166,7 @@ impl MailSubject {
             "second_factor_added" => Self::SecondFactorAdded,
             "second_factor_removed" => Self::SecondFactorRemoved,
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
-            "already_registered" => Self::AlreadyRegistered,
-            _ => return None,
+            _ => Self::Wanted(Wanted::parse(name)?),
         })
     }
 }
@@ -157,6 +188,36 @@ pub(crate) async fn enqueue(
         to: to.clone(),
         name: user.name.clone(),
         locale: user.locale.clone().or_else(|| ctx.origin().language.clone()),
+        created_at: ctx.now(),
+        expires_at,
+    };
+    tx.enqueue_mail(&mail).await?;
+    Ok(())
+}
+
+/// Notes what somebody asked for by an address, whoever has it, if anybody does.
+pub(crate) async fn want(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, wanted: Wanted) -> Result<()> {
+    enqueue_to_nobody(ctx, tx, to, MailSubject::Wanted(wanted), ctx.now().plus_seconds(NEWS_KEPT_S)).await
+}
+
+/// Writes a mail to an address that may be nobody's. Whoever sends it looks who is to be called what, and whether there
+/// is anybody.
+pub(crate) async fn enqueue_to_nobody(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    to: &EmailAddress,
+    subject: MailSubject,
+    expires_at: Timestamp,
+) -> Result<()> {
+    if !ctx.policy().sends_mail {
+        return Ok(());
+    }
+    let mail = Mail {
+        id: MailId::from_uuid(ctx.new_id()),
+        subject,
+        to: to.clone(),
+        name: DisplayName::from_stored(String::new()),
+        locale: ctx.origin().language.clone(),
         created_at: ctx.now(),
         expires_at,
     };

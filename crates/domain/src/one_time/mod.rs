@@ -16,7 +16,7 @@ use crate::id::{OneTimeTokenId, UserId};
 use crate::ports::Vault;
 use crate::store::WriteTx;
 use crate::time::Timestamp;
-use crate::users::EmailAddress;
+use crate::users::{EmailAddress, User};
 
 /// What every token begins with, so that scanners find leaked ones.
 pub const PREFIX: &str = "dno_";
@@ -133,14 +133,17 @@ pub(crate) fn read(ctx: &Ctx, purpose: Purpose, token: &SecretString) -> Result<
     purpose.open(ctx.services().vault.as_ref(), token).ok_or_else(refused)
 }
 
-/// Uses a token up.
+/// Uses a token up, and locks its user: first the user, then the token, as whoever changes a user does.
 pub(crate) async fn take(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
     purpose: Purpose,
     id: OneTimeTokenId,
-) -> Result<OneTimeToken> {
-    tx.take_one_time_token(id, purpose, ctx.now()).await?.ok_or_else(refused)
+) -> Result<(OneTimeToken, User)> {
+    let found = tx.find_one_time_token(id, purpose, ctx.now()).await?.ok_or_else(refused)?;
+    let user = tx.lock_user(found.user_id).await?.ok_or_else(refused)?;
+    let token = tx.take_one_time_token(id, purpose, ctx.now()).await?.ok_or_else(refused)?;
+    Ok((token, user))
 }
 
 /// Forged, used, superseded and expired are one answer.

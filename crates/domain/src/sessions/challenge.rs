@@ -4,10 +4,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::open::{Opened, open};
-use super::{Device, Outcome, SignedIn};
+use super::{Device, EndReason, Outcome, SignedIn};
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
-use crate::credentials::verify_email::verified;
+use crate::credentials::verify_email::{reclaim, verified};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
@@ -102,7 +102,8 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
 /// Finishes a sign-in by a code. A wrong code, a used one, one too many, and a challenge that is over are one answer.
 ///
 /// Second factors are counted against the user over all challenges, or against the device that they have signed in on.
-/// Mailed codes are not: how many there are is bounded by how much is mailed, and nobody's must look like any other.
+/// Mailed codes are counted against the client's address alone: how many there are is bounded by how much is mailed, and
+/// nobody's must look like any other.
 pub async fn finish(
     ctx: &Ctx,
     token: &SecretString,
@@ -118,7 +119,11 @@ pub async fn finish(
             by_second_factor(ctx, use_try(ctx, id).await?, code, &admitted).await
         }
         (ChallengeKind::SecondFactor | ChallengeKind::MailedCode, _) => {
-            by_mailed_code(ctx, use_try(ctx, id).await?, code).await
+            if !ctx.policy().offers_mailed_codes {
+                return Err(refused());
+            }
+            let admitted = budgets::admit_client(ctx).await?;
+            by_mailed_code(ctx, use_try(ctx, id).await?, code, &admitted).await
         }
     }
 }
@@ -131,7 +136,7 @@ async fn use_try(ctx: &Ctx, id: ChallengeId) -> Result<Challenge> {
     challenge.ok_or_else(refused)
 }
 
-async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString) -> Result<Finished> {
+async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, admitted: &Admitted) -> Result<Finished> {
     let expected = challenges::code_of(ctx.services().vault.as_ref(), challenge.id);
     let typed: String = code.expose_secret().chars().filter(|c| !matches!(c, ' ' | '-')).take(64).collect();
     if !bool::from(typed.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
@@ -143,6 +148,7 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString) ->
         return Err(refused());
     }
     let outcome = proven_by_mail(ctx, &mut *tx, user, challenge.label).await?;
+    budgets::forgive(&mut *tx, admitted).await?;
     tx.commit().await?;
     Ok(Finished { outcome: outcome.issue(ctx)?, recovery_codes: None })
 }
@@ -156,6 +162,10 @@ pub(super) async fn proven_by_mail(
     label: Option<DisplayName>,
 ) -> Result<Pending> {
     if !user.email_verified {
+        // Whoever signed up with the address may not be who reads its mail: nothing of theirs is left.
+        reclaim(tx, &user).await?;
+        tx.remove_password(user.id).await?;
+        tx.end_user_sessions(user.id, EndReason::PasswordChanged, ctx.now()).await?;
         user = verified(ctx, user);
         tx.update_user(&user).await?;
     }

@@ -7,7 +7,7 @@ use super::challenge::{self, Challenged, Owed, proven_by_mail};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::mail::{self, MailSubject};
+use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::users::{DisplayName, EmailAddress, Status};
 
@@ -17,16 +17,17 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
     if !(ctx.policy().offers_mailed_codes && ctx.policy().sends_mail) {
         return Err(Error::NotOffered);
     }
+    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.store().write().await?;
-    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
+    let may_mail = budgets::may_mail(ctx, &mut *tx, email, "sign_in_code").await?;
     let user = tx.find_user_by_email(email).await?;
     // Where nothing may be mailed any more, nobody is signing in.
-    let user = user.filter(|user| may_mail && user.status == Status::Active);
-    let owner = user.as_ref().map(|user| user.id);
+    let owner = user.filter(|user| may_mail && user.status == Status::Active).map(|user| user.id);
     let (id, challenged) = challenge::challenge(ctx, &mut *tx, owner, Owed::MailedCode, label).await?;
-    if let Some(user) = &user {
+    if may_mail {
+        // Nobody's is not sent: whoever would send it looks, so that the work here is the same.
         let expires_at = ctx.now().plus_seconds(challenged.expires_in_s);
-        mail::enqueue(ctx, &mut *tx, (user, email), MailSubject::SignInCode(id), expires_at).await?;
+        mail::enqueue_to_nobody(ctx, &mut *tx, email, MailSubject::SignInCode(id), expires_at).await?;
     }
     tx.commit().await?;
     Ok(challenged)
@@ -37,13 +38,10 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     if !(ctx.policy().offers_magic_links && ctx.policy().sends_mail) {
         return Err(Error::NotOffered);
     }
+    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.store().write().await?;
-    let may_mail = budgets::may_mail(ctx, &mut *tx, email).await?;
-    let user = tx.find_user_by_email(email).await?;
-    if let Some(user) = user.filter(|user| may_mail && user.status == Status::Active) {
-        let token = one_time::make(ctx, &mut *tx, user.id, Purpose::SignIn, email).await?;
-        let subject = MailSubject::SignInLink(token.id);
-        mail::enqueue(ctx, &mut *tx, (&user, email), subject, token.expires_at).await?;
+    if budgets::may_mail(ctx, &mut *tx, email, Wanted::SignInLink.as_str()).await? {
+        mail::want(ctx, &mut *tx, email, Wanted::SignInLink).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -59,10 +57,11 @@ pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayN
     }
     let id = one_time::read(ctx, Purpose::SignIn, token)?;
     let mut tx = ctx.store().write().await?;
-    let token = one_time::take(ctx, &mut *tx, Purpose::SignIn, id).await?;
-    let user = tx.lock_user(token.user_id).await?;
-    let user = user.filter(|user| user.status == Status::Active && user.email == token.email);
-    let pending = proven_by_mail(ctx, &mut *tx, user.ok_or_else(one_time::refused)?, label).await?;
+    let (token, user) = one_time::take(ctx, &mut *tx, Purpose::SignIn, id).await?;
+    if user.status != Status::Active || user.email != token.email {
+        return Err(one_time::refused());
+    }
+    let pending = proven_by_mail(ctx, &mut *tx, user, label).await?;
     tx.commit().await?;
     pending.issue(ctx)
 }

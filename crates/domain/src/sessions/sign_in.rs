@@ -3,10 +3,10 @@
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::challenge::{Challenged, Owed, challenge, owed_by};
+use super::challenge::{Challenged, challenge, owed_by};
 use super::migrate::migrate;
 use super::open::{fresh, handed_out};
-use super::store::Opening;
+use super::store::{Opened, Opening};
 use super::{Device, DeviceClaim, SignedIn};
 use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result, Unauthenticated};
 use crate::factors::Standing;
 use crate::id::UserId;
 use crate::ports::{HashError, Verdict};
-use crate::users::{DisplayName, EmailAddress, Status, User};
+use crate::users::{EmailAddress, Status, User};
 
 /// What came of a first factor.
 #[derive(Debug)]
@@ -36,31 +36,37 @@ pub async fn sign_in(
 ) -> Result<Outcome> {
     // Before anything is looked up or counted: most of a storm ends here.
     ctx.services().hasher.check_room(ctx.origin())?;
-    let proven = prove(ctx, email, &attempt, device.token.as_ref()).await?;
-    if let Some(owed) = owed_by(proven.standing) {
-        return challenged(ctx, proven, owed, device.label).await;
-    }
-    // What was true while hashing may have changed since: a disabled user or a changed password opens nothing.
-    let Proven { user, before, renewed, admitted, .. } = proven;
+    let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;
     let session = fresh(ctx, user.id, device.label);
     let opening = Opening { session, proven: before, renewed, forgiven: admitted.into_forgiven() };
-    let (user, permissions) = ctx.store().open_session(&opening).await?.ok_or_else(refused)?;
-    Ok(handed_out(ctx, &opening.session, user, permissions)?.into())
+    // What was true while hashing may have changed since: a disabled user or a changed password opens nothing, nor does
+    // a password alone where more is owed by now.
+    match ctx.store().open_session(&opening).await? {
+        Opened::Session(opened) => {
+            let (user, permissions) = *opened;
+            Ok(handed_out(ctx, &opening.session, user, permissions)?.into())
+        }
+        Opened::Owes(standing) => challenged(ctx, opening, standing).await,
+        Opened::Refused => Err(refused()),
+    }
 }
 
 /// The same check as when a session is opened, and a challenge in its place.
-async fn challenged(ctx: &Ctx, proven: Proven, owed: Owed, label: Option<DisplayName>) -> Result<Outcome> {
+async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<Outcome> {
+    let Opening { session, proven, renewed, forgiven } = opening;
     let mut tx = ctx.store().write().await?;
-    let user = tx.lock_user(proven.user.id).await?.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
+    let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
+    let user = user.ok_or_else(refused)?;
     let current = tx.find_password(user.id).await?;
-    if current.is_none_or(|current| current.expose() != proven.before.expose()) {
+    if current.is_none_or(|current| current.expose() != proven.expose()) {
         return Err(refused());
     }
-    if let Some(renewed) = &proven.renewed {
+    if let Some(renewed) = &renewed {
         tx.set_password(user.id, renewed, ctx.now()).await?;
     }
-    let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, label).await?;
-    budgets::forgive(&mut *tx, &proven.admitted).await?;
+    let owed = owed_by(standing).ok_or_else(refused)?;
+    let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label).await?;
+    tx.forgive_budgets(&forgiven).await?;
     tx.commit().await?;
     Ok(Outcome::Challenged(challenged))
 }
@@ -70,7 +76,6 @@ struct Proven {
     user: User,
     before: PasswordHash,
     renewed: Option<PasswordHash>,
-    standing: Standing,
     admitted: Admitted,
 }
 
@@ -85,7 +90,6 @@ async fn prove(
     // Asked for unknown users too: a round trip more must not tell who has an account.
     let asked = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
     let before = read.find_password(asked).await?;
-    let standing = read.second_factor_standing(asked).await?;
     // The connection goes back before the hash takes its time.
     drop(read);
 
@@ -96,7 +100,7 @@ async fn prove(
         (Some(user), Some(before)) => (user, before),
         (known, _) => {
             let (user, before) = migrate(ctx, email, known, attempt).await?.ok_or_else(refused)?;
-            return Ok(Proven { user, before, renewed: None, standing, admitted });
+            return Ok(Proven { user, before, renewed: None, admitted });
         }
     };
     if verdict == Verdict::Wrong || user.status != Status::Active {
@@ -112,7 +116,7 @@ async fn prove(
         }
         Verdict::Right | Verdict::Wrong => None,
     };
-    Ok(Proven { user, before, renewed, standing, admitted })
+    Ok(Proven { user, before, renewed, admitted })
 }
 
 async fn verdict_on(ctx: &Ctx, attempt: &PasswordAttempt, stored: Option<&PasswordHash>) -> Result<Verdict, HashError> {

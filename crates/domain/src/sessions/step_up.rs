@@ -6,9 +6,9 @@ use crate::credentials::{PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::factors::{self, SecondFactorCode};
+use crate::id::SessionId;
 use crate::ports::Verdict;
-use crate::store::WriteTx;
-use crate::users::EmailAddress;
+use crate::store::{ReadTx, WriteTx};
 
 /// How long a proof is recent, in seconds.
 pub const RECENT_S: u32 = 10 * 60;
@@ -32,6 +32,17 @@ pub(crate) async fn require(ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<()> {
     if is_recent { Ok(()) } else { Err(Error::StepUpRequired) }
 }
 
+/// The same of a second factor alone, for those who have one.
+pub(crate) async fn require_factor(ctx: &Ctx, tx: &mut dyn ReadTx) -> Result<()> {
+    let (user, session) = ctx.signed_in()?;
+    if !tx.second_factor_standing(user).await?.is_enrolled {
+        return Ok(());
+    }
+    let state = tx.session_state(session).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
+    let is_recent = state.second_factor_at.is_some_and(|at| ctx.now() < at.plus_seconds(RECENT_S));
+    if is_recent { Ok(()) } else { Err(Error::StepUpRequired) }
+}
+
 /// Proves a factor in the caller's session.
 ///
 /// # Errors
@@ -45,15 +56,14 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
             return Err(FieldError::new("code", "required", "must be given: there is a second factor").into());
         }
         Given::Password(attempt) => {
-            let owner = read.find_user(user).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
             let stored = read.find_password(user).await?;
             drop(read);
-            prove_password(ctx, &owner.email, &attempt, stored.as_ref()).await?;
+            prove_password(ctx, session, &attempt, stored.as_ref()).await?;
             Proof::Password(ctx.now())
         }
         Given::Code(code) => {
             drop(read);
-            factors::prove(ctx, user, &code).await?;
+            factors::prove(ctx, (user, session), &code).await?;
             Proof::SecondFactor(ctx.now())
         }
     };
@@ -63,16 +73,16 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
     Ok(())
 }
 
-/// A stolen session must not become a password oracle: these tries count as sign-ins do.
+/// A stolen session must not become a password oracle: these tries are counted against it.
 async fn prove_password(
     ctx: &Ctx,
-    email: &EmailAddress,
+    session: SessionId,
     attempt: &PasswordAttempt,
     stored: Option<&PasswordHash>,
 ) -> Result<()> {
     let wrong = || FieldError::new("password", "wrong_password", "must be the current password");
     let stored = stored.ok_or_else(wrong)?;
-    let admitted = budgets::admit_password(ctx, email, None).await?;
+    let admitted = budgets::admit_own(ctx, session).await?;
     let verdict = ctx.services().hasher.verify(attempt, stored, ctx.origin()).await;
     let (verdict, admitted) = admitted.made(ctx, verdict).await?;
     if verdict == Verdict::Wrong {

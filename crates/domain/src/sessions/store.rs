@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 
 use super::{EndReason, Session, SessionState};
+use crate::access::Permissions;
 use crate::budgets::store::Forgiving;
 use crate::credentials::PasswordHash;
+use crate::factors::Standing;
 use crate::id::{SessionId, UserId};
 use crate::page::Page;
 use crate::store::StoreError;
@@ -53,6 +55,17 @@ pub enum Proof {
     Password(Timestamp),
     /// A second factor.
     SecondFactor(Timestamp),
+}
+
+/// What became of an [`Opening`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opened {
+    /// The session is open: the user as they were before, and what they may do.
+    Session(Box<(User, Permissions)>),
+    /// Nothing was done: a second factor is owed.
+    Owes(Standing),
+    /// Nothing was done: the user is not active, or the password is another by now.
+    Refused,
 }
 
 /// Reading sessions.

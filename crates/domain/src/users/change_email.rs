@@ -28,11 +28,9 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
 /// The same within a transaction.
 pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &EmailAddress) -> Result<()> {
     step_up::require(ctx, tx).await?;
-    // Somebody else's address gets no mail; the work is the same.
-    let may_mail = budgets::may_mail(ctx, tx, email).await?;
-    let is_free = tx.find_user_by_email(email).await?.is_none();
+    // Somebody else's address gets no mail: whoever sends it looks, so that the work here is the same.
     let token = one_time::make(ctx, tx, user.id, Purpose::EmailChange, email).await?;
-    if is_free && may_mail {
+    if budgets::may_mail(ctx, tx, email, Purpose::EmailChange.as_str()).await? {
         let subject = MailSubject::EmailChange(token.id);
         mail::enqueue(ctx, tx, (user, email), subject, token.expires_at).await?;
     }
@@ -46,9 +44,10 @@ pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &
 pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let id = one_time::read(ctx, Purpose::EmailChange, token)?;
     let mut tx = ctx.store().write().await?;
-    let token = one_time::take(ctx, &mut *tx, Purpose::EmailChange, id).await?;
-    let before = tx.lock_user(token.user_id).await?;
-    let before = before.filter(|user| user.status == Status::Active).ok_or_else(one_time::refused)?;
+    let (token, before) = one_time::take(ctx, &mut *tx, Purpose::EmailChange, id).await?;
+    if before.status != Status::Active {
+        return Err(one_time::refused());
+    }
     let user = User {
         email: token.email,
         email_verified: true,

@@ -2,10 +2,12 @@
 
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
+use crate::budgets;
 use crate::credentials::{NewPassword, verify_email};
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::id::UserId;
+use crate::mail::Wanted;
 use crate::roles::{RoleName, require_grantable, require_known};
 
 /// What a new account is made of.
@@ -63,7 +65,9 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     tx.set_password(user.id, &hash, now).await?;
-    verify_email::begin(ctx, &mut *tx, &user).await?;
+    if budgets::may_mail(ctx, &mut *tx, &user.email, Wanted::EmailVerification.as_str()).await? {
+        verify_email::begin(ctx, &mut *tx, &user).await?;
+    }
     tx.commit().await?;
     Ok(user)
 }

@@ -88,10 +88,11 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.store().write().await?;
-    let token = one_time::take(ctx, &mut *tx, Purpose::Invitation, id).await?;
-    let user = tx.lock_user(invited).await?;
-    let user = user.filter(|user| user.status == Status::Invited && user.email == token.email);
-    let user = verified(ctx, user.ok_or_else(one_time::refused)?);
+    let (token, user) = one_time::take(ctx, &mut *tx, Purpose::Invitation, id).await?;
+    if user.status != Status::Invited || user.email != token.email {
+        return Err(one_time::refused());
+    }
+    let user = verified(ctx, user);
     let user = User { name, status: Status::Active, ..user };
     tx.set_password(user.id, &hash, ctx.now()).await?;
     tx.update_user(&user).await?;

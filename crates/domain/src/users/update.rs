@@ -9,7 +9,7 @@ use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
 use crate::one_time::Purpose;
 use crate::roles::{RoleName, require_authority, require_grantable};
-use crate::sessions::EndReason;
+use crate::sessions::{EndReason, step_up};
 use crate::value::Object;
 
 /// What to change; what is `None` stays.
@@ -55,6 +55,9 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         return Err(Error::Stale);
     }
     require_authority(ctx, &mut *tx, &before).await?;
+    if ctx.is_user(id) && change.email.as_ref().is_some_and(|email| *email != before.email) {
+        step_up::require(ctx, &mut *tx).await?;
+    }
     let moving = postpone_email(ctx, &before, &mut change);
     if let Some(email) = &moving {
         // Signing up would tell as much.
@@ -96,7 +99,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
 
 /// Takes out of the change the new address that has to be confirmed first: that of whoever changes themselves.
 fn postpone_email(ctx: &Ctx, before: &User, change: &mut UserChange) -> Option<EmailAddress> {
-    let is_oneself = ctx.signed_in().is_ok_and(|(caller, _)| caller == before.id);
+    let is_oneself = ctx.is_user(before.id);
     let is_postponed = |email: &mut EmailAddress| is_oneself && ctx.policy().sends_mail && *email != before.email;
     change.email.take_if(is_postponed)
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use denizen_domain::id::{ChallengeId, OneTimeTokenId};
-use denizen_domain::mail::{DueMail, Mail, MailSubject};
+use denizen_domain::mail::{DueMail, Mail, MailSubject, Wanted};
 use denizen_domain::store::Store;
 use denizen_domain::users::Locale;
 use uuid::Uuid;
@@ -42,7 +42,9 @@ pub async fn every_subject_comes_back(f: Fixture) {
         MailSubject::SecondFactorAdded,
         MailSubject::SecondFactorRemoved,
         MailSubject::RecoveryCodesReplaced,
-        MailSubject::AlreadyRegistered,
+        MailSubject::Wanted(Wanted::PasswordReset),
+        MailSubject::Wanted(Wanted::EmailVerification),
+        MailSubject::Wanted(Wanted::SignInLink),
     ];
     for (n, subject) in (1..).zip(subjects) {
         enqueue(&*f.store, &[&Mail { subject, ..build::mail(n) }]).await;

@@ -34,7 +34,6 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("second_factor_added"),
         news("second_factor_removed"),
         news("recovery_codes_replaced"),
-        news("already_registered"),
     ]
     .into_iter()
 }
