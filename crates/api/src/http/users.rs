@@ -14,7 +14,7 @@ use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -203,8 +203,7 @@ struct PatchUserBody {
     status: Option<String>,
     /// The language that they read (BCP 47); `null` for none.
     #[schema(value_type = Option<String>, max_length = 35)]
-    #[serde(deserialize_with = "said_or_null")]
-    locale: Option<Option<String>>,
+    locale: LocalePatch,
     /// Merged into the attributes; a `null` removes.
     #[schema(value_type = Option<Object>)]
     attributes: AttributesPatch,
@@ -215,9 +214,19 @@ pub(super) fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     String::deserialize(deserializer).map(Some)
 }
 
-/// In a merge patch `null` removes.
-fn said_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What a merge patch says of the language. Written only as the default in the OpenAPI document.
+#[derive(Default, Serialize)]
+#[serde(untagged)]
+enum LocalePatch {
+    #[default]
+    Unsaid,
+    Said(Option<String>),
+}
+
+impl<'de> Deserialize<'de> for LocalePatch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Said)
+    }
 }
 
 /// What a merge patch says of the attributes.
@@ -262,7 +271,10 @@ async fn patch(
         name: body.name.and_then(|raw| fields.check("name", DisplayName::parse(&raw))),
         role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
-        locale: body.locale.and_then(|raw| fields.check("locale", raw.as_deref().map(Locale::parse).transpose())),
+        locale: match body.locale {
+            LocalePatch::Unsaid => None,
+            LocalePatch::Said(raw) => fields.check("locale", raw.as_deref().map(Locale::parse).transpose()),
+        },
         attributes: match body.attributes {
             AttributesPatch::Unsaid => None,
             AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),

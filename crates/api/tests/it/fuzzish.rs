@@ -15,7 +15,7 @@ use crate::harness::{PASSWORD, check_error_body, on_both};
 use crate::holders::{Targets, filled};
 use crate::raw::RawClient;
 
-const REQUESTS: u32 = 3_000;
+const REQUESTS: u32 = 5_000;
 const HEADERS: &[&str] = &[
     "if-match",
     "if-none-match",
@@ -227,7 +227,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once.
-const NEEDS_A_TOKEN: [&str; 14] = [
+const NEEDS_A_TOKEN: [&str; 15] = [
     "challenges.enrol",
     "challenges.finish",
     "email_changes.confirm",
@@ -241,6 +241,7 @@ const NEEDS_A_TOKEN: [&str; 14] = [
     "sessions.csrf_token",
     "sessions.follow_link",
     "sessions.refresh",
+    "sessions.step_up",
     "users.factors.delete",
 ];
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use denizen_domain::challenges::{Challenge, ChallengeKind};
 use denizen_domain::id::{ChallengeId, OneTimeTokenId};
 use denizen_domain::mail::{Mail, MailSubject};
 use denizen_testkit::build;
@@ -27,6 +28,19 @@ on_both! {
         let store = store_of(&world).await;
         let now = denizen::app::Ambience::default().clock.now();
         let mut tx = store.write().await.unwrap();
+        // A code is sent for a challenge that somebody has.
+        let user = build::user(1);
+        assert!(tx.insert_user(&user).await.unwrap());
+        let challenge = Challenge {
+            id: ChallengeId::from_uuid(Uuid::from_u128(2)),
+            user_id: Some(user.id),
+            kind: ChallengeKind::MailedCode,
+            label: None,
+            tries_left: 5,
+            created_at: now,
+            expires_at: now.plus_seconds(600),
+        };
+        tx.insert_challenge(&challenge).await.unwrap();
         let subjects = [
             MailSubject::PasswordReset(OneTimeTokenId::from_uuid(Uuid::from_u128(1))),
             MailSubject::SignInCode(ChallengeId::from_uuid(Uuid::from_u128(2))),

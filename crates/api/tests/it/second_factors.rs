@@ -307,7 +307,10 @@ on_both! {
     async fn a_reset_does_not_stand_in_for_the_factor(world: World) {
         let stage = Stage::set(&world).await;
         let app = &stage.app;
-        let Enrolled { user, codes, .. } = stage.enrol(app.user().await).await;
+        let user = app.user().await;
+        let token = app.token_to(&user.email, "verify-email").await;
+        assert_eq!(app.post("/api/v1/email-verifications/confirm", &json!({"token": token})).await.status(), 204);
+        let Enrolled { user, codes, .. } = stage.enrol(user).await;
         assert_eq!(app.post("/api/v1/password-resets", &json!({"email": user.email})).await.status(), 202);
         let token = app.token_to(&user.email, "reset-password").await;
         let body = json!({"token": token, "new_password": NEW});

@@ -127,6 +127,7 @@ fn context(user: UserId) -> Vec<u8> {
     [b"totp ".as_slice(), user.as_uuid().as_bytes()].concat()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
 fn defect(error: totp_rs::TotpError) -> Error {
     Error::Internal(error.to_string().into())
 }

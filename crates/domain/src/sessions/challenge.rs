@@ -174,7 +174,7 @@ pub(super) async fn proven_by_mail(
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
         return Ok(Pending::Challenged(challenged));
     }
-    Ok(Pending::Opened(open(ctx, tx, user, label, None).await?))
+    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, None).await?)))
 }
 
 async fn by_second_factor(
@@ -201,12 +201,12 @@ async fn by_second_factor(
     let opened = open(ctx, &mut *tx, user, challenge.label, Some(now)).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     tx.commit().await?;
-    Ok(Finished { outcome: Pending::Opened(opened).issue(ctx)?, recovery_codes })
+    Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
 }
 
 /// What a transaction made, to be handed out once it is committed.
 pub(super) enum Pending {
-    Opened(Opened),
+    Opened(Box<Opened>),
     Challenged(Challenged),
 }
 

@@ -23,16 +23,15 @@ pub(super) async fn migrate(
     let Some(said) = hook.ask(email, attempt).await else { return Ok(None) };
     let hash = ctx.services().hasher.hash(&Password::from_verified(attempt), ctx.origin()).await?;
     let mut tx = ctx.store().write().await?;
-    let user = match known {
-        Some(user) => user,
-        None => {
-            let user = new_user(ctx, email, said);
-            if !tx.insert_user(&user).await? {
-                // Somebody was quicker. They are asked for a password of ours now.
-                return Ok(None);
-            }
-            user
+    let user = if let Some(user) = known {
+        user
+    } else {
+        let user = new_user(ctx, email, said);
+        if !tx.insert_user(&user).await? {
+            // Somebody was quicker. They are asked for a password of ours now.
+            return Ok(None);
         }
+        user
     };
     let now = ctx.now();
     let locked = tx.lock_user(user.id).await?.filter(|user| user.status == Status::Active);

@@ -13,21 +13,13 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let is_special = matches!(
-        (a, b, c),
-        (0 | 10 | 127, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            | (224..=255, _, _)
-    );
-    !is_special
+    // This host, private networks, multicast and what is reserved.
+    let is_private = matches!(a, 0 | 10 | 127 | 224..=255) || matches!((a, b), (192, 168) | (172, 16..=31));
+    // Carriers, and link-local, which is where clouds keep their metadata.
+    let is_local = matches!((a, b), (100, 64..=127) | (169, 254) | (198, 18 | 19));
+    // Protocol assignments, documentation and relays.
+    let is_reserved = matches!((a, b, c), (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113));
+    !(is_private || is_local || is_reserved)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

@@ -38,7 +38,6 @@ impl SigningSecret {
     }
 
     /// Lays the body and its signature on a request.
-    #[must_use]
     pub fn sign(&self, request: RequestBuilder, id: &str, at: Timestamp, body: Vec<u8>) -> RequestBuilder {
         let seconds = at.as_seconds();
         let signature = self.signature(id, seconds, &body);

@@ -125,7 +125,7 @@ impl Shared {
                 state.busy -= 1;
                 state.mean = match state.mean {
                     Duration::ZERO => took,
-                    mean => mean - mean / (1 << MEAN_SHIFT) + took / (1 << MEAN_SHIFT),
+                    mean => mean.saturating_sub(mean / (1 << MEAN_SHIFT)) + took / (1 << MEAN_SHIFT),
                 };
                 continue;
             }
@@ -202,17 +202,17 @@ mod tests {
     impl Bench {
         async fn held(queue: u32, deadline: Duration) -> Self {
             let admission = Arc::new(Admission::new(AdmissionLimits { concurrency: 1, queue, deadline }));
-            let (hold, held) = mpsc::channel::<()>();
-            let (begin, begun) = oneshot::channel();
+            let (hold, freed) = mpsc::channel::<()>();
+            let (begin, has_begun) = oneshot::channel();
             let first = Arc::clone(&admission);
             tokio::spawn(async move {
                 let work = move |_: &mut Vec<Block>| {
                     let _ = begin.send(());
-                    let _ = held.recv();
+                    let _ = freed.recv();
                 };
                 first.run(None, work).await
             });
-            begun.await.unwrap();
+            has_begun.await.unwrap();
             Self { admission, done: Arc::default(), hold: Some(hold) }
         }
 
