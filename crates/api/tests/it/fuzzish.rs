@@ -15,7 +15,7 @@ use crate::harness::{PASSWORD, check_error_body, on_both};
 use crate::holders::{Targets, filled};
 use crate::raw::RawClient;
 
-const REQUESTS: u32 = 5_000;
+const REQUESTS: u32 = 8_000;
 const HEADERS: &[&str] = &[
     "if-match",
     "if-none-match",
