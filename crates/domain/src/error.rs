@@ -18,7 +18,7 @@ pub enum Error {
     /// The caller is known and may not.
     #[error("not allowed")]
     Forbidden,
-    /// The caller must prove a factor anew before they may: [`crate::sessions::step_up`].
+    /// The caller must prove a factor anew before they may: [`crate::sessions::step_up()`].
     #[error("a recent proof is required")]
     StepUpRequired,
     /// This way to sign in is not offered here.
