@@ -21,7 +21,7 @@ const BATCH: usize = 500;
 /// What to import.
 #[derive(Args)]
 #[command(after_help = "\
-Every line is a JSON object: email and name; and password_hash (Argon2 in PHC form), email_verified, role,
+Every line is a JSON object: email and name; and password_hash (Argon2, bcrypt, scrypt, PBKDF2 and more), email_verified, role,
 status, locale, attributes, created_at where they are known. A line that is wrong is told by its number and stops
 nothing; the exit code is then 1. A dry run does not notice an address that stands twice, 500 lines apart.
 
