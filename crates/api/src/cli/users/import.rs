@@ -21,9 +21,10 @@ const BATCH: usize = 500;
 /// What to import.
 #[derive(Args)]
 #[command(after_help = "\
-Every line is a JSON object: email and name; and password_hash (Argon2, bcrypt, scrypt, PBKDF2 and more), email_verified, role,
-status, locale, attributes, created_at where they are known. A line that is wrong is told by its number and stops
-nothing; the exit code is then 1. A dry run does not notice an address that stands twice, 500 lines apart.
+Every line is a JSON object: email and name; and password_hash (Argon2, bcrypt, scrypt, PBKDF2 and more),
+email_verified, role, status, locale, attributes, created_at where they are known. A line that is wrong is told by
+its number and stops nothing; the exit code is then 1. A dry run does not notice an address that stands twice, 500
+lines apart.
 
 With --output json every refused line is one JSON object on standard output, and so is the summary after them.
 
