@@ -26,6 +26,7 @@ struct Account {
     created_at: &'static str,
     updated_at: &'static str,
     last_sign_in_at: Option<&'static str>,
+    locale: Option<&'static str>,
     attributes: &'static serde_json::Map<String, serde_json::Value>,
 }
 
@@ -41,6 +42,7 @@ struct AccountBody {
     created_at: String,
     updated_at: String,
     last_sign_in_at: Option<String>,
+    locale: Option<String>,
     attributes: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -57,6 +59,7 @@ impl From<AccountBody> for Account {
             created_at: body.created_at.leak(),
             updated_at: body.updated_at.leak(),
             last_sign_in_at: body.last_sign_in_at.map(|at| &*at.leak()),
+            locale: body.locale.map(|tag| &*tag.leak()),
             attributes: Box::leak(Box::new(body.attributes)),
         }
     }
