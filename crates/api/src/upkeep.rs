@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use denizen_domain::{Services, budgets, challenges, idempotency, keys, one_time, sessions, usage};
+use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +75,7 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     Ok(())
 }

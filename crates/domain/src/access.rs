@@ -66,6 +66,14 @@ permissions! {
     SigningKeysWrite = "signing_keys:write";
     /// Ask what a token stands for. Service accounts always may.
     TokensIntrospect = "tokens:introspect";
+    /// Read and follow everything that happens.
+    EventsRead = "events:read";
+    /// Read and export the audit view: who did what, from where and by which credential.
+    AuditRead = "audit:read";
+    /// See webhooks and what was delivered to them.
+    WebhooksRead = "webhooks:read";
+    /// Create, change and delete webhooks, and deliver again.
+    WebhooksWrite = "webhooks:write";
 }
 
 impl Permission {
@@ -165,6 +173,8 @@ pub enum Actor {
     Known(Principal),
     /// Somebody with the machine in their hands: the command line. May do everything.
     Operator,
+    /// The server itself, beside the requests. May do everything.
+    System,
 }
 
 /// Somebody with good credentials.

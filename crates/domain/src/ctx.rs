@@ -77,6 +77,8 @@ pub struct Policy {
     pub key_rotation_s: u32,
     /// How long a signing key is published before it signs, in seconds: at least what caches may keep.
     pub key_lead_s: u32,
+    /// How long events are kept, in seconds; for ever when nothing is said.
+    pub events_kept_s: Option<u32>,
 }
 
 #[cfg(test)]
@@ -105,6 +107,7 @@ impl Policy {
             token_algorithm: Algorithm::Es256,
             key_rotation_s: 0,
             key_lead_s: 600,
+            events_kept_s: None,
         }
     }
 }
@@ -195,7 +198,7 @@ impl Ctx {
         match &self.actor {
             Actor::Anonymous => Permissions::NONE,
             Actor::Known(principal) => principal.permissions,
-            Actor::Operator => Permissions::ALL,
+            Actor::Operator | Actor::System => Permissions::ALL,
         }
     }
 
@@ -210,7 +213,7 @@ impl Ctx {
         match &self.actor {
             _ if self.holds(permission) => Ok(()),
             Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
-            Actor::Known(_) | Actor::Operator => Err(Error::Forbidden),
+            Actor::Known(_) | Actor::Operator | Actor::System => Err(Error::Forbidden),
         }
     }
 
@@ -243,7 +246,7 @@ impl Ctx {
     pub fn require_identity(&self) -> Result<()> {
         match &self.actor {
             Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
-            Actor::Known(_) | Actor::Operator => Ok(()),
+            Actor::Known(_) | Actor::Operator | Actor::System => Ok(()),
         }
     }
 
@@ -252,7 +255,7 @@ impl Ctx {
         match &self.actor {
             Actor::Known(principal) => Ok(principal),
             Actor::Anonymous => Err(Error::Unauthenticated(Unauthenticated::Missing)),
-            Actor::Operator => Err(Error::Forbidden),
+            Actor::Operator | Actor::System => Err(Error::Forbidden),
         }
     }
 

@@ -39,6 +39,9 @@ pub enum Error {
     /// The resource is no longer in the version the caller named (`If-Match`).
     #[error("the resource has changed")]
     Stale,
+    /// The log no longer reaches back to where the caller wants to go on.
+    #[error("the cursor has expired")]
+    CursorExpired,
     /// A budget is spent.
     #[error("too many requests")]
     TooManyRequests {
@@ -104,6 +107,10 @@ pub enum Resource {
     SigningKey,
     /// A second factor.
     SecondFactor,
+    /// A webhook.
+    Webhook,
+    /// A delivery to a webhook.
+    Delivery,
 }
 
 /// The ways a change can collide with what is.

@@ -80,6 +80,22 @@ typed_id!(
     /// Names one sign-in that still owes something.
     ChallengeId
 );
+typed_id!(
+    /// Names one event, for ever.
+    EventId
+);
+typed_id!(
+    /// Names one webhook.
+    WebhookId
+);
+typed_id!(
+    /// Names one delivery of an event to a webhook.
+    DeliveryId
+);
+typed_id!(
+    /// Names one ticket to a stream of events.
+    TicketId
+);
 
 /// A UUIDv7 whose clock and chance are inputs. The bits after the milliseconds hold the fraction of one (RFC 9562
 /// §6.2, method 3), so that what is made one after the other also sorts so, to a quarter of a microsecond.

@@ -18,6 +18,7 @@ pub mod credentials;
 pub mod ctx;
 mod derived;
 pub mod error;
+pub mod events;
 pub mod factors;
 pub mod id;
 pub mod idempotency;

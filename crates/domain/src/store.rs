@@ -6,6 +6,8 @@ use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
 use crate::budgets::store::{BudgetWrites, Forgiving, Spending};
 use crate::challenges::store::{ChallengeReads, ChallengeWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
+use crate::events::NewEvent;
+use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
 use crate::idempotency::store::IdempotencyWrites;
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
@@ -59,7 +61,7 @@ pub trait Store: Send + Sync {
     /// Opens a session and notes the sign-in, if the user is active, the password still the proven one, and no second
     /// factor owed: all in one step.
     async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
-        let Opening { session, proven, renewed, forgiven } = opening;
+        let Opening { session, proven, renewed, forgiven, event } = opening;
         let mut tx = self.write().await?;
         let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
         let Some(user) = user else { return Ok(Opened::Refused) };
@@ -77,6 +79,7 @@ pub trait Store: Send + Sync {
         tx.record_sign_in(user.id, session.created_at).await?;
         tx.insert_session(session).await?;
         let permissions = permissions_of(&mut *tx, &user.role).await?;
+        tx.record_event(NewEvent::clone(event));
         // Last: many sign-ins from one address wait for each other here.
         tx.forgive_budgets(forgiven).await?;
         tx.commit().await?;
@@ -86,6 +89,15 @@ pub trait Store: Send + Sync {
     /// Waits until a mail was committed to the outbox through this store. For one who waits; woken once too often
     /// rather than once too seldom. What other processes commit is not told.
     async fn mail_enqueued(&self);
+
+    /// Gives what was committed and has no number yet its place in the log, and says how many. Of several who ask, over
+    /// all nodes, one works. Nothing to do where numbers are given with the commit.
+    async fn seal_events(&self) -> Result<u64, StoreError>;
+
+    /// Waits until there may be something new in the log, or to be given its place in it: committed by this store, or
+    /// as another node tells. For one who waits; woken once too often rather than once too seldom, but what another
+    /// process commits may not be told.
+    async fn events_recorded(&self);
 
     /// Counts a failure on each key, if none of them is blocked: all in one step, decided by the database. `None` when
     /// they are counted; otherwise nothing is, and it answers until when the last of them is blocked.
@@ -113,6 +125,7 @@ pub trait ReadTx:
     + FactorReads
     + ChallengeReads
     + MailReads
+    + EventReads
     + SessionReads
     + RoleReads
     + ServiceAccountReads
@@ -133,6 +146,7 @@ pub trait WriteTx:
     + FactorWrites
     + ChallengeWrites
     + MailWrites
+    + EventWrites
     + SessionWrites
     + RoleWrites
     + ServiceAccountWrites

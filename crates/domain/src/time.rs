@@ -45,6 +45,12 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_add(seconds as i64 * 1_000_000))
     }
 
+    /// This moment moved back by whole seconds; it saturates at the year 0.
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u32) -> Self {
+        Self::from_micros(self.0.saturating_sub(seconds as i64 * 1_000_000))
+    }
+
     /// This moment moved forward by milliseconds; it saturates at the year 9999.
     #[must_use]
     pub const fn plus_millis(self, millis: u32) -> Self {

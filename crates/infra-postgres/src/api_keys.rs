@@ -10,7 +10,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
-use sqlx::{query, query_file, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::codec::{Window, status};
@@ -140,13 +140,13 @@ impl ApiKeyWrites for PostgresTx {
         Ok(is_there)
     }
 
-    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError> {
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<Vec<ApiKeyId>, StoreError> {
         let user = user.as_uuid();
-        let query = query!("DELETE FROM api_keys WHERE user_id = $1", user);
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        let query = query_scalar!("DELETE FROM api_keys WHERE user_id = $1 RETURNING id", user);
+        let deleted = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
         // What is remembered of a key goes by its owner, too.
         self.changed(user);
-        Ok(done.rows_affected())
+        Ok(deleted.into_iter().map(ApiKeyId::from_uuid).collect())
     }
 
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {

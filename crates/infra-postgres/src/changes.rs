@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 /// The channel on which nodes tell each other. Channels belong to one database.
 pub(crate) const CHANNEL: &str = "denizen_changes";
+/// The channel on which nodes tell how far the log of events goes.
+pub(crate) const EVENTS_CHANNEL: &str = "denizen_events";
 /// How many changes are told one by one; more are told as [`Changes::Everything`].
 const NAMED_MAX: usize = 100;
 /// What PostgreSQL takes as the text of one notification, in bytes.

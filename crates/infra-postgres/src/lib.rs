@@ -15,6 +15,7 @@ mod challenges;
 mod changes;
 mod codec;
 mod error;
+mod events;
 mod factors;
 mod idempotency;
 mod listen;
@@ -50,14 +51,13 @@ use denizen_domain::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
-use tokio::sync::Notify;
 
 use crate::error::{broken, store_error};
 use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
 use crate::tx::PostgresTx;
-use crate::wake::Wake;
+use crate::wake::{Waiting, Wake};
 
 /// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
 /// than anybody can wait for its locks.
@@ -125,7 +125,7 @@ pub struct PostgresStore {
     recent: Arc<Recent>,
     listening: Listening,
     rotations: Rotations,
-    mail: Arc<Notify>,
+    waiting: Waiting,
 }
 
 impl PostgresStore {
@@ -151,9 +151,10 @@ impl PostgresStore {
             })
             .connect_lazy_with(options.connect_pooled()?);
         let recent = Arc::new(Recent::new());
-        let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent);
+        let waiting = Waiting::default();
+        let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
         let rotations = Rotations::new(&pool, &recent, options.max_connections);
-        Ok(Self { pool, recent, listening, rotations, mail: Arc::default() })
+        Ok(Self { pool, recent, listening, rotations, waiting })
     }
 }
 
@@ -174,7 +175,7 @@ impl Store for PostgresStore {
         // see what was committed while waiting for it.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
-        Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.mail))))
+        Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting))))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -182,7 +183,16 @@ impl Store for PostgresStore {
     }
 
     async fn mail_enqueued(&self) {
-        self.mail.notified().await;
+        self.waiting.mail.notified().await;
+    }
+
+    async fn seal_events(&self) -> Result<u64, StoreError> {
+        events::seal(&self.pool).await
+    }
+
+    async fn events_recorded(&self) {
+        self.listening.want();
+        self.waiting.events.notified().await;
     }
 
     async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::changes::{CHANNEL, Changes};
+use crate::changes::{CHANNEL, Changes, EVENTS_CHANNEL};
 use crate::recent::Recent;
+use crate::wake::Waiting;
 
 /// After how long a silence the connection is tried: a peer that vanished says nothing either.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
@@ -24,17 +26,27 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Listens for as long as it exists, from the moment on when something is remembered. Its connection is its own.
 #[derive(Debug)]
-pub(crate) struct Listening(JoinHandle<()>);
+pub(crate) struct Listening {
+    task: JoinHandle<()>,
+    wanted: Arc<Notify>,
+}
 
 impl Listening {
     /// Prepares to listen; connects nothing. Call it within a tokio runtime.
-    pub(crate) fn prepare(options: PgConnectOptions, recent: &Arc<Recent>) -> Self {
-        Self(tokio::spawn(listen(options, Arc::clone(recent))))
+    pub(crate) fn prepare(options: PgConnectOptions, recent: &Arc<Recent>, waiting: &Waiting) -> Self {
+        let wanted = Arc::default();
+        let task = tokio::spawn(listen(options, Arc::clone(recent), Arc::clone(&waiting.events), Arc::clone(&wanted)));
+        Self { task, wanted }
+    }
+
+    /// Somebody waits for what other nodes tell.
+    pub(crate) fn want(&self) {
+        self.wanted.notify_one();
     }
 
     /// Stops and disconnects.
     pub(crate) fn close(&self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -44,11 +56,14 @@ impl Drop for Listening {
     }
 }
 
-async fn listen(options: PgConnectOptions, recent: Arc<Recent>) {
-    recent.is_used().await;
+async fn listen(options: PgConnectOptions, recent: Arc<Recent>, events: Arc<Notify>, wanted: Arc<Notify>) {
+    tokio::select! {
+        () = recent.is_used() => {}
+        () = wanted.notified() => {}
+    }
     let mut pause = PAUSE_MIN;
     loop {
-        match hear(&options, &recent, &mut pause).await {
+        match hear(&options, &recent, &events, &mut pause).await {
             Ok(()) => {
                 tracing::warn!("lost the connection on which nodes tell their changes: noticed seconds later now");
             }
@@ -65,18 +80,21 @@ async fn listen(options: PgConnectOptions, recent: Arc<Recent>) {
 }
 
 /// Listens until the connection is lost.
-async fn hear(options: &PgConnectOptions, recent: &Recent, pause: &mut Duration) -> sqlx::Result<()> {
+async fn hear(options: &PgConnectOptions, recent: &Recent, events: &Notify, pause: &mut Duration) -> sqlx::Result<()> {
     // A pool for each connection: one that hangs when it is to be given back is in nobody's way.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_WITHIN);
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, EVENTS_CHANNEL]).await?;
     *pause = PAUSE_MIN;
     // From here on nothing is missed; what was told before, nobody knows.
     recent.forget(&Changes::Everything);
+    events.notify_one();
     loop {
         match timeout(SILENCE_MAX, listener.try_recv()).await {
+            // In the order in which they were told: what changed is forgotten before its event is seen.
+            Ok(Ok(Some(told))) if told.channel() == EVENTS_CHANNEL => events.notify_one(),
             Ok(Ok(Some(told))) => recent.forget(&Changes::parse(told.payload())),
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error),

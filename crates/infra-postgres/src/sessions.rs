@@ -11,7 +11,7 @@ use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, User};
-use sqlx::{PgConnection, query, query_file, query_file_as, query_file_scalar};
+use sqlx::{PgConnection, query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::codec::{SessionStateRow, UserRow, Window};
@@ -98,37 +98,48 @@ impl SessionWrites for PostgresTx {
         Ok(is_rotated)
     }
 
-    async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError> {
+    async fn end_session(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Option<UserId>, StoreError> {
         let (id, reason, at) = (id.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
+        let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE id = $1 AND ended_at IS NULL AND expires_at > $3",
+            WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
+            RETURNING user_id",
             id,
             reason,
             at
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        let is_ended = done.rows_affected() == 1;
-        if is_ended {
+        let owner = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        if owner.is_some() {
             self.changed(id);
         }
-        Ok(is_ended)
+        Ok(owner.map(UserId::from_uuid))
     }
 
-    async fn end_user_sessions(&mut self, user: UserId, reason: EndReason, at: Timestamp) -> Result<u64, StoreError> {
+    async fn end_user_sessions(
+        &mut self,
+        user: UserId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
         let (user, reason, at) = (user.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
+        let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3",
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3
+            RETURNING id",
             user,
             reason,
             at
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        if done.rows_affected() > 0 {
+        let ended = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        if !ended.is_empty() {
             self.changed(user);
         }
-        Ok(done.rows_affected())
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
     async fn end_other_sessions(
@@ -137,21 +148,22 @@ impl SessionWrites for PostgresTx {
         keep: SessionId,
         reason: EndReason,
         at: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<SessionId>, StoreError> {
         let (user, keep, reason, at) = (user.as_uuid(), keep.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
+        let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND id <> $4",
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND id <> $4
+            RETURNING id",
             user,
             reason,
             at,
             keep
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        if done.rows_affected() > 0 {
+        let ended = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        if !ended.is_empty() {
             self.changed(user);
         }
-        Ok(done.rows_affected())
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {

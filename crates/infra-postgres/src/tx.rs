@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use denizen_domain::events::Event;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::changes::{CHANNEL, Changes};
 use crate::error::store_error;
+use crate::events::record;
 use crate::recent::Recent;
 use crate::to_forget::ToForget;
 use crate::wake::Wake;
@@ -25,7 +27,7 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
-    Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake },
+    Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake, events: Vec<Event> },
 }
 
 impl PostgresTx {
@@ -42,7 +44,7 @@ impl PostgresTx {
     }
 
     pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake })
+        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake, events: Vec::new() })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -95,7 +97,15 @@ impl PostgresTx {
     /// Notes that a mail is to be sent after the commit.
     pub(crate) fn mail_enqueued(&mut self) {
         if let Reach::Write { wake, .. } = &mut self.0 {
-            wake.note();
+            wake.note_mail();
+        }
+    }
+
+    /// Notes what is to be recorded with the commit.
+    pub(crate) fn push_event(&mut self, event: Event) {
+        if let Reach::Write { events, wake, .. } = &mut self.0 {
+            events.push(event);
+            wake.note_events();
         }
     }
 
@@ -114,12 +124,14 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed, wake } => {
+            Reach::Write { mut transaction, changed, wake, events } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
-                if let Some(payload) = payload {
-                    // One at the very end: it is sent if and when the transaction is committed, and transactions
-                    // that send are committed one after the other.
+                // At the very end: what is told is sent if and when the transaction is committed, and transactions that
+                // tell are committed one after the other.
+                if !events.is_empty() {
+                    record(&mut transaction, &events, payload.as_deref().unwrap_or_default()).await?;
+                } else if let Some(payload) = payload {
                     let tell = query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
                     tell.execute(&mut *transaction).await.map_err(store_error)?;
                 }

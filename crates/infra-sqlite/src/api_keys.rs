@@ -8,7 +8,7 @@ use denizen_domain::id::{ApiKeyId, UserId};
 use denizen_domain::page::Page;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{query, query_file, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::api_key_rows::{ApiKeyRow, ApiKeyStateRow};
@@ -140,11 +140,11 @@ impl ApiKeyWrites for SqliteTx {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError> {
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<Vec<ApiKeyId>, StoreError> {
         let user = user.as_uuid();
-        let query = query!("DELETE FROM api_keys WHERE user_id = $1", user);
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected())
+        let query = query_scalar!(r#"DELETE FROM api_keys WHERE user_id = $1 RETURNING id AS "id: Uuid""#, user);
+        let deleted = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        Ok(deleted.into_iter().map(ApiKeyId::from_uuid).collect())
     }
 
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {

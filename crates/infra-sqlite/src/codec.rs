@@ -17,6 +17,8 @@ use crate::error::broken;
 const NAME_KEY_BYTES_MAX: usize = 1_024;
 /// How many uses are brought to the database by one statement.
 pub(crate) const TOUCHED_AT_ONCE_MAX: usize = 500;
+/// How many events are written by one statement.
+pub(crate) const EVENT_ROWS_AT_ONCE_MAX: usize = 500;
 
 /// A row of `users`, in the order of the columns in `queries/find_user.sql`.
 pub(crate) struct UserRow {

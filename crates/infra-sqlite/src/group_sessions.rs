@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::budgets::forgive_in;
 use crate::codec::{SessionStateRow, UserRow};
+use crate::events::append_in;
 use crate::factors::StandingRow;
 use crate::group::{GroupWriter, execute};
 
@@ -65,7 +66,7 @@ pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Opened
 }
 
 fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
-    let Opening { session, proven, renewed, forgiven } = opening;
+    let Opening { session, proven, renewed, forgiven, event } = opening;
     let user_id = session.user_id.as_uuid();
     let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
     let user = user.filter(|user| user.status == Status::Active.as_str());
@@ -86,6 +87,7 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
     execute(connection, RECORD_SIGN_IN, params![user_id.as_bytes().as_slice(), at])?;
     insert(connection, session)?;
     forgive_in(connection, forgiven)?;
+    append_in(connection, event.clone())?;
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
     Ok(state.map_or(OpenedRows::Refused, |state| OpenedRows::Session(Box::new((user, state)))))
 }

@@ -16,6 +16,7 @@ mod budgets;
 mod challenges;
 mod codec;
 mod error;
+mod events;
 mod factors;
 mod file;
 mod group;
@@ -40,7 +41,7 @@ mod wake;
 pub use migrate::{PendingMigration, migrate, pending};
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,14 +51,14 @@ use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use tokio::sync::Notify;
 
 use crate::error::store_error;
+use crate::events::Head;
 use crate::group::GroupWriter;
 use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
 use crate::tx::SqliteTx;
-use crate::wake::Wake;
+use crate::wake::{Waiting, Wake};
 
 /// How long SQLite itself waits for a lock that another process holds.
 const BUSY_TIMEOUT_S: u64 = 5;
@@ -114,7 +115,9 @@ pub struct SqliteStore {
     in_place: Arc<InPlaceReaders>,
     recent: Arc<Recent>,
     group: GroupWriter,
-    mail: Arc<Notify>,
+    waiting: Waiting,
+    /// Where the log of events ended when this store last wrote to it.
+    head: Arc<Mutex<Option<Head>>>,
 }
 
 impl SqliteStore {
@@ -137,7 +140,7 @@ impl SqliteStore {
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
         let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent));
-        Ok(Self { readers, writer, in_place, recent, group, mail: Arc::default() })
+        Ok(Self { readers, writer, in_place, recent, group, waiting: Waiting::default(), head: Arc::default() })
     }
 }
 
@@ -155,7 +158,7 @@ impl Store for SqliteStore {
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::write(transaction, &self.recent, Wake::nobody(&self.mail))))
+        Ok(Box::new(SqliteTx::write(transaction, &self.recent, Wake::nobody(&self.waiting), &self.head)))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -163,11 +166,22 @@ impl Store for SqliteStore {
     }
 
     async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
-        group_sessions::open(&self.group, opening.clone()).await
+        let opened = group_sessions::open(&self.group, opening.clone()).await;
+        self.waiting.events.notify_one();
+        opened
     }
 
     async fn mail_enqueued(&self) {
-        self.mail.notified().await;
+        self.waiting.mail.notified().await;
+    }
+
+    async fn seal_events(&self) -> Result<u64, StoreError> {
+        // They have their place with the commit.
+        Ok(0)
+    }
+
+    async fn events_recorded(&self) {
+        self.waiting.events.notified().await;
     }
 
     async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -8,7 +8,7 @@ use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
-use sqlx::{query, query_file, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::codec::{SessionRow, SessionStateRow, TOUCHED_AT_ONCE_MAX, Window, uses_json};
@@ -94,30 +94,42 @@ impl SessionWrites for SqliteTx {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError> {
+    async fn end_session(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Option<UserId>, StoreError> {
         let (id, reason, at) = (id.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
-            "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE id = $1 AND ended_at IS NULL AND expires_at > $3",
+        let query = query_scalar!(
+            r#"UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
+            RETURNING user_id AS "user_id: Uuid""#,
             id,
             reason,
             at
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+        let owner = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        Ok(owner.map(UserId::from_uuid))
     }
 
-    async fn end_user_sessions(&mut self, user: UserId, reason: EndReason, at: Timestamp) -> Result<u64, StoreError> {
+    async fn end_user_sessions(
+        &mut self,
+        user: UserId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
         let (user, reason, at) = (user.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
-            "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3",
+        let query = query_scalar!(
+            r#"UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3
+            RETURNING id AS "id: Uuid""#,
             user,
             reason,
             at
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected())
+        let ended = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
     async fn end_other_sessions(
@@ -126,18 +138,19 @@ impl SessionWrites for SqliteTx {
         keep: SessionId,
         reason: EndReason,
         at: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<SessionId>, StoreError> {
         let (user, keep, reason, at) = (user.as_uuid(), keep.as_uuid(), reason.as_str(), at.as_micros());
-        let query = query!(
-            "UPDATE sessions SET ended_at = $3, end_reason = $2
-            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND id <> $4",
+        let query = query_scalar!(
+            r#"UPDATE sessions SET ended_at = $3, end_reason = $2
+            WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND id <> $4
+            RETURNING id AS "id: Uuid""#,
             user,
             reason,
             at,
             keep
         );
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected())
+        let ended = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {

@@ -1,14 +1,16 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use denizen_domain::events::Event;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use rusqlite::{Row, ToSql};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error::store_error;
+use crate::events::{Head, append};
 use crate::in_place::{InPlaceReaders, NotInPlace};
 use crate::recent::Recent;
 use crate::wake::Wake;
@@ -36,7 +38,13 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Sqlite>),
     /// The same, and writes. Fields are dropped in this order: first the transaction ends, then all is forgotten.
-    Write { transaction: Transaction<'static, Sqlite>, forget: ForgetOnDrop, wake: Wake },
+    Write {
+        transaction: Transaction<'static, Sqlite>,
+        forget: ForgetOnDrop,
+        wake: Wake,
+        events: Vec<Event>,
+        head: Arc<Mutex<Option<Head>>>,
+    },
 }
 
 impl SqliteTx {
@@ -49,14 +57,28 @@ impl SqliteTx {
         Self(Reach::Snapshot(transaction))
     }
 
-    pub(crate) fn write(transaction: Transaction<'static, Sqlite>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write { transaction, forget: ForgetOnDrop(Arc::clone(recent)), wake })
+    pub(crate) fn write(
+        transaction: Transaction<'static, Sqlite>,
+        recent: &Arc<Recent>,
+        wake: Wake,
+        head: &Arc<Mutex<Option<Head>>>,
+    ) -> Self {
+        let forget = ForgetOnDrop(Arc::clone(recent));
+        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), head: Arc::clone(head) })
+    }
+
+    /// Notes what is to be written to the log with the commit.
+    pub(crate) fn push_event(&mut self, event: Event) {
+        if let Reach::Write { events, wake, .. } = &mut self.0 {
+            events.push(event);
+            wake.note_events();
+        }
     }
 
     /// Notes that a mail is to be sent after the commit.
     pub(crate) fn mail_enqueued(&mut self) {
         if let Reach::Write { wake, .. } = &mut self.0 {
-            wake.note();
+            wake.note_mail();
         }
     }
 
@@ -100,7 +122,13 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { transaction, forget, wake } => {
+            Reach::Write { mut transaction, forget, wake, mut events, head } => {
+                if !events.is_empty() {
+                    let seen = *head.lock().unwrap_or_else(PoisonError::into_inner);
+                    let end = append(&mut transaction, &mut events, seen).await?;
+                    // Whether it is committed or not: where the log does not end so, it is looked up.
+                    *head.lock().unwrap_or_else(PoisonError::into_inner) = end;
+                }
                 let committed = transaction.commit().await.map_err(store_error);
                 drop(forget);
                 wake.tell();

@@ -1,13 +1,14 @@
 //! Made-up users, sessions, roles, service accounts and keys: valid, distinct, and the same at every call. Change what a test is about:
 //! `User { role: RoleName::admin(), ..build::user(1) }`.
 
-use denizen_domain::access::{Origin, Permission, Permissions, Subject};
+use denizen_domain::access::{Credential, Origin, Permission, Permissions, Subject};
 use denizen_domain::api_keys::ApiKey;
-use denizen_domain::id::{ApiKeyId, MailId, RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::events::{EventActor, EventType, Happened, NewEvent};
+use denizen_domain::id::{ApiKeyId, EventId, MailId, RoleId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::mail::{Mail, MailSubject};
 use denizen_domain::roles::{Description, Role, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::ServiceAccount;
-use denizen_domain::sessions::Session;
+use denizen_domain::sessions::{EndReason, Session};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User};
 use uuid::Uuid;
@@ -123,6 +124,23 @@ pub fn mail(n: u32) -> Mail {
         locale: None,
         created_at: moment(n),
         expires_at: moment(n).plus_seconds(3_600),
+    }
+}
+
+/// The `n`th event: the end of a session of the `n`th user's, by themselves, `n` seconds after [`EPOCH`].
+#[must_use]
+pub fn event(n: u32) -> NewEvent {
+    let user = user(n);
+    let session = session(&user, n);
+    NewEvent {
+        id: EventId::from_uuid(id(n, 7)),
+        kind: EventType::SessionEnded,
+        about: user.id.into(),
+        actor: EventActor::known(Subject::User(user.id), Some(Credential::Session(session.id))),
+        address: Some([192, 0, 2, 7].into()),
+        user_agent: Some("a \"browser\"".to_owned()),
+        occurred_at: moment(n),
+        data: Happened::SessionEnded { session_id: session.id, reason: EndReason::SignedOut }.data(),
     }
 }
 

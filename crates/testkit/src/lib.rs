@@ -162,6 +162,16 @@ macro_rules! suite {
                 fifty_claims_have_one_winner,
                 a_purge_is_bounded,
             }
+            events {
+                what_is_recorded_is_read_as_it_was,
+                what_is_rolled_back_never_happened,
+                many_are_recorded_at_once,
+                a_reader_meets_each_event_once_and_in_order,
+                a_filter_finds_what_passes_it,
+                what_is_old_is_removed_from_the_beginning,
+                the_order_is_that_of_the_changes,
+                whoever_waits_is_woken_by_a_commit,
+            }
             mail {
                 a_mail_comes_back_as_it_was,
                 every_subject_comes_back,

@@ -81,6 +81,7 @@ impl From<Error> for Failure {
             Error::NotFound(resource) => said(absent(resource)),
             Error::Conflict(conflict) => said(in_conflict(conflict)),
             Error::Stale => said("it was changed meanwhile; look again"),
+            Error::CursorExpired => said("what followed on the cursor is no longer kept"),
             Error::TooManyRequests { retry_after_s } | Error::Overloaded { retry_after_s } => {
                 anyhow::Error::msg(format!("overloaded; try again in {retry_after_s} s"))
             }
@@ -98,6 +99,8 @@ const fn absent(resource: Resource) -> &'static str {
         Resource::ServiceAccount => "there is no such service account",
         Resource::ApiKey => "there is no such API key",
         Resource::SecondFactor => "the user has no second factor",
+        Resource::Webhook => "there is no such webhook",
+        Resource::Delivery => "there is no such delivery",
         Resource::SigningKey => "there is no such signing key",
     }
 }

@@ -271,6 +271,12 @@ table! {
         default_locale: Locale = "en", locale();
     }
 
+    /// The log of what happened.
+    events: Events {
+        /// How long events are kept, in days; 0 is for ever. Followers whose cursor is older have to begin anew.
+        retention_days: u32 = "90", whole(0..=36_500);
+    }
+
     /// What one client, and all of them, may ask of the server.
     limits: Limits {
         /// The largest request body, in bytes. Imports are bounded per line instead.

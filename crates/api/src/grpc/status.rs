@@ -150,6 +150,7 @@ fn code_of(error: &Error) -> Code {
         Error::NotFound(_) => Code::NotFound,
         Error::Conflict(conflict) => code_of_conflict(*conflict),
         Error::Stale => Code::Aborted,
+        Error::CursorExpired => Code::OutOfRange,
         Error::TooManyRequests { .. } => Code::ResourceExhausted,
         Error::Overloaded { .. } | Error::Store(StoreError::Unavailable(_)) => Code::Unavailable,
         Error::Store(StoreError::Broken(_)) | Error::Internal(_) => Code::Internal,
@@ -196,6 +197,7 @@ mod tests {
         check(Error::Conflict(Conflict::EmailTaken), Code::AlreadyExists, "email_taken", None);
         check(Error::Conflict(Conflict::LastAdmin), Code::FailedPrecondition, "last_admin", None);
         check(Error::Stale, Code::Aborted, "stale", None);
+        check(Error::CursorExpired, Code::OutOfRange, "cursor_expired", None);
         let spent = Error::TooManyRequests { retry_after_s: 7 };
         check(spent, Code::ResourceExhausted, "too_many_requests", Some(7));
         check(Error::Overloaded { retry_after_s: 3 }, Code::Unavailable, "overloaded", Some(3));

@@ -10,6 +10,7 @@ pub(crate) mod cookies;
 mod docs;
 mod email_verifications;
 pub(crate) mod etag;
+pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod factors;
 pub(crate) mod health;
@@ -109,7 +110,8 @@ pub(crate) fn documented() -> Groups {
             .merge(service_accounts::routes())
             .merge(api_keys::routes())
             .merge(api_keys_list::routes())
-            .merge(signing_keys::routes()),
+            .merge(signing_keys::routes())
+            .merge(events::routes()),
         streams: transfer::routes(),
     }
 }

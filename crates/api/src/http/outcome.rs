@@ -61,6 +61,8 @@ impl Problem {
             Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
             Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
             Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
+            Resource::Webhook => ("webhook_not_found", "There is no such webhook."),
+            Resource::Delivery => ("delivery_not_found", "There is no such delivery."),
             Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
         };
         Self::new(StatusCode::NOT_FOUND, code, message)
@@ -126,6 +128,11 @@ impl From<Error> for Problem {
                 StatusCode::PRECONDITION_FAILED,
                 "stale",
                 "The resource has changed since you read it; read it again.",
+            ),
+            Error::CursorExpired => Self::new(
+                StatusCode::GONE,
+                "cursor_expired",
+                "What followed on this cursor is no longer kept; begin without one.",
             ),
             Error::TooManyRequests { retry_after_s } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; slow down.")

@@ -38,12 +38,14 @@ pub(crate) const TABLE: &[Row] = &[
     row("email_changes.create", [401, 403, 202, 202, 403, 202]),
     row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
     row("email_verifications.create", [202, 202, 202, 202, 202, 202]),
+    row("events.list", [401, 403, 403, 403, 403, 200]),
     row("health.get", [200, 200, 200, 200, 200, 200]),
     row("health.live", [200, 200, 200, 200, 200, 200]),
     row("health.ready", [200, 200, 200, 200, 200, 200]),
     row("invitations.accept", [400, 400, 400, 400, 400, 400]),
     row("invitations.create", [401, 403, 403, 403, 403, 201]),
     row("me.change_password", [401, 403, 204, 204, 403, 204]),
+    row("me.events", [401, 403, 200, 200, 403, 200]),
     row("me.factors", [401, 403, 200, 200, 403, 200]),
     row("me.get", [401, 200, 200, 200, 403, 200]),
     row("me.recovery_codes.replace", [401, 403, 404, 404, 403, 404]),
@@ -197,6 +199,8 @@ fn on_access(operation: &str, targets: &Targets) -> Request {
         "api_keys.list of a service account" => (Method::GET, keys(&format!("service_account_id={account}")), None),
         "api_keys.list of all" => (Method::GET, keys("all=true"), None),
         "api_keys.rotate" => (Method::POST, format!("{}/rotate", key.path()), Some(json!({}))),
+        "events.list" => (Method::GET, "events".into(), None),
+        "me.events" => (Method::GET, "me/events".into(), None),
         "permissions.list" => (Method::GET, "permissions".into(), None),
         "roles.create" => {
             (Method::POST, "roles".into(), Some(json!({"name": format!("{role}-too"), "permissions": []})))

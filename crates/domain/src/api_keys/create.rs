@@ -8,6 +8,7 @@ use super::{ApiKey, KeyFilter};
 use crate::access::{Permission, Permissions, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result, Unauthenticated};
+use crate::events::{Happened, record};
 use crate::id::{ApiKeyId, ServiceAccountId};
 use crate::roles::permissions_of;
 use crate::time::Timestamp;
@@ -84,6 +85,8 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
         return Err(Error::Conflict(Conflict::TooManyApiKeys));
     }
     tx.insert_api_key(&key, &hash).await?;
+    let ApiKey { name, scopes, expires_at, .. } = key.clone();
+    record(ctx, &mut *tx, owner, Happened::ApiKeyCreated { api_key_id: id, name, scopes, expires_at });
     tx.commit().await?;
     Ok(IssuedKey { key, secret })
 }

@@ -14,6 +14,7 @@ pub mod store;
 pub use create::{IssuedKey, NewApiKey, create};
 pub use get::get;
 pub use list::{KeyFilter, list};
+pub(crate) use revoke::delete_all;
 pub use revoke::revoke;
 pub use rotate::{OVERLAP_DEFAULT_S, OVERLAP_MAX_S, rotate};
 pub use secret::PREFIX;

@@ -3,7 +3,9 @@
 use super::owner::require_removal;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
-use crate::id::ApiKeyId;
+use crate::events::{Happened, record, record_by};
+use crate::id::{ApiKeyId, UserId};
+use crate::store::WriteTx;
 
 /// Deletes a key: one's own, or anybody's for those who may. It, and every token got for it, stops working at once.
 ///
@@ -16,7 +18,17 @@ pub async fn revoke(ctx: &Ctx, id: ApiKeyId, expected: Option<&[i64]>) -> Result
     if expected.is_some_and(|versions| !versions.contains(&key.version)) {
         return Err(Error::Stale);
     }
-    tx.delete_api_key(id).await?;
+    if tx.delete_api_key(id).await? {
+        record(ctx, &mut *tx, key.owner, Happened::ApiKeyDeleted { api_key_id: id });
+    }
     tx.commit().await?;
+    Ok(())
+}
+
+/// Deletes every key of a user, and records each.
+pub(crate) async fn delete_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId) -> Result<()> {
+    for api_key_id in tx.delete_user_api_keys(user).await? {
+        record_by(ctx, tx, user, Happened::ApiKeyDeleted { api_key_id });
+    }
     Ok(())
 }

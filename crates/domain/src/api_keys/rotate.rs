@@ -7,6 +7,7 @@ use super::secret::generate;
 use super::store::KeyRotation;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::id::ApiKeyId;
 
 /// How long the secret before still works when nothing is said, in seconds: a day.
@@ -34,6 +35,7 @@ pub async fn rotate(ctx: &Ctx, id: ApiKeyId, overlap_s: u32, expected: Option<&[
     if !tx.rotate_api_key(&rotation).await? {
         return Err(Error::Stale);
     }
+    record(ctx, &mut *tx, key.owner, Happened::ApiKeyRotated { api_key_id: id, previous_until });
     tx.commit().await?;
     Ok(IssuedKey { key: ApiKey { rotated_at: Some(now), version: key.version + 1, ..key }, secret })
 }

@@ -52,8 +52,8 @@ pub trait ApiKeyWrites {
     /// Removes a key; `false` when there is none.
     async fn delete_api_key(&mut self, id: ApiKeyId) -> Result<bool, StoreError>;
 
-    /// Removes every key of a user and says how many.
-    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<u64, StoreError>;
+    /// Removes every key of a user and says which.
+    async fn delete_user_api_keys(&mut self, user: UserId) -> Result<Vec<ApiKeyId>, StoreError>;
 
     /// Notes when keys were last used; an older moment than the one that is kept changes nothing.
     async fn touch_api_keys(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;

@@ -2,15 +2,18 @@
 
 use super::{NewPassword, PasswordAttempt};
 use crate::access::Permission;
+use crate::api_keys;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result, Unauthenticated};
+use crate::events::catalogue::Cause;
+use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::one_time::Purpose;
 use crate::ports::Verdict;
 use crate::roles::require_outranked;
-use crate::sessions::{EndReason, step_up};
+use crate::sessions::{EndReason, end_all, end_others, step_up};
 use crate::store::WriteTx;
 use crate::users::User;
 
@@ -51,7 +54,8 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     step_up::require_factor(ctx, &mut *tx).await?;
     let now = ctx.now();
     tx.set_password(user.id, &hash, now).await?;
-    tx.end_other_sessions(user.id, session_id, EndReason::PasswordChanged, now).await?;
+    record(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Changed });
+    end_others(ctx, &mut *tx, user.id, session_id, EndReason::PasswordChanged).await?;
     forget_proofs(ctx, &mut *tx, &user).await?;
     budgets::forgive(&mut *tx, &admitted).await?;
     tx.commit().await?;
@@ -70,9 +74,10 @@ pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     require_outranked(ctx, &mut *tx, &locked.role).await?;
     let now = ctx.now();
     tx.set_password(user, &hash, now).await?;
-    tx.end_user_sessions(user, EndReason::PasswordChanged, now).await?;
+    record(ctx, &mut *tx, user, Happened::PasswordChanged { cause: Cause::Set });
+    end_all(ctx, &mut *tx, user, EndReason::PasswordChanged).await?;
     // Who lost the account may have lost its keys: whoever sets its password takes it back as a whole.
-    tx.delete_user_api_keys(user).await?;
+    api_keys::delete_all(ctx, &mut *tx, user).await?;
     forget_proofs(ctx, &mut *tx, &locked).await?;
     tx.commit().await?;
     Ok(())

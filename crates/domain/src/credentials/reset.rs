@@ -4,13 +4,15 @@ use secrecy::SecretString;
 
 use super::NewPassword;
 use super::change::forget_proofs;
-use super::verify_email::{reclaim, verified};
+use super::verify_email::{prove_email, reclaim};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::events::catalogue::Cause;
+use crate::events::{Happened, record_by};
 use crate::mail::{self, Wanted};
 use crate::one_time::{self, Purpose};
-use crate::sessions::EndReason;
+use crate::sessions::{EndReason, end_all};
 use crate::users::{EmailAddress, Status};
 
 /// Asks for a link that sets a new password, to be mailed when the address is that of an active user. Whether it is, is
@@ -48,11 +50,11 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     }
     let now = ctx.now();
     tx.set_password(user.id, &hash, now).await?;
-    tx.end_user_sessions(user.id, EndReason::PasswordChanged, now).await?;
+    record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Reset });
+    end_all(ctx, &mut *tx, user.id, EndReason::PasswordChanged).await?;
     if !user.email_verified {
-        reclaim(&mut *tx, &user).await?;
-        user = verified(ctx, user);
-        tx.update_user(&user).await?;
+        reclaim(ctx, &mut *tx, &user).await?;
+        user = prove_email(ctx, &mut *tx, user).await?;
     }
     forget_proofs(ctx, &mut *tx, &user).await?;
     // Whoever reads the mail is the owner: nobody else's failures keep them waiting.

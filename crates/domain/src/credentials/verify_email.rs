@@ -2,12 +2,16 @@
 
 use secrecy::SecretString;
 
+use crate::api_keys;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::events::catalogue::FactorKind;
+use crate::events::{Happened, record_by};
 use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::store::WriteTx;
+use crate::users::record_update;
 use crate::users::{EmailAddress, User};
 
 /// Asks for a link that verifies the address again, to be mailed when it is that of a user who has not done so. Whether it
@@ -44,7 +48,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
         return Err(one_time::refused());
     }
     if !user.email_verified {
-        tx.update_user(&verified(ctx, user)).await?;
+        prove_email(ctx, &mut *tx, user).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -55,11 +59,21 @@ pub(crate) fn verified(ctx: &Ctx, user: User) -> User {
     User { email_verified: true, version: user.version + 1, updated_at: ctx.now(), ..user }
 }
 
+/// Notes that the address is proven.
+pub(crate) async fn prove_email(ctx: &Ctx, tx: &mut dyn WriteTx, before: User) -> Result<User> {
+    let user = verified(ctx, before.clone());
+    tx.update_user(&user).await?;
+    record_update(ctx, tx, &before, &user);
+    Ok(user)
+}
+
 /// Takes an account back for whoever has just proven to read its mail: what was set up before, anybody may have set up who
 /// only claimed the address. The password is for the caller to replace or to remove.
-pub(crate) async fn reclaim(tx: &mut dyn WriteTx, user: &User) -> Result<()> {
-    tx.remove_totp(user.id).await?;
+pub(crate) async fn reclaim(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
+    if tx.remove_totp(user.id).await? {
+        record_by(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
+    }
     tx.set_recovery_codes(user.id, &[]).await?;
-    tx.delete_user_api_keys(user.id).await?;
+    api_keys::delete_all(ctx, tx, user.id).await?;
     Ok(())
 }

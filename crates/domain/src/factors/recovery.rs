@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::RecoveryCodeHash;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::ports::{Random, Vault};
@@ -32,6 +33,7 @@ pub async fn replace_recovery_codes(ctx: &Ctx) -> Result<Vec<SecretString>> {
     }
     step_up::require(ctx, &mut *tx).await?;
     let codes = set(ctx, &mut *tx, id).await?;
+    record(ctx, &mut *tx, id, Happened::RecoveryCodesReplaced {});
     mail::tell(ctx, &mut *tx, &user, MailSubject::RecoveryCodesReplaced).await?;
     tx.commit().await?;
     Ok(codes)

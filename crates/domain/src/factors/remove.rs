@@ -3,10 +3,12 @@
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::events::catalogue::FactorKind;
+use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::roles::require_authority;
-use crate::sessions::{EndReason, step_up};
+use crate::sessions::{EndReason, end_all, end_others, step_up};
 use crate::store::WriteTx;
 use crate::users::User;
 
@@ -17,7 +19,7 @@ pub async fn remove(ctx: &Ctx) -> Result<()> {
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     take_away(ctx, &mut *tx, &user).await?;
-    tx.end_other_sessions(id, session, EndReason::SecondFactorChanged, ctx.now()).await?;
+    end_others(ctx, &mut *tx, id, session, EndReason::SecondFactorChanged).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -33,7 +35,7 @@ pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
     }
     require_authority(ctx, &mut *tx, &user).await?;
     take_away(ctx, &mut *tx, &user).await?;
-    tx.end_user_sessions(id, EndReason::SecondFactorChanged, ctx.now()).await?;
+    end_all(ctx, &mut *tx, id, EndReason::SecondFactorChanged).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -43,6 +45,7 @@ async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
     if !tx.remove_totp(user.id).await? {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
+    record(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
     tx.set_recovery_codes(user.id, &[]).await?;
     tx.remove_challenges(user.id).await?;
     if was_confirmed {

@@ -6,10 +6,12 @@ use totp_rs::{Builder, Secret, Totp};
 use super::{SecondFactorCode, TotpFactor, recovery, wrong_code};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
+use crate::events::catalogue::FactorKind;
+use crate::events::{Happened, record_by};
 use crate::id::{SessionId, UserId};
 use crate::mail::{self, MailSubject};
 use crate::sessions::store::Proof;
-use crate::sessions::{EndReason, step_up};
+use crate::sessions::{EndReason, end_others, step_up};
 use crate::store::WriteTx;
 use crate::users::User;
 
@@ -56,6 +58,7 @@ pub(crate) async fn make(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result
     if !tx.put_totp(&factor).await? {
         return Err(Error::Conflict(Conflict::SecondFactorPresent));
     }
+    record_by(ctx, tx, user.id, Happened::FactorBegun {});
     let issuer = ctx.policy().product_name.replace(':', " ");
     let builder = generator(&secret).with_account_name(user.email.as_str()).with_issuer(Some(issuer));
     let totp = builder.build().map_err(defect)?;
@@ -92,6 +95,7 @@ pub(crate) async fn confirm_in(
         return Err(wrong_code());
     }
     let codes = recovery::set(ctx, tx, user.id).await?;
+    record_by(ctx, tx, user.id, Happened::FactorAdded { factor: FactorKind::Totp });
     mail::tell(ctx, tx, user, MailSubject::SecondFactorAdded).await?;
     Ok(codes)
 }
@@ -100,7 +104,7 @@ pub(crate) async fn confirm_in(
 async fn keep_only(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, session: SessionId) -> Result<()> {
     let now = ctx.now();
     tx.record_proof(session, Proof::SecondFactor(now)).await?;
-    tx.end_other_sessions(user, session, EndReason::SecondFactorChanged, now).await?;
+    end_others(ctx, tx, user, session, EndReason::SecondFactorChanged).await?;
     tx.remove_challenges(user).await?;
     Ok(())
 }

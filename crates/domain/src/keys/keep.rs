@@ -2,8 +2,10 @@
 
 use super::rotate::add;
 use super::{Algorithm, KeyState, Schedule};
+use crate::access::Origin;
 use crate::ctx::Services;
 use crate::error::Result;
+use crate::events::{EventActor, Happened, record_system};
 
 /// Signs and verifies with the keys as the store has them now. Every node does this every few seconds: that is how it
 /// learns of what another one, or the command line, did.
@@ -22,7 +24,7 @@ pub async fn keep(services: &Services) -> Result<()> {
     let mut schedule = read(services).await?;
     if let Some(activates_at) = due_at(services, &schedule) {
         // When it is refused another node was faster, and its key will do.
-        add(services, &schedule, activates_at).await?;
+        add(services, &schedule, activates_at, (EventActor::SYSTEM, &Origin::default())).await?;
         schedule = read(services).await?;
     }
     let retired = schedule.entries().iter().filter(|(_, state)| *state == KeyState::Retired);
@@ -31,6 +33,7 @@ pub async fn keep(services: &Services) -> Result<()> {
         let mut tx = services.store.write().await?;
         for id in retired {
             tx.delete_signing_key(id).await?;
+            record_system(services, &mut *tx, id, Happened::SigningKeyRemoved {});
         }
         tx.commit().await?;
     }

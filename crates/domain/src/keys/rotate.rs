@@ -1,9 +1,11 @@
 //! Rotate the signing key.
 
 use super::{Algorithm, KeyInfo, KeyState, Schedule, StoredKey, keep};
+use crate::access::Origin;
 use crate::access::Permission;
 use crate::ctx::{Ctx, Services};
 use crate::error::{Conflict, Error, Result};
+use crate::events::{EventActor, Happened, NewEvent};
 use crate::time::Timestamp;
 
 /// When a new key takes over.
@@ -30,7 +32,8 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
         let keys = ctx.store().read().await?.signing_keys().await?;
         let schedule = Schedule::new(keys, ctx.policy(), ctx.now());
         // Somebody else added a key meanwhile: this one comes after it.
-        let Some(key) = add(services, &schedule, activates_at).await? else { continue };
+        let by = (EventActor::from(ctx.actor()), ctx.origin());
+        let Some(key) = add(services, &schedule, activates_at, by).await? else { continue };
         keep::follow(services).await?;
         return Ok(KeyInfo {
             state: if key.activates_at > ctx.now() { KeyState::Next } else { KeyState::Current },
@@ -48,14 +51,21 @@ pub(super) async fn add(
     services: &Services,
     schedule: &Schedule,
     activates_at: Timestamp,
+    (actor, origin): (EventActor, &Origin),
 ) -> Result<Option<StoredKey>> {
     let key = make(services, schedule, activates_at).await?;
     let mut tx = services.store.write().await?;
     if !tx.insert_signing_key(&key).await? {
         return Ok(None);
     }
+    tx.record_event(NewEvent::new(services, actor, origin, key.id.as_str().into(), added(&key)));
     tx.commit().await?;
     Ok(Some(key))
+}
+
+/// What is recorded of a new key.
+pub(super) fn added(key: &StoredKey) -> Happened {
+    Happened::SigningKeyRotated { algorithm: key.algorithm, activates_at: key.activates_at }
 }
 
 /// Makes the key that follows those of the schedule, outside of any transaction.

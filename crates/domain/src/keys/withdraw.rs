@@ -1,10 +1,11 @@
 //! Withdraw a signing key that may be in wrong hands.
 
-use super::rotate::make;
+use super::rotate::{added, make};
 use super::{Algorithm, KeyState, Schedule, keep};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
+use crate::events::{Happened, record};
 
 /// Withdraws a key: nothing it signed is good from now on. When it was the one that signs, another takes over at once.
 pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
@@ -32,7 +33,11 @@ pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
         {
             continue;
         }
+        if let Some(successor) = &successor {
+            record(ctx, &mut *tx, successor.id.as_str(), added(successor));
+        }
         tx.withdraw_signing_key(id, ctx.now()).await?;
+        record(ctx, &mut *tx, id, Happened::SigningKeyWithdrawn {});
         tx.commit().await?;
         return keep::follow(services).await;
     }

@@ -13,7 +13,7 @@ use crate::users::{Status, User};
 /// Makes the link that was asked for, and a mail with it in place of the wish, when there is somebody to have it.
 pub(super) async fn grant(services: &Arc<Services>, due: &DueMail, mail: &Mail, wanted: Wanted) -> Result<()> {
     let origin = Origin { language: mail.locale.clone(), ..Origin::default() };
-    let ctx = Ctx::new(Arc::clone(services), Actor::Operator, origin);
+    let ctx = Ctx::new(Arc::clone(services), Actor::System, origin);
     let mut tx = services.store.write().await?;
     // Whoever granted it before has removed it.
     if !tx.remove_mail(due.id).await? {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::ctx::{Ctx, Services};
 use crate::derived::Kind;
 use crate::error::{Error, FieldError, Result};
+use crate::events::{Happened, record_by};
 use crate::id::{OneTimeTokenId, UserId};
 use crate::ports::Vault;
 use crate::store::WriteTx;
@@ -125,6 +126,7 @@ pub(crate) async fn make(
         expires_at: now.plus_seconds(purpose.ttl_s()),
     };
     tx.put_one_time_token(&token).await?;
+    record_by(ctx, tx, user_id, Happened::LinkCreated { purpose, expires_at: token.expires_at });
     Ok(token)
 }
 

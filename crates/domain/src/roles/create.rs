@@ -4,6 +4,7 @@ use super::{Description, Role, RoleName, SecondFactorPolicy};
 use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
+use crate::events::{Happened, record};
 use crate::id::RoleId;
 
 /// What a new role is made of.
@@ -38,6 +39,16 @@ pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
     if !tx.insert_role(&role).await? {
         return Err(Error::Conflict(Conflict::RoleNameTaken));
     }
+    record(
+        ctx,
+        &mut *tx,
+        role.id,
+        Happened::RoleCreated {
+            name: role.name.clone(),
+            permissions: role.permissions,
+            requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
+        },
+    );
     tx.commit().await?;
     Ok(role)
 }

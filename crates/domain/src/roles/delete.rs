@@ -4,6 +4,7 @@ use super::RoleKey;
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
+use crate::events::{Happened, record};
 
 /// Deletes a role that nobody has.
 ///
@@ -23,6 +24,7 @@ pub async fn delete(ctx: &Ctx, key: &RoleKey, expected: Option<&[i64]>) -> Resul
         return Err(Error::Conflict(Conflict::RoleInUse));
     }
     tx.delete_role(role.id).await?;
+    record(ctx, &mut *tx, role.id, Happened::RoleDeleted { name: role.name });
     tx.commit().await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{Description, Role, RoleKey, RoleName, SecondFactorPolicy};
 use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
+use crate::events::{Happened, record};
 
 /// What of a role becomes what; what is `None` stays.
 #[derive(Debug)]
@@ -51,6 +52,16 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
     role.version += 1;
     role.updated_at = ctx.now();
     tx.update_role(&role).await?;
+    record(
+        ctx,
+        &mut *tx,
+        role.id,
+        Happened::RoleUpdated {
+            name: role.name.clone(),
+            permissions: role.permissions,
+            requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
+        },
+    );
     tx.commit().await?;
     Ok(role)
 }

@@ -4,6 +4,7 @@ use super::ServiceAccount;
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::events::{Happened, record};
 use crate::id::ServiceAccountId;
 use crate::roles::{Description, RoleName, require_grantable};
 use crate::users::{DisplayName, Status};
@@ -36,6 +37,8 @@ pub async fn create(ctx: &Ctx, new: NewServiceAccount) -> Result<ServiceAccount>
     let mut tx = ctx.store().write().await?;
     require_grantable(ctx, &mut *tx, &account.role).await?;
     tx.insert_service_account(&account).await?;
+    let (name, role) = (account.name.clone(), account.role.clone());
+    record(ctx, &mut *tx, account.id, Happened::ServiceAccountCreated { name, role });
     tx.commit().await?;
     Ok(account)
 }

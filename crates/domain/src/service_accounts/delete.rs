@@ -3,6 +3,7 @@
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::id::ServiceAccountId;
 use crate::roles::require_outranked;
 
@@ -18,6 +19,7 @@ pub async fn delete(ctx: &Ctx, id: ServiceAccountId, expected: Option<&[i64]>) -
     }
     require_outranked(ctx, &mut *tx, &account.role).await?;
     tx.delete_service_account(id).await?;
+    record(ctx, &mut *tx, id, Happened::ServiceAccountDeleted { name: account.name });
     tx.commit().await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::ServiceAccount;
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::id::ServiceAccountId;
 use crate::roles::{Description, RoleName, require_grantable, require_outranked};
 use crate::users::{DisplayName, Status};
@@ -59,6 +60,22 @@ pub async fn update(
     account.version += 1;
     account.updated_at = ctx.now();
     tx.update_service_account(&account).await?;
+    record(ctx, &mut *tx, id, updated(&before, &account));
     tx.commit().await?;
     Ok(account)
+}
+
+fn updated(before: &ServiceAccount, now: &ServiceAccount) -> Happened {
+    let is_changed = [
+        ("name", now.name != before.name),
+        ("description", now.description != before.description),
+        ("role", now.role != before.role),
+        ("status", now.status != before.status),
+    ];
+    Happened::ServiceAccountUpdated {
+        changed: is_changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect(),
+        name: now.name.clone(),
+        role: now.role.clone(),
+        status: now.status,
+    }
 }

@@ -3,17 +3,19 @@
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use super::end::end_all;
 use super::open::{Opened, open};
 use super::{Device, EndReason, Outcome, SignedIn};
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
-use crate::credentials::verify_email::{reclaim, verified};
+use crate::credentials::verify_email::{prove_email, reclaim};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
+use crate::events::catalogue::{Cause, Way};
+use crate::events::{Happened, record_by};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
 use crate::id::{ChallengeId, UserId};
 use crate::store::WriteTx;
-use crate::time::Timestamp;
 use crate::users::{DisplayName, Status, User};
 
 /// A sign-in that owes something.
@@ -147,7 +149,7 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, ad
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
-    let outcome = proven_by_mail(ctx, &mut *tx, user, challenge.label).await?;
+    let outcome = proven_by_mail(ctx, &mut *tx, user, challenge.label, Way::MailedCode).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     tx.commit().await?;
     Ok(Finished { outcome: outcome.issue(ctx)?, recovery_codes: None })
@@ -160,21 +162,23 @@ pub(super) async fn proven_by_mail(
     tx: &mut dyn WriteTx,
     mut user: User,
     label: Option<DisplayName>,
+    method: Way,
 ) -> Result<Pending> {
     if !user.email_verified {
         // Whoever signed up with the address may not be who reads its mail: nothing of theirs is left.
-        reclaim(tx, &user).await?;
+        reclaim(ctx, tx, &user).await?;
         tx.remove_password(user.id).await?;
-        tx.end_user_sessions(user.id, EndReason::PasswordChanged, ctx.now()).await?;
-        user = verified(ctx, user);
-        tx.update_user(&user).await?;
+        record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });
+        end_all(ctx, tx, user.id, EndReason::PasswordChanged).await?;
+        user = prove_email(ctx, tx, user).await?;
     }
     let standing = tx.second_factor_standing(user.id).await?;
     if let Some(owed) = owed_by(standing) {
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
+        record_by(ctx, tx, user.id, Happened::SignInChallenged {});
         return Ok(Pending::Challenged(challenged));
     }
-    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, None).await?)))
+    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, method).await?)))
 }
 
 async fn by_second_factor(
@@ -197,8 +201,7 @@ async fn by_second_factor(
     } else {
         Some(totp::confirm_in(ctx, &mut *tx, &user, &code).await.map_err(hide_field)?)
     };
-    let now: Timestamp = ctx.now();
-    let opened = open(ctx, &mut *tx, user, challenge.label, Some(now)).await?;
+    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     tx.commit().await?;
     Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })

@@ -7,13 +7,15 @@ use super::refresh::session_of;
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
+use crate::events::record_ended;
 use crate::id::{SessionId, UserId};
+use crate::store::WriteTx;
 
 /// Ends the caller's own session. Ending it twice is no error.
 pub async fn end_current(ctx: &Ctx) -> Result<()> {
     let (_, session) = ctx.signed_in()?;
     let mut tx = ctx.store().write().await?;
-    tx.end_session(session, EndReason::SignedOut, ctx.now()).await?;
+    end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -23,7 +25,7 @@ pub async fn end_by_refresh_token(ctx: &Ctx, token: &SecretString) -> Result<()>
     let refused = || Error::Unauthenticated(Unauthenticated::InvalidRefreshToken);
     let session = session_of(ctx, token).ok_or_else(refused)?;
     let mut tx = ctx.store().write().await?;
-    tx.end_session(session, EndReason::SignedOut, ctx.now()).await?;
+    end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -38,7 +40,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
         Error::NotFound(_) => absent(),
         other => other,
     })?;
-    tx.end_session(id, EndReason::Revoked, ctx.now()).await?;
+    end_one(ctx, &mut *tx, id, EndReason::Revoked).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -46,12 +48,39 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
 /// Ends every session of a user, or every one but `keep`, and says how many: one's own, or anybody's for those who may.
 pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     ctx.require_self_or(user, Permission::SessionsWrite)?;
-    let now = ctx.now();
     let mut tx = ctx.store().write().await?;
     let ended = match keep {
-        Some(keep) => tx.end_other_sessions(user, keep, EndReason::Revoked, now).await?,
-        None => tx.end_user_sessions(user, EndReason::Revoked, now).await?,
+        Some(keep) => end_others(ctx, &mut *tx, user, keep, EndReason::Revoked).await?,
+        None => end_all(ctx, &mut *tx, user, EndReason::Revoked).await?,
     };
     tx.commit().await?;
     Ok(ended)
+}
+
+/// Ends one session, and records it.
+pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reason: EndReason) -> Result<()> {
+    if let Some(user) = tx.end_session(id, reason, ctx.now()).await? {
+        record_ended(ctx, tx, user, &[id], reason);
+    }
+    Ok(())
+}
+
+/// Ends every session of a user, records each, and says how many.
+pub(crate) async fn end_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, reason: EndReason) -> Result<u64> {
+    let ended = tx.end_user_sessions(user, reason, ctx.now()).await?;
+    record_ended(ctx, tx, user, &ended, reason);
+    Ok(ended.len() as u64)
+}
+
+/// The same of all but one.
+pub(crate) async fn end_others(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: UserId,
+    keep: SessionId,
+    reason: EndReason,
+) -> Result<u64> {
+    let ended = tx.end_other_sessions(user, keep, reason, ctx.now()).await?;
+    record_ended(ctx, tx, user, &ended, reason);
+    Ok(ended.len() as u64)
 }

@@ -3,9 +3,12 @@
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::events::catalogue::{Cause, Source};
+use crate::events::{Happened, record_by};
 use crate::id::UserId;
 use crate::ports::HookedUser;
 use crate::roles::RoleName;
+use crate::users::created;
 use crate::users::{Attributes, DisplayName, EmailAddress, Status, User};
 
 /// Asks the old system about somebody who has no password here. Who is known there, by this password, is so here from now
@@ -31,6 +34,7 @@ pub(super) async fn migrate(
             // Somebody was quicker. They are asked for a password of ours now.
             return Ok(None);
         }
+        record_by(ctx, &mut *tx, user.id, created(&user, Source::SignInHook));
         user
     };
     let now = ctx.now();
@@ -39,6 +43,7 @@ pub(super) async fn migrate(
         return Ok(None);
     }
     tx.set_password(user.id, &hash, now).await?;
+    record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Migrated });
     tx.commit().await?;
     Ok(Some((user, hash)))
 }

@@ -20,6 +20,7 @@ pub mod store;
 pub use challenge::{Challenged, Finished, Owed, enrol, finish};
 pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_TTL_S, device_token};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
+pub(crate) use end::{end_all, end_one, end_others};
 pub use issue::SignedIn;
 pub use list::list;
 pub use passwordless::{follow_link, request_code, request_link};
@@ -122,6 +123,8 @@ pub enum EndReason {
     Revoked,
     /// The user was disabled.
     UserDisabled,
+    /// The user was deleted.
+    UserDeleted,
     /// The password was changed.
     PasswordChanged,
     /// A second factor was added or taken away.
@@ -138,6 +141,7 @@ impl EndReason {
             Self::SignedOut => "signed_out",
             Self::Revoked => "revoked",
             Self::UserDisabled => "user_disabled",
+            Self::UserDeleted => "user_deleted",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorChanged => "second_factor_changed",
             Self::RefreshTokenReused => "refresh_token_reused",

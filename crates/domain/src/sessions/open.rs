@@ -5,10 +5,11 @@ use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::events::catalogue::Way;
+use crate::events::{self, Happened, NewEvent};
 use crate::id::{SessionId, UserId};
 use crate::roles::permissions_of;
 use crate::store::WriteTx;
-use crate::time::Timestamp;
 use crate::users::{DisplayName, User};
 
 /// A session that is written and not yet committed.
@@ -38,17 +39,25 @@ pub(super) fn fresh(ctx: &Ctx, user_id: UserId, label: Option<DisplayName>) -> S
     }
 }
 
+/// What is recorded of a session that is opened.
+pub(super) fn started(ctx: &Ctx, session: &Session, method: Way) -> NewEvent {
+    let label = session.label.clone();
+    events::by(ctx, session.user_id, Happened::SessionStarted { session_id: session.id, method, label })
+}
+
 /// Opens a session for a [locked](crate::users::store::UserWrites::lock_user), active user.
 pub(super) async fn open(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
     user: User,
     label: Option<DisplayName>,
-    second_factor_at: Option<Timestamp>,
+    method: Way,
 ) -> Result<Opened> {
+    let second_factor_at = (method == Way::SecondFactor).then(|| ctx.now());
     let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
     tx.insert_session(&session).await?;
     tx.record_sign_in(user.id, session.created_at).await?;
+    tx.record_event(started(ctx, &session, method));
     let permissions = permissions_of(tx, &user.role).await?;
     Ok(Opened { session, user, permissions })
 }

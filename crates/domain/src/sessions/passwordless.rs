@@ -7,6 +7,7 @@ use super::challenge::{self, Challenged, Owed, proven_by_mail};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::events::catalogue::Way;
 use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::users::{DisplayName, EmailAddress, Status};
@@ -61,7 +62,7 @@ pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayN
     if user.status != Status::Active || user.email != token.email {
         return Err(one_time::refused());
     }
-    let pending = proven_by_mail(ctx, &mut *tx, user, label).await?;
+    let pending = proven_by_mail(ctx, &mut *tx, user, label, Way::MagicLink).await?;
     tx.commit().await?;
     pending.issue(ctx)
 }

@@ -14,6 +14,7 @@ use crate::access::Credential;
 use crate::ctx::Ctx;
 use crate::derived::Kind;
 use crate::error::{Error, Result, Unauthenticated};
+use crate::events::{Happened, record};
 use crate::id::SessionId;
 use crate::ports::Vault;
 
@@ -35,7 +36,11 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
     if !rotated.is_rotated && !is_repeated(ctx, &state, generation) {
         if state.generation > generation {
             let mut tx = ctx.store().write().await?;
-            tx.end_session(id, EndReason::RefreshTokenReused, now).await?;
+            // Whoever used it is not known to be the user.
+            if let Some(user) = tx.end_session(id, EndReason::RefreshTokenReused, now).await? {
+                let reason = EndReason::RefreshTokenReused;
+                record(ctx, &mut *tx, user, Happened::SessionEnded { session_id: id, reason });
+            }
             tx.commit().await?;
         }
         return Err(refused());

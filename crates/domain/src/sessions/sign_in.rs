@@ -5,13 +5,15 @@ use uuid::Uuid;
 
 use super::challenge::{Challenged, challenge, owed_by};
 use super::migrate::migrate;
-use super::open::{fresh, handed_out};
+use super::open::{fresh, handed_out, started};
 use super::store::{Opened, Opening};
 use super::{Device, DeviceClaim, SignedIn};
 use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
+use crate::events::catalogue::Way;
+use crate::events::{Happened, record_by};
 use crate::factors::Standing;
 use crate::id::UserId;
 use crate::ports::{HashError, Verdict};
@@ -38,7 +40,8 @@ pub async fn sign_in(
     ctx.services().hasher.check_room(ctx.origin())?;
     let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;
     let session = fresh(ctx, user.id, device.label);
-    let opening = Opening { session, proven: before, renewed, forgiven: admitted.into_forgiven() };
+    let event = started(ctx, &session, Way::Password);
+    let opening = Opening { session, proven: before, renewed, forgiven: admitted.into_forgiven(), event };
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing, nor does
     // a password alone where more is owed by now.
     match ctx.store().open_session(&opening).await? {
@@ -53,7 +56,7 @@ pub async fn sign_in(
 
 /// The same check as when a session is opened, and a challenge in its place.
 async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<Outcome> {
-    let Opening { session, proven, renewed, forgiven } = opening;
+    let Opening { session, proven, renewed, forgiven, event: _ } = opening;
     let mut tx = ctx.store().write().await?;
     let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
     let user = user.ok_or_else(refused)?;
@@ -66,6 +69,7 @@ async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<O
     }
     let owed = owed_by(standing).ok_or_else(refused)?;
     let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label).await?;
+    record_by(ctx, &mut *tx, user.id, Happened::SignInChallenged {});
     tx.forgive_budgets(&forgiven).await?;
     tx.commit().await?;
     Ok(Outcome::Challenged(challenged))

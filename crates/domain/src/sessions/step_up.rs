@@ -5,6 +5,8 @@ use crate::budgets;
 use crate::credentials::{PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
+use crate::events::catalogue::FactorKind;
+use crate::events::{Happened, record};
 use crate::factors::{self, SecondFactorCode};
 use crate::id::SessionId;
 use crate::ports::Verdict;
@@ -51,7 +53,7 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
     let (user, session) = ctx.signed_in()?;
     let mut read = ctx.store().read().await?;
     let standing = read.second_factor_standing(user).await?;
-    let proof = match given {
+    let (proof, factor) = match given {
         Given::Password(_) if standing.is_enrolled => {
             return Err(FieldError::new("code", "required", "must be given: there is a second factor").into());
         }
@@ -59,16 +61,21 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
             let stored = read.find_password(user).await?;
             drop(read);
             prove_password(ctx, session, &attempt, stored.as_ref()).await?;
-            Proof::Password(ctx.now())
+            (Proof::Password(ctx.now()), FactorKind::Password)
         }
         Given::Code(code) => {
             drop(read);
             factors::prove(ctx, (user, session), &code).await?;
-            Proof::SecondFactor(ctx.now())
+            let factor = match code {
+                SecondFactorCode::Totp(_) => FactorKind::Totp,
+                SecondFactorCode::Recovery(_) => FactorKind::RecoveryCode,
+            };
+            (Proof::SecondFactor(ctx.now()), factor)
         }
     };
     let mut tx = ctx.store().write().await?;
     tx.record_proof(session, proof).await?;
+    record(ctx, &mut *tx, user, Happened::SessionProven { session_id: session, factor });
     tx.commit().await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::{EndReason, Session, SessionState};
 use crate::access::Permissions;
 use crate::budgets::store::Forgiving;
 use crate::credentials::PasswordHash;
+use crate::events::NewEvent;
 use crate::factors::Standing;
 use crate::id::{SessionId, UserId};
 use crate::page::Page;
@@ -46,6 +47,8 @@ pub struct Opening {
     pub renewed: Option<PasswordHash>,
     /// What was counted as failures before it was known to be right.
     pub forgiven: Vec<Forgiving>,
+    /// What is recorded of it.
+    pub event: NewEvent,
 }
 
 /// What a user proved in a session, and when.
@@ -91,20 +94,30 @@ pub trait SessionWrites {
     /// nothing done, when it is of another generation, or over.
     async fn rotate_session(&mut self, rotation: &Rotation) -> Result<bool, StoreError>;
 
-    /// Ends a session; `false` when it is over already or does not exist.
-    async fn end_session(&mut self, id: SessionId, reason: EndReason, at: Timestamp) -> Result<bool, StoreError>;
+    /// Ends a session and says whose it was; `None` when it is over already or does not exist.
+    async fn end_session(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Option<UserId>, StoreError>;
 
-    /// Ends every live session of the user and says how many.
-    async fn end_user_sessions(&mut self, user: UserId, reason: EndReason, at: Timestamp) -> Result<u64, StoreError>;
+    /// Ends every live session of the user and says which.
+    async fn end_user_sessions(
+        &mut self,
+        user: UserId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Ends every live session of the user but one and says how many.
+    /// Ends every live session of the user but one and says which.
     async fn end_other_sessions(
         &mut self,
         user: UserId,
         keep: SessionId,
         reason: EndReason,
         at: Timestamp,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Vec<SessionId>, StoreError>;
 
     /// Notes that the user proved a factor, and whether it was a second one, in a session.
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError>;

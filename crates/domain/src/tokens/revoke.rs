@@ -7,8 +7,9 @@ use crate::access::Subject;
 use crate::api_keys::{self, secret};
 use crate::ctx::Ctx;
 use crate::error::{Error, GrantError, Result};
+use crate::events::{Happened, record};
 use crate::id::SessionId;
-use crate::sessions::{EndReason, refresh};
+use crate::sessions::{EndReason, end_one, refresh};
 
 /// Revokes what a token stands for: whoever holds a refresh token or an access token of a session ends the session;
 /// a service account deletes its own API key. A token that is not good is revoked already, and no error.
@@ -32,7 +33,7 @@ pub async fn revoke(ctx: &Ctx, client: Option<&Client>, token: &SecretString) ->
 
 async fn end_session(ctx: &Ctx, session: SessionId) -> Result<()> {
     let mut tx = ctx.store().write().await?;
-    tx.end_session(session, EndReason::Revoked, ctx.now()).await?;
+    end_one(ctx, &mut *tx, session, EndReason::Revoked).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -52,7 +53,9 @@ async fn api_key(ctx: &Ctx, client: Option<&Client>, text: &str) -> Result<()> {
         return Err(Error::Grant(GrantError::InvalidGrant));
     }
     let mut tx = ctx.store().write().await?;
-    tx.delete_api_key(id).await?;
+    if tx.delete_api_key(id).await? {
+        record(ctx, &mut *tx, state.owner, Happened::ApiKeyDeleted { api_key_id: id });
+    }
     tx.commit().await?;
     Ok(())
 }

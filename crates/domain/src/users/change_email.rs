@@ -2,10 +2,12 @@
 
 use secrecy::SecretString;
 
+use super::record_update;
 use super::{EmailAddress, Status, User};
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::mail::{self, MailSubject};
 use crate::one_time::{self, Purpose};
 use crate::sessions::step_up;
@@ -30,6 +32,7 @@ pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &
     step_up::require(ctx, tx).await?;
     // Somebody else's address gets no mail: whoever sends it looks, so that the work here is the same.
     let token = one_time::make(ctx, tx, user.id, Purpose::EmailChange, email).await?;
+    record(ctx, tx, user.id, Happened::EmailChangeRequested { email: email.clone() });
     if budgets::may_mail(ctx, tx, email, Purpose::EmailChange.as_str()).await? {
         let subject = MailSubject::EmailChange(token.id);
         mail::enqueue(ctx, tx, (user, email), subject, token.expires_at).await?;
@@ -58,6 +61,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     if !tx.update_user(&user).await? {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
+    record_update(ctx, &mut *tx, &before, &user);
     changed(ctx, &mut *tx, &before).await?;
     tx.commit().await?;
     Ok(())

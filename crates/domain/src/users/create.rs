@@ -1,11 +1,15 @@
 //! Create a user.
 
+use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use crate::access::Actor;
 use crate::access::Permission;
 use crate::budgets;
 use crate::credentials::{NewPassword, verify_email};
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
+use crate::events::catalogue::Source;
+use crate::events::record;
 use crate::id::UserId;
 use crate::mail::Wanted;
 use crate::roles::{RoleName, require_grantable, require_known};
@@ -65,6 +69,8 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     tx.set_password(user.id, &hash, now).await?;
+    let source = if *ctx.actor() == Actor::Anonymous { Source::SignUp } else { Source::Admin };
+    record(ctx, &mut *tx, user.id, created(&user, source));
     if budgets::may_mail(ctx, &mut *tx, &user.email, Wanted::EmailVerification.as_str()).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }

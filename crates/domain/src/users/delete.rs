@@ -3,8 +3,10 @@
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
+use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::roles::require_authority;
+use crate::sessions::{EndReason, end_all};
 
 /// Deletes a user for good: oneself, or anybody for those who may write users. Sessions end with it.
 ///
@@ -21,7 +23,9 @@ pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<(
     if user.is_active_admin() && !tx.has_other_active_admin(id).await? {
         return Err(Error::Conflict(Conflict::LastAdmin));
     }
+    end_all(ctx, &mut *tx, id, EndReason::UserDeleted).await?;
     tx.delete_user(id).await?;
+    record(ctx, &mut *tx, id, Happened::UserDeleted { email: user.email });
     tx.commit().await?;
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Take over users from another system.
 
+use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
+use crate::events::catalogue::Source;
+use crate::events::record;
 use crate::id::UserId;
 use crate::roles::{RoleName, require_grantable};
 use crate::store::WriteTx;
@@ -108,6 +111,7 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
         if let Some(hash) = &row.password_hash {
             tx.set_password(user.id, hash, now).await?;
         }
+        record(ctx, &mut *tx, user.id, created(&user, Source::Import));
         outcomes[at] = ImportOutcome::Created(user.id);
     }
     if mode == ImportMode::Commit {

@@ -3,11 +3,14 @@
 use secrecy::SecretString;
 
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::{created, record_update};
 use crate::access::Permission;
 use crate::credentials::NewPassword;
 use crate::credentials::verify_email::verified;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
+use crate::events::catalogue::{Cause, Source};
+use crate::events::{Happened, record, record_by};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::one_time::{self, Purpose};
@@ -58,12 +61,14 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
     let mut tx = ctx.store().write().await?;
     require_grantable(ctx, &mut *tx, &new.role).await?;
     let user = if tx.insert_user(&new).await? {
+        record(ctx, &mut *tx, new.id, created(&new, Source::Invitation));
         new
     } else {
         let invited = tx.find_user_by_email(&new.email).await?;
         let invited = invited.filter(|user| user.status == Status::Invited && user.role == new.role);
         invited.ok_or(Error::Conflict(Conflict::EmailTaken))?
     };
+    record(ctx, &mut *tx, user.id, Happened::UserInvited { email: user.email.clone() });
     let token = one_time::make(ctx, &mut *tx, user.id, Purpose::Invitation, &user.email).await?;
     let subject = MailSubject::Invitation(token.id);
     mail::enqueue(ctx, &mut *tx, (&user, &user.email), subject, token.expires_at).await?;
@@ -92,10 +97,12 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     if user.status != Status::Invited || user.email != token.email {
         return Err(one_time::refused());
     }
-    let user = verified(ctx, user);
-    let user = User { name, status: Status::Active, ..user };
+    let before = user;
+    let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
     tx.set_password(user.id, &hash, ctx.now()).await?;
     tx.update_user(&user).await?;
+    record_update(ctx, &mut *tx, &before, &user);
+    record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Joined });
     tx.commit().await?;
     Ok(user)
 }

@@ -4,6 +4,7 @@ mod attributes;
 mod email;
 mod locale;
 mod name;
+mod recorded;
 
 pub mod change_email;
 pub mod create;
@@ -25,6 +26,7 @@ pub use invite::{Invitation, accept, invite};
 pub use list::{UserFilter, list};
 pub use locale::Locale;
 pub use name::{DisplayName, search_key};
+pub(crate) use recorded::{created, record_update};
 pub use update::{AttributesChange, UserChange, update};
 
 use crate::id::UserId;

@@ -1,6 +1,7 @@
 //! Change a user.
 
 use super::change_email;
+use super::record_update;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::credentials::verify_email;
@@ -9,7 +10,7 @@ use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
 use crate::one_time::Purpose;
 use crate::roles::{RoleName, require_authority, require_grantable};
-use crate::sessions::{EndReason, step_up};
+use crate::sessions::{EndReason, end_all, step_up};
 use crate::value::Object;
 
 /// What to change; what is `None` stays.
@@ -84,8 +85,9 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     if before.is_active_admin() && !user.is_active_admin() && !tx.has_other_active_admin(id).await? {
         return Err(Error::Conflict(Conflict::LastAdmin));
     }
+    record_update(ctx, &mut *tx, &before, &user);
     if before.status == Status::Active && user.status != Status::Active {
-        tx.end_user_sessions(id, EndReason::UserDisabled, user.updated_at).await?;
+        end_all(ctx, &mut *tx, id, EndReason::UserDisabled).await?;
         tx.remove_one_time_tokens(id, Purpose::ALL).await?;
         tx.remove_challenges(id).await?;
     }

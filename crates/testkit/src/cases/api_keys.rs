@@ -174,8 +174,8 @@ pub async fn a_users_keys_go_together(f: Fixture) {
     insert(&*f.store, &[one.clone(), two.clone(), others.clone()]).await;
     assert!(state(&*f.store, one.id).await.is_some());
     let mut tx = f.store.write().await.unwrap();
-    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap(), 2);
-    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap(), 0);
+    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap().len(), 2);
+    assert_eq!(tx.delete_user_api_keys(build::user(1).id).await.unwrap().len(), 0);
     tx.commit().await.unwrap();
     assert_eq!((state(&*f.store, one.id).await, state(&*f.store, two.id).await), (None, None));
     assert_eq!(find(&*f.store, others.id).await, Some(others));

@@ -141,6 +141,7 @@ pub async fn a_session_that_opens_forgives(f: Fixture) {
             proven: PasswordHash::from_encoded(proven.to_owned()),
             renewed: None,
             forgiven: vec![Forgiving::Whole(key(n)), Forgiving::One(key(99))],
+            event: build::event(1),
         };
         let is_opened = matches!(f.store.open_session(&opening).await.unwrap(), Opened::Session(_));
         (is_opened, spend(&*f.store, &[key(n)], 0).await)

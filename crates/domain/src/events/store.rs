@@ -1,0 +1,150 @@
+//! What the log of events needs of a store.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{About, ActorKind, CredentialKind, Event, EventActor, NewEvent, chain};
+use crate::id::EventId;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::value::{Object, Value};
+
+/// Where the log begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBounds {
+    /// The record before the first that is kept; 0 when none was ever removed.
+    pub floor: i64,
+    /// The hash of that record; [`super::chain::GENESIS`] when none was ever removed.
+    pub floor_hash: [u8; 32],
+    /// The last record; the floor when there is none.
+    pub head: i64,
+    /// The hash of the last record.
+    pub head_hash: [u8; 32],
+}
+
+/// Which records are wanted, of those in a stretch of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordFilter {
+    /// Of these types; of all when nothing is said.
+    pub kinds: Option<Vec<&'static str>>,
+    /// That concern this.
+    pub about: Option<String>,
+    /// By this actor.
+    pub actor: Option<Uuid>,
+    /// From this moment on.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// Reading the log.
+#[async_trait]
+pub trait EventReads {
+    /// Where the log begins and ends.
+    async fn log_bounds(&mut self) -> Result<LogBounds, StoreError>;
+
+    /// The first `limit` records with a number above `after` and up to `until`, in order.
+    async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// The first record that is no older than a moment.
+    async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
+
+    /// The same of those that pass a filter.
+    async fn find_events(
+        &mut self,
+        filter: &RecordFilter,
+        after: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
+}
+
+/// Writing the log.
+#[async_trait]
+pub trait EventWrites {
+    /// Adds what happened, to be written with the commit: after everything else of the transaction, so that the order of
+    /// the log is the order of the changes.
+    fn record_event(&mut self, event: NewEvent);
+
+    /// Removes at most so many of the first records, as far as all of them are older than `before`, and says how many.
+    async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// A record as a store keeps it, less its data, which is JSON text there.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns of the tables")]
+pub struct EventRow {
+    pub position: i64,
+    pub id: Uuid,
+    pub kind: String,
+    pub about: Option<String>,
+    pub actor_kind: String,
+    pub actor_id: Option<Uuid>,
+    pub credential_kind: Option<String>,
+    pub credential_id: Option<Uuid>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub occurred_at: i64,
+    pub data: String,
+    pub hash: Vec<u8>,
+}
+
+impl EventRow {
+    /// The record, with its data as it was read. What somebody bent out of form is read as something else, which the hash
+    /// then tells.
+    #[must_use]
+    pub fn event(self, data: Object) -> Event {
+        let credential = self.credential_kind.as_deref().and_then(CredentialKind::parse).zip(self.credential_id);
+        Event {
+            position: self.position,
+            id: EventId::from_uuid(self.id),
+            kind: self.kind,
+            about: About::from_stored(self.about),
+            actor: EventActor {
+                kind: ActorKind::parse(&self.actor_kind).unwrap_or(ActorKind::Anonymous),
+                id: self.actor_id,
+                credential,
+            },
+            address: self.address.and_then(|address| address.parse().ok()),
+            user_agent: self.user_agent,
+            occurred_at: Timestamp::from_micros(self.occurred_at),
+            data,
+            hash: self.hash.try_into().unwrap_or_default(),
+        }
+    }
+}
+
+impl Event {
+    /// The columns of its row, in the order of the tables; ids and the hash in hexadecimal. The data is given as JSON text.
+    #[must_use]
+    pub fn columns(&self, data: String) -> Value {
+        let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::String(text.to_owned()));
+        let id = |id: Option<Uuid>| id.map_or(Value::Null, |id| Value::String(id.simple().to_string()));
+        let hash = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Value::Array(vec![
+            Value::Integer(self.position),
+            id(Some(self.id.as_uuid())),
+            text(Some(&self.kind)),
+            text(self.about.as_str()),
+            text(Some(self.actor.kind.as_str())),
+            id(self.actor.id),
+            text(self.actor.credential.map(|(kind, _)| kind.as_str())),
+            id(self.actor.credential.map(|(_, id)| id)),
+            self.address.map_or(Value::Null, |address| Value::String(address.to_string())),
+            text(self.user_agent.as_deref()),
+            Value::Integer(self.occurred_at.as_micros()),
+            Value::String(data),
+            Value::String(hash),
+        ])
+    }
+}
+
+/// Gives records their place after one, in order.
+pub fn follow_on(events: &mut [Event], mut position: i64, mut hash: [u8; 32]) {
+    for event in events {
+        position += 1;
+        event.position = position;
+        event.hash = chain::hash(&hash, event);
+        hash = event.hash;
+    }
+}

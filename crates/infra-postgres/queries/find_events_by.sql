@@ -1,0 +1,16 @@
+-- $1: after this position; $2: up to this one; $3: how many at most; $4: types, or nothing; $5, $6: from and before
+-- which moment; $7: whom it concerns, or nothing; $8: by whom.
+SELECT
+    position, id, type AS kind, subject AS about, actor_type AS actor_kind, actor_id,
+    credential_type AS credential_kind, credential_id, address, user_agent, occurred_at, data, hash
+FROM events
+WHERE actor_id = $8
+    AND position > $1
+    AND position <= $2
+    AND ($4::text[] IS NULL OR type = ANY ($4))
+    AND occurred_at >= $5
+    AND occurred_at < $6
+    AND ($7::text IS NULL OR subject = $7)
+-- So that the order is that of one index only.
+ORDER BY actor_id, position
+LIMIT $3

@@ -1,0 +1,28 @@
+-- $1: rows, as a JSON array of arrays; $2: the sequence numbers that they had; $3: the last position; $4: its hash;
+-- $5: the channel.
+WITH sealed AS (
+    INSERT INTO events (
+        position, id, type, subject, actor_type, actor_id, credential_type, credential_id, address, user_agent,
+        occurred_at, data, hash
+    )
+    SELECT
+        (value ->> 0)::bigint,
+        (value ->> 1)::uuid,
+        value ->> 2,
+        value ->> 3,
+        value ->> 4,
+        (value ->> 5)::uuid,
+        value ->> 6,
+        (value ->> 7)::uuid,
+        value ->> 8,
+        value ->> 9,
+        (value ->> 10)::bigint,
+        value ->> 11,
+        decode(value ->> 12, 'hex')
+    FROM json_array_elements($1::text::json) AS rows (value)
+), removed AS (
+    DELETE FROM pending_events WHERE sequence = ANY ($2)
+), moved AS (
+    UPDATE event_log SET head_position = $3, head_hash = $4 WHERE id = 1
+)
+SELECT pg_notify($5, $3::text)

@@ -1,0 +1,152 @@
+//! The log of events in PostgreSQL. A transaction writes what it did as pending; after its commit somebody, one at a time
+//! over all nodes, gives it its place. So nobody waits for anybody to write, and no reader passes an event that is yet to
+//! come.
+
+use async_trait::async_trait;
+use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, follow_on};
+use denizen_domain::events::{Event, NewEvent};
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+use sqlx::{PgConnection, PgPool, query, query_file, query_file_as, query_file_scalar};
+
+use crate::changes::{CHANNEL, EVENTS_CHANNEL};
+use crate::error::{broken, store_error};
+use crate::tx::PostgresTx;
+
+/// How many records are given their place by one transaction.
+const SEALED_AT_ONCE_MAX: i64 = 1_000;
+
+#[async_trait]
+impl EventReads for PostgresTx {
+    async fn log_bounds(&mut self) -> Result<LogBounds, StoreError> {
+        let query = query!("SELECT floor_position, floor_hash, head_position, head_hash FROM event_log");
+        let row = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        Ok(LogBounds {
+            floor: row.floor_position,
+            floor_hash: hash(row.floor_hash)?,
+            head: row.head_position,
+            head_hash: hash(row.head_hash)?,
+        })
+    }
+
+    async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let query = query_file_as!(EventRow, "queries/events_between.sql", after, until, i64::from(limit));
+        let rows = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    async fn find_events(
+        &mut self,
+        filter: &RecordFilter,
+        after: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let limit = i64::from(limit);
+        let kinds: Option<Vec<String>> =
+            filter.kinds.as_ref().map(|kinds| kinds.iter().map(|&kind| kind.to_owned()).collect());
+        let kinds = kinds.as_deref();
+        let from = filter.from.map_or(i64::MIN, Timestamp::as_micros);
+        let before = filter.until.map_or(i64::MAX, Timestamp::as_micros);
+        let (about, actor) = (filter.about.as_deref(), filter.actor);
+        macro_rules! find {
+            ($file:literal, $about:expr, $actor:expr) => {
+                query_file_as!(EventRow, $file, after, until, limit, kinds, from, before, $about, $actor)
+                    .fetch_all(self.connection().await?)
+                    .await
+                    .map_err(store_error)?
+            };
+        }
+        let rows = match (about, actor) {
+            (Some(about), actor) => find!("queries/find_events_about.sql", about, actor as _),
+            (None, Some(actor)) => find!("queries/find_events_by.sql", about as _, actor),
+            (None, None) => find!("queries/find_events.sql", about as _, actor as _),
+        };
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
+        let query = query_file_scalar!("queries/first_event_since.sql", moment.as_micros());
+        query.fetch_optional(self.connection().await?).await.map_err(store_error)
+    }
+}
+
+#[async_trait]
+impl EventWrites for PostgresTx {
+    fn record_event(&mut self, event: NewEvent) {
+        self.push_event(event.unplaced());
+    }
+
+    async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        // Of two who remove, one waits here.
+        let query = query!("SELECT floor_position FROM event_log WHERE id = 1 FOR UPDATE");
+        let floor = query.fetch_one(self.connection().await?).await.map_err(store_error)?.floor_position;
+        let first = self.events_between(floor, i64::MAX, limit).await?;
+        let old = first.iter().take_while(|event| event.occurred_at < before).count();
+        let Some(last) = old.checked_sub(1).map(|last| &first[last]) else { return Ok(0) };
+        let (position, hash) = (last.position, last.hash.as_slice());
+        let query = query!("DELETE FROM events WHERE position <= $1", position);
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2 WHERE id = 1", position, hash);
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(old as u64)
+    }
+}
+
+/// Writes what happened, and tells other nodes what changed, as the last thing that a transaction does.
+pub(crate) async fn record(connection: &mut PgConnection, events: &[Event], told: &str) -> Result<(), StoreError> {
+    let query = query_file!("queries/record_events.sql", rows_json(events)?, CHANNEL, told);
+    query.execute(connection).await.map(drop).map_err(store_error)
+}
+
+/// Gives everything that was committed its place, and says how many there were.
+pub(crate) async fn seal(pool: &PgPool) -> Result<u64, StoreError> {
+    let mut sealed = 0;
+    loop {
+        let is_pending = query_file_scalar!("queries/has_pending_events.sql");
+        if !is_pending.fetch_one(pool).await.map_err(store_error)? {
+            return Ok(sealed);
+        }
+        sealed += seal_some(pool).await?;
+    }
+}
+
+async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    let mut transaction = pool.begin_with(begin).await.map_err(store_error)?;
+    // Whoever else does this, on whatever node, waits here. What was committed meanwhile is seen by the next statement.
+    let query = query!("SELECT head_position, head_hash FROM event_log WHERE id = 1 FOR UPDATE");
+    let head = query.fetch_one(&mut *transaction).await.map_err(store_error)?;
+    let query = query_file_as!(EventRow, "queries/list_pending_events.sql", SEALED_AT_ONCE_MAX);
+    let rows = query.fetch_all(&mut *transaction).await.map_err(store_error)?;
+    let mut events: Vec<Event> = rows.into_iter().map(event).collect();
+    let sequences: Vec<i64> = events.iter().map(|event| event.position).collect();
+    follow_on(&mut events, head.head_position, hash(head.head_hash)?);
+    let Some(last) = events.last() else { return Ok(0) };
+    let query = query_file!(
+        "queries/seal_events.sql",
+        rows_json(&events)?,
+        &sequences,
+        last.position,
+        last.hash.as_slice(),
+        EVENTS_CHANNEL
+    );
+    query.execute(&mut *transaction).await.map_err(store_error)?;
+    transaction.commit().await.map_err(store_error)?;
+    Ok(events.len() as u64)
+}
+
+fn rows_json(events: &[Event]) -> Result<String, StoreError> {
+    let row = |event: &Event| Ok(event.columns(serde_json::to_string(&event.data)?));
+    let rows: Result<Vec<_>, serde_json::Error> = events.iter().map(row).collect();
+    rows.and_then(|rows| serde_json::to_string(&rows)).map_err(broken)
+}
+
+fn event(row: EventRow) -> Event {
+    let data = serde_json::from_str(&row.data).unwrap_or_default();
+    row.event(data)
+}
+
+fn hash(stored: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    stored.try_into().map_err(|_| broken("a hash of the log has not 32 bytes"))
+}

@@ -1,0 +1,161 @@
+//! The log of events in SQLite: one writes at a time, so that a record has its place when it is written.
+
+use async_trait::async_trait;
+use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, follow_on};
+use denizen_domain::events::{Event, NewEvent};
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+use rusqlite::{Connection, params};
+use sqlx::{SqliteConnection, query, query_file, query_file_as};
+use uuid::Uuid;
+
+use crate::codec::EVENT_ROWS_AT_ONCE_MAX;
+use crate::error::{broken, store_error};
+use crate::group::execute;
+use crate::tx::SqliteTx;
+
+/// Where the log ended when it was last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    position: i64,
+    hash: [u8; 32],
+}
+
+#[async_trait]
+impl EventReads for SqliteTx {
+    async fn log_bounds(&mut self) -> Result<LogBounds, StoreError> {
+        let query = query!("SELECT floor_position, floor_hash, head_position, head_hash FROM event_log");
+        let row = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        Ok(LogBounds {
+            floor: row.floor_position,
+            floor_hash: hash(row.floor_hash)?,
+            head: row.head_position,
+            head_hash: hash(row.head_hash)?,
+        })
+    }
+
+    async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let query = query_file_as!(EventRow, "queries/events_between.sql", after, until, limit);
+        let rows = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    async fn find_events(
+        &mut self,
+        filter: &RecordFilter,
+        after: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let kinds = filter.kinds.as_ref().map(serde_json::to_string).transpose().map_err(broken)?;
+        let from = filter.from.map_or(i64::MIN, Timestamp::as_micros);
+        let before = filter.until.map_or(i64::MAX, Timestamp::as_micros);
+        let (about, actor) = (&filter.about, filter.actor);
+        macro_rules! find {
+            ($file:literal) => {
+                query_file_as!(EventRow, $file, after, until, limit, kinds, from, before, about, actor)
+                    .fetch_all(self.connection().await?)
+                    .await
+                    .map_err(store_error)?
+            };
+        }
+        let rows = match (about, actor) {
+            (Some(_), _) => find!("queries/find_events_about.sql"),
+            (None, Some(_)) => find!("queries/find_events_by.sql"),
+            (None, None) => find!("queries/find_events.sql"),
+        };
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
+        let moment = moment.as_micros();
+        let query = sqlx::query_file_scalar!("queries/first_event_since.sql", moment);
+        query.fetch_optional(self.connection().await?).await.map_err(store_error)
+    }
+}
+
+#[async_trait]
+impl EventWrites for SqliteTx {
+    fn record_event(&mut self, event: NewEvent) {
+        self.push_event(event.unplaced());
+    }
+
+    async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let floor = self.log_bounds().await?.floor;
+        let first = self.events_between(floor, i64::MAX, limit).await?;
+        let old = first.iter().take_while(|event| event.occurred_at < before).count();
+        let Some(last) = old.checked_sub(1).map(|last| &first[last]) else { return Ok(0) };
+        let (position, hash) = (last.position, last.hash.as_slice());
+        let query = query!("DELETE FROM events WHERE position <= $1", position);
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2", position, hash);
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(old as u64)
+    }
+}
+
+/// Writes records at the end of the log, as the last thing that a transaction does. Where it ended when it was last seen
+/// is tried first: that is so unless another process wrote meanwhile.
+pub(crate) async fn append(
+    connection: &mut SqliteConnection,
+    events: &mut [Event],
+    seen: Option<Head>,
+) -> Result<Option<Head>, StoreError> {
+    let mut head = seen;
+    for events in events.chunks_mut(EVENT_ROWS_AT_ONCE_MAX) {
+        let is_written = match head {
+            Some(head) => insert(connection, events, head).await?,
+            None => false,
+        };
+        if !is_written {
+            let query = query!("SELECT head_position, head_hash FROM event_log");
+            let row = query.fetch_one(&mut *connection).await.map_err(store_error)?;
+            let now = Head { position: row.head_position, hash: hash(row.head_hash)? };
+            if !insert(connection, events, now).await? {
+                return Err(broken("the log of events moved under the one who writes it"));
+            }
+        }
+        head = events.last().map(Head::of);
+    }
+    Ok(head)
+}
+
+async fn insert(connection: &mut SqliteConnection, events: &mut [Event], head: Head) -> Result<bool, StoreError> {
+    follow_on(events, head.position, head.hash);
+    let rows = rows_json(events)?;
+    let hash = head.hash.as_slice();
+    let query = query_file!("queries/append_events.sql", rows, hash);
+    let done = query.execute(connection).await.map_err(store_error)?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The same in a [group](crate::group).
+pub(crate) fn append_in(connection: &Connection, event: NewEvent) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached("SELECT head_position, head_hash FROM event_log")?;
+    let head = statement.query_row([], |row| Ok(Head { position: row.get(0)?, hash: row.get(1)? }))?;
+    let mut events = [event.unplaced()];
+    follow_on(&mut events, head.position, head.hash);
+    let rows = rows_json(&events).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    execute(connection, include_str!("../queries/append_events.sql"), params![rows, head.hash.as_slice()])
+}
+
+impl Head {
+    fn of(event: &Event) -> Self {
+        Self { position: event.position, hash: event.hash }
+    }
+}
+
+fn rows_json(events: &[Event]) -> Result<String, StoreError> {
+    let row = |event: &Event| Ok(event.columns(serde_json::to_string(&event.data)?));
+    let rows: Result<Vec<_>, serde_json::Error> = events.iter().map(row).collect();
+    rows.and_then(|rows| serde_json::to_string(&rows)).map_err(broken)
+}
+
+fn event(row: EventRow) -> Event {
+    let data = serde_json::from_str(&row.data).unwrap_or_default();
+    row.event(data)
+}
+
+fn hash(stored: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    stored.try_into().map_err(|_| broken("a hash of the log has not 32 bytes"))
+}
