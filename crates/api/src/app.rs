@@ -25,6 +25,7 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits, Security, SignIn, Tokens};
+use crate::feed::Feed;
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
@@ -38,6 +39,7 @@ pub struct App {
     /// The ports, for use cases: the command line calls them as the transports do.
     pub services: Arc<Services>,
     router: Router,
+    feed: Arc<Feed>,
     draining: CancellationToken,
 }
 
@@ -101,7 +103,8 @@ impl App {
         let shared = share(config, &services, ring, draining.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
         let router = middleware::around_all(surface, &config.server, &config.limits);
-        Ok(Self { services, router, draining })
+        let feed = Arc::clone(&shared.feed);
+        Ok(Self { services, router, feed, draining })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -112,11 +115,11 @@ impl App {
         self.router.clone()
     }
 
-    /// The work beside the requests, until `stop` is cancelled: following and rotating the signing keys, recording
-    /// when credentials were used, removing what is past its time. Our own
+    /// The work beside the requests, until `stop` is cancelled: reading the log of events for those who follow it, sending
+    /// mail, following and rotating the signing keys, recording when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::run(Arc::clone(&self.services), stop)
+        upkeep::run(Arc::clone(&self.services), Arc::clone(&self.feed), stop)
     }
 
     /// Makes `/health/ready` answer 503, so that no new requests are sent here.
@@ -133,6 +136,7 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
         jwks: PublicKeys::default(),
         metadata: metadata_of(&policy.issuer, policy.token_algorithm),
         draining,
+        feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
         origins: Origins::of(&config.server),
         limits: config.limits.clone(),
     })

@@ -18,6 +18,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 mod deliveries;
+mod feed;
 mod grpc;
 pub mod http;
 pub mod import_line;

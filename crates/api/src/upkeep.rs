@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use denizen_domain::events::tickets;
 use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::deliveries;
+use crate::feed::Feed;
 use crate::http::problem::Chain;
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
@@ -22,9 +24,9 @@ const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
-pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
+pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, stop: CancellationToken) {
     let deliveries = deliveries::run(Arc::clone(&services), &stop);
-    tokio::join!(deliveries, keep(&services, &stop));
+    tokio::join!(feed.pump(&stop), deliveries, keep(&services, &stop));
 }
 
 async fn keep(services: &Services, stop: &CancellationToken) {
@@ -75,6 +77,7 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while tickets::purge_tickets(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     Ok(())

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
+use crate::time::Timestamp;
 use crate::users::Locale;
 
 macro_rules! permissions {
@@ -188,6 +189,8 @@ pub struct Principal {
     pub role: RoleName,
     /// What the role may do now, as far as the credential carries it.
     pub permissions: Permissions,
+    /// When the credential stops working by itself, if it says so.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Principal {

@@ -3,11 +3,13 @@
 //! come.
 
 use async_trait::async_trait;
-use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, follow_on};
+use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, TicketRow, follow_on};
+use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
+use denizen_domain::id::TicketId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{PgConnection, PgPool, query, query_file, query_file_as, query_file_scalar};
+use sqlx::{PgConnection, PgPool, query, query_as, query_file, query_file_as, query_file_scalar};
 
 use crate::changes::{CHANNEL, EVENTS_CHANNEL};
 use crate::error::{broken, store_error};
@@ -75,6 +77,45 @@ impl EventReads for PostgresTx {
 impl EventWrites for PostgresTx {
     fn record_event(&mut self, event: NewEvent) {
         self.push_event(event.unplaced());
+    }
+
+    async fn insert_ticket(&mut self, ticket: &Ticket) -> Result<(), StoreError> {
+        let row = TicketRow::of(ticket);
+        let query = query!(
+            "INSERT INTO event_tickets (id, subject_kind, subject_id, credential_kind, credential_id, permissions,
+                credential_expires_at, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            row.id,
+            row.subject_kind,
+            row.subject_id,
+            row.credential_kind,
+            row.credential_id,
+            row.permissions,
+            row.credential_expires_at,
+            row.expires_at
+        );
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn take_ticket(&mut self, id: TicketId, now: Timestamp) -> Result<Option<Ticket>, StoreError> {
+        let (ticket_id, now) = (id.as_uuid(), now.as_micros());
+        let query = query_as!(
+            TicketRow,
+            "DELETE FROM event_tickets WHERE id = $1 AND expires_at > $2
+            RETURNING id, subject_kind, subject_id, credential_kind, credential_id, permissions,
+                credential_expires_at, expires_at",
+            ticket_id,
+            now
+        );
+        let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        Ok(row.and_then(TicketRow::ticket))
+    }
+
+    async fn purge_tickets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let (now, limit) = (now.as_micros(), i64::from(limit));
+        let query = query_file!("queries/purge_tickets.sql", now, limit);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
     }
 
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

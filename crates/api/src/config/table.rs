@@ -275,6 +275,14 @@ table! {
     events: Events {
         /// How long events are kept, in days; 0 is for ever. Followers whose cursor is older have to begin anew.
         retention_days: u32 = "90", whole(0..=36_500);
+        /// How many events a follower (WebSocket, SSE, gRPC) may lag behind before it is cut off, to go on from its cursor.
+        queue: u32 = "4096", whole(64..=65_536);
+        /// How often a follower that hears nothing is told so, in seconds.
+        heartbeat_s: u32 = "15", whole(1..=300);
+        /// How many may follow events on one node at once.
+        followers: u32 = "15000", whole(1..=1_000_000);
+        /// How many of them may be of one account.
+        followers_per_account: u32 = "1000", whole(1..=1_000_000);
     }
 
     /// What one client, and all of them, may ask of the server.

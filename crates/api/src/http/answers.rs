@@ -85,6 +85,8 @@ answers! {
     Collision => ["409" "email_taken" "`email_taken`, or `last_admin`: this would leave no active admin."];
     /// An idempotency key must fit its request.
     Repeatable => ["409" "idempotency_key_reused" "The idempotency key belongs to another request, or to one that is still running."];
+    /// It must be asked to become something else.
+    UpgradeRequired => ["426" "upgrade_required" "This is no WebSocket: send `Upgrade: websocket`."];
     /// What follows on the cursor must be kept.
     CursorExpired => ["410" "cursor_expired" "What followed on the cursor is no longer kept; begin without one."];
     /// `If-Match` must name the present version.

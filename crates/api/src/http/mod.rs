@@ -47,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Limits;
+use crate::feed::Feed;
 use crate::middleware;
 use cookies::Origins;
 use problem::Problem;
@@ -67,6 +68,8 @@ pub(crate) struct SharedState {
     pub(crate) metadata: Document,
     /// Cancelled when the server begins to stop.
     pub(crate) draining: CancellationToken,
+    /// The log as it goes on.
+    pub(crate) feed: Arc<Feed>,
     /// Whose pages may change something by cookies.
     pub(crate) origins: Origins,
     /// Bounds on requests.
@@ -112,7 +115,7 @@ pub(crate) fn documented() -> Groups {
             .merge(api_keys_list::routes())
             .merge(signing_keys::routes())
             .merge(events::routes()),
-        streams: transfer::routes(),
+        streams: transfer::routes().merge(events::streams()),
     }
 }
 

@@ -30,13 +30,13 @@ use tracing::Instrument;
 
 pub use address::{PeerAddress, PeerProgram};
 pub(crate) use auth::Presented;
+pub(crate) use request_id::RequestId;
 pub(crate) use rpc::{Dialect, Head};
 
 use crate::config::{Limits, Server};
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
-use request_id::RequestId;
 
 /// What a small answer costs to compress is more than what it saves.
 const COMPRESS_ABOVE_BYTES: u64 = 1024;

@@ -40,6 +40,7 @@ fn names(body: &Value) -> Vec<&str> {
 async fn key_of(app: &TestApp, user: &SignedIn) -> (denizen_domain::id::ApiKeyId, String) {
     let session = app.json("/api/v1/me", &user.token).await["session"]["id"].as_str().unwrap().to_owned();
     let principal = Principal {
+        expires_at: None,
         subject: Subject::User(UserId::parse(&user.id).unwrap()),
         credential: Credential::Session(SessionId::parse(&session).unwrap()),
         role: RoleName::user(),

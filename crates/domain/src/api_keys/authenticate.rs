@@ -14,7 +14,13 @@ pub async fn authenticate(services: &Services, text: &str) -> Result<Principal> 
     let state = live_state(services, id, &hash).await?.ok_or_else(refused)?;
     services.usage.note(Credential::ApiKey(id), services.clock.now());
     let permissions = state.effective();
-    Ok(Principal { subject: state.owner, credential: Credential::ApiKey(id), role: state.role, permissions })
+    Ok(Principal {
+        subject: state.owner,
+        credential: Credential::ApiKey(id),
+        role: state.role,
+        permissions,
+        expires_at: state.expires_at,
+    })
 }
 
 /// The state of a key that works, when the digest is that of its secret.

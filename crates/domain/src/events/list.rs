@@ -40,14 +40,16 @@ impl EventFilter {
         Ok(kinds)
     }
 
-    /// Whether an event passes.
+    /// Whether an event of a type passes.
     #[must_use]
-    pub fn admits(&self, event: &Event) -> bool {
-        self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind.as_str() == event.kind))
+    pub fn admits(&self, kind: Option<EventType>, event: &Event) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kind.is_some_and(|kind| kinds.contains(&kind)))
             && self.about.as_ref().is_none_or(|about| event.about.as_str() == Some(about))
     }
 
-    fn records(&self) -> RecordFilter {
+    /// The same for a store.
+    #[must_use]
+    pub fn records(&self) -> RecordFilter {
         RecordFilter {
             kinds: self.kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.as_str()).collect()),
             about: self.about.clone(),

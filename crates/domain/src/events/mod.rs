@@ -11,12 +11,15 @@
 
 pub mod catalogue;
 pub mod chain;
+pub mod follow;
 pub mod list;
 pub mod purge;
 mod record;
 pub mod store;
+pub mod tickets;
 
 pub use catalogue::{EventType, Happened};
+pub use follow::{Meaning, Revocation, Revoked, followed, meaning_for, require_following};
 pub use list::{EventFilter, EventPage, list, list_own};
 pub use purge::purge;
 pub(crate) use record::{by, record, record_by, record_ended, record_system};

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::tickets::Ticket;
 use super::{About, ActorKind, CredentialKind, Event, EventActor, NewEvent, chain};
-use crate::id::EventId;
+use crate::access::{Credential, Permissions, Subject};
+use crate::id::{ApiKeyId, EventId, ServiceAccountId, SessionId, TicketId, UserId};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::value::{Object, Value};
@@ -65,6 +67,15 @@ pub trait EventWrites {
     /// Adds what happened, to be written with the commit: after everything else of the transaction, so that the order of
     /// the log is the order of the changes.
     fn record_event(&mut self, event: NewEvent);
+
+    /// Adds a ticket.
+    async fn insert_ticket(&mut self, ticket: &Ticket) -> Result<(), StoreError>;
+
+    /// Takes a ticket that is still good away, by one statement: of many who use it at once, one gets it.
+    async fn take_ticket(&mut self, id: TicketId, now: Timestamp) -> Result<Option<Ticket>, StoreError>;
+
+    /// Removes at most so many tickets that are past their time, and says how many.
+    async fn purge_tickets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Removes at most so many of the first records, as far as all of them are older than `before`, and says how many.
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
@@ -146,5 +157,61 @@ pub fn follow_on(events: &mut [Event], mut position: i64, mut hash: [u8; 32]) {
         event.position = position;
         event.hash = chain::hash(&hash, event);
         hash = event.hash;
+    }
+}
+
+/// A ticket as a store keeps it.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct TicketRow {
+    pub id: Uuid,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub credential_kind: String,
+    pub credential_id: Uuid,
+    pub permissions: String,
+    pub credential_expires_at: Option<i64>,
+    pub expires_at: i64,
+}
+
+impl TicketRow {
+    /// The ticket; `None` when it is of a kind that this release does not know.
+    #[must_use]
+    pub fn ticket(self) -> Option<Ticket> {
+        let id = self.credential_id;
+        Some(Ticket {
+            id: TicketId::from_uuid(self.id),
+            subject: match ActorKind::parse(&self.subject_kind)? {
+                ActorKind::User => Subject::User(UserId::from_uuid(self.subject_id)),
+                ActorKind::ServiceAccount => Subject::ServiceAccount(ServiceAccountId::from_uuid(self.subject_id)),
+                ActorKind::Anonymous | ActorKind::Operator | ActorKind::System => return None,
+            },
+            credential: match CredentialKind::parse(&self.credential_kind)? {
+                CredentialKind::Session => Credential::Session(SessionId::from_uuid(id)),
+                CredentialKind::ApiKey => Credential::ApiKey(ApiKeyId::from_uuid(id)),
+                CredentialKind::ClientToken => Credential::ClientToken(ApiKeyId::from_uuid(id)),
+                CredentialKind::Certificate => Credential::Certificate(ServiceAccountId::from_uuid(id)),
+            },
+            permissions: Permissions::from_stored(&self.permissions),
+            credential_expires_at: self.credential_expires_at.map(Timestamp::from_micros),
+            expires_at: Timestamp::from_micros(self.expires_at),
+        })
+    }
+
+    /// The row of a ticket.
+    #[must_use]
+    pub fn of(ticket: &Ticket) -> Self {
+        let EventActor { kind, id, credential } = EventActor::known(ticket.subject, Some(ticket.credential));
+        let (credential_kind, credential_id) = credential.unwrap_or((CredentialKind::Session, Uuid::nil()));
+        Self {
+            id: ticket.id.as_uuid(),
+            subject_kind: kind.as_str().to_owned(),
+            subject_id: id.unwrap_or_default(),
+            credential_kind: credential_kind.as_str().to_owned(),
+            credential_id,
+            permissions: ticket.permissions.to_string(),
+            credential_expires_at: ticket.credential_expires_at.map(Timestamp::as_micros),
+            expires_at: ticket.expires_at.as_micros(),
+        }
     }
 }

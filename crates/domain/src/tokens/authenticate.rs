@@ -16,7 +16,8 @@ pub async fn authenticate(services: &Services, bearer: &str) -> Result<Principal
         return api_keys::authenticate::authenticate(services, bearer).await;
     }
     let token = services.tokens.verify(bearer, services.clock.now()).ok_or_else(refused)?;
-    let principal = principal_of(services, &token).await?.ok_or_else(refused)?;
+    let mut principal = principal_of(services, &token).await?.ok_or_else(refused)?;
+    principal.expires_at = Some(token.expires_at);
     services.usage.note(principal.credential, services.clock.now());
     Ok(principal)
 }
@@ -42,7 +43,10 @@ pub async fn renew(ctx: &Ctx) -> Result<Ctx> {
         (_, Credential::Certificate(id)) => program(services, id).await?,
         (Subject::User(_), Credential::ClientToken(_)) | (Subject::ServiceAccount(_), Credential::Session(_)) => None,
     };
-    Ok(ctx.by(Actor::Known(now.ok_or_else(refused)?)))
+    let mut now = now.ok_or_else(refused)?;
+    // The end of a token is in the token. It bounds who follows; who began before it may finish.
+    now.expires_at = now.expires_at.or(before.expires_at);
+    Ok(ctx.by(Actor::Known(now)))
 }
 
 async fn key(services: &Services, owner: Subject, key_id: ApiKeyId) -> Result<Option<Principal>> {
@@ -52,6 +56,7 @@ async fn key(services: &Services, owner: Subject, key_id: ApiKeyId) -> Result<Op
         subject: owner,
         credential: Credential::ApiKey(key_id),
         permissions: state.effective(),
+        expires_at: state.expires_at,
         role: state.role,
     }))
 }
@@ -72,6 +77,7 @@ async fn program(services: &Services, id: ServiceAccountId) -> Result<Option<Pri
         subject: Subject::ServiceAccount(id),
         credential: Credential::Certificate(id),
         permissions: permissions_of(&mut *tx, &account.role).await?,
+        expires_at: None,
         role: account.role,
     }))
 }
@@ -91,6 +97,7 @@ async fn user(services: &Services, id: UserId, session_id: SessionId) -> Result<
         credential: Credential::Session(session_id),
         role: state.role,
         permissions: state.permissions,
+        expires_at: None,
     }))
 }
 
@@ -107,6 +114,7 @@ async fn client(
         subject: owner,
         credential: Credential::ClientToken(key_id),
         permissions: state.effective().and(scope),
+        expires_at: None,
         role: state.role,
     }))
 }

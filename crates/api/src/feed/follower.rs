@@ -1,0 +1,265 @@
+//! One who follows the log, whatever the transport.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use denizen_domain::events::{EventFilter, followed};
+use denizen_domain::{Ctx, Error, Result};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::Feed;
+use super::places::Place;
+use super::watched::Watched;
+use super::window::{After, Told};
+
+/// How many records are read at once by one who catches up.
+const READ_AT_ONCE: u32 = 200;
+/// How many records are looked at at once for those that are wanted.
+const SCANNED_AT_ONCE: i64 = 20_000;
+
+/// What somebody wants to follow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wish {
+    /// Which events.
+    pub(crate) filter: EventFilter,
+    /// After which record; from now on, when nothing is said.
+    pub(crate) after: Option<i64>,
+}
+
+/// What comes next.
+pub(crate) enum Step {
+    /// An event.
+    Event(Arc<Told>),
+    /// Everything that there was when the follower came has been told. Once.
+    CaughtUp,
+    /// Nothing for a while.
+    Heartbeat,
+    /// There is nothing more.
+    Over(Over),
+}
+
+/// Why there is nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The server stops: go on elsewhere.
+    Stopping,
+    /// The credentials are expired or revoked.
+    Unauthenticated,
+    /// The credentials carry less than they did.
+    Forbidden,
+    /// The follower is too slow: go on from its cursor.
+    TooSlow,
+    /// The follower says more than it may.
+    TooChatty,
+    /// What follows on the cursor is no longer kept.
+    CursorExpired,
+    /// The database is away: go on from the cursor.
+    Unavailable,
+}
+
+/// One who follows.
+pub(crate) struct Follower {
+    feed: Arc<Feed>,
+    filter: EventFilter,
+    watched: Watched,
+    /// The last record that was looked at.
+    position: i64,
+    /// Records after it, looked at next.
+    waiting: VecDeque<Arc<Told>>,
+    head: watch::Receiver<i64>,
+    /// Up to where the records that wait were looked for: those in between do not concern this one.
+    read_to: i64,
+    /// Where the log ended when the follower came.
+    target: i64,
+    /// Whether it once was there: from then on it must keep up.
+    has_caught_up: bool,
+    /// When it is told that nothing happened.
+    heartbeat_at: Instant,
+    stopping: CancellationToken,
+    _place: Place,
+    _counted: TaskTrackerToken,
+}
+
+impl Feed {
+    /// Begins to follow: everything for those who may, what concerns them for everybody else.
+    ///
+    /// # Errors
+    /// When the caller may follow nothing, the cursor has expired, or there is no place.
+    pub(crate) async fn follow(self: &Arc<Self>, ctx: &Ctx, wish: Wish) -> Result<Follower> {
+        let filter = followed(ctx, wish.filter)?;
+        self.follow_as(ctx, filter, wish.after).await
+    }
+
+    /// The same for whoever has been admitted already.
+    pub(crate) async fn follow_as(
+        self: &Arc<Self>,
+        ctx: &Ctx,
+        filter: EventFilter,
+        after: Option<i64>,
+    ) -> Result<Follower> {
+        let principal = ctx.principal()?.clone();
+        let place = self.places.enter(principal.subject)?;
+        let head = self.head.subscribe();
+        // Whatever was committed before somebody began to follow is not what they follow from now on.
+        self.services.store.seal_events().await?;
+        let bounds = self.services.store.read().await?.log_bounds().await?;
+        let position = after.unwrap_or(bounds.head);
+        if position < bounds.floor {
+            return Err(Error::CursorExpired);
+        }
+        Ok(Follower {
+            read_to: position,
+            target: bounds.head,
+            filter,
+            watched: Watched::new(ctx.clone(), principal),
+            position,
+            waiting: VecDeque::new(),
+            head,
+            has_caught_up: false,
+            heartbeat_at: self.next_heartbeat(),
+            stopping: self.stopping.clone(),
+            _place: place,
+            _counted: self.followers.token(),
+            feed: Arc::clone(self),
+        })
+    }
+
+    fn next_heartbeat(&self) -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "how long a connection is silent is no matter of the domain")]
+        let now = Instant::now();
+        now + self.heartbeat
+    }
+}
+
+impl Follower {
+    /// The last record that was looked at: where to go on.
+    pub(crate) fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// The ports.
+    pub(crate) fn ctx(&self) -> &Ctx {
+        self.watched.ctx()
+    }
+
+    /// What comes next. Dropped halfway, it has lost nothing.
+    pub(crate) async fn next(&mut self) -> Step {
+        match self.find().await {
+            Ok(step) => step,
+            Err(over) => Step::Over(over),
+        }
+    }
+
+    async fn find(&mut self) -> Result<Step, Over> {
+        loop {
+            if self.stopping.is_cancelled() {
+                return Err(Over::Stopping);
+            }
+            while let Some(told) = self.waiting.front() {
+                // Kept in its place until it is looked at to the end: this may be dropped while it waits.
+                self.watched.see(told).await?;
+                let Some(told) = self.waiting.pop_front() else { break };
+                self.position = told.event.position;
+                if self.filter.admits(told.kind, &told.event) {
+                    self.heartbeat_at = self.feed.next_heartbeat();
+                    return Ok(Step::Event(told));
+                }
+            }
+            self.position = self.position.max(self.read_to);
+            let head = *self.head.borrow_and_update();
+            match self.feed.window.after(self.position, head) {
+                After::Records(records) => self.waiting = records.into(),
+                After::Older if self.has_caught_up => return Err(Over::TooSlow),
+                After::Older => self.catch_up(head).await?,
+                After::Nothing if !self.has_caught_up && self.position >= self.target => {
+                    self.has_caught_up = true;
+                    return Ok(Step::CaughtUp);
+                }
+                After::Nothing => {
+                    // Gives the room of a burst back: most followers wait most of the time.
+                    self.waiting = VecDeque::new();
+                    if let Some(step) = self.wait().await? {
+                        return Ok(step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what is no longer in the window.
+    async fn catch_up(&mut self, head: i64) -> Result<(), Over> {
+        // What concerns one account is found by an index; else so much is looked at, and then others have their turn.
+        let reach = if self.filter.about.is_some() { i64::MAX } else { SCANNED_AT_ONCE };
+        let until = head.min(self.position.saturating_add(reach));
+        let read = async {
+            let mut read = self.feed.services.store.snapshot().await?;
+            if self.position < read.log_bounds().await?.floor {
+                return Err(Error::CursorExpired);
+            }
+            Ok(read.find_events(&self.filter.records(), self.position, until, READ_AT_ONCE).await?)
+        };
+        let events = read.await.map_err(|error| match error {
+            Error::CursorExpired => Over::CursorExpired,
+            _ => Over::Unavailable,
+        })?;
+        // Events of the follower's own credentials may be among those that are passed over.
+        self.watched.look().await?;
+        if events.len() < READ_AT_ONCE as usize {
+            self.read_to = until;
+        }
+        self.waiting = events.into_iter().map(Told::new).collect();
+        Ok(())
+    }
+
+    /// Waits until something is new, or due.
+    async fn wait(&mut self) -> Result<Option<Step>, Over> {
+        let until = self.heartbeat_at.min(self.watched.due());
+        tokio::select! {
+            () = self.stopping.cancelled() => return Err(Over::Stopping),
+            changed = timeout_at(until, self.head.changed()) => {
+                if changed.is_ok() {
+                    return Ok(None);
+                }
+            }
+        }
+        self.watched.look().await?;
+        #[expect(clippy::disallowed_methods, reason = "how long a connection is silent is no matter of the domain")]
+        let is_silent = self.heartbeat_at <= Instant::now();
+        if !is_silent {
+            return Ok(None);
+        }
+        self.heartbeat_at = self.feed.next_heartbeat();
+        Ok(Some(Step::Heartbeat))
+    }
+}
+
+impl Over {
+    /// The stable code that followers are told.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Stopping => "server_stopping",
+            Self::Unauthenticated => "invalid_token",
+            Self::Forbidden => "forbidden",
+            Self::TooSlow => "too_slow",
+            Self::TooChatty => "too_many_requests",
+            Self::CursorExpired => "cursor_expired",
+            Self::Unavailable => "database_unavailable",
+        }
+    }
+
+    /// The same for a person.
+    pub(crate) const fn message(self) -> &'static str {
+        match self {
+            Self::Stopping => "The server stops; connect again and go on after your cursor.",
+            Self::Unauthenticated => "The credentials have expired or were revoked.",
+            Self::Forbidden => "You may do less than when you connected; connect again to follow what you may.",
+            Self::TooSlow => "You read too slowly; connect again and go on after your cursor.",
+            Self::TooChatty => "You send too many messages.",
+            Self::CursorExpired => "What followed on this cursor is no longer kept; begin without one.",
+            Self::Unavailable => "The server cannot reach its database; connect again and go on after your cursor.",
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Following the log: one reader of it on each node, however many followers there are.
+//!
+//! Reading order: `pump` (the one reader) → `window` (what it read last, shared) → `follower` (one who follows, whatever
+//! the transport) → `watched` (whether its credentials still hold).
+//!
+//! Invariants:
+//! - Records are numbered without a gap, so a follower's place is a number, and nothing is kept for it but that.
+//! - A follower that has caught up reads the window and nothing else. One that falls out of it is cut off, with a cursor
+//!   to go on from: how far one can lag is bounded, and what it holds up is its own connection.
+//! - A follower is pulled by its connection. It has no task of its own, and goes with it.
+
+mod follower;
+mod places;
+mod pump;
+mod watched;
+mod window;
+
+pub(crate) use follower::{Follower, Over, Step, Wish};
+pub(crate) use window::Told;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use denizen_domain::Services;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Events;
+use places::Places;
+use window::Window;
+
+/// The log as it goes on, for whoever follows it on this node.
+pub(crate) struct Feed {
+    services: Arc<Services>,
+    window: Window,
+    /// The last record that is in the window; told to all who wait.
+    head: watch::Sender<i64>,
+    places: Arc<Places>,
+    followers: TaskTracker,
+    stopping: CancellationToken,
+    heartbeat: Duration,
+}
+
+impl Feed {
+    /// A feed that nobody [pumps](Self::pump) yet.
+    pub(crate) fn new(services: Arc<Services>, events: &Events) -> Self {
+        Self {
+            services,
+            window: Window::new(events.queue as usize),
+            head: watch::Sender::new(0),
+            places: Arc::new(Places::new(events.followers, events.followers_per_account)),
+            followers: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            heartbeat: Duration::from_secs(events.heartbeat_s.into()),
+        }
+    }
+
+    /// Changes whenever there is something new in the log.
+    pub(crate) fn head(&self) -> watch::Receiver<i64> {
+        self.head.subscribe()
+    }
+
+    /// How often a follower that hears nothing is told so.
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    /// Reads the log until `stop` is cancelled; then tells every follower to go on elsewhere, and waits until all have
+    /// left.
+    pub(crate) async fn pump(self: Arc<Self>, stop: &CancellationToken) {
+        pump::run(&self, stop).await;
+        self.stopping.cancel();
+        self.followers.close();
+        self.followers.wait().await;
+    }
+}

@@ -1,0 +1,51 @@
+//! The one reader of the log on this node.
+
+use std::time::Duration;
+
+use denizen_domain::Result;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Feed;
+use crate::upkeep::report;
+
+/// How often the log is looked at though nobody said that there is something new: another process may have written, or
+/// a notification be lost.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How many records are read at once.
+const READ_AT_ONCE: u32 = 500;
+
+pub(super) async fn run(feed: &Feed, stop: &CancellationToken) {
+    let store = &feed.services.store;
+    let mut read_to = None;
+    let mut is_failing = false;
+    loop {
+        let outcome = read_on(feed, &mut read_to).await;
+        is_failing = report("reading the log of events", is_failing, outcome);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = store.events_recorded(), if !is_failing => {}
+            () = sleep(POLL_EVERY) => {}
+        }
+    }
+}
+
+/// Gives what was committed its place, and puts it into the window.
+async fn read_on(feed: &Feed, read_to: &mut Option<i64>) -> Result<()> {
+    let store = &feed.services.store;
+    store.seal_events().await?;
+    let mut read = store.read().await?;
+    let mut position = match *read_to {
+        Some(position) => position,
+        // What was before this node began is read by those who ask for it.
+        None => read.log_bounds().await?.head,
+    };
+    loop {
+        *read_to = Some(position);
+        feed.head.send_if_modified(|head| std::mem::replace(head, position) != position);
+        let events = read.events_between(position, i64::MAX, READ_AT_ONCE).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        position = last.position;
+        feed.window.push(events);
+    }
+}

@@ -1,0 +1,92 @@
+//! The log as server-sent events (HTML, §9.2).
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use denizen_domain::ports::Vault;
+use futures_util::stream::{self, StreamExt};
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use super::body::cursor;
+use super::follow::{FollowParams, Named, OverBody};
+use crate::feed::{Follower, Step, Told};
+use crate::http::Shared;
+use crate::http::answers::{Always, BadInput, CursorExpired, Permitted, SignedIn};
+use crate::http::extract::{Caller, Query};
+use crate::http::problem::Problem;
+
+/// How long a browser waits before it comes again, in milliseconds.
+const RETRY_MS: u32 = 2_000;
+
+/// Follow events as server-sent events.
+///
+/// Everything for holders of `events:read`, what concerns them for users who signed in. Each event has its cursor as `id`,
+/// its type as `event`, and the event in JSON as `data`. Once everything up to now was told, and whenever nothing happens
+/// for a while, there is a `heartbeat` with a cursor. The last one is `error`, with why and where to go on; browsers come
+/// again by themselves.
+#[utoipa::path(
+    get, path = "/api/v1/events/stream", tag = "events", operation_id = "events.stream",
+    params(FollowParams,
+        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the event to go on after.")),
+    responses(
+        (status = 200, description = "The events, without an end.", content_type = "text/event-stream", body = String),
+        BadInput, SignedIn, Permitted, CursorExpired, Always,
+    ),
+    security(("bearer" = []), ()),
+)]
+pub(super) async fn follow(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    Named(request_id): Named,
+    headers: HeaderMap,
+    Query(params): Query<FollowParams>,
+) -> Result<Response, Problem> {
+    let wish = params.wish(shared.services.vault.as_ref(), &headers)?;
+    let ctx = params.caller(ctx).await?;
+    let follower = shared.feed.follow(&ctx, wish).await?;
+    Ok(respond(follower, request_id, |vault, told| Some(told.lines(vault))))
+}
+
+/// A follower as an answer. `lines` says what of an event is told.
+pub(super) fn respond(
+    follower: Follower,
+    request_id: String,
+    lines: impl Fn(&dyn Vault, &Told) -> Option<Bytes> + Send + 'static,
+) -> Response {
+    let hello = stream::iter([Bytes::from(format!("retry: {RETRY_MS}\n\n"))]);
+    let told = stream::unfold((Some(follower), request_id, lines), |(follower, request_id, lines)| async move {
+        let mut follower = follower?;
+        loop {
+            let step = follower.next().await;
+            let vault = follower.ctx().services().vault.as_ref();
+            let bytes = match step {
+                Step::Event(told) => match lines(vault, &told) {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+                Step::CaughtUp | Step::Heartbeat => heartbeat(vault, follower.position()),
+                Step::Over(over) => {
+                    let body = OverBody::new(over, vault, follower.position(), &request_id);
+                    let bytes = Bytes::from(format!("event: error\ndata: {}\n\n", body.json()));
+                    return Some((bytes, (None, request_id, lines)));
+                }
+            };
+            return Some((bytes, (Some(follower), request_id, lines)));
+        }
+    });
+    let body = Body::from_stream(hello.chain(told).map(Ok::<_, std::convert::Infallible>));
+    // Proxies that gather answers would keep the events for themselves.
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache, no-store"),
+        (http::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, body).into_response()
+}
+
+/// As an event of its own, so that a browser that comes again goes on from here.
+fn heartbeat(vault: &dyn Vault, position: i64) -> Bytes {
+    let cursor = cursor(vault, position);
+    Bytes::from(format!("id: {cursor}\nevent: heartbeat\ndata: {{\"type\":\"heartbeat\",\"cursor\":\"{cursor}\"}}\n\n"))
+}

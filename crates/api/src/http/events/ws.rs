@@ -1,0 +1,211 @@
+//! The log over a WebSocket (RFC 6455; over HTTP/2, RFC 8441).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use denizen_domain::events::require_following;
+use denizen_domain::ports::Vault;
+use http::header::{ORIGIN, UPGRADE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::time::{Instant, timeout};
+use tracing::Instrument;
+
+use super::body::cursor;
+use super::follow::{FollowParams, Named, OverBody};
+use crate::feed::{Follower, Over, Step};
+use crate::http::Shared;
+use crate::http::answers::{Always, BadInput, CursorExpired, Permitted, SignedIn, UpgradeRequired};
+use crate::http::extract::{Caller, Query};
+use crate::http::problem::Problem;
+
+/// The longest message that a client may send. It need not send any.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// How many messages a client may send between two heartbeats, answers to pings included.
+const MESSAGES_MAX: u32 = 60;
+/// What is read from the socket at once: clients hardly say anything, and there are many of them.
+const READ_BUFFER_BYTES: usize = 1024;
+/// How long a client may take to take one message. One that takes none is gone, or as good as.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to say goodbye.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// After how many heartbeats without a word, pings unanswered, a client is given up.
+const SILENT_HEARTBEATS_MAX: u32 = 3;
+
+/// Follow events over a WebSocket.
+///
+/// Everything for holders of `events:read`, what concerns them for users who signed in. The server sends
+/// `{"type":"event","event":{…}}`, `{"type":"heartbeat","cursor":"…"}` once everything up to now was told and whenever
+/// nothing happens for a while, and at the end `{"type":"error","error":{…},"cursor":"…"}` before it closes: 1012 when it
+/// stops, 4401 when the credentials are dead, 4403 when they carry less than before, 4408 when the client is too slow, 4410
+/// when the cursor has expired, 4429 when the client says too much, 1013 when the database is away. A client need not send
+/// anything but answers to pings.
+#[utoipa::path(
+    get, path = "/api/v1/events/ws", tag = "events", operation_id = "events.ws",
+    params(FollowParams),
+    responses(
+        (status = 101, description = "The WebSocket is open."),
+        BadInput, SignedIn, Permitted, CursorExpired, UpgradeRequired, Always,
+    ),
+    security(("bearer" = []), ()),
+)]
+pub(super) async fn follow(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    Named(request_id): Named,
+    headers: HeaderMap,
+    Query(params): Query<FollowParams>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    // Any page can open a WebSocket to anywhere, and browsers send cookies along.
+    if headers.contains_key(ORIGIN) && !shared.origins.admit(&headers) {
+        let message = "Pages of this origin may not follow; see server.cors_origins.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", message));
+    }
+    let wish = params.wish(shared.services.vault.as_ref(), &headers)?;
+    let Ok(upgrade) = upgrade else {
+        require_following(&params.caller(ctx).await?)?;
+        return Ok(upgrade_required());
+    };
+    let ctx = params.caller(ctx).await?;
+    let follower = shared.feed.follow(&ctx, wish).await?;
+    let heartbeat = shared.feed.heartbeat();
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX);
+    let span = tracing::Span::current();
+    let serve = move |socket| Connection::new(socket, follower, request_id, heartbeat).serve().instrument(span);
+    Ok(upgrade.on_upgrade(serve))
+}
+
+fn upgrade_required() -> Response {
+    let message = "Open a WebSocket here: send Upgrade: websocket.";
+    let mut response = Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+/// One open WebSocket.
+struct Connection {
+    socket: WebSocket,
+    follower: Follower,
+    request_id: String,
+    heartbeat: Duration,
+    /// When the client last said anything.
+    heard_at: Instant,
+    /// What it said since the last heartbeat.
+    heard: u32,
+}
+
+/// How a connection ends.
+enum End {
+    /// The client is gone, or says so.
+    Left,
+    /// It is told why.
+    Told(Over),
+}
+
+impl Connection {
+    fn new(socket: WebSocket, follower: Follower, request_id: String, heartbeat: Duration) -> Self {
+        Self { socket, follower, request_id, heartbeat, heard_at: now(), heard: 0 }
+    }
+
+    async fn serve(mut self) {
+        let end = loop {
+            let done = tokio::select! {
+                step = self.follower.next() => self.take_step(step).await,
+                said = self.socket.recv() => self.hear(said),
+            };
+            if let Err(end) = done {
+                break end;
+            }
+        };
+        match end {
+            End::Left => tracing::debug!("a follower has left"),
+            End::Told(over) => {
+                tracing::debug!(code = over.code(), "a follower is cut off");
+                let _ = timeout(CLOSE_PATIENCE, self.close(over)).await;
+            }
+        }
+    }
+
+    async fn take_step(&mut self, step: Step) -> Result<(), End> {
+        let vault = self.follower.ctx().services().vault.as_ref();
+        match step {
+            Step::Event(told) => {
+                let message = told.message(vault);
+                self.send(Message::Text(message)).await
+            }
+            Step::CaughtUp => {
+                let message = heartbeat(vault, self.follower.position());
+                self.send(message).await
+            }
+            Step::Heartbeat => {
+                let message = heartbeat(vault, self.follower.position());
+                self.heard = 0;
+                if self.heard_at + self.heartbeat * SILENT_HEARTBEATS_MAX < now() {
+                    return Err(End::Left);
+                }
+                self.send(message).await?;
+                self.send(Message::Ping(axum::body::Bytes::new())).await
+            }
+            Step::Over(over) => Err(End::Told(over)),
+        }
+    }
+
+    fn hear(&mut self, said: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        match said {
+            None | Some(Err(_) | Ok(Message::Close(_))) => Err(End::Left),
+            Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
+                self.heard_at = now();
+                self.heard += 1;
+                if self.heard > MESSAGES_MAX { Err(End::Told(Over::TooChatty)) } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Left),
+        }
+    }
+
+    async fn close(&mut self, over: Over) -> Result<(), axum::Error> {
+        let vault = self.follower.ctx().services().vault.as_ref();
+        let body = OverBody::new(over, vault, self.follower.position(), &self.request_id).json();
+        self.socket.send(Message::Text(body.into())).await?;
+        let reason = Utf8Bytes::from_static(over.code());
+        self.socket.send(Message::Close(Some(CloseFrame { code: close_code(over), reason }))).await?;
+        // The client answers, and hangs up; until then what was sent may still be on its way.
+        while let Some(Ok(_)) = self.socket.recv().await {}
+        Ok(())
+    }
+}
+
+fn heartbeat(vault: &dyn Vault, position: i64) -> Message {
+    let cursor = cursor(vault, position);
+    Message::Text(format!("{{\"type\":\"heartbeat\",\"cursor\":\"{cursor}\"}}").into())
+}
+
+/// The codes of RFC 6455 §7.4.1 and its registry where there is one, else of the range for private use.
+const fn close_code(over: Over) -> u16 {
+    match over {
+        Over::Stopping => 1012,
+        Over::Unavailable => 1013,
+        Over::Unauthenticated => 4401,
+        Over::Forbidden => 4403,
+        Over::TooSlow => 4408,
+        Over::CursorExpired => 4410,
+        Over::TooChatty => 4429,
+    }
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "how long a connection is silent is no matter of the domain")]
+    Instant::now()
+}
