@@ -11,6 +11,7 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use sqlx::{PgConnection, PgPool, query, query_as, query_file, query_file_as, query_file_scalar};
 
+use crate::begin::begin;
 use crate::changes::{CHANNEL, EVENTS_CHANNEL};
 use crate::error::{broken, store_error};
 use crate::tx::PostgresTx;
@@ -153,8 +154,7 @@ pub(crate) async fn seal(pool: &PgPool) -> Result<u64, StoreError> {
 }
 
 async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
-    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    let mut transaction = pool.begin_with(begin).await.map_err(store_error)?;
+    let mut transaction = begin(pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     // Whoever else does this, on whatever node, waits here. What was committed meanwhile is seen by the next statement.
     let query = query!("SELECT head_position, head_hash FROM event_log WHERE id = 1 FOR UPDATE");
     let head = query.fetch_one(&mut *transaction).await.map_err(store_error)?;

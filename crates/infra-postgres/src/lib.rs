@@ -10,6 +10,7 @@
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
+mod begin;
 mod budgets;
 mod challenges;
 mod changes;
@@ -52,6 +53,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+use crate::begin::begin;
 use crate::error::{broken, store_error};
 use crate::listen::Listening;
 use crate::recent::Recent;
@@ -165,16 +167,14 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(Box::new(PostgresTx::snapshot(transaction)))
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
         // see what was committed while waiting for it.
-        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
         Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting))))
     }
 

@@ -30,6 +30,7 @@ macro_rules! suite {
                 a_write_reads_what_it_wrote,
                 a_snapshot_stays_as_it_was,
                 a_closed_store_is_unavailable,
+                a_beginning_that_is_cut_off_leaves_nothing,
             }
             users {
                 who_is_absent_is_none,

@@ -26,6 +26,7 @@ mod dump;
 mod email_changes;
 mod enumeration;
 mod errors;
+mod events;
 mod fuzzish;
 mod grpc;
 mod guessing;

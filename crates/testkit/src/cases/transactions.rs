@@ -63,3 +63,16 @@ pub async fn a_closed_store_is_unavailable(f: Fixture) {
     assert!(matches!(read.find_user(build::user(1).id).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(f.store.write().await, Err(StoreError::Unavailable(_))));
 }
+
+pub async fn a_beginning_that_is_cut_off_leaves_nothing(f: Fixture) {
+    for n in 0..150_u32 {
+        // Whoever asks leaves at some moment of it, as clients do.
+        let patience = std::time::Duration::from_micros(u64::from(n % 50) * 20);
+        drop(tokio::time::timeout(patience, f.store.snapshot()).await);
+        drop(tokio::time::timeout(patience, f.store.write()).await);
+        let user = build::user(n);
+        insert(&*f.store, std::slice::from_ref(&user)).await;
+        let mut seen = f.store.snapshot().await.unwrap();
+        assert_eq!(seen.find_user(user.id).await.unwrap(), Some(user), "a snapshot of its own");
+    }
+}

@@ -1,0 +1,8 @@
+//! The log of what happened, and following it.
+
+mod client;
+mod pages;
+mod resume;
+mod revocations;
+mod sse;
+mod ws;
