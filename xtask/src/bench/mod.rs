@@ -3,7 +3,7 @@
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
 //! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time) ·
-//! `grpc` (calls and streams). Under them: `server` (a process with its own folder), `client` (HTTP/1.1 over a raw
+//! `grpc` (calls and streams) · `events` (following the log). Under them: `server` (a process with its own folder), `client` (HTTP/1.1 over a raw
 //! socket), `http2`, `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
 
@@ -11,6 +11,7 @@ mod bare;
 mod bulk;
 mod client;
 mod enumeration;
+mod events;
 mod grpc;
 mod http2;
 mod load;
@@ -23,6 +24,7 @@ mod sign_in;
 mod start;
 mod storm;
 mod tokens;
+mod websocket;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -67,6 +69,8 @@ enum Figure {
     Enumeration,
     /// `GetUser` against the route of REST; a million users in and out.
     Grpc,
+    /// Followers of the log: how soon, how many, what they and a record cost.
+    Events,
 }
 
 /// How much of everything to do.
@@ -148,6 +152,9 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     }
     if is_wanted(Figure::Grpc) {
         rows.extend(runtime.block_on(grpc::measure(&binary, scale)).context("measuring gRPC")?);
+    }
+    if is_wanted(Figure::Events) {
+        rows.extend(runtime.block_on(events::measure(&binary, scale)).context("measuring followers")?);
     }
     print_table(&rows);
     Ok(())

@@ -275,8 +275,10 @@ table! {
     events: Events {
         /// How long events are kept, in days; 0 is for ever. Followers whose cursor is older have to begin anew.
         retention_days: u32 = "90", whole(0..=36_500);
-        /// How many events a follower (WebSocket, SSE, gRPC) may lag behind before it is cut off, to go on from its cursor.
+        /// How many events are held in memory for followers (WebSocket, SSE, gRPC).
         queue: u32 = "4096", whole(64..=65_536);
+        /// How long a follower may lag behind by more than that before it is cut off, to go on from its cursor, in seconds.
+        lag_s: u32 = "5", whole(1..=300);
         /// How often a follower that hears nothing is told so, in seconds.
         heartbeat_s: u32 = "15", whole(1..=300);
         /// How many may follow events on one node at once.

@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::Feed;
 use super::places::Place;
 use super::watched::Watched;
 use super::window::{After, Told};
+use super::{Feed, now};
 
 /// How many records are read at once by one who catches up.
 const READ_AT_ONCE: u32 = 200;
@@ -74,8 +74,8 @@ pub(crate) struct Follower {
     read_to: i64,
     /// Where the log ended when the follower came.
     target: i64,
-    /// Whether it once was there: from then on it must keep up.
-    has_caught_up: bool,
+    /// When it last was where the log ended; nothing before it was for the first time. From then on it must keep up.
+    caught_up_at: Option<Instant>,
     /// When it is told that nothing happened.
     heartbeat_at: Instant,
     stopping: CancellationToken,
@@ -118,7 +118,7 @@ impl Feed {
             position,
             waiting: VecDeque::new(),
             head,
-            has_caught_up: false,
+            caught_up_at: None,
             heartbeat_at: self.next_heartbeat(),
             stopping: self.stopping.clone(),
             _place: place,
@@ -128,9 +128,7 @@ impl Feed {
     }
 
     fn next_heartbeat(&self) -> Instant {
-        #[expect(clippy::disallowed_methods, reason = "how long a connection is silent is no matter of the domain")]
-        let now = Instant::now();
-        now + self.heartbeat
+        now() + self.heartbeat
     }
 }
 
@@ -172,21 +170,33 @@ impl Follower {
             let head = *self.head.borrow_and_update();
             match self.feed.window.after(self.position, head) {
                 After::Records(records) => self.waiting = records.into(),
-                After::Older if self.has_caught_up => return Err(Over::TooSlow),
-                After::Older => self.catch_up(head).await?,
-                After::Nothing if !self.has_caught_up && self.position >= self.target => {
-                    self.has_caught_up = true;
+                After::Older => {
+                    if self.lags() {
+                        return Err(Over::TooSlow);
+                    }
+                    self.catch_up(head).await?;
+                }
+                After::Nothing if self.caught_up_at.is_none() && self.position >= self.target => {
+                    self.caught_up_at = Some(now());
                     return Ok(Step::CaughtUp);
                 }
                 After::Nothing => {
                     // Gives the room of a burst back: most followers wait most of the time.
                     self.waiting = VecDeque::new();
-                    if let Some(step) = self.wait().await? {
+                    let step = self.wait().await?;
+                    // Until this moment it was where the log ends.
+                    self.caught_up_at = self.caught_up_at.map(|_| now());
+                    if let Some(step) = step {
                         return Ok(step);
                     }
                 }
             }
         }
+    }
+
+    /// Whether it has been behind for too long. A burst that is larger than the window is no fault of its own.
+    fn lags(&self) -> bool {
+        self.caught_up_at.is_some_and(|at| at + self.feed.patience < now())
     }
 
     /// Reads what is no longer in the window.
@@ -226,9 +236,7 @@ impl Follower {
             }
         }
         self.watched.look().await?;
-        #[expect(clippy::disallowed_methods, reason = "how long a connection is silent is no matter of the domain")]
-        let is_silent = self.heartbeat_at <= Instant::now();
-        if !is_silent {
+        if self.heartbeat_at > now() {
             return Ok(None);
         }
         self.heartbeat_at = self.feed.next_heartbeat();

@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - Records are numbered without a gap, so a follower's place is a number, and nothing is kept for it but that.
-//! - A follower that has caught up reads the window and nothing else. One that falls out of it is cut off, with a cursor
-//!   to go on from: how far one can lag is bounded, and what it holds up is its own connection.
+//! - A follower that keeps up reads the window and nothing else. One that falls out of it and does not catch up soon is
+//!   cut off, with a cursor to go on from: how long one can lag is bounded, and what it holds up is its own connection.
 //! - A follower is pulled by its connection. It has no task of its own, and goes with it.
 
 mod follower;
@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use denizen_domain::Services;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +41,8 @@ pub(crate) struct Feed {
     followers: TaskTracker,
     stopping: CancellationToken,
     heartbeat: Duration,
+    /// How long a follower may be behind by more than the window.
+    patience: Duration,
 }
 
 impl Feed {
@@ -53,6 +56,7 @@ impl Feed {
             followers: TaskTracker::new(),
             stopping: CancellationToken::new(),
             heartbeat: Duration::from_secs(events.heartbeat_s.into()),
+            patience: Duration::from_secs(events.lag_s.into()),
         }
     }
 
@@ -74,4 +78,10 @@ impl Feed {
         self.followers.close();
         self.followers.wait().await;
     }
+}
+
+/// The present, as connections know it.
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "how long a connection stays is no matter of the domain")]
+    Instant::now()
 }

@@ -7,7 +7,7 @@ use denizen_domain::events::{Meaning, meaning_for};
 use denizen_domain::{Ctx, Error, tokens};
 use tokio::time::Instant;
 
-use super::{Over, Told};
+use super::{Over, Told, now};
 
 /// How often is asked though nothing in the log says that anything changed.
 const ASK_EVERY: Duration = Duration::from_mins(1);
@@ -90,9 +90,4 @@ impl Watched {
             }
         }
     }
-}
-
-fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "how long a connection stays is no matter of the domain")]
-    Instant::now()
 }

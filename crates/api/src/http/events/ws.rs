@@ -28,7 +28,7 @@ const MESSAGES_MAX: u32 = 60;
 /// What is read from the socket at once: clients hardly say anything, and there are many of them.
 const READ_BUFFER_BYTES: usize = 1024;
 /// How long a client may take to take one message. One that takes none is gone, or as good as.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to say goodbye.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// After how many heartbeats without a word, pings unanswered, a client is given up.

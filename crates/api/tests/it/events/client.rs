@@ -39,6 +39,18 @@ impl Ws {
         }
     }
 
+    /// The same with a bearer token, by a client that takes little at once.
+    pub(crate) async fn open_small(url: &str, token: &str) -> Self {
+        let address = url.strip_prefix("http://").unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 * 1024).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        let mut request = format!("ws://{address}/api/v1/events/ws").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let (stream, _) = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await.unwrap();
+        Self(stream)
+    }
+
     /// The same with a bearer token.
     pub(crate) async fn follow(url: &str, token: &str, query: &str) -> Self {
         let authorization = format!("Bearer {token}");
@@ -79,16 +91,6 @@ impl Ws {
                 Some("heartbeat") => {}
                 Some("event") => return frame["event"].clone(),
                 _ => panic!("no event: {frame}"),
-            }
-        }
-    }
-
-    /// The next event of a type.
-    pub(crate) async fn event_of(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.event().await;
-            if event["type"] == kind {
-                return event;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Said, Ws};
+use super::client::{Said, Sse, Ws};
 use crate::harness::{Db, SignedIn, TestApp, World, on_both, timed};
 
 /// How soon a connection ends whose credentials do, on the node where they did; and on every other.
@@ -173,6 +173,40 @@ on_both! {
         assert!(matches!(ws.said().await, Said::Closed(_)), "a message too long");
     }
 
+    async fn whoever_reads_too_slowly_is_cut_off_and_can_go_on(app: TestApp, "events.queue" = "64", "events.lag_s" = "1") {
+        const USERS: usize = 6_000;
+        let admin = app.admin().await;
+        let mut ws = Ws::open_small(&app.url, &admin.token).await;
+        assert_eq!(ws.frame().await["type"], "heartbeat");
+        // More than all buffers on the way hold.
+        let name = "\u{1F994}".repeat(200);
+        let lines: String = (0..USERS)
+            .map(|n| format!("{{\"email\":\"slow{n}@example.com\",\"name\":\"{name}\"}}\n"))
+            .collect();
+        assert_eq!(app.import(&admin, lines).await["created"], USERS);
+        // As long as it may lag behind, and a little more.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut met = Vec::new();
+        let (code, cursor) = loop {
+            let frame = ws.frame().await;
+            match frame["type"].as_str() {
+                Some("event") => met.push(frame["event"].clone()),
+                Some("error") => break (frame["error"]["code"].clone(), frame["cursor"].as_str().unwrap().to_owned()),
+                _ => {}
+            }
+        };
+        assert_eq!(code, "too_slow");
+        assert_eq!(ws.said().await, Said::Closed(Some(4408)));
+        assert!(met.len() < USERS, "all of it was taken: {}", met.len());
+        assert_eq!(met.last().unwrap()["cursor"], cursor.as_str());
+        let mut again = Ws::follow(&app.url, &admin.token, &format!("after={cursor}")).await;
+        while met.len() < USERS {
+            met.push(again.event().await);
+        }
+        let subjects: std::collections::BTreeSet<_> = met.iter().map(|event| event["subject"].to_string()).collect();
+        assert_eq!(subjects.len(), USERS, "each once");
+    }
+
     async fn what_is_no_websocket_is_told_so(app: TestApp) {
         let user = app.user().await;
         let response = app.get("/api/v1/events/ws", &user.token).await;
@@ -185,6 +219,25 @@ async fn check_end(ws: &mut Ws, error: &str, code: u16, within: Duration) {
     let (end, waited) = timed(ws.end()).await;
     assert_eq!((end.0.as_str(), end.2), (error, code));
     assert!(waited < within, "only after {waited:?}");
+}
+
+on_both! {
+    async fn a_server_that_stops_tells_its_followers(world: World) {
+        let server = crate::process::Process::start(&world, &[]).await;
+        assert_eq!(server.sign_up("a@example.com").await.unwrap().status(), 201);
+        let token = server.token("a@example.com", crate::harness::PASSWORD).await.unwrap();
+        let mut ws = Ws::follow(&server.url, &token, "").await;
+        let stream = "/api/v1/events/stream";
+        let mut sse = Sse::open(&server.client, &server.url, stream, &token, None).await.unwrap();
+        assert_eq!(sse.next().await.unwrap().kind, "heartbeat");
+        server.terminate().await;
+        let (error, _, code) = ws.end().await;
+        assert_eq!((error.as_str(), code), ("server_stopping", 1012));
+        let line = sse.next().await.unwrap();
+        assert_eq!((line.kind.as_str(), &line.data["error"]["code"]), ("error", &json!("server_stopping")));
+        assert!(sse.next().await.is_none());
+        assert!(server.ended(Duration::from_secs(10)).await.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
