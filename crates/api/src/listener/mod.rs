@@ -1,6 +1,7 @@
 //! The listener: HTTP/1.1 and HTTP/2 on one port, over TLS or in plain text, with bounds on time, headers, streams and connections.
 
 mod prompt;
+mod steady;
 
 use std::io;
 use std::sync::Arc;
@@ -24,12 +25,15 @@ use crate::config::Limits;
 use crate::middleware::{PeerAddress, PeerProgram};
 use crate::tls::{self, Tls};
 use prompt::Prompt;
+use steady::Steady;
 
 const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 const HTTP2_STREAMS_MAX: u32 = 256;
 /// How often a client that says nothing is asked whether it is still there, and how long it may take to say so.
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(30);
 const HTTP2_KEEP_ALIVE_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client may take to take anything of what it is sent.
+const TAKEN_WITHIN: Duration = Duration::from_mins(1);
 /// How long to pause when no connection can be accepted, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -125,7 +129,7 @@ impl Serving {
             }
             router.clone().call(request.map(Body::new))
         });
-        let stream = TokioIo::new(Prompt::new(stream, self.head_timeout));
+        let stream = TokioIo::new(Prompt::new(Steady::new(stream, TAKEN_WITHIN), self.head_timeout));
         let connection = self.builder.serve_connection_with_upgrades(stream, service).into_owned();
         watcher.watch(connection).await.map_err(|error| error.to_string())
     }

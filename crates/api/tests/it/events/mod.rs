@@ -6,3 +6,4 @@ mod resume;
 mod revocations;
 mod sse;
 mod ws;
+mod ws_http2;
