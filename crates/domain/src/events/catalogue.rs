@@ -312,7 +312,7 @@ events! {
     UserDisabled = "user.disabled" {}
     /// A user can sign in again. It follows on `user.updated`.
     UserEnabled = "user.enabled" {}
-    /// An account is gone for good.
+    /// An account is gone for good, and its API keys with it. It follows on the end of each session.
     UserDeleted = "user.deleted" {
         /// The address that it had.
         email: EmailAddress,
