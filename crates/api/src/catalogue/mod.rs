@@ -1,5 +1,5 @@
-//! The catalogue of events as documents, all made of the types: a page for people, JSON Schemas, and the `webhooks` of the
-//! OpenAPI document.
+//! The catalogue of events as documents, all made of the types: a page for people, JSON Schemas, and the `webhooks` of
+//! the OpenAPI document.
 
 mod markdown;
 mod schemas;

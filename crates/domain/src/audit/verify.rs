@@ -49,8 +49,7 @@ impl KnownHead {
 
 impl fmt::Display for KnownHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.position)?;
-        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}:{}", self.position, chain::hexadecimal(&self.hash))
     }
 }
 
@@ -185,8 +184,9 @@ struct Walk {
     target: KnownHead,
 }
 
-/// Checks every record from the first that is kept to the last there is when it begins, in constant memory; stops at the
-/// first fault. Records may be written and removed meanwhile. `on_progress` hears how far it has come, and how far it is.
+/// Checks every record from the first that is kept to the last there is when it begins, in constant memory; stops at
+/// the first fault. Records may be written and removed meanwhile. `on_progress` hears how far it has come, and how far
+/// it is.
 ///
 /// # Errors
 /// The field `known`, when there are more than [`KNOWN_MAX`].

@@ -10,8 +10,8 @@ use crate::store::ReadTx;
 
 /// How many records are looked at for one page: a filter that few pass must not read the whole log at once.
 const SCANNED_MAX: i64 = 50_000;
-/// How far the times of records may be from the order of the log, in seconds: clocks differ, and what was begun first may
-/// be committed last.
+/// How far the times of records may be from the order of the log, in seconds: clocks differ, and what was begun first
+/// may be committed last.
 const ASTRAY_MAX_S: u32 = 24 * 60 * 60;
 
 /// Which events, and from where.

@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 pub mod chain;
+mod fields;
 pub mod list;
 pub mod purge;
 mod record;

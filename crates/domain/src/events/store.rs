@@ -137,7 +137,6 @@ impl Event {
     pub fn columns(&self, data: String) -> Value {
         let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::String(text.to_owned()));
         let id = |id: Option<Uuid>| id.map_or(Value::Null, |id| Value::String(id.simple().to_string()));
-        let hash = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Value::Array(vec![
             Value::Integer(self.position),
             id(Some(self.id.as_uuid())),
@@ -151,7 +150,7 @@ impl Event {
             text(self.user_agent.as_deref()),
             Value::Integer(self.occurred_at.as_micros()),
             Value::String(data),
-            Value::String(hash),
+            Value::String(chain::hexadecimal(&self.hash)),
         ])
     }
 }

@@ -1,6 +1,6 @@
 //! A record of the audit view in JSON.
 
-use denizen_domain::events::{Event, EventActor};
+use denizen_domain::events::{Event, EventActor, chain};
 use denizen_domain::ports::Vault;
 use denizen_domain::time::Timestamp;
 use denizen_domain::value::Object;
@@ -99,16 +99,7 @@ impl RecordBody {
             user_agent: event.user_agent,
             occurred_at: event.occurred_at,
             data: event.data,
-            hash: hexadecimal(&event.hash),
+            hash: chain::hexadecimal(&event.hash),
         }
     }
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

@@ -100,8 +100,8 @@ impl Format {
 
 /// Export the audit view.
 ///
-/// Every record that passes the filters, oldest first. As CSV, a cell that a spreadsheet would take for a formula has an
-/// apostrophe before it.
+/// Every record that passes the filters, oldest first. As CSV, a cell that a spreadsheet would take for a formula has
+/// an apostrophe before it.
 #[utoipa::path(
     get, path = "/api/v1/audit/export", tag = "audit", operation_id = "audit.export",
     params(ExportParams),
