@@ -1,5 +1,6 @@
 //! The audit view over REST and gRPC: what is in it, what it can be asked, and the exports.
 
+use denizen_domain::events::chain;
 use denizen_proto::v1;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ on_both! {
         assert_eq!((same.position, &*same.cursor), (record["position"].as_i64().unwrap(), record["cursor"].as_str().unwrap()));
         let actor = same.actor.as_ref().unwrap();
         assert_eq!((&*actor.credential_type, &actor.credential_id), ("session", &admin.session_id));
-        assert_eq!(same.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), hash);
+        assert_eq!(chain::hexadecimal(&same.hash.as_slice().try_into().unwrap()), hash);
 
         // In a spreadsheet it is a text.
         let csv = cells(&export(&app, &admin, &format!("format=csv&subject={}&types=session.ended", user.id)).await);
@@ -114,7 +115,7 @@ on_both! {
         assert_eq!(types(&by_admin).last(), Some(&"user.deleted"));
         let both = all(&app, &admin, &format!("actor={}&subject={}&types=session.*", admin.id, other.id)).await;
         assert_eq!(types(&both), ["session.ended"]);
-        assert_eq!(all(&app, &admin, &format!("actor={}&subject={}", other.id, user.id)).await, [json!(0); 0]);
+        assert!(all(&app, &admin, &format!("actor={}&subject={}", other.id, user.id)).await.is_empty());
 
         // The moment of a record is within what begins with it, and not within what ends with it.
         let middle = &whole[whole.len() / 2];
@@ -124,8 +125,8 @@ on_both! {
         let earlier = all(&app, &admin, &format!("until={at}&limit=2")).await;
         assert_eq!(earlier, passing(&|record| record["occurred_at"].as_str().unwrap() < at));
         let far = all(&app, &admin, "from=2000-01-01T00:00:00Z&until=2001-01-01T00:00:00Z").await;
-        assert_eq!(far, [json!(0); 0]);
-        assert_eq!(all(&app, &admin, "from=9000-01-01T00:00:00Z").await, [json!(0); 0]);
+        assert!(far.is_empty());
+        assert!(all(&app, &admin, "from=9000-01-01T00:00:00Z").await.is_empty());
 
         // What was seen is gone on from.
         let cursor = middle["cursor"].as_str().unwrap();

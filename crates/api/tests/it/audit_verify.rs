@@ -1,7 +1,7 @@
 //! `denizen audit`: whoever bends the log with the database in their hands is found.
 
-use denizen_domain::events::Event;
 use denizen_domain::events::store::follow_on;
+use denizen_domain::events::{Event, chain};
 use denizen_domain::value::Value as Said;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -17,24 +17,22 @@ struct Tamperer<'a> {
 
 impl Tamperer<'_> {
     async fn run(&self, sql: &str) {
-        match self.world.sqlite_file() {
-            Some(file) => {
-                let url = format!("sqlite://{}", file.display());
-                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-                connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-                connection.close().await.unwrap();
-            }
-            None => {
-                let mut connection = sqlx::PgConnection::connect(&self.world.database_url).await.unwrap();
-                connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-                connection.close().await.unwrap();
-            }
+        let sql = AssertSqlSafe(sql.to_owned());
+        if let Some(file) = self.world.sqlite_file() {
+            let url = format!("sqlite://{}", file.display());
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.world.database_url).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            connection.close().await.unwrap();
         }
     }
 
     /// Bytes as the database writes them.
-    fn bytes(&self, bytes: &[u8]) -> String {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    fn bytes(&self, bytes: &[u8; 32]) -> String {
+        let digits = chain::hexadecimal(bytes);
         if self.world.sqlite_file().is_some() { format!("x'{digits}'") } else { format!("'\\x{digits}'") }
     }
 
@@ -57,7 +55,9 @@ impl Tamperer<'_> {
 
     async fn verify(&self, known: &[&str]) -> Done {
         let mut arguments = vec!["audit", "verify", "--output", "json"];
-        known.iter().for_each(|head| arguments.extend(["--known", head]));
+        for head in known {
+            arguments.extend(["--known", head]);
+        }
         run_on(self.world, &[], &arguments, "").await
     }
 
@@ -104,8 +104,7 @@ async fn written(app: &TestApp) -> i64 {
 
 fn head_of(records: &[Event]) -> String {
     let last = records.last().unwrap();
-    let hash: String = last.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}:{hash}", last.position)
+    format!("{}:{}", last.position, chain::hexadecimal(&last.hash))
 }
 
 on_both! {
