@@ -121,7 +121,7 @@ events! {
         /// The language that they read.
         locale: Option<Locale>,
     }
-    /// A user can no longer sign in. It follows on `user.updated`, and on the end of each session.
+    /// A user can no longer sign in. It follows on `user.updated`, and the end of each session follows on it.
     UserDisabled = "user.disabled" {}
     /// A user can sign in again. It follows on `user.updated`.
     UserEnabled = "user.enabled" {}
