@@ -7,7 +7,7 @@ help:
 	@echo 'make run       build the server and run it on http://127.0.0.1:8080 (documents: /docs); Ctrl-C stops it'
 	@echo 'make test      every test, on SQLite and PostgreSQL, and the examples of the README'
 	@echo 'make lint      formatting, lints and the rules of the house'
-	@echo 'make generate  write the derived files anew: openapi.json, config/default.toml, .env.example, .sqlx'
+	@echo 'make generate  write the derived files anew: openapi.json, config/default.toml, .env.example, the catalogue of events, .sqlx'
 	@echo 'make bench     measure a release build: start, memory, requests, sign-ins, deep pages, refreshes, sessions'
 
 # The development profile: its build takes half the time of a release build, and passwords are hashed at full

@@ -9,8 +9,13 @@ use anyhow::{Context, ensure};
 use crate::{contract, sqlx_data};
 
 /// The files that `crates/api/examples/derived.rs` prints, each with the name it goes by there.
-const DERIVED: &[(&str, &str)] =
-    &[("openapi", "openapi.json"), ("config", "config/default.toml"), ("env", ".env.example")];
+const DERIVED: &[(&str, &str)] = &[
+    ("openapi", "openapi.json"),
+    ("config", "config/default.toml"),
+    ("env", ".env.example"),
+    ("events", "docs/event-catalogue.md"),
+    ("schemas", "schemas/events.json"),
+];
 
 /// Writes every derived file anew. The query data comes before the rest: without it the server does not compile.
 pub(crate) fn generate(root: &Path) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Prints a file that the code decides: `openapi`, `config` or `env`. `cargo xtask generate` writes them.
+//! Prints a file that the code decides: `openapi`, `config`, `env`, `events` or `schemas`. `cargo xtask generate` writes them.
 
 use std::io::Write;
 
@@ -7,7 +7,9 @@ fn main() -> anyhow::Result<()> {
         Some("openapi") => denizen::openapi::document().to_pretty_json()? + "\n",
         Some("config") => denizen::config::default_toml(),
         Some("env") => denizen::config::env_example(),
-        _ => anyhow::bail!("usage: derived openapi|config|env"),
+        Some("events") => denizen::catalogue::page(),
+        Some("schemas") => serde_json::to_string_pretty(&denizen::catalogue::schemas())? + "\n",
+        _ => anyhow::bail!("usage: derived openapi|config|env|events|schemas"),
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())

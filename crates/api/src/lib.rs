@@ -15,6 +15,7 @@
 //! ```
 
 pub mod app;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 mod deliveries;

@@ -6,10 +6,10 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-use crate::http;
 use crate::http::answers::FromOurPages;
 use crate::http::oauth2::OAuthErrorBody;
 use crate::http::problem::ErrorBody;
+use crate::{catalogue, http};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -30,6 +30,7 @@ use crate::http::problem::ErrorBody;
         (name = "service-accounts", description = "Programs that act on their own behalf."),
         (name = "api-keys", description = "What a program sends in place of signing in."),
         (name = "events", description = "What happened: the log, and how to follow it."),
+        (name = "audit", description = "Who did what to whom, from where and by which credential."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
         (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthErrorBody`."),
         (name = "metadata", description = "What a verifier of access tokens needs."),
@@ -76,6 +77,7 @@ pub fn document() -> OpenApi {
     for mut group in [open, requests, streams] {
         document.merge(group.to_openapi());
     }
+    catalogue::describe(&mut document);
     for path in document.paths.paths.values_mut() {
         allow_cookies(path);
     }

@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod audit;
 pub mod budgets;
 pub mod challenges;
 pub mod credentials;

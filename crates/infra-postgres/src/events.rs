@@ -9,6 +9,7 @@ use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
+use denizen_domain::value::Object;
 use sqlx::{PgConnection, PgPool, query, query_as, query_file, query_file_as, query_file_scalar};
 
 use crate::begin::begin;
@@ -70,6 +71,11 @@ impl EventReads for PostgresTx {
 
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
         let query = query_file_scalar!("queries/first_event_since.sql", moment.as_micros());
+        query.fetch_optional(self.connection().await?).await.map_err(store_error)
+    }
+
+    async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
+        let query = query_file_scalar!("queries/last_event_before.sql", moment.as_micros());
         query.fetch_optional(self.connection().await?).await.map_err(store_error)
     }
 }
@@ -184,7 +190,9 @@ fn rows_json(events: &[Event]) -> Result<String, StoreError> {
 }
 
 fn event(row: EventRow) -> Event {
-    let data = serde_json::from_str(&row.data).unwrap_or_default();
+    let data = serde_json::from_str(&row.data).ok();
+    let is_ours = |data: &Object| serde_json::to_string(data).is_ok_and(|text| text == row.data);
+    let data = data.filter(is_ours);
     row.event(data)
 }
 

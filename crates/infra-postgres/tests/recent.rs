@@ -135,7 +135,7 @@ async fn check(
 async fn an_end_is_seen_by_the_other_node() {
     check(
         async |world: &World, tx: &mut dyn WriteTx| {
-            assert!(tx.end_session(world.session.id, EndReason::Revoked, moment(2)).await.unwrap());
+            assert!(tx.end_session(world.session.id, EndReason::Revoked, moment(2)).await.unwrap().is_some());
         },
         async |world: &World, store: &PostgresStore| world.session(store).await.unwrap().is_ended,
     )
@@ -146,7 +146,7 @@ async fn an_end_is_seen_by_the_other_node() {
 async fn the_end_of_all_is_seen_by_the_other_node() {
     check(
         async |world: &World, tx: &mut dyn WriteTx| {
-            assert_eq!(tx.end_user_sessions(world.user.id, EndReason::Revoked, moment(2)).await.unwrap(), 1);
+            assert_eq!(tx.end_user_sessions(world.user.id, EndReason::Revoked, moment(2)).await.unwrap().len(), 1);
         },
         async |world: &World, store: &PostgresStore| world.session(store).await.unwrap().is_ended,
     )
@@ -258,7 +258,7 @@ async fn what_is_remembered_is_not_asked_for_again_but_seconds_later() {
 async fn what_was_rolled_back_makes_nobody_forget() {
     let mut world = World::remembered().await;
     let mut tx = world.a.write().await.unwrap();
-    assert!(tx.end_session(world.session.id, EndReason::Revoked, moment(2)).await.unwrap());
+    assert!(tx.end_session(world.session.id, EndReason::Revoked, moment(2)).await.unwrap().is_some());
     drop(tx);
     world.end_silently().await;
     assert!(!world.session(&world.a).await.unwrap().is_ended);

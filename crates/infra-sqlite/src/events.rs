@@ -7,6 +7,7 @@ use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
+use denizen_domain::value::Object;
 use rusqlite::{Connection, params};
 use sqlx::{SqliteConnection, query, query_as, query_file, query_file_as};
 use uuid::Uuid;
@@ -72,6 +73,12 @@ impl EventReads for SqliteTx {
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
         let moment = moment.as_micros();
         let query = sqlx::query_file_scalar!("queries/first_event_since.sql", moment);
+        query.fetch_optional(self.connection().await?).await.map_err(store_error)
+    }
+
+    async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
+        let moment = moment.as_micros();
+        let query = sqlx::query_file_scalar!("queries/last_event_before.sql", moment);
         query.fetch_optional(self.connection().await?).await.map_err(store_error)
     }
 }
@@ -193,7 +200,9 @@ fn rows_json(events: &[Event]) -> Result<String, StoreError> {
 }
 
 fn event(row: EventRow) -> Event {
-    let data = serde_json::from_str(&row.data).unwrap_or_default();
+    let data = serde_json::from_str(&row.data).ok();
+    let is_ours = |data: &Object| serde_json::to_string(data).is_ok_and(|text| text == row.data);
+    let data = data.filter(is_ours);
     row.event(data)
 }
 

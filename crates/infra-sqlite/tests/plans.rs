@@ -86,12 +86,29 @@ const CHECKS: &[Check] = &[
     check!("forgive_whole_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
     check!("purge_budgets": "SEARCH budgets USING PRIMARY KEY (key=?)",
         "SEARCH budgets USING COVERING INDEX budgets_by_end (forgotten_at<?)"),
+    check!("events_between": "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    check!("find_events": "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    check!("find_events_about":
+        "SEARCH events USING INDEX events_by_subject (subject=? AND position>? AND position<?)"),
+    check!("find_events_by": "SEARCH events USING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),
+    check!("first_event_since": "SEARCH events USING COVERING INDEX events_by_time (occurred_at>?)"),
+    check!("last_event_before": "SEARCH events USING COVERING INDEX events_by_time (occurred_at<?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
 /// Tables that grow with the product. What counts or lists all of another table reads all of it.
-const LARGE: &[&str] =
-    &["users", "passwords", "sessions", "roles", "service_accounts", "api_keys", "outbox", "challenges", "budgets"];
+const LARGE: &[&str] = &[
+    "users",
+    "passwords",
+    "sessions",
+    "roles",
+    "service_accounts",
+    "api_keys",
+    "outbox",
+    "challenges",
+    "budgets",
+    "events",
+];
 
 /// Queries whose matches, in several places or very few, are sorted after the fact.
 const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];

@@ -4,6 +4,7 @@
 //! else to standard error, an error as one line.
 
 mod api_keys;
+mod audit;
 mod completions;
 mod config;
 mod confirm;
@@ -16,12 +17,14 @@ mod openapi;
 mod operator;
 mod output;
 mod paging;
+mod progress;
 mod roles;
 mod serve;
 mod service_accounts;
 mod sessions;
 mod users;
 mod wanted;
+mod whole_file;
 
 #[cfg(test)]
 mod tests;
@@ -100,6 +103,9 @@ enum Command {
     /// Changes the master key, while servers run.
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    /// Checks that nobody bent the log of what happened, and exports it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -142,6 +148,7 @@ impl Cli {
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
+            Command::Audit(command) => audit::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command),
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,

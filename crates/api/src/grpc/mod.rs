@@ -4,6 +4,7 @@
 //! and write what messages share. What every call passes on its way in is `middleware::rpc`.
 
 mod api_keys;
+mod audit;
 mod call;
 mod challenges;
 mod convert;
@@ -49,8 +50,9 @@ macro_rules! routes {
 }
 
 /// Our services, by their full names: what `grpc.health.v1` knows.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     v1::api_key_service_server::SERVICE_NAME,
+    v1::audit_service_server::SERVICE_NAME,
     v1::credential_service_server::SERVICE_NAME,
     v1::role_service_server::SERVICE_NAME,
     v1::service_account_service_server::SERVICE_NAME,
@@ -64,6 +66,7 @@ const SERVICES: [&str; 8] = [
 pub(crate) fn router(shared: &Shared) -> Router {
     let routes = routes!(shared,
         v1::api_key_service_server::ApiKeyServiceServer => api_keys::ApiKeys,
+        v1::audit_service_server::AuditServiceServer => audit::Audit,
         v1::credential_service_server::CredentialServiceServer => credentials::Credentials,
         v1::role_service_server::RoleServiceServer => roles::Roles,
         v1::service_account_service_server::ServiceAccountServiceServer => service_accounts::ServiceAccounts,

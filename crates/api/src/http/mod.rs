@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 mod api_keys_list;
+pub(crate) mod audit;
 pub mod body;
 mod challenges;
 pub(crate) mod cookies;
@@ -97,6 +98,7 @@ pub(crate) fn documented() -> Groups {
             .merge(email_verifications::open_routes())
             .merge(invitations::open_routes())
             .merge(oauth2::routes())
+            .merge(events::open_routes())
             .merge(well_known::routes()),
         requests: OpenApiRouter::new()
             .merge(users::routes())
@@ -114,8 +116,9 @@ pub(crate) fn documented() -> Groups {
             .merge(api_keys::routes())
             .merge(api_keys_list::routes())
             .merge(signing_keys::routes())
-            .merge(events::routes()),
-        streams: transfer::routes().merge(events::streams()),
+            .merge(events::routes())
+            .merge(audit::routes()),
+        streams: transfer::routes().merge(audit::stream_routes()).merge(events::streams()),
     }
 }
 

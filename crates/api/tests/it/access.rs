@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::harness::{PASSWORD, TestApp, on_both};
@@ -12,7 +12,7 @@ use crate::holders::Targets;
 /// program whose role is `user`; an admin.
 pub(crate) struct Row {
     pub(crate) operation: &'static str,
-    expected: [u16; 6],
+    pub(crate) expected: [u16; 6],
 }
 
 pub(crate) const CALLERS: [&str; 6] = ["nobody", "a key of oneself", "oneself", "another", "a program", "an admin"];
@@ -32,6 +32,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("api_keys.list of a service account", [401, 403, 403, 403, 403, 200]),
     row("api_keys.list of all", [401, 403, 403, 403, 403, 200]),
     row("api_keys.rotate", [401, 404, 200, 404, 404, 404]),
+    row("audit.export", [401, 403, 403, 403, 403, 200]),
+    row("audit.list", [401, 403, 403, 403, 403, 200]),
     row("challenges.enrol", [401, 401, 401, 401, 401, 401]),
     row("challenges.finish", [401, 401, 401, 401, 401, 401]),
     row("email_changes.confirm", [400, 400, 400, 400, 400, 400]),
@@ -39,6 +41,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
     row("email_verifications.create", [202, 202, 202, 202, 202, 202]),
     row("events.list", [401, 403, 403, 403, 403, 200]),
+    row("events.schemas", [200, 200, 200, 200, 200, 200]),
     row("health.get", [200, 200, 200, 200, 200, 200]),
     row("health.live", [200, 200, 200, 200, 200, 200]),
     row("health.ready", [200, 200, 200, 200, 200, 200]),
@@ -104,7 +107,7 @@ pub(crate) const TABLE: &[Row] = &[
 ];
 
 /// The request of an operation.
-fn request(operation: &str, targets: &Targets) -> (Method, String, Option<Value>) {
+pub(crate) fn request(operation: &str, targets: &Targets) -> (Method, String, Option<Value>) {
     let on_users = on_users(operation, targets);
     let found = on_users
         .or_else(|| on_sessions(operation, targets))
@@ -199,7 +202,10 @@ fn on_access(operation: &str, targets: &Targets) -> Request {
         "api_keys.list of a service account" => (Method::GET, keys(&format!("service_account_id={account}")), None),
         "api_keys.list of all" => (Method::GET, keys("all=true"), None),
         "api_keys.rotate" => (Method::POST, format!("{}/rotate", key.path()), Some(json!({}))),
+        "audit.export" => (Method::GET, "audit/export".into(), None),
+        "audit.list" => (Method::GET, "audit".into(), None),
         "events.list" => (Method::GET, "events".into(), None),
+        "events.schemas" => (Method::GET, "events/schemas".into(), None),
         "me.events" => (Method::GET, "me/events".into(), None),
         "permissions.list" => (Method::GET, "permissions".into(), None),
         "roles.create" => {
@@ -284,8 +290,16 @@ pub(crate) async fn credential(app: &TestApp, who: &str, targets: &Targets) -> O
 pub(crate) async fn outcome(app: &TestApp, operation: &str, who: &str) -> (u16, Option<String>) {
     let targets = Targets::around(app, app.user().await).await;
     let token = credential(app, who, &targets).await;
-    let (method, path, body) = request(operation, &targets);
-    let request = app.request(method, &path, token.as_deref());
+    let response = send(app, operation, &targets, token.as_deref()).await;
+    let status = response.status().as_u16();
+    let error = response.json::<Value>().await.ok().map(|body| body["error"]["code"].clone());
+    (status, error.and_then(|code| code.as_str().map(str::to_owned)))
+}
+
+/// Asks for an operation over REST.
+pub(crate) async fn send(app: &TestApp, operation: &str, targets: &Targets, token: Option<&str>) -> Response {
+    let (method, path, body) = request(operation, targets);
+    let request = app.request(method, &path, token);
     let request = match body {
         Some(body) if operation.starts_with("oauth2.") => {
             let form = serde_urlencoded::to_string(body.as_object().unwrap()).unwrap();
@@ -298,10 +312,7 @@ pub(crate) async fn outcome(app: &TestApp, operation: &str, who: &str) -> (u16, 
         }
         None => request,
     };
-    let response = request.send().await.unwrap();
-    let status = response.status().as_u16();
-    let error = response.json::<Value>().await.ok().map(|body| body["error"]["code"].clone());
-    (status, error.and_then(|code| code.as_str().map(str::to_owned)))
+    request.send().await.unwrap()
 }
 
 async fn check(app: &TestApp, row: &Row) {

@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::events_walk::records_after;
 use crate::harness::{PASSWORD, TestApp, World, on_both, problem};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -80,6 +81,12 @@ on_both! {
         assert_eq!(body["user"]["locale"], "fr");
         assert_eq!(body["user"]["role"], "user");
         assert_eq!(old.asked().len(), 2);
+        let mut told = records_after(&app, 0).await;
+        told.retain(|record| record.about.as_str() == body["user"]["id"].as_str());
+        let types: Vec<&str> = told.iter().map(|record| &*record.kind).collect();
+        assert_eq!(types, ["user.created", "password.changed", "session.started"]);
+        assert_eq!(json!(told[0].data)["source"], "sign_in_hook");
+        assert_eq!(json!(told[1].data)["cause"], "migrated");
         // From now on the password is ours.
         app.sign_in("ada@example.com").await;
         problem(app.try_sign_in("ada@example.com", "not the password").await, 401, "invalid_credentials").await;

@@ -34,6 +34,13 @@ pub fn hash(previous: &[u8; 32], event: &Event) -> [u8; 32] {
     digest.finalize().into()
 }
 
+/// A hash in hexadecimal.
+#[must_use]
+pub fn hexadecimal(hash: &[u8; 32]) -> String {
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
 /// A text with its length before it, so that none can be taken for two.
 fn text(digest: &mut Sha256, text: Option<&str>) {
     match text {

@@ -1,14 +1,18 @@
 //! Read the log, a page at a time.
 
-use super::store::RecordFilter;
+use super::store::{LogBounds, RecordFilter};
 use super::{Event, EventType};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::page::{PAGE_DEFAULT, PAGE_MAX};
+use crate::store::ReadTx;
 
 /// How many records are looked at for one page: a filter that few pass must not read the whole log at once.
 const SCANNED_MAX: i64 = 50_000;
+/// How far the times of records may be from the order of the log, in seconds: clocks differ, and what was begun first
+/// may be committed last.
+const ASTRAY_MAX_S: u32 = 24 * 60 * 60;
 
 /// Which events, and from where.
 #[derive(Debug, Clone, Default)]
@@ -107,10 +111,25 @@ pub(crate) async fn page(
     // What concerns somebody, or was done by somebody, is found by an index.
     let is_indexed = filter.about.is_some() || filter.actor.is_some();
     let reach = if is_indexed { i64::MAX } else { SCANNED_MAX };
-    let until = bounds.head.min(after.saturating_add(reach));
+    let (first, end) = stretch(&mut *tx, filter, &bounds).await?;
+    let after = after.max(first);
+    let until = end.min(after.saturating_add(reach));
     let mut events = tx.find_events(filter, after, until, limit + 1).await?;
     let is_full = events.len() > limit as usize;
     events.truncate(limit as usize);
     let read_to = events.last().filter(|_| is_full).map_or(until.max(after), |last| last.position);
-    Ok(EventPage { events, read_to, has_more: read_to < bounds.head })
+    Ok(EventPage { events, read_to, has_more: read_to < end })
+}
+
+/// After which record, and up to which one, those of a stretch of time lie: what is far off need not be looked at.
+async fn stretch(tx: &mut dyn ReadTx, filter: &RecordFilter, bounds: &LogBounds) -> Result<(i64, i64)> {
+    let first = match filter.from {
+        Some(from) => tx.last_event_before(from.minus_seconds(ASTRAY_MAX_S)).await?,
+        None => None,
+    };
+    let beyond = match filter.until {
+        Some(until) => tx.first_event_since(until.plus_seconds(ASTRAY_MAX_S)).await?,
+        None => None,
+    };
+    Ok((first.unwrap_or(bounds.floor), beyond.map_or(bounds.head, |beyond| beyond - 1)))
 }

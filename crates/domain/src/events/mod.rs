@@ -12,6 +12,7 @@
 pub mod catalogue;
 pub mod chain;
 pub mod follow;
+mod fields;
 pub mod list;
 pub mod purge;
 mod record;

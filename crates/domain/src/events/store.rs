@@ -51,7 +51,10 @@ pub trait EventReads {
     /// The first record that is no older than a moment.
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
 
-    /// The same of those that pass a filter.
+    /// The last record that is older than a moment.
+    async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
+
+    /// What [`Self::events_between`] finds, of those that pass a filter.
     async fn find_events(
         &mut self,
         filter: &RecordFilter,
@@ -101,10 +104,11 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    /// The record, with its data as it was read. What somebody bent out of form is read as something else, which the hash
-    /// then tells.
+    /// The record, with its data if it is written as we write it. What is not in the form that we write was bent by
+    /// somebody: such a record bears no hash, so that whoever checks it finds it wrong.
     #[must_use]
-    pub fn event(self, data: Object) -> Event {
+    pub fn event(self, data: Option<Object>) -> Event {
+        let is_whole = data.is_some() && self.is_in_form();
         let credential = self.credential_kind.as_deref().and_then(CredentialKind::parse).zip(self.credential_id);
         Event {
             position: self.position,
@@ -119,9 +123,22 @@ impl EventRow {
             address: self.address.and_then(|address| address.parse().ok()),
             user_agent: self.user_agent,
             occurred_at: Timestamp::from_micros(self.occurred_at),
-            data,
-            hash: self.hash.try_into().unwrap_or_default(),
+            data: data.unwrap_or_default(),
+            hash: if is_whole { self.hash.try_into().unwrap_or_default() } else { [0; 32] },
         }
+    }
+
+    /// Whether nothing is lost in reading it.
+    fn is_in_form(&self) -> bool {
+        let is_credential = match &self.credential_kind {
+            Some(kind) => CredentialKind::parse(kind).is_some() && self.credential_id.is_some(),
+            None => self.credential_id.is_none(),
+        };
+        let is_address = self.address.as_ref().is_none_or(|address| {
+            address.parse::<std::net::IpAddr>().is_ok_and(|parsed| parsed.to_string() == *address)
+        });
+        let is_moment = Timestamp::from_micros(self.occurred_at).as_micros() == self.occurred_at;
+        ActorKind::parse(&self.actor_kind).is_some() && is_credential && is_address && is_moment
     }
 }
 
@@ -131,7 +148,6 @@ impl Event {
     pub fn columns(&self, data: String) -> Value {
         let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::String(text.to_owned()));
         let id = |id: Option<Uuid>| id.map_or(Value::Null, |id| Value::String(id.simple().to_string()));
-        let hash = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Value::Array(vec![
             Value::Integer(self.position),
             id(Some(self.id.as_uuid())),
@@ -145,7 +161,7 @@ impl Event {
             text(self.user_agent.as_deref()),
             Value::Integer(self.occurred_at.as_micros()),
             Value::String(data),
-            Value::String(hash),
+            Value::String(chain::hexadecimal(&self.hash)),
         ])
     }
 }

@@ -32,8 +32,10 @@ pub async fn keep(services: &Services) -> Result<()> {
     if !retired.is_empty() {
         let mut tx = services.store.write().await?;
         for id in retired {
-            tx.delete_signing_key(id).await?;
-            record_system(services, &mut *tx, id, Happened::SigningKeyRemoved {});
+            // Of several nodes that see it, one removes it.
+            if tx.delete_signing_key(id).await? {
+                record_system(services, &mut *tx, id, Happened::SigningKeyRemoved {});
+            }
         }
         tx.commit().await?;
     }

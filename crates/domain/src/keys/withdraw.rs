@@ -36,8 +36,10 @@ pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
         if let Some(successor) = &successor {
             record(ctx, &mut *tx, successor.id.as_str(), added(successor));
         }
-        tx.withdraw_signing_key(id, ctx.now()).await?;
-        record(ctx, &mut *tx, id, Happened::SigningKeyWithdrawn {});
+        // Somebody else may have withdrawn it since it was read.
+        if tx.withdraw_signing_key(id, ctx.now()).await? {
+            record(ctx, &mut *tx, id, Happened::SigningKeyWithdrawn {});
+        }
         tx.commit().await?;
         return keep::follow(services).await;
     }

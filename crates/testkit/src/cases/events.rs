@@ -141,6 +141,8 @@ pub async fn a_filter_finds_what_passes_it(f: Fixture) {
     assert_eq!(find(RecordFilter { kinds, ..RecordFilter::default() }, 28, 9).await, [29, 30]);
     let first = async |second| f.store.read().await.unwrap().first_event_since(build::moment(second)).await.unwrap();
     assert_eq!((first(0).await, first(7).await, first(99).await), (Some(1), Some(8), None));
+    let last = async |second| f.store.read().await.unwrap().last_event_before(build::moment(second)).await.unwrap();
+    assert_eq!((last(0).await, last(7).await, last(99).await), (None, Some(7), Some(30)));
 }
 
 pub async fn what_is_old_is_removed_from_the_beginning(f: Fixture) {

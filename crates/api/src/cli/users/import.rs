@@ -8,9 +8,9 @@ use denizen_domain::users::{self, ImportMode, ImportUser};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, BufReader};
 
-use super::progress::Progress;
 use crate::cli::failure::{Failure, fields_line, printable};
 use crate::cli::output::{Output, print, print_json_line};
+use crate::cli::progress::Progress;
 use crate::config::Limits;
 use crate::import_line::parse_line;
 use crate::lines::{Line, Lines};

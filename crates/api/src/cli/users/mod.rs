@@ -5,7 +5,6 @@ mod import;
 mod list;
 mod manage;
 mod password;
-mod progress;
 
 use clap::Subcommand;
 use denizen_domain::users::User;

@@ -7,12 +7,17 @@ mod revocations;
 mod sse;
 mod tickets;
 mod ws;
+mod schemas;
 
 use axum::routing::connect;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
+
+pub(super) fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(schemas::schemas))
+}
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(list::list_own)).routes(routes!(tickets::create))

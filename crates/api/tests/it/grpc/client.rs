@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use denizen_proto::v1::api_key_service_client::ApiKeyServiceClient;
+use denizen_proto::v1::audit_service_client::AuditServiceClient;
 use denizen_proto::v1::credential_service_client::CredentialServiceClient;
 use denizen_proto::v1::role_service_client::RoleServiceClient;
 use denizen_proto::v1::service_account_service_client::ServiceAccountServiceClient;
@@ -88,6 +89,7 @@ impl Rpc {
 
     clients!(
         users: UserServiceClient,
+        audit: AuditServiceClient,
         credentials: CredentialServiceClient,
         sessions: SessionServiceClient,
         tokens: TokenServiceClient,

@@ -1,6 +1,6 @@
 //! gRPC and gRPC-web: the generated client, and frames that no client sends.
 
-mod client;
+pub(crate) mod client;
 mod frames;
 mod parity;
 mod resources;

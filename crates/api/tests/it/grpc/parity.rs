@@ -19,12 +19,13 @@ use crate::holders::Targets;
 
 /// What is not on gRPC, and why.
 const REST_ONLY: &[(&str, &str)] = &[
+    ("events.schemas", "a document of JSON Schema, which is fetched over HTTP"),
     ("metadata.get", "a document of OpenID Connect, which is fetched over HTTP"),
     ("sessions.csrf_token", "for pages that sign in by cookies; cookies do not count over gRPC"),
 ];
 
-/// What is on gRPC alone: several operations of REST in one.
-const GRPC_ONLY: &[&str] = &["denizen.v1.UserService/BatchGetUsers"];
+/// What is on gRPC alone: several operations of REST in one, and what the command line does.
+const GRPC_ONLY: &[&str] = &["denizen.v1.UserService/BatchGetUsers", "denizen.v1.AuditService/VerifyLog"];
 
 /// The canonical codes that an HTTP status stands for: the one map between the two.
 fn codes_of(http: u16) -> &'static [Code] {
@@ -271,6 +272,14 @@ async fn on_access(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answ
     };
     let named = |name: &str| v1::ServiceAccount { name: name.into(), ..Default::default() };
     Some(match operation {
+        "audit.export" => {
+            let stream = rpc.audit().export_records(v1::ExportRecordsRequest::default()).await;
+            match stream {
+                Ok(stream) => stream.into_inner().message().await.map(drop),
+                Err(status) => Err(status),
+            }
+        }
+        "audit.list" => said!(rpc.audit(), list_records(ListRecordsRequest::default())),
         "permissions.list" => said!(rpc.roles(), list_permissions(ListPermissionsRequest {})),
         "roles.create" => {
             said!(rpc.roles(), create_role(CreateRoleRequest { name: format!("{role}-too"), ..Default::default() }))

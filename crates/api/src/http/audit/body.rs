@@ -1,0 +1,105 @@
+//! A record of the audit view in JSON.
+
+use denizen_domain::events::{Event, EventActor, chain};
+use denizen_domain::ports::Vault;
+use denizen_domain::time::Timestamp;
+use denizen_domain::value::Object;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::events::body::cursor;
+
+/// What happened, with everything that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "position": 42, "cursor": "AAAAAAAAACrWxLK4J2BoTv5rEQfnkFLC", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+    "type": "session.ended", "subject": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+    "actor": {
+        "type": "user", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
+        "credential": {"type": "session", "id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50"}
+    },
+    "address": "203.0.113.7", "user_agent": "Mozilla/5.0", "occurred_at": "2026-11-22T17:30:18.000001Z",
+    "data": {"session_id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50", "reason": "signed_out"},
+    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+}))]
+pub(crate) struct RecordBody {
+    /// Its number. The first there ever was is 1, and there is no gap.
+    pub(crate) position: i64,
+    /// Where to go on after it.
+    pub(crate) cursor: String,
+    /// Names the event for ever.
+    #[schema(format = Uuid)]
+    pub(crate) id: String,
+    /// What happened: one of the catalogue.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// Whom or what it concerns.
+    pub(crate) subject: Option<String>,
+    /// Who did it.
+    pub(crate) actor: RecordActorBody,
+    /// From which address.
+    pub(crate) address: Option<String>,
+    /// By which program, as it said itself.
+    pub(crate) user_agent: Option<String>,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) occurred_at: Timestamp,
+    /// What else there is to say, by the type.
+    #[schema(value_type = Object)]
+    pub(crate) data: Object,
+    /// SHA-256 over the record and the hash of the one before, in hexadecimal.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub(crate) hash: String,
+}
+
+/// Who did something, and by which credential.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordActorBody {
+    /// `anonymous`, `user`, `service_account`, `operator` (the command line) or `system` (the server itself).
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(anonymous|user|service_account|operator|system)$")]
+    pub(crate) kind: &'static str,
+    /// Which user or service account.
+    #[schema(format = Uuid)]
+    pub(crate) id: Option<String>,
+    /// By what they were known.
+    pub(crate) credential: Option<CredentialBody>,
+}
+
+/// By what somebody was known.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CredentialBody {
+    /// `session`, `api_key`, `client_token` (an access token that was got for an API key) or `certificate`.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(session|api_key|client_token|certificate)$")]
+    pub(crate) kind: &'static str,
+    /// Which session or API key; of a certificate, the service account that it names.
+    #[schema(format = Uuid)]
+    pub(crate) id: String,
+}
+
+impl From<EventActor> for RecordActorBody {
+    fn from(actor: EventActor) -> Self {
+        let credential = actor.credential.map(|(kind, id)| CredentialBody { kind: kind.as_str(), id: id.to_string() });
+        Self { kind: actor.kind.as_str(), id: actor.id.map(|id| id.to_string()), credential }
+    }
+}
+
+impl RecordBody {
+    /// The record as it is told.
+    pub(crate) fn new(vault: &dyn Vault, event: Event) -> Self {
+        Self {
+            position: event.position,
+            cursor: cursor(vault, event.position),
+            id: event.id.to_string(),
+            kind: event.kind,
+            subject: event.about.as_str().map(str::to_owned),
+            actor: event.actor.into(),
+            address: event.address.map(|address| address.to_string()),
+            user_agent: event.user_agent,
+            occurred_at: event.occurred_at,
+            data: event.data,
+            hash: chain::hexadecimal(&event.hash),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The schemas of events.
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use http::HeaderMap;
+
+use crate::catalogue;
+use crate::http::answers::Always;
+use crate::http::well_known::Document;
+
+// Made when first asked for, as the OpenAPI document is.
+static SCHEMAS: LazyLock<Document> = LazyLock::new(|| Document::new(catalogue::schemas().to_string()));
+
+/// The schemas of events.
+///
+/// A JSON Schema (2020-12) of every type of event, from the catalogue.
+#[utoipa::path(
+    get, path = "/api/v1/events/schemas", tag = "events", operation_id = "events.schemas",
+    responses(
+        (status = 200, description = "The schema.", content_type = "application/json", body = Object,
+            example = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": [], "$defs": {}})),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        Always,
+    ),
+    security(()),
+)]
+pub(super) async fn schemas(headers: HeaderMap) -> Response {
+    SCHEMAS.respond(&headers)
+}

@@ -1,0 +1,10 @@
+//! The audit view: the whole log, with where everything was done from and by which credential, and the check that
+//! nobody bent it.
+//!
+//! It is the log of [`crate::events`], read by those who may see all of a record.
+
+pub mod list;
+pub mod verify;
+
+pub use list::{AuditFilter, RawFilter, list};
+pub use verify::{Fault, KnownHead, Report, verify};
