@@ -30,6 +30,7 @@ use crate::http::problem::ErrorBody;
         (name = "service-accounts", description = "Programs that act on their own behalf."),
         (name = "api-keys", description = "What a program sends in place of signing in."),
         (name = "events", description = "What happened: the log, and how to follow it."),
+        (name = "webhooks", description = "Whoever must know what happened is told by signed requests (Standard Webhooks)."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
         (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthErrorBody`."),
         (name = "metadata", description = "What a verifier of access tokens needs."),

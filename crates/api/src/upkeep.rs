@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage};
+use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage, webhooks};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::deliveries;
 use crate::http::problem::Chain;
+use crate::{deliveries, webhook_deliveries};
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
@@ -24,7 +25,9 @@ const PURGE_PAUSE: Duration = Duration::from_millis(10);
 /// Does it all until `stop` is cancelled.
 pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let deliveries = deliveries::run(Arc::clone(&services), &stop);
-    tokio::join!(deliveries, keep(&services, &stop));
+    let (tick, recorded) = watch::channel(0);
+    let webhooks = webhook_deliveries::run(Arc::clone(&services), recorded, &stop);
+    tokio::join!(deliveries, webhooks, webhook_deliveries::follow(&services, &tick, &stop), keep(&services, &stop));
 }
 
 async fn keep(services: &Services, stop: &CancellationToken) {
@@ -76,6 +79,8 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while webhooks::park_overdue(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while webhooks::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     Ok(())
 }

@@ -1,0 +1,23 @@
+-- $1: webhook; $2: subjects; $3: now.
+UPDATE deliveries
+SET due_at = $3
+WHERE id = ANY (ARRAY(
+    SELECT (
+        SELECT first.id
+        FROM deliveries AS first
+        WHERE first.webhook_id = $1
+            AND first.subject = wanted.value
+            AND first.state = 'pending'
+        ORDER BY first.event_position
+        LIMIT 1
+    )
+    FROM unnest($2::text[]) AS wanted (value)
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM deliveries AS due
+        WHERE due.webhook_id = $1
+            AND due.subject = wanted.value
+            AND due.state = 'pending'
+            AND due.due_at IS NOT NULL
+    )
+))
