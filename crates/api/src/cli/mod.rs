@@ -22,6 +22,7 @@ mod service_accounts;
 mod sessions;
 mod users;
 mod wanted;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,9 @@ enum Command {
     /// Manages API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::ApiKeysCommand),
+    /// Manages webhooks: who is told what happens.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Manages the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -140,6 +144,7 @@ impl Cli {
             Command::Roles(command) => roles::run(globals, command).await,
             Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
+            Command::Webhooks(command) => webhooks::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command),

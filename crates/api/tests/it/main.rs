@@ -61,3 +61,6 @@ mod tls;
 mod tokens;
 mod transfer;
 mod users;
+mod webhook_sinks;
+mod webhooks;
+mod webhooks_sent;

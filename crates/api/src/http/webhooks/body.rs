@@ -14,7 +14,7 @@ use utoipa::ToSchema;
     "description": "", "types": ["user.*"], "status": "active", "failures": 0, "paused_until": null,
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
-pub(super) struct WebhookBody {
+pub(crate) struct WebhookBody {
     /// Names the webhook for ever.
     #[schema(format = Uuid)]
     id: String,
@@ -60,7 +60,7 @@ impl From<Webhook> for WebhookBody {
 
 /// A webhook with its secret, which is shown this once.
 #[derive(Serialize, ToSchema)]
-pub(super) struct IssuedWebhookBody {
+pub(crate) struct IssuedWebhookBody {
     #[serde(flatten)]
     about: WebhookBody,
     /// What requests are signed with (Standard Webhooks). Keep it: it is not shown again.
@@ -69,7 +69,7 @@ pub(super) struct IssuedWebhookBody {
 }
 
 impl IssuedWebhookBody {
-    pub(super) fn of(issued: IssuedWebhook) -> Self {
+    pub(crate) fn of(issued: IssuedWebhook) -> Self {
         Self { about: issued.webhook.into(), secret: issued.secret.expose_secret().to_owned() }
     }
 }
@@ -82,7 +82,7 @@ impl IssuedWebhookBody {
     "due_at": null, "created_at": "2026-11-22T17:30:18.000001Z", "last_attempt_at": "2026-11-22T17:30:18.100001Z",
     "last_status": 200, "last_latency_ms": 38, "last_answer": "ok", "last_error": null
 }))]
-pub(super) struct DeliveryBody {
+pub(crate) struct DeliveryBody {
     /// Names the delivery for ever.
     #[schema(format = Uuid)]
     id: String,

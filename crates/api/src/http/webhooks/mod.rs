@@ -5,7 +5,8 @@ mod change;
 mod deliveries;
 mod test;
 
-pub(crate) use test::ping_body;
+pub(crate) use body::{DeliveryBody, IssuedWebhookBody, WebhookBody};
+pub(crate) use test::{TestedBody, ping_body};
 
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +27,6 @@ use super::extract::{Caller, Fields, IdPath, JsonBody, Query};
 use super::page::{self, List, PageParams};
 use super::problem::Problem;
 use super::{Shared, etag};
-use body::{IssuedWebhookBody, WebhookBody};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()

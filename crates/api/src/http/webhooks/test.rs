@@ -5,7 +5,7 @@ use denizen_domain::Ctx;
 use denizen_domain::events::EventActor;
 use denizen_domain::id::WebhookId;
 use denizen_domain::time::Timestamp;
-use denizen_domain::webhooks::{self, Ping};
+use denizen_domain::webhooks::{self, Attempt, Ping};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,7 +50,7 @@ pub(crate) fn ping_body(ctx: &Ctx, ping: Ping) -> Vec<u8> {
     "event_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "delivered": true, "status": 200, "latency_ms": 38,
     "answer": "ok", "error": null
 }))]
-pub(super) struct TestedBody {
+pub(crate) struct TestedBody {
     /// The header `webhook-id` of the request.
     #[schema(format = Uuid)]
     event_id: String,
@@ -64,6 +64,19 @@ pub(super) struct TestedBody {
     answer: String,
     /// Why it was no success: `http_status`, `timeout`, `unreachable` or `not_allowed`.
     error: Option<String>,
+}
+
+impl TestedBody {
+    pub(crate) fn of(ping: Ping, attempt: Attempt) -> Self {
+        Self {
+            event_id: ping.id.to_string(),
+            delivered: attempt.is_success(),
+            status: attempt.status,
+            latency_ms: attempt.latency_ms,
+            answer: attempt.answer,
+            error: attempt.error,
+        }
+    }
 }
 
 /// Try a webhook.
@@ -81,12 +94,5 @@ pub(super) struct TestedBody {
 )]
 pub(super) async fn test(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>) -> Result<Json<TestedBody>, Problem> {
     let (ping, attempt) = webhooks::test(&ctx, id, |ping| ping_body(&ctx, ping)).await?;
-    Ok(Json(TestedBody {
-        event_id: ping.id.to_string(),
-        delivered: attempt.is_success(),
-        status: attempt.status,
-        latency_ms: attempt.latency_ms,
-        answer: attempt.answer,
-        error: attempt.error,
-    }))
+    Ok(Json(TestedBody::of(ping, attempt)))
 }
