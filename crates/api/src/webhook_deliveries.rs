@@ -10,7 +10,7 @@ use denizen_domain::id::WebhookId;
 use denizen_domain::webhooks::{self, Attempt, Settled, Taken};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::events::body::EventBody;
@@ -18,8 +18,10 @@ use crate::upkeep::report;
 
 /// How often is looked for what other nodes left, and what is to be tried again. What this one recorded wakes it at once.
 const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How long what is under way may take to finish when the server stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Does it until `stop` is cancelled, then finishes what it began. Whenever `recorded` changes, there may be something new
+/// Does it until `stop` is cancelled, then finishes what it began, as far as that is soon. Whenever `recorded` changes, there may be something new
 /// in the log.
 pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i64>, stop: &CancellationToken) {
     let mut running = Running::default();
@@ -34,9 +36,13 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
             () = sleep(POLL_EVERY) => {}
         }
     }
-    while let Some(settled) = running.next().await {
-        note(settled, &mut is_failing);
-    }
+    let finishing = async {
+        while let Some(settled) = running.next().await {
+            note(settled, &mut is_failing);
+        }
+    };
+    // Whoever takes longer is asked again when the lease has run out, by another node or the next start.
+    let _ = timeout(STOP_PATIENCE, finishing).await;
 }
 
 /// Looks for what is new and what is due, and begins it.

@@ -11,13 +11,14 @@ SELECT
     value ->> 4,
     value ->> 5,
     'pending',
-    CASE WHEN (value ->> 6)::boolean AND NOT EXISTS (
-        SELECT 1
+    CASE WHEN (value ->> 6)::boolean AND (
+        SELECT earlier.id
         FROM deliveries AS earlier
         WHERE earlier.webhook_id = (value ->> 1)::uuid
             AND earlier.subject = value ->> 5
             AND earlier.state = 'pending'
-    ) THEN $2::bigint END,
+        LIMIT 1
+    ) IS NULL THEN $2::bigint END,
     $3,
     $2
 FROM json_array_elements($1::text::json) AS rows (value)

@@ -1,4 +1,4 @@
--- $1: webhook; $2: subjects; $3: now.
+-- $1: webhook; $2: subjects; $3: now. A look at an index for each subject.
 UPDATE deliveries
 SET due_at = $3
 WHERE id = ANY (ARRAY(
@@ -12,12 +12,13 @@ WHERE id = ANY (ARRAY(
         LIMIT 1
     )
     FROM unnest($2::text[]) AS wanted (value)
-    WHERE NOT EXISTS (
-        SELECT 1
+    WHERE (
+        SELECT due.id
         FROM deliveries AS due
         WHERE due.webhook_id = $1
             AND due.subject = wanted.value
             AND due.state = 'pending'
             AND due.due_at IS NOT NULL
-    )
+        LIMIT 1
+    ) IS NULL
 ))

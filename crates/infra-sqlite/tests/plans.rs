@@ -89,11 +89,11 @@ const CHECKS: &[Check] = &[
     check!("find_webhook": "SEARCH webhooks USING INDEX sqlite_autoindex_webhooks_1 (id=?)"),
     check!("list_webhooks": "SEARCH webhooks USING INDEX webhooks_by_created ((created_at,id)<(?,?))"),
     check!("list_all_webhooks": "SCAN webhooks USING INDEX sqlite_autoindex_webhooks_1"),
-    check!("count_webhooks": "SCAN webhooks USING COVERING INDEX webhooks_by_created"),
+    check!("count_webhooks": "SCAN webhooks USING COVERING INDEX sqlite_autoindex_webhooks_1"),
     check!("list_due_webhooks": "SCAN webhooks USING INDEX webhooks_by_created",
-        "SEARCH deliveries USING COVERING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
-    check!("list_overdue_webhooks": "SCAN webhooks USING INDEX webhooks_by_created",
-        "SEARCH deliveries USING COVERING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
+        "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
+    check!("list_overdue_webhooks": "SCAN webhooks USING COVERING INDEX webhooks_by_created",
+        "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
     check!("find_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
     check!("list_deliveries": "SEARCH deliveries USING INDEX deliveries_by_created (webhook_id=? AND (created_at,id)<(?,?))"),
     check!("list_deliveries_by_state":
@@ -104,7 +104,7 @@ const CHECKS: &[Check] = &[
     check!("take_due_deliveries": "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
     check!("settle_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
     check!("release_deliveries": "SEARCH first USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)",
-        "SEARCH due USING COVERING INDEX deliveries_by_turn (webhook_id=? AND subject=?)"),
+        "SEARCH due USING INDEX deliveries_by_turn (webhook_id=? AND subject=?)"),
     check!("put_back_deliveries":
         "SEARCH deliveries USING INDEX deliveries_by_state (webhook_id=? AND state=? AND created_at>? AND created_at<?)"),
     check!("put_back_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
@@ -112,7 +112,7 @@ const CHECKS: &[Check] = &[
         "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
     check!("remove_deliveries": "SEARCH deliveries USING INDEX deliveries_by_end (created_at<?)"),
     check!("insert_deliveries":
-        "SEARCH earlier USING COVERING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
+        "SEARCH earlier USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 

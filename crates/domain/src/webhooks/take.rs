@@ -76,6 +76,10 @@ async fn take_of(
     }
     let due = tx.take_due_deliveries(id, now, leased_until, if is_probe { 1 } else { free }).await?;
     if due.is_empty() {
+        if is_probe {
+            // There was nothing to find out with: the next one to be due does it.
+            tx.set_webhook_health(id, webhook.health).await?;
+        }
         return Ok(());
     }
     let Some(sealed) = tx.find_webhook_secrets(id).await? else { return Ok(()) };
