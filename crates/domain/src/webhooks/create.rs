@@ -42,6 +42,8 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
     let id = WebhookId::from_uuid(ctx.new_id());
     let secret = secret::generate(ctx.services().random.as_ref());
     let current = secret::seal(ctx.services().vault.as_ref(), id, &secret);
+    // What happened before has its place in the log then, and is not told.
+    ctx.store().seal_events().await?;
     let mut tx = ctx.store().write().await?;
     // Of two who make the last one, one waits here.
     tx.lock_webhooks().await?;

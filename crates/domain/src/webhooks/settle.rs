@@ -120,7 +120,9 @@ fn health(
         return Health::default();
     }
     if taken.event.is_none() {
-        return before;
+        // Nobody was asked: a probe found nothing out, and another one may.
+        let paused_until = before.paused_until.filter(|_| !taken.is_probe);
+        return Health { paused_until, ..before };
     }
     let is_paused = before.paused_until.is_some_and(|until| until > now);
     let is_open = before.failures >= OPEN_AFTER;

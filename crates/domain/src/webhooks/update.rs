@@ -31,6 +31,10 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     if let Some(url) = &change.url {
         host_of(ctx, url)?;
     }
+    if change.status == Some(WebhookStatus::Active) {
+        // What happened while it was disabled has its place in the log then, and is not told.
+        ctx.store().seal_events().await?;
+    }
     let mut tx = ctx.store().write().await?;
     let before = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
