@@ -8,7 +8,7 @@ use prost::Message;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret: `src/lib.rs` says how they print.
-const SECRET: [&str; 32] = [
+const SECRET: [&str; 34] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -21,6 +21,7 @@ const SECRET: [&str; 32] = [
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
     "CreateUserRequest",
+    "CreateWebhookResponse",
     "EnrolChallengeRequest",
     "EnrolChallengeResponse",
     "FinishChallengeRequest",
@@ -36,6 +37,7 @@ const SECRET: [&str; 32] = [
     "RequestSignInCodeResponse",
     "RevokeRequest",
     "RotateApiKeyResponse",
+    "RotateWebhookSecretResponse",
     "SignInRequest",
     "SignInResponse",
     "StepUpRequest",

@@ -10,7 +10,8 @@ use denizen_domain::Services;
 use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
-use denizen_domain::ports::{Clock, Random, SignInHook};
+use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
+use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::outside::{Outside, SigningSecret};
@@ -21,10 +22,11 @@ use denizen_infra::stores::{StoreLimits, StoreOptions};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
+use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits, Security, SignIn, Tokens};
+use crate::config::{Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
@@ -94,6 +96,7 @@ impl App {
             vault,
             mailer: mailer(config, &clock)?,
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
+            webhook_sender: webhook_sender(&config.webhooks, &clock)?,
             random,
             clock,
             policy,
@@ -163,6 +166,10 @@ fn policy(config: &Config) -> Policy {
         events_kept_s: Some(config.events.retention_days)
             .filter(|days| *days > 0)
             .map(|days| days.saturating_mul(SECONDS_PER_DAY)),
+        webhooks: WebhookPatience {
+            retry_first_ms: config.webhooks.retry_first_ms,
+            retry_for_s: config.webhooks.retry_for_s,
+        },
     }
 }
 
@@ -185,6 +192,12 @@ fn sign_in_hook(
     let secret = SigningSecret::parse(secret).context("sign_in.hook_secret")?;
     let (clock, random) = (Arc::clone(clock), Arc::clone(random));
     Ok(Some(Arc::new(HttpSignInHook::new(outside, address.clone(), secret, clock, random))))
+}
+
+fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn WebhookSender>> {
+    let timeout = Duration::from_secs(config.timeout_s.into());
+    let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the client of webhooks")?;
+    Ok(Arc::new(HttpWebhookSender::new(outside, Arc::clone(clock))))
 }
 
 fn guessing(limits: &Limits) -> budgets::Limits {

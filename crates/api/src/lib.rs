@@ -34,6 +34,7 @@ mod post;
 pub mod telemetry;
 mod tls;
 mod upkeep;
+mod webhook_deliveries;
 
 pub use app::App;
 pub use middleware::{PeerAddress, PeerProgram};

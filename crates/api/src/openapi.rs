@@ -31,6 +31,7 @@ use crate::{catalogue, http};
         (name = "api-keys", description = "What a program sends in place of signing in."),
         (name = "events", description = "What happened: the log, and how to follow it."),
         (name = "audit", description = "Who did what to whom, from where and by which credential."),
+        (name = "webhooks", description = "Whoever must know what happened is told by signed requests (Standard Webhooks)."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
         (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthErrorBody`."),
         (name = "metadata", description = "What a verifier of access tokens needs."),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::events::tickets;
-use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage};
+use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage, webhooks};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::deliveries;
 use crate::feed::Feed;
 use crate::http::problem::Chain;
+use crate::{deliveries, webhook_deliveries};
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
@@ -26,7 +26,8 @@ const PURGE_PAUSE: Duration = Duration::from_millis(10);
 /// Does it all until `stop` is cancelled.
 pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, stop: CancellationToken) {
     let deliveries = deliveries::run(Arc::clone(&services), &stop);
-    tokio::join!(feed.pump(&stop), deliveries, keep(&services, &stop));
+    let webhooks = webhook_deliveries::run(Arc::clone(&services), feed.head(), &stop);
+    tokio::join!(feed.pump(&stop), deliveries, webhooks, keep(&services, &stop));
 }
 
 async fn keep(services: &Services, stop: &CancellationToken) {
@@ -79,6 +80,8 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while tickets::purge_tickets(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while webhooks::park_overdue(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while webhooks::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     Ok(())
 }

@@ -12,9 +12,12 @@ use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
-use crate::ports::{AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault};
+use crate::ports::{
+    AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
+};
 use crate::store::{ReadTx, Store, StoreError};
 use crate::time::Timestamp;
+use crate::webhooks;
 
 /// The ports, wired once in the composition root.
 pub struct Services {
@@ -38,6 +41,8 @@ pub struct Services {
     pub mailer: Arc<dyn Mailer>,
     /// Asks the product's old system, where there is one.
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
+    /// Sends requests to webhooks.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// The rules that configuration sets.
     pub policy: Policy,
 }
@@ -79,6 +84,8 @@ pub struct Policy {
     pub key_lead_s: u32,
     /// How long events are kept, in seconds; for ever when nothing is said.
     pub events_kept_s: Option<u32>,
+    /// How long, and how fast, deliveries to webhooks are tried.
+    pub webhooks: webhooks::Patience,
 }
 
 #[cfg(test)]
@@ -108,6 +115,7 @@ impl Policy {
             key_rotation_s: 0,
             key_lead_s: 600,
             events_kept_s: None,
+            webhooks: webhooks::Patience { retry_first_ms: 5_000, retry_for_s: 86_400 },
         }
     }
 }

@@ -128,6 +128,8 @@ pub enum Conflict {
     RoleBuiltIn,
     /// The owner has as many API keys as one may have.
     TooManyApiKeys,
+    /// There are as many webhooks as there may be.
+    TooManyWebhooks,
     /// The user has a confirmed second factor already.
     SecondFactorPresent,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.

@@ -37,6 +37,7 @@ pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod value;
+pub mod webhooks;
 
 pub use ctx::{Ctx, Services};
 pub use error::{Error, Result};

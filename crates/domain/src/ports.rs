@@ -5,6 +5,7 @@ use secrecy::SecretString;
 
 use crate::access::{Credential, Origin};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
+use crate::error::RuleBroken;
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::mail::Mail;
 use crate::one_time::Purpose;
@@ -139,6 +140,54 @@ pub trait SignInHook: Send + Sync {
     /// Who it is; `None` when the old system does not know them, the password is wrong, or there is no answer in time,
     /// which is told in the log alone.
     async fn ask(&self, email: &EmailAddress, attempt: &PasswordAttempt) -> Option<HookedUser>;
+}
+
+/// A request to a webhook.
+#[derive(Debug)]
+pub struct WebhookMessage<'a> {
+    /// Where to.
+    pub url: &'a str,
+    /// Names what is told: the same at each attempt.
+    pub id: &'a str,
+    /// When it is sent.
+    pub sent_at: Timestamp,
+    /// What is told: JSON.
+    pub body: Vec<u8>,
+    /// What it is signed with: a signature by each.
+    pub secrets: &'a [SecretString],
+}
+
+/// What came of a request to a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookAnswer {
+    /// The status, when there was one.
+    pub status: Option<u16>,
+    /// How long the status took, in milliseconds; without one, how long was waited for it.
+    pub latency_ms: u32,
+    /// The beginning of the answer: at most [`crate::webhooks::ANSWER_BYTES_MAX`] bytes, and no NUL.
+    pub answer: String,
+    /// Why it is no success; nothing when it is one.
+    pub error: Option<&'static str>,
+    /// How long the other side wants to be left alone, in seconds.
+    pub retry_after_s: Option<u32>,
+}
+
+impl WebhookAnswer {
+    /// There is none.
+    #[must_use]
+    pub const fn failed(error: &'static str) -> Self {
+        Self { status: None, latency_ms: 0, answer: String::new(), error: Some(error), retry_after_s: None }
+    }
+}
+
+/// Sends requests to webhooks (Standard Webhooks).
+#[async_trait]
+pub trait WebhookSender: Send + Sync {
+    /// The host of an address, if requests may go there as far as the address alone tells.
+    fn host_of(&self, url: &str) -> Result<String, RuleBroken>;
+
+    /// Sends one request, within less than [`crate::webhooks::take::LEASE_S`].
+    async fn send(&self, message: WebhookMessage<'_>) -> WebhookAnswer;
 }
 
 /// A mail with what it carries, ready to be put into words and sent.

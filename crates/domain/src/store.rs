@@ -20,6 +20,7 @@ use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, S
 use crate::time::Timestamp;
 use crate::users::Status;
 use crate::users::store::{UserReads, UserWrites};
+use crate::webhooks::store::{DeliveryWrites, WebhookReads, WebhookWrites};
 
 /// Why the store did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +133,7 @@ pub trait ReadTx:
     + ApiKeyReads
     + SigningKeyReads
     + RootKeyReads
+    + WebhookReads
     + Send
 {
 }
@@ -155,6 +157,8 @@ pub trait WriteTx:
     + RootKeyWrites
     + IdempotencyWrites
     + BudgetWrites
+    + WebhookWrites
+    + DeliveryWrites
 {
     /// Makes every change of this transaction durable, or none. After `Ok` it is on disk.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;

@@ -15,6 +15,7 @@ mod budgets;
 mod challenges;
 mod changes;
 mod codec;
+mod deliveries;
 mod error;
 mod events;
 mod factors;
@@ -38,6 +39,7 @@ mod tx;
 mod users;
 mod users_list;
 mod wake;
+mod webhooks;
 
 pub use migrate::{PendingMigration, migrate, pending};
 

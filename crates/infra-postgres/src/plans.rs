@@ -84,6 +84,25 @@ fn checks() -> Vec<Check> {
         check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "roles_name_key"),
         check!("has_due_mail"("1"): "outbox_by_due"),
         check!("take_due_mail"("1, 2, 3"): "outbox_by_due", "outbox_pkey"),
+        check!("find_webhook"(USER): "webhooks_pkey"),
+        check!("lock_webhook"(USER): "webhooks_pkey"),
+        check!("lock_webhooks"(""): "webhooks_pkey"),
+        check!("list_webhooks"("P"): "webhooks_by_created"),
+        check!("count_webhooks"(""):),
+        check!("list_due_webhooks"("2500"): "webhooks_by_created", "deliveries_by_due"),
+        check!("list_overdue_webhooks"("2500"): "webhooks_by_created", "deliveries_by_patience"),
+        check!("find_delivery"(format!("{USER}, {USER}")): "deliveries_pkey"),
+        check!("list_deliveries"(format!("P, {USER}")): "deliveries_by_created"),
+        check!("list_deliveries_by_state"(format!("P, {USER}, 'parked'")): "deliveries_by_state"),
+        check!("count_deliveries"(USER): "deliveries_by_created"),
+        check!("count_deliveries_by_state"(format!("{USER}, 'parked'")): "deliveries_by_state"),
+        check!("take_due_deliveries"(format!("{USER}, 2500, 2600, 4")): "deliveries_by_due", "deliveries_pkey"),
+        check!("settle_delivery"(format!("{USER}, 1, 'parked', NULL, 1, 1, 1, '', ''")): "deliveries_pkey"),
+        check!("release_deliveries"(format!("{USER}, ARRAY['a', 'b'], 1")): "deliveries_by_subject", "deliveries_by_turn"),
+        check!("put_back_deliveries"(format!("{USER}, 'parked', 1, 2500, 9, 9, 4")): "deliveries_by_state", "deliveries_pkey"),
+        check!("put_back_delivery"(format!("{USER}, {USER}, 1, 2")): "deliveries_pkey"),
+        check!("park_overdue_deliveries"(format!("{USER}, 2500, 4")): "deliveries_by_patience", "deliveries_pkey"),
+        check!("remove_deliveries"("2500, 4"): "deliveries_by_end", "deliveries_pkey"),
         check!("list_signing_keys"(""): "signing_keys_sequence_key"),
         check!("events_between"("1000, 2000, 20"): "events_pkey"),
         check!("find_events"(EVENTS): "events_pkey"),
@@ -199,6 +218,14 @@ async fn load(connection: &mut PgConnection) {
         INSERT INTO events
         SELECT n, md5(n::text)::uuid, 'user.created', 'subject' || n % 500, 'user', md5((n % 500)::text)::uuid,
             NULL, NULL, NULL, NULL, n, '{}', sha256(n::text::bytea)
+        FROM generate_series(1, 5000) AS n;
+        INSERT INTO webhooks
+        SELECT md5(n::text)::uuid, 'https://example.com/', '', '', 'active', 0, '', NULL, NULL, 0, NULL, n, n, 1
+        FROM generate_series(1, 50) AS n;
+        INSERT INTO deliveries
+        SELECT md5(n::text)::uuid, md5((n % 50 + 1)::text)::uuid, n, md5(n::text)::uuid, 'user.created', n::text,
+            CASE WHEN n % 20 = 0 THEN 'pending' WHEN n % 20 = 1 THEN 'parked' ELSE 'delivered' END, 0,
+            CASE WHEN n % 20 = 0 THEN n END, NULL, n, n
         FROM generate_series(1, 5000) AS n;
         ANALYZE";
     connection.execute(raw_sql(sql)).await.unwrap();

@@ -15,6 +15,7 @@ mod api_keys;
 mod budgets;
 mod challenges;
 mod codec;
+mod deliveries;
 mod error;
 mod events;
 mod factors;
@@ -37,6 +38,7 @@ mod tx;
 mod users;
 mod users_list;
 mod wake;
+mod webhooks;
 
 pub use migrate::{PendingMigration, migrate, pending};
 

@@ -93,6 +93,33 @@ const CHECKS: &[Check] = &[
     check!("find_events_by": "SEARCH events USING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),
     check!("first_event_since": "SEARCH events USING COVERING INDEX events_by_time (occurred_at>?)"),
     check!("last_event_before": "SEARCH events USING COVERING INDEX events_by_time (occurred_at<?)"),
+    check!("find_webhook": "SEARCH webhooks USING INDEX sqlite_autoindex_webhooks_1 (id=?)"),
+    check!("list_webhooks": "SEARCH webhooks USING INDEX webhooks_by_created ((created_at,id)<(?,?))"),
+    check!("list_all_webhooks": "SCAN webhooks USING INDEX sqlite_autoindex_webhooks_1"),
+    check!("count_webhooks": "SCAN webhooks USING COVERING INDEX sqlite_autoindex_webhooks_1"),
+    check!("list_due_webhooks": "SCAN webhooks USING INDEX webhooks_by_created",
+        "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
+    check!("list_overdue_webhooks": "SCAN webhooks USING COVERING INDEX webhooks_by_created",
+        "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
+    check!("find_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
+    check!("list_deliveries": "SEARCH deliveries USING INDEX deliveries_by_created (webhook_id=? AND (created_at,id)<(?,?))"),
+    check!("list_deliveries_by_state":
+        "SEARCH deliveries USING INDEX deliveries_by_state (webhook_id=? AND state=? AND (created_at,id)<(?,?))"),
+    check!("count_deliveries": "SEARCH deliveries USING COVERING INDEX deliveries_by_created (webhook_id=?)"),
+    check!("count_deliveries_by_state":
+        "SEARCH deliveries USING COVERING INDEX deliveries_by_state (webhook_id=? AND state=?)"),
+    check!("take_due_deliveries": "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
+    check!("settle_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
+    check!("release_deliveries": "SEARCH first USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)",
+        "SEARCH due USING INDEX deliveries_by_turn (webhook_id=? AND subject=?)"),
+    check!("put_back_deliveries":
+        "SEARCH deliveries USING INDEX deliveries_by_state (webhook_id=? AND state=? AND created_at>? AND created_at<?)"),
+    check!("put_back_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
+    check!("park_overdue_deliveries":
+        "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
+    check!("remove_deliveries": "SEARCH deliveries USING INDEX deliveries_by_end (created_at<?)"),
+    check!("insert_deliveries":
+        "SEARCH earlier USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
@@ -108,6 +135,7 @@ const LARGE: &[&str] = &[
     "challenges",
     "budgets",
     "events",
+    "deliveries",
 ];
 
 /// Queries whose matches, in several places or very few, are sorted after the fact.

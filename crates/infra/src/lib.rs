@@ -8,6 +8,7 @@
 //! - [`throttle`]: budgets per key in bounded memory.
 //! - [`usage`]: which credentials were used lately.
 //! - [`clock`]: the real time and chance.
+//! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`stores`]: the store that a URL names.
 
 pub mod clock;
@@ -22,3 +23,4 @@ pub mod throttle;
 pub mod tokens;
 pub mod usage;
 pub mod vault;
+pub mod webhook_sender;

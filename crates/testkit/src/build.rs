@@ -4,13 +4,14 @@
 use denizen_domain::access::{Credential, Origin, Permission, Permissions, Subject};
 use denizen_domain::api_keys::ApiKey;
 use denizen_domain::events::{EventActor, EventType, Happened, NewEvent};
-use denizen_domain::id::{ApiKeyId, EventId, MailId, RoleId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::id::{ApiKeyId, EventId, MailId, RoleId, ServiceAccountId, SessionId, UserId, WebhookId};
 use denizen_domain::mail::{Mail, MailSubject};
 use denizen_domain::roles::{Description, Role, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::sessions::{EndReason, Session};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User};
+use denizen_domain::webhooks::{EventTypes, Health, Webhook, WebhookStatus, WebhookUrl};
 use uuid::Uuid;
 
 /// When made-up things begin: 2026-01-01T00:00:00Z.
@@ -109,6 +110,23 @@ pub fn api_key(owner: Subject, n: u32) -> ApiKey {
         rotated_at: None,
         last_used_at: None,
         version: 1,
+    }
+}
+
+/// The `n`th webhook: active, told of everything, created `n` seconds after [`EPOCH`].
+#[must_use]
+pub fn webhook(n: u32) -> Webhook {
+    Webhook {
+        id: WebhookId::from_uuid(id(n, 8)),
+        url: WebhookUrl::from_stored(format!("https://example.com/hooks/{n}")),
+        description: Description::from_stored(format!("What webhook {n} is for")),
+        types: EventTypes::default(),
+        status: WebhookStatus::Active,
+        since: 0,
+        created_at: moment(n),
+        updated_at: moment(n),
+        version: 1,
+        health: Health::default(),
     }
 }
 

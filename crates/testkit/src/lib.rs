@@ -173,6 +173,21 @@ macro_rules! suite {
                 the_order_is_that_of_the_changes,
                 whoever_waits_is_woken_by_a_commit,
             }
+            webhooks {
+                a_webhook_comes_back_as_it_was,
+                every_walk_finds_the_same_webhooks,
+                the_log_is_fanned_out_by_one_at_a_time,
+                of_a_subject_one_is_due,
+                a_delivery_is_taken_by_one_and_found_again,
+                an_attempt_comes_back_as_it_was,
+                every_walk_finds_the_same_deliveries,
+                what_was_parked_is_put_back_in_order,
+                one_is_put_back_whatever_has_become_of_it,
+                what_is_past_its_time_is_parked,
+                a_webhook_that_is_paused_or_disabled_is_not_due,
+                what_is_long_over_is_removed,
+                fanning_out_and_settling_never_strand_a_subject,
+            }
             mail {
                 a_mail_comes_back_as_it_was,
                 every_subject_comes_back,

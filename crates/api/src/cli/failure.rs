@@ -113,6 +113,7 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::RoleInUse => "somebody has this role; give them another one first",
         Conflict::RoleBuiltIn => "this role is built in and stays as it is",
         Conflict::TooManyApiKeys => "there are 200 API keys already; delete those that are not used",
+        Conflict::TooManyWebhooks => "there are 50 webhooks already; delete those that nobody listens to",
         Conflict::SecondFactorPresent => "there is a second factor already",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret: there is no key to rotate or withdraw"

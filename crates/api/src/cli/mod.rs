@@ -24,6 +24,7 @@ mod service_accounts;
 mod sessions;
 mod users;
 mod wanted;
+mod webhooks;
 mod whole_file;
 
 #[cfg(test)]
@@ -97,6 +98,9 @@ enum Command {
     /// Manages API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::ApiKeysCommand),
+    /// Manages webhooks: who is told what happens.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Manages the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -146,6 +150,7 @@ impl Cli {
             Command::Roles(command) => roles::run(globals, command).await,
             Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
+            Command::Webhooks(command) => webhooks::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,

@@ -33,7 +33,7 @@ pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
 pub use rule::LogFormat;
 pub use table::{
-    Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens,
+    Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens, Webhooks,
 };
 
 /// What every environment variable of ours begins with.

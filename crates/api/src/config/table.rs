@@ -287,6 +287,19 @@ table! {
         followers_per_account: u32 = "1000", whole(1..=1_000_000);
     }
 
+    /// How webhooks are told what happens.
+    webhooks: Webhooks {
+        /// Hosts that webhooks may have in the private network; they need no TLS.
+        allowed_hosts: Vec<String> = "", hosts();
+        /// How long a webhook may take to answer, in seconds.
+        timeout_s: u32 = "10", whole(1..=30);
+        /// How long the second attempt waits at most, in milliseconds; each further one waits twice as long, up to an hour.
+        /// A webhook that fails five times in a row is left alone for six times as long, then twice that, up to 10 minutes.
+        retry_first_ms: u32 = "5000", whole(10..=600_000);
+        /// How long a delivery is tried before it is parked, in seconds (a day).
+        retry_for_s: u32 = "86400", whole(1..=604_800);
+    }
+
     /// What one client, and all of them, may ask of the server.
     limits: Limits {
         /// The largest request body, in bytes. Imports are bounded per line instead.

@@ -9,6 +9,7 @@ mod call;
 mod challenges;
 mod convert;
 mod credentials;
+mod deliveries;
 mod export;
 mod health;
 mod import;
@@ -22,6 +23,7 @@ pub(crate) mod status;
 mod tokens;
 mod user_change;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -50,7 +52,7 @@ macro_rules! routes {
 }
 
 /// Our services, by their full names: what `grpc.health.v1` knows.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     v1::api_key_service_server::SERVICE_NAME,
     v1::audit_service_server::SERVICE_NAME,
     v1::credential_service_server::SERVICE_NAME,
@@ -60,6 +62,7 @@ const SERVICES: [&str; 9] = [
     v1::signing_key_service_server::SERVICE_NAME,
     v1::token_service_server::SERVICE_NAME,
     v1::user_service_server::SERVICE_NAME,
+    v1::webhook_service_server::SERVICE_NAME,
 ];
 
 /// The whole gRPC surface, without the outer middleware.
@@ -74,6 +77,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
         v1::signing_key_service_server::SigningKeyServiceServer => signing_keys::SigningKeys,
         v1::token_service_server::TokenServiceServer => tokens::Tokens,
         v1::user_service_server::UserServiceServer => users::Users,
+        v1::webhook_service_server::WebhookServiceServer => webhooks::Webhooks,
         tonic_health::pb::health_server::HealthServer => health::Health,
     );
     let reflection = || {

@@ -164,6 +164,7 @@ fn code_of_conflict(conflict: Conflict) -> Code {
         | Conflict::RoleInUse
         | Conflict::RoleBuiltIn
         | Conflict::TooManyApiKeys
+        | Conflict::TooManyWebhooks
         | Conflict::SigningBySecret
         | Conflict::SecondFactorPresent
         | Conflict::IdempotencyKeyReused => Code::FailedPrecondition,

@@ -67,6 +67,12 @@ answers! {
     ServiceAccountExists => ["404" "service_account_not_found" "There is no such service account."];
     /// The API key must exist and be visible to the caller.
     ApiKeyExists => ["404" "api_key_not_found" "There is no such API key, or the caller may not see it."];
+    /// The webhook must exist.
+    WebhookExists => ["404" "webhook_not_found" "There is no such webhook."];
+    /// The webhook and its delivery must exist.
+    DeliveryExists => ["404" "delivery_not_found" "`webhook_not_found`, or `delivery_not_found`: it may be longer past than is kept."];
+    /// There must be room for one more webhook.
+    WebhookRoom => ["409" "too_many_webhooks" "`too_many_webhooks`: there are 50 already; `idempotency_key_reused`: the idempotency key belongs to another request, or to one that is still running."];
     /// The signing key must exist.
     SigningKeyExists => ["404" "signing_key_not_found" "There is no such signing key."];
     /// The name of the role must be free.

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
-use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
+use denizen_domain::id::{ApiKeyId, DeliveryId, ServiceAccountId, SessionId, UserId, WebhookId};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -43,7 +43,21 @@ macro_rules! path_ids {
     )+};
 }
 
-path_ids!(UserId, SessionId, ServiceAccountId, ApiKeyId);
+path_ids!(UserId, SessionId, ServiceAccountId, ApiKeyId, WebhookId);
+
+/// The `{id}` and the `{delivery_id}` of a path.
+pub(crate) struct DeliveryPath(pub(crate) WebhookId, pub(crate) DeliveryId);
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let IdPath(webhook) = IdPath::from_request_parts(parts, state).await?;
+        let id = path_param(parts, state, "delivery_id").await.and_then(|raw| DeliveryId::parse(&raw));
+        let id = id.ok_or_else(|| FieldError::new("delivery_id", "invalid_id", "must be a UUID"))?;
+        Ok(Self(webhook, id))
+    }
+}
 
 /// The `{id}` of a path.
 pub(crate) struct IdPath<T>(pub(crate) T);

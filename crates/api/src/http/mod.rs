@@ -36,6 +36,7 @@ pub(crate) mod strength;
 pub(crate) mod transfer;
 mod users;
 pub(crate) mod users_list;
+pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
 use std::sync::Arc;
@@ -117,7 +118,8 @@ pub(crate) fn documented() -> Groups {
             .merge(api_keys_list::routes())
             .merge(signing_keys::routes())
             .merge(events::routes())
-            .merge(audit::routes()),
+            .merge(audit::routes())
+            .merge(webhooks::routes()),
         streams: transfer::routes().merge(audit::stream_routes()).merge(events::streams()),
     }
 }

@@ -87,6 +87,9 @@ impl Problem {
             Conflict::TooManyApiKeys => {
                 new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
             }
+            Conflict::TooManyWebhooks => {
+                new("too_many_webhooks", "There are 50 webhooks already; delete those that nobody listens to.")
+            }
             Conflict::SecondFactorPresent => {
                 new("second_factor_present", "There is a second factor already; remove it first.")
             }

@@ -30,6 +30,10 @@ pub(crate) enum List {
     ServiceAccounts,
     /// `GET /api/v1/api-keys`.
     ApiKeys,
+    /// `GET /api/v1/webhooks`.
+    Webhooks,
+    /// `GET /api/v1/webhooks/{id}/deliveries`.
+    Deliveries,
 }
 
 impl List {
@@ -40,6 +44,8 @@ impl List {
             Self::Roles => "cursor of roles",
             Self::ServiceAccounts => "cursor of service accounts",
             Self::ApiKeys => "cursor of api keys",
+            Self::Webhooks => "cursor of webhooks",
+            Self::Deliveries => "cursor of deliveries",
         }
     }
 }

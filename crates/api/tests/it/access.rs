@@ -104,6 +104,18 @@ pub(crate) const TABLE: &[Row] = &[
     row("users.update", [401, 403, 200, 404, 404, 200]),
     row("users.update with a role", [401, 403, 403, 404, 404, 200]),
     row("users.update with a status", [401, 403, 403, 404, 404, 200]),
+    row("webhooks.create", [401, 403, 403, 403, 403, 201]),
+    row("webhooks.delete", [401, 403, 403, 403, 403, 204]),
+    row("webhooks.deliveries", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.delivery", [401, 403, 403, 403, 403, 404]),
+    row("webhooks.get", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.list", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.replace", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.replay", [401, 403, 403, 403, 403, 202]),
+    row("webhooks.retry", [401, 403, 403, 403, 403, 404]),
+    row("webhooks.rotate_secret", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.test", [401, 403, 403, 403, 403, 200]),
+    row("webhooks.update", [401, 403, 403, 403, 403, 200]),
 ];
 
 /// The request of an operation.
@@ -112,7 +124,8 @@ pub(crate) fn request(operation: &str, targets: &Targets) -> (Method, String, Op
     let found = on_users
         .or_else(|| on_sessions(operation, targets))
         .or_else(|| on_access(operation, targets))
-        .or_else(|| on_credentials(operation, targets));
+        .or_else(|| on_credentials(operation, targets))
+        .or_else(|| on_webhooks(operation, targets));
     let (method, path, body) = found.unwrap_or_else(|| panic!("no request is written for {operation}"));
     let path = if path.starts_with('/') { path } else { format!("/api/v1/{path}") };
     (method, path, body)
@@ -225,6 +238,31 @@ fn on_access(operation: &str, targets: &Targets) -> Request {
         "service_accounts.update" => {
             (Method::PATCH, format!("service-accounts/{account}"), Some(json!({"name": "Patched"})))
         }
+        _ => return None,
+    })
+}
+
+/// The id of a delivery that there is not.
+pub(crate) const NO_DELIVERY: &str = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50";
+pub(crate) const NOWHERE: &str = "https://nowhere.invalid/other";
+
+fn on_webhooks(operation: &str, targets: &Targets) -> Request {
+    let path = format!("webhooks/{}", targets.webhook);
+    let of = |more: &str| format!("{path}/{more}");
+    let url = Some(json!({"url": NOWHERE}));
+    Some(match operation {
+        "webhooks.create" => (Method::POST, "webhooks".into(), url),
+        "webhooks.delete" => (Method::DELETE, path, None),
+        "webhooks.deliveries" => (Method::GET, of("deliveries"), None),
+        "webhooks.delivery" => (Method::GET, of(&format!("deliveries/{NO_DELIVERY}")), None),
+        "webhooks.get" => (Method::GET, path, None),
+        "webhooks.list" => (Method::GET, "webhooks".into(), None),
+        "webhooks.replace" => (Method::PUT, path, url),
+        "webhooks.replay" => (Method::POST, of("replay"), Some(json!({}))),
+        "webhooks.retry" => (Method::POST, of(&format!("deliveries/{NO_DELIVERY}/retry")), None),
+        "webhooks.rotate_secret" => (Method::POST, of("rotate-secret"), Some(json!({}))),
+        "webhooks.test" => (Method::POST, of("test"), None),
+        "webhooks.update" => (Method::PATCH, path, Some(json!({"description": "Patched"}))),
         _ => return None,
     })
 }

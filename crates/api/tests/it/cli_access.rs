@@ -92,6 +92,27 @@ on_both! {
         assert_eq!(json_of(&world, &["sessions", "list", "ada@example.com"]).await, json!([]));
     }
 
+    async fn webhooks_are_made_tried_listed_and_deleted(world: World) {
+        let arguments = ["webhooks", "create", "--url", "http://127.0.0.1:1/hook", "--type", "user.*", "--type", "role.created"];
+        assert!(denizen(&world, &arguments).await.only_line(1).contains("https"), "a host that is not allowed");
+        let made = json_of(&world, &[&arguments[..], &["--set", "webhooks.allowed_hosts=127.0.0.1"]].concat()).await;
+        assert_eq!(made["types"], json!(["user.*", "role.created"]));
+        assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+        let id = made["id"].as_str().unwrap();
+        let listed = json_of(&world, &["webhooks", "list"]).await;
+        assert_eq!((listed[0]["id"].as_str(), listed[0].get("secret")), (Some(id), None));
+        let text = text_of(&world, &["webhooks", "list"]).await;
+        assert!(text.starts_with("ID ") && text.contains("http://127.0.0.1:1/hook"), "{text}");
+        let tested = json_of(&world, &["webhooks", "test", id, "--set", "webhooks.allowed_hosts=127.0.0.1"]).await;
+        assert_eq!((&tested["delivered"], &tested["error"]), (&json!(false), &json!("unreachable")));
+        assert!(denizen(&world, &["webhooks", "test", id]).await.only_line(1).contains("not_allowed"));
+        assert_eq!(json_of(&world, &["webhooks", "deliveries", id, "--state", "parked"]).await, json!([]));
+        assert_eq!(json_of(&world, &["webhooks", "replay", id]).await, json!({"count": 0}));
+        assert_eq!(denizen(&world, &["webhooks", "create", "--url", "https://nowhere.invalid/", "--type", "nothing"]).await.code, 2);
+        text_of(&world, &["webhooks", "delete", id, "--yes"]).await;
+        assert_eq!(json_of(&world, &["webhooks", "list"]).await, json!([]));
+    }
+
     async fn roles_are_made_changed_and_felt(world: World) {
         let server = Process::start(&world, &[]).await;
         let made = json_of(&world, &["roles", "create", "support", "--permission", "users:read", "--description", "First level"]).await;

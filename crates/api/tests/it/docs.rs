@@ -182,7 +182,7 @@ async fn send_example(operation: &Operation, media_type: &str, text: &str) -> Re
         }
         token = Some(targets.user.token);
     }
-    let is_for_admins = ["roles.", "service_accounts.", "signing_keys.", "invitations.create"]
+    let is_for_admins = ["roles.", "service_accounts.", "signing_keys.", "webhooks.", "invitations.create"]
         .iter()
         .any(|of| operation.id.starts_with(of));
     if is_for_admins || ["users.import", "oauth2.introspect"].contains(&operation.id.as_str()) {

@@ -72,6 +72,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         vault: Arc::clone(&of.vault),
         mailer: Arc::clone(&of.mailer),
         sign_in_hook: None,
+        webhook_sender: Arc::clone(&of.webhook_sender),
         policy: of.policy.clone(),
     };
     (Arc::new(services), done)

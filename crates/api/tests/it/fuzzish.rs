@@ -179,7 +179,8 @@ impl Chance {
 
     fn path(&self, operation: &Operation, targets: &Targets) -> String {
         let id = if self.one_in(3) { self.part() } else { targets.named_in(&operation.path).to_owned() };
-        let id = if id.is_empty() { "%20".to_owned() } else { id };
+        // Of nothing but dots a client makes another address.
+        let id = if id.replace("%2e", "").is_empty() { "%20".to_owned() } else { id };
         let mut path = filled(&operation.path, &id);
         let names: Vec<&str> = operation.body["parameters"]
             .as_array()

@@ -4,9 +4,11 @@ use denizen_domain::access::Permissions;
 use denizen_domain::api_keys::{self, NewApiKey};
 use denizen_domain::credentials::NewPassword;
 use denizen_domain::id::ServiceAccountId;
+use denizen_domain::page::{Page, Total};
 use denizen_domain::roles::{self, Description, NewRole, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::{self, NewServiceAccount};
 use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser};
+use denizen_domain::webhooks::{self, EventTypes, NewWebhook, WebhookChange, WebhookStatus, WebhookUrl};
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -93,6 +95,24 @@ impl TestApp {
         Key { id: issued.key.id.to_string(), secret: issued.secret.expose_secret().to_owned() }
     }
 
+    /// A webhook that is not told anything: there may not be one for each test.
+    pub(crate) async fn a_webhook(&self) -> String {
+        let ctx = self.operator();
+        let page = Page::new(Some(1), None, None).unwrap();
+        if let Some(known) = webhooks::list(&ctx, page, Total::Skip).await.unwrap().items.first() {
+            return known.id.to_string();
+        }
+        let new = NewWebhook {
+            url: WebhookUrl::parse("https://nowhere.invalid/hook").unwrap(),
+            description: Description::default(),
+            types: EventTypes::default(),
+        };
+        let id = webhooks::create(&ctx, new).await.unwrap().webhook.id;
+        let change = WebhookChange { status: Some(WebhookStatus::Disabled), ..WebhookChange::default() };
+        webhooks::update(&ctx, id, change, None).await.unwrap();
+        id.to_string()
+    }
+
     /// Makes an API key of one's own, over REST.
     pub(crate) async fn api_key(&self, owner: &SignedIn, scopes: &[&str]) -> Key {
         let response =
@@ -118,6 +138,8 @@ pub(crate) struct Targets {
     pub(crate) account: String,
     /// The newest signing key.
     pub(crate) kid: String,
+    /// Disabled, and at an address that leads nowhere.
+    pub(crate) webhook: String,
 }
 
 impl Targets {
@@ -128,6 +150,7 @@ impl Targets {
             role: app.fresh_role("users:read").await,
             account: app.service_account("user").await,
             kid: jwks["keys"][0]["kid"].as_str().unwrap().to_owned(),
+            webhook: app.a_webhook().await,
             user,
         }
     }
@@ -140,6 +163,7 @@ impl Targets {
             "service-accounts" => &self.account,
             "sessions" => &self.user.session_id,
             "signing-keys" => &self.kid,
+            "webhooks" => &self.webhook,
             _ => &self.user.id,
         }
     }

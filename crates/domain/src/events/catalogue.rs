@@ -301,6 +301,11 @@ events! {
         /// The fields that changed.
         changed: Vec<&'static str>,
     }
+    /// A webhook is no longer told of anything: the other side said that nobody will be there again (410).
+    WebhookDisabled = "webhook.disabled" {
+        /// The webhook.
+        webhook_id: WebhookId,
+    }
     /// A webhook signs with another secret.
     WebhookSecretRotated = "webhook.secret_rotated" {
         /// The webhook.

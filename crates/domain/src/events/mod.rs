@@ -11,8 +11,8 @@
 
 pub mod catalogue;
 pub mod chain;
-pub mod follow;
 mod fields;
+pub mod follow;
 pub mod list;
 pub mod purge;
 mod record;
@@ -30,7 +30,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::access::{Actor, Credential, Origin, Principal, Subject};
-use crate::id::{EventId, RoleId, ServiceAccountId, UserId};
+use crate::id::{EventId, RoleId, ServiceAccountId, UserId, WebhookId};
 use crate::time::Timestamp;
 use crate::value::Object;
 
@@ -114,6 +114,12 @@ impl From<ServiceAccountId> for About {
 
 impl From<RoleId> for About {
     fn from(id: RoleId) -> Self {
+        Self(Some(id.to_string()))
+    }
+}
+
+impl From<WebhookId> for About {
+    fn from(id: WebhookId) -> Self {
         Self(Some(id.to_string()))
     }
 }

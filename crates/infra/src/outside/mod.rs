@@ -16,6 +16,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 
 use address::is_public;
+use denizen_domain::error::RuleBroken;
+pub(crate) use signature::sign_with;
 pub use signature::{SecretError, SigningSecret};
 
 /// How much of an answer is read, in bytes.
@@ -34,6 +36,11 @@ pub enum OutsideError {
     #[error("the answer is too large")]
     TooLarge,
 }
+
+/// A name leads into the private network alone.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no public address")]
+pub(crate) struct NoPublicAddress;
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -82,14 +89,48 @@ impl Outside {
     pub fn post(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
         let url = Url::parse(address).map_err(|_| OutsideError::NotAllowed)?;
         let host = url.host_str().ok_or(OutsideError::NotAllowed)?.to_ascii_lowercase();
-        let is_allowed = self.allowed.contains(&host);
-        let is_safe = url.scheme() == "https" || (is_allowed && url.scheme() == "http");
-        // A literal address is not looked up, so it is checked here.
-        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        if !is_safe || literal.is_some_and(|address| !is_allowed && !is_public(address)) {
+        if !self.has_safe_scheme(&url, &host) || !self.may_be_reached(&host) {
             return Err(OutsideError::NotAllowed);
         }
         Ok(self.client.post(url))
+    }
+
+    fn has_safe_scheme(&self, url: &Url, host: &str) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && self.is_allowed(host))
+    }
+
+    /// A literal address is not looked up, so it is checked here.
+    fn may_be_reached(&self, host: &str) -> bool {
+        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+        literal.is_none_or(|address| self.is_allowed(host) || is_public(address))
+    }
+
+    fn is_allowed(&self, host: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == host)
+    }
+
+    /// The host of an address to send to, read as it is when it is sent to. It may have no credentials and no fragment.
+    ///
+    /// # Errors
+    /// `invalid_url`, `not_https` or `private_address`.
+    pub fn host_of(&self, address: &str) -> Result<String, RuleBroken> {
+        let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
+        let invalid = || broken("invalid_url", "must be an https URL, without credentials and without a fragment");
+        let url = Url::parse(address).map_err(|_| invalid())?;
+        let host = url.host_str().ok_or_else(invalid)?.to_ascii_lowercase();
+        let has_credentials = !url.username().is_empty() || url.password().is_some();
+        if host.is_empty() || has_credentials || url.fragment().is_some() || !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid());
+        }
+        if !self.has_safe_scheme(&url, &host) {
+            return Err(broken("not_https", "must begin with https: unless its host is allowed by configuration"));
+        }
+        // The name of this very host needs no look-up to be refused.
+        let is_local = host == "localhost" || host.ends_with(".localhost");
+        if (is_local && !self.is_allowed(&host)) || !self.may_be_reached(&host) {
+            return Err(broken("private_address", "must not lead into a private network"));
+        }
+        Ok(host)
     }
 }
 
@@ -120,7 +161,7 @@ impl Resolve for PublicOnly {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let kept: Vec<SocketAddr> = found.filter(|found| is_allowed || is_public(found.ip())).collect();
             if kept.is_empty() {
-                return Err(Box::from("the host has no public address"));
+                return Err(Box::from(NoPublicAddress));
             }
             Ok(Box::new(kept.into_iter()) as Addrs)
         })
@@ -160,11 +201,34 @@ mod tests {
         assert!(outside(&["localhost"]).post("http://LOCALHOST:8080/hook").is_ok());
     }
 
+    #[test]
+    fn an_address_to_keep_is_checked_at_once() {
+        for (address, code) in [
+            ("nonsense", "invalid_url"),
+            ("https://", "invalid_url"),
+            ("ftp://example.com/", "invalid_url"),
+            ("https://user@example.com/", "invalid_url"),
+            ("https://:secret@example.com/", "invalid_url"),
+            ("https://example.com/#part", "invalid_url"),
+            ("http://example.com/", "not_https"),
+            ("https://127.0.0.1/", "private_address"),
+            ("https://[::1]/", "private_address"),
+            ("https://0x7f.1/", "private_address"),
+            ("https://169.254.169.254/latest", "private_address"),
+            ("https://LOCALHOST/", "private_address"),
+            ("https://a.localhost/", "private_address"),
+        ] {
+            assert_eq!(outside(&[]).host_of(address).unwrap_err().code, code, "{address}");
+        }
+        assert_eq!(outside(&[]).host_of("https://Example.com:8443/hook?token=1").unwrap(), "example.com");
+        assert_eq!(outside(&["localhost"]).host_of("http://localhost:8080/hook").unwrap(), "localhost");
+    }
+
     #[tokio::test]
     async fn a_name_that_leads_home_is_not_followed() {
         let request = outside(&[]).post("https://localhost:9/hook").unwrap();
         let error = send(request).await.unwrap_err();
         let chain = format!("{error:?}");
-        assert!(matches!(error, OutsideError::Unreachable(_)) && chain.contains("no public address"), "{chain}");
+        assert!(matches!(error, OutsideError::Unreachable(_)) && chain.contains("NoPublicAddress"), "{chain}");
     }
 }

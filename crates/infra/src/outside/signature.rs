@@ -39,14 +39,7 @@ impl SigningSecret {
 
     /// Lays the body and its signature on a request.
     pub fn sign(&self, request: RequestBuilder, id: &str, at: Timestamp, body: Vec<u8>) -> RequestBuilder {
-        let seconds = at.as_seconds();
-        let signature = self.signature(id, seconds, &body);
-        request
-            .header("webhook-id", id)
-            .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signature)
-            .header(CONTENT_TYPE, "application/json")
-            .body(body)
+        sign_with(std::slice::from_ref(self), request, id, at, body)
     }
 
     fn signature(&self, id: &str, seconds: i64, body: &[u8]) -> String {
@@ -54,6 +47,24 @@ impl SigningSecret {
         signed.extend_from_slice(body);
         format!("v1,{}", STANDARD.encode(hmac::sign(&self.0, &signed)))
     }
+}
+
+/// Lays the body and its signatures on a request, one by each secret: while a secret is replaced, two are good.
+pub(crate) fn sign_with(
+    secrets: &[SigningSecret],
+    request: RequestBuilder,
+    id: &str,
+    at: Timestamp,
+    body: Vec<u8>,
+) -> RequestBuilder {
+    let seconds = at.as_seconds();
+    let signatures: Vec<_> = secrets.iter().map(|secret| secret.signature(id, seconds, &body)).collect();
+    request
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", signatures.join(" "))
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
 }
 
 #[cfg(test)]

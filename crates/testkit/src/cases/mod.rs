@@ -21,6 +21,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod transactions;
 pub mod users;
+pub mod webhooks;
 
 use std::fmt::Debug;
 

@@ -4,10 +4,10 @@ pub(crate) mod body;
 mod follow;
 mod list;
 mod revocations;
+mod schemas;
 mod sse;
 mod tickets;
 mod ws;
-mod schemas;
 
 use axum::routing::connect;
 use utoipa_axum::router::OpenApiRouter;

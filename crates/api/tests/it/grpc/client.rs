@@ -12,6 +12,7 @@ use denizen_proto::v1::session_service_client::SessionServiceClient;
 use denizen_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use denizen_proto::v1::token_service_client::TokenServiceClient;
 use denizen_proto::v1::user_service_client::UserServiceClient;
+use denizen_proto::v1::webhook_service_client::WebhookServiceClient;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -97,6 +98,7 @@ impl Rpc {
         service_accounts: ServiceAccountServiceClient,
         api_keys: ApiKeyServiceClient,
         signing_keys: SigningKeyServiceClient,
+        webhooks: WebhookServiceClient,
         health: HealthClient,
     );
 }

@@ -13,7 +13,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_types::StatusExt;
 
 use super::client::Rpc;
-use crate::access::{CALLERS, TABLE, credential, outcome};
+use crate::access::{CALLERS, NO_DELIVERY, NOWHERE, TABLE, credential, outcome};
 use crate::harness::{PASSWORD, TestApp, on_both};
 use crate::holders::Targets;
 
@@ -68,6 +68,9 @@ async fn call(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> O
     if let Some(answer) = on_challenges(operation, rpc, targets).await {
         return Some(answer);
     }
+    if let Some(answer) = on_webhooks(operation, rpc, targets).await {
+        return Some(answer);
+    }
     on_credentials(operation, rpc, targets).await
 }
 
@@ -92,6 +95,46 @@ async fn on_challenges(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<
         "sessions.step_up" => {
             let factor = Some(v1::step_up_request::Factor::Password(PASSWORD.to_owned()));
             said!(rpc.sessions(), step_up(StepUpRequest { factor }))
+        }
+        _ => return None,
+    })
+}
+
+async fn on_webhooks(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let (webhook_id, id) = (targets.webhook.clone(), targets.webhook.clone());
+    let delivery = NO_DELIVERY.to_owned();
+    let update = async |webhook: v1::Webhook, paths: &[&str]| {
+        let webhook = Some(v1::Webhook { id: targets.webhook.clone(), ..webhook });
+        said!(rpc.webhooks(), update_webhook(UpdateWebhookRequest { webhook, update_mask: Some(mask(paths)) }))
+    };
+    Some(match operation {
+        "webhooks.create" => {
+            said!(rpc.webhooks(), create_webhook(CreateWebhookRequest { url: NOWHERE.into(), ..Default::default() }))
+        }
+        "webhooks.delete" => {
+            said!(rpc.webhooks(), delete_webhook(DeleteWebhookRequest { id, ..Default::default() }))
+        }
+        "webhooks.deliveries" => {
+            said!(rpc.webhooks(), list_deliveries(ListDeliveriesRequest { webhook_id, ..Default::default() }))
+        }
+        "webhooks.delivery" => {
+            said!(rpc.webhooks(), get_delivery(GetDeliveryRequest { webhook_id, id: delivery }))
+        }
+        "webhooks.get" => said!(rpc.webhooks(), get_webhook(GetWebhookRequest { id })),
+        "webhooks.list" => said!(rpc.webhooks(), list_webhooks(ListWebhooksRequest::default())),
+        "webhooks.replace" => update(v1::Webhook { url: NOWHERE.into(), ..Default::default() }, &["*"]).await,
+        "webhooks.replay" => {
+            said!(rpc.webhooks(), replay_deliveries(ReplayDeliveriesRequest { webhook_id, ..Default::default() }))
+        }
+        "webhooks.retry" => {
+            said!(rpc.webhooks(), retry_delivery(RetryDeliveryRequest { webhook_id, id: delivery }))
+        }
+        "webhooks.rotate_secret" => {
+            said!(rpc.webhooks(), rotate_webhook_secret(RotateWebhookSecretRequest { id, ..Default::default() }))
+        }
+        "webhooks.test" => said!(rpc.webhooks(), test_webhook(TestWebhookRequest { id })),
+        "webhooks.update" => {
+            update(v1::Webhook { description: "Patched".into(), ..Default::default() }, &["description"]).await
         }
         _ => return None,
     })

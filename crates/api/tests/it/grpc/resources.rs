@@ -4,7 +4,8 @@ use denizen_proto::v1;
 use tonic::Code;
 
 use super::client::{Rpc, refused};
-use crate::harness::{PASSWORD, on_both};
+use crate::harness::{PASSWORD, eventually, on_both};
+use crate::webhook_sinks::{Mood, Sink};
 
 fn client(id: &str, secret: &str) -> v1::ClientCredentials {
     v1::ClientCredentials { client_id: id.to_owned(), client_secret: secret.to_owned() }
@@ -145,5 +146,44 @@ on_both! {
         refused(unknown, Code::NotFound, "signing_key_not_found");
         let odd = rpc.signing_keys().rotate_signing_key(v1::RotateSigningKeyRequest { takeover: 99 }).await;
         refused(odd, Code::InvalidArgument, "invalid_input");
+    }
+
+    async fn a_webhook_changes_in_part_and_shows_its_deliveries(
+        app: TestApp, "webhooks.allowed_hosts" = "127.0.0.1", "webhooks.retry_first_ms" = "20"
+    ) {
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let sink = Sink::that(Mood::Answer(200, "ok")).await;
+        let new = v1::CreateWebhookRequest { url: sink.url.clone(), types: vec!["user.created".into()], description: "CRM".into() };
+        let made = rpc.webhooks().create_webhook(new).await.unwrap().into_inner();
+        let (webhook, secret) = (made.webhook.unwrap(), made.secret);
+        assert!(secret.starts_with("whsec_") && webhook.status() == v1::WebhookStatus::Active);
+        let named = v1::Webhook { id: webhook.id.clone(), description: "Another".into(), etag: webhook.etag.clone(), ..Default::default() };
+        let update = v1::UpdateWebhookRequest { webhook: Some(named), update_mask: None };
+        let changed = rpc.webhooks().update_webhook(update.clone()).await.unwrap().into_inner().webhook.unwrap();
+        assert_eq!((changed.description.as_str(), &changed.url, &changed.types), ("Another", &sink.url, &webhook.types));
+        refused(rpc.webhooks().update_webhook(update).await, Code::Aborted, "stale");
+
+        app.user().await;
+        let list = |state: v1::DeliveryState| v1::ListDeliveriesRequest { webhook_id: webhook.id.clone(), state: state.into(), with_total_size: true, ..Default::default() };
+        eventually("it is delivered", std::time::Duration::from_secs(20), async || {
+            rpc.webhooks().list_deliveries(list(v1::DeliveryState::Delivered)).await.unwrap().into_inner().total_size == Some(1)
+        }).await;
+        assert!(sink.came()[0].is_signed_by(&[&secret]));
+        let listed = rpc.webhooks().list_deliveries(list(v1::DeliveryState::Unspecified)).await.unwrap().into_inner().deliveries;
+        let attempt = listed[0].last_attempt.as_ref().unwrap();
+        assert_eq!((attempt.status, attempt.answer.as_str(), attempt.error.as_ref()), (Some(200), "ok", None));
+        let of = v1::GetDeliveryRequest { webhook_id: webhook.id.clone(), id: listed[0].id.clone() };
+        assert_eq!(rpc.webhooks().get_delivery(of).await.unwrap().into_inner().delivery.as_ref(), Some(&listed[0]));
+        let again = v1::RetryDeliveryRequest { webhook_id: webhook.id.clone(), id: listed[0].id.clone() };
+        rpc.webhooks().retry_delivery(again).await.unwrap();
+        eventually("it arrives again", std::time::Duration::from_secs(20), async || sink.came().len() == 2).await;
+        let rotate = v1::RotateWebhookSecretRequest { id: webhook.id.clone(), ..Default::default() };
+        assert_ne!(rpc.webhooks().rotate_webhook_secret(rotate).await.unwrap().into_inner().secret, secret);
+        let long = Some(prost_types::Duration { seconds: 1, nanos: 1 });
+        let rotate = v1::RotateWebhookSecretRequest { id: webhook.id.clone(), overlap: long, ..Default::default() };
+        refused(rpc.webhooks().rotate_webhook_secret(rotate).await, Code::InvalidArgument, "invalid_input");
+        let tested = rpc.webhooks().test_webhook(v1::TestWebhookRequest { id: webhook.id.clone() }).await.unwrap().into_inner();
+        assert!(tested.delivered && tested.attempt.unwrap().status == Some(200));
     }
 }

@@ -1,0 +1,200 @@
+//! `/api/v1/webhooks`: who is told what happens, and what became of it.
+
+mod body;
+mod change;
+mod deliveries;
+mod test;
+
+pub(crate) use body::{DeliveryBody, IssuedWebhookBody, WebhookBody};
+pub(crate) use test::{TestedBody, ping_body};
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use denizen_domain::error::FieldError;
+use denizen_domain::id::WebhookId;
+use denizen_domain::roles::Description;
+use denizen_domain::webhooks::{self, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, WebhookUrl};
+use http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{Always, BadBody, BadInput, Fresh, Permitted, Repeatable, SignedIn, WebhookExists, WebhookRoom};
+use super::extract::{Caller, Fields, IdPath, JsonBody, Query};
+use super::page::{self, List, PageParams};
+use super::problem::Problem;
+use super::{Shared, etag};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, change::replace, change::patch, delete))
+        .routes(routes!(rotate_secret))
+        .routes(routes!(test::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::replay))
+}
+
+/// List webhooks, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "webhooks.list",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of webhooks.", body = [WebhookBody], headers(
+            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+        )),
+        BadInput, SignedIn, Permitted, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn list(
+    State(shared): State<Shared>,
+    Caller(ctx): Caller,
+    uri: Uri,
+    Query(params): Query<PageParams>,
+) -> Result<Response, Problem> {
+    let vault = shared.services.vault.as_ref();
+    let (page, total) = params.read(vault, List::Webhooks)?;
+    let listed = webhooks::list(&ctx, page, total).await?;
+    Ok(page::respond(vault, List::Webhooks, &uri, listed, WebhookBody::from))
+}
+
+/// A new webhook.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"url": "https://crm.example.com/hooks/denizen", "types": ["user.*"]}))]
+struct CreateWebhookBody {
+    /// Where requests are sent: an `https` address in the public network, without credentials and without a fragment.
+    #[schema(max_length = 2048)]
+    url: String,
+    /// What it is told of: types of events, or beginnings of them with `*`. Unsaid or empty, everything.
+    #[schema(max_items = 64)]
+    types: Option<Vec<String>>,
+    /// What it is for.
+    #[schema(max_length = 200)]
+    description: Option<String>,
+}
+
+/// Add a webhook.
+///
+/// It is told of what happens from now on. The secret that requests are signed with is in this answer and nowhere else.
+/// The caller must hold `webhooks:write` and `events:read`.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "webhooks.create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    request_body = CreateWebhookBody,
+    responses(
+        (status = 201, description = "The webhook was created.", body = IssuedWebhookBody, headers(
+            ("Location" = String, description = "The address of the webhook."),
+            ("ETag" = String, description = "The version of the webhook."),
+        )),
+        BadBody, SignedIn, Permitted, WebhookRoom, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateWebhookBody>) -> Result<Response, Problem> {
+    let mut fields = Fields::default();
+    let url = fields.check("url", WebhookUrl::parse(&body.url));
+    let types = fields.check("types", EventTypes::parse(&body.types.unwrap_or_default()));
+    let description = Description::parse(body.description.as_deref().unwrap_or_default());
+    let description = fields.check("description", description);
+    let new = (|| Some(NewWebhook { url: url?, types: types?, description: description? }))();
+
+    let issued = webhooks::create(&ctx, fields.finish(new)?).await?;
+    let location = [(LOCATION, format!("/api/v1/webhooks/{}", issued.webhook.id))];
+    Ok((StatusCode::CREATED, location, shown_once(issued)).into_response())
+}
+
+fn shown_once(issued: webhooks::IssuedWebhook) -> impl IntoResponse {
+    let headers = [(CACHE_CONTROL, "no-store".to_owned()), (ETAG, etag::of_version(issued.webhook.version))];
+    (headers, Json(IssuedWebhookBody::of(issued)))
+}
+
+/// Get a webhook, without its secret.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.get",
+    params(("id" = String, Path, format = Uuid, description = "The webhook's id.")),
+    responses(
+        (status = 200, description = "The webhook.", body = WebhookBody,
+            headers(("ETag" = String, description = "The version of the webhook."))),
+        BadInput, SignedIn, Permitted, WebhookExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn get(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>) -> Result<Response, Problem> {
+    let webhook = webhooks::get(&ctx, id).await?;
+    // How it fares shows, and is no change: there is no answering that nothing is new.
+    Ok(([(ETAG, etag::of_version(webhook.version))], Json(WebhookBody::from(webhook))).into_response())
+}
+
+/// Delete a webhook.
+///
+/// For good, and what was delivered to it with it. What is under way may still arrive.
+#[utoipa::path(
+    delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.delete",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses when it has another version."),
+    ),
+    responses(
+        (status = 204, description = "The webhook is gone."),
+        BadInput, SignedIn, Permitted, WebhookExists, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let expected = etag::if_match(&headers)?;
+    webhooks::delete(&ctx, id, expected.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How to replace a secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"overlap_s": 3600}))]
+struct RotateWebhookSecretBody {
+    /// How long requests are signed with the secret before as well, in seconds; unsaid, a day.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    overlap_s: Option<u32>,
+}
+
+/// Replace the secret of a webhook.
+///
+/// Requests carry two signatures for a while, so that the receiver changes over when it likes. The new secret is in this
+/// answer and nowhere else.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{id}/rotate-secret", tag = "webhooks", operation_id = "webhooks.rotate_secret",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
+        ("If-Match" = Option<String>, Header, description = "Refuses when it has another version."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
+    ),
+    request_body = RotateWebhookSecretBody,
+    responses(
+        (status = 200, description = "The webhook with its new secret.", body = IssuedWebhookBody,
+            headers(("ETag" = String, description = "The version of the webhook."))),
+        BadBody, SignedIn, Permitted, WebhookExists, Repeatable, Fresh, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn rotate_secret(
+    Caller(ctx): Caller,
+    IdPath(id): IdPath<WebhookId>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RotateWebhookSecretBody>,
+) -> Result<Response, Problem> {
+    let overlap_s = body.overlap_s.unwrap_or(OVERLAP_DEFAULT_S);
+    if overlap_s > OVERLAP_MAX_S {
+        let message = format!("must be 0 to {OVERLAP_MAX_S}");
+        return Err(FieldError::new("overlap_s", "out_of_range", message).into());
+    }
+    let expected = etag::if_match(&headers)?;
+    let issued = webhooks::rotate_secret(&ctx, id, overlap_s, expected.as_deref()).await?;
+    Ok(shown_once(issued).into_response())
+}

@@ -1,0 +1,115 @@
+//! Telling webhooks what happened, beside the requests: each webhook has its own share of what is under way, so that one
+//! that hangs holds up nobody else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use denizen_domain::Services;
+use denizen_domain::id::WebhookId;
+use denizen_domain::webhooks::{self, Attempt, Settled, Taken};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::http::events::body::EventBody;
+use crate::upkeep::report;
+
+/// How often is looked for what other nodes left, and what is to be tried again. What this one recorded wakes it at once.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How long what is under way may take to finish when the server stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Does it until `stop` is cancelled, then finishes what it began, as far as that is soon. Whenever `recorded` changes, there may be something new
+/// in the log.
+pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i64>, stop: &CancellationToken) {
+    let mut running = Running::default();
+    let mut is_failing = false;
+    while !stop.is_cancelled() {
+        let outcome = work(&services, &mut running).await;
+        is_failing = report("delivering to webhooks", is_failing, outcome);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(settled) = running.next(), if !running.is_empty() => note(settled, &mut is_failing),
+            Ok(()) = recorded.changed() => {}
+            () = sleep(POLL_EVERY) => {}
+        }
+    }
+    let finishing = async {
+        while let Some(settled) = running.next().await {
+            note(settled, &mut is_failing);
+        }
+    };
+    // Whoever takes longer is asked again when the lease has run out, by another node or the next start.
+    let _ = timeout(STOP_PATIENCE, finishing).await;
+}
+
+/// Looks for what is new and what is due, and begins it.
+async fn work(services: &Arc<Services>, running: &mut Running) -> denizen_domain::Result<()> {
+    while webhooks::fan_out(services).await? {}
+    let of = &running.of;
+    // Whatever is taken is begun at once: the time for which it is ours runs already.
+    for taken in webhooks::take(services, |id| of.get(&id).copied().unwrap_or_default()).await? {
+        *running.of.entry(taken.webhook).or_default() += 1;
+        running.tasks.spawn(deliver(Arc::clone(services), taken));
+    }
+    Ok(())
+}
+
+type Outcome = (Taken, denizen_domain::Result<(Settled, Attempt)>);
+
+async fn deliver(services: Arc<Services>, taken: Taken) -> Outcome {
+    let body = taken.event.clone().map(|event| EventBody::new(services.vault.as_ref(), event));
+    let body = body.map(|body| serde_json::to_vec(&body).expect("an event is JSON"));
+    let outcome = webhooks::settle(&services, &taken, body).await;
+    (taken, outcome)
+}
+
+/// What is under way, and how much of it to whom.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<Outcome>,
+    of: HashMap<WebhookId, u32>,
+}
+
+impl Running {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The next that is done; of one that panicked, which is told already, nothing is known.
+    async fn next(&mut self) -> Option<Option<Outcome>> {
+        let done = self.tasks.join_next().await?.ok();
+        match &done {
+            Some((taken, _)) => {
+                if let Some(count) = self.of.get_mut(&taken.webhook) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            // Whose it was is lost; nobody is counted as busy for ever.
+            None => self.of.clear(),
+        }
+        if self.tasks.is_empty() {
+            self.of.clear();
+        }
+        Some(done)
+    }
+}
+
+/// Tells what became of a delivery: never where to, nor what it told.
+fn note(settled: Option<Outcome>, is_failing: &mut bool) {
+    let Some((taken, outcome)) = settled else { return };
+    let (webhook_id, delivery_id, attempts) = (taken.webhook, taken.due.id, taken.due.attempts);
+    match outcome {
+        Ok((settled @ (Settled::Parked | Settled::Disabled), attempt)) => {
+            let (status, error) = (attempt.status, attempt.error);
+            tracing::warn!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "a delivery was given up");
+        }
+        Ok((settled, attempt)) => {
+            let (status, error) = (attempt.status, attempt.error);
+            tracing::debug!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "a delivery was tried");
+        }
+        Err(error) => *is_failing = report("settling a delivery", *is_failing, Err(error)),
+    }
+}

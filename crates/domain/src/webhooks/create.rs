@@ -1,0 +1,69 @@
+//! Create a webhook.
+
+use secrecy::SecretString;
+
+use super::store::SealedSecrets;
+use super::{EventTypes, Health, WEBHOOKS_MAX, Webhook, WebhookStatus, WebhookUrl, host_of, secret};
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Result};
+use crate::events::{Happened, record};
+use crate::id::WebhookId;
+use crate::roles::Description;
+
+/// What a new webhook is made of.
+#[derive(Debug)]
+pub struct NewWebhook {
+    /// Where requests are sent.
+    pub url: WebhookUrl,
+    /// What it is for.
+    pub description: Description,
+    /// What it is told of.
+    pub types: EventTypes,
+}
+
+/// A webhook with its secret, which is shown this once.
+#[derive(Debug)]
+pub struct IssuedWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// What requests are signed with: `whsec_…`.
+    pub secret: SecretString,
+}
+
+/// Creates a webhook. It is told of what happens from now on.
+///
+/// Whoever chooses where events go could as well read them, and must be allowed to.
+pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
+    ctx.require(Permission::WebhooksWrite)?;
+    ctx.require(Permission::EventsRead)?;
+    let host = host_of(ctx, &new.url)?;
+    let now = ctx.now();
+    let id = WebhookId::from_uuid(ctx.new_id());
+    let secret = secret::generate(ctx.services().random.as_ref());
+    let current = secret::seal(ctx.services().vault.as_ref(), id, &secret);
+    // What happened before has its place in the log then, and is not told.
+    ctx.store().seal_events().await?;
+    let mut tx = ctx.store().write().await?;
+    // Of two who make the last one, one waits here.
+    tx.lock_webhooks().await?;
+    if tx.count_webhooks().await? >= WEBHOOKS_MAX {
+        return Err(Error::Conflict(Conflict::TooManyWebhooks));
+    }
+    let webhook = Webhook {
+        id,
+        url: new.url,
+        description: new.description,
+        types: new.types,
+        status: WebhookStatus::Active,
+        since: tx.log_bounds().await?.head,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+        health: Health::default(),
+    };
+    tx.insert_webhook(&webhook, &SealedSecrets { current, previous: None }).await?;
+    record(ctx, &mut *tx, id, Happened::WebhookCreated { webhook_id: id, host });
+    tx.commit().await?;
+    Ok(IssuedWebhook { webhook, secret })
+}

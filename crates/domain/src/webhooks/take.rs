@@ -1,0 +1,96 @@
+//! Whose turn it is.
+
+use secrecy::SecretString;
+
+use super::settle::OPEN_AFTER;
+use super::{DueDelivery, WebhookUrl, secret};
+use crate::ctx::Services;
+use crate::error::Result;
+use crate::events::Event;
+use crate::id::WebhookId;
+use crate::store::WriteTx;
+use crate::time::Timestamp;
+
+/// How many requests to one webhook are in flight at once, on each node. Those of the others do not count: who hangs
+/// holds up nobody else.
+pub const AT_ONCE_EACH: u32 = 4;
+/// How long a delivery is nobody else's, in seconds. Making it must take less.
+pub const LEASE_S: u32 = 60;
+
+/// A delivery with what is needed to make it.
+#[derive(Debug)]
+pub struct Taken {
+    /// To whom.
+    pub webhook: WebhookId,
+    /// The delivery.
+    pub due: DueDelivery,
+    /// Whether it is to find out if the other side answers again.
+    pub is_probe: bool,
+    /// Where to.
+    pub url: WebhookUrl,
+    /// What to sign with, the newest first.
+    pub secrets: Vec<SecretString>,
+    /// What to tell; `None` when the log no longer has it.
+    pub event: Option<Event>,
+}
+
+/// Takes what is due. `in_flight` says how many requests to a webhook are under way already. When nothing is due, this is
+/// one look at an index.
+pub async fn take(services: &Services, in_flight: impl Fn(WebhookId) -> u32 + Send + Sync) -> Result<Vec<Taken>> {
+    let now = services.clock.now();
+    let due = services.store.read().await?.due_webhooks(now).await?;
+    let free = |id| AT_ONCE_EACH.saturating_sub(in_flight(id));
+    let due: Vec<WebhookId> = due.into_iter().filter(|&id| free(id) > 0).collect();
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = services.store.write().await?;
+    let mut taken = Vec::new();
+    for id in due {
+        take_of(services, &mut *tx, id, free(id), now, &mut taken).await?;
+    }
+    tx.commit().await?;
+    let mut reads = services.store.read().await?;
+    for one in &mut taken {
+        let position = one.due.event_position;
+        let event = reads.events_between(position - 1, position, 1).await?.pop();
+        one.event = event.filter(|event| event.id == one.due.event);
+    }
+    Ok(taken)
+}
+
+async fn take_of(
+    services: &Services,
+    tx: &mut dyn WriteTx,
+    id: WebhookId,
+    free: u32,
+    now: Timestamp,
+    taken: &mut Vec<Taken>,
+) -> Result<()> {
+    let leased_until = now.plus_seconds(LEASE_S);
+    let Some(webhook) = tx.find_webhook(id).await? else { return Ok(()) };
+    let is_probe = webhook.health.failures >= OPEN_AFTER;
+    // Of all nodes one finds out whether it answers again, by one request.
+    if is_probe && !tx.claim_probe(id, now, leased_until).await? {
+        return Ok(());
+    }
+    let due = tx.take_due_deliveries(id, now, leased_until, if is_probe { 1 } else { free }).await?;
+    if due.is_empty() {
+        if is_probe {
+            // There was nothing to find out with: the next one to be due does it.
+            tx.set_webhook_health(id, webhook.health).await?;
+        }
+        return Ok(());
+    }
+    let Some(sealed) = tx.find_webhook_secrets(id).await? else { return Ok(()) };
+    let secrets = secret::open(services.vault.as_ref(), id, &sealed, now)?;
+    taken.extend(due.into_iter().map(|due| Taken {
+        webhook: id,
+        due,
+        is_probe,
+        url: webhook.url.clone(),
+        secrets: secrets.clone(),
+        event: None,
+    }));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Change a webhook.
+
+use super::{EventTypes, Health, Webhook, WebhookStatus, WebhookUrl, host_of};
+use crate::access::Permission;
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result};
+use crate::events::{Happened, record};
+use crate::id::WebhookId;
+use crate::roles::Description;
+
+/// What to change; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct WebhookChange {
+    /// Another address.
+    pub url: Option<WebhookUrl>,
+    /// Another description.
+    pub description: Option<Description>,
+    /// Other types.
+    pub types: Option<EventTypes>,
+    /// Active or disabled.
+    pub status: Option<WebhookStatus>,
+}
+
+/// Changes a webhook. What happens while it is disabled it is never told of; what was pending before goes on when it is
+/// active again.
+///
+/// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
+pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: Option<&[i64]>) -> Result<Webhook> {
+    ctx.require(Permission::WebhooksWrite)?;
+    ctx.require(Permission::EventsRead)?;
+    if let Some(url) = &change.url {
+        host_of(ctx, url)?;
+    }
+    if change.status == Some(WebhookStatus::Active) {
+        // What happened while it was disabled has its place in the log then, and is not told.
+        ctx.store().seal_events().await?;
+    }
+    let mut tx = ctx.store().write().await?;
+    let before = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
+    if expected.is_some_and(|versions| !versions.contains(&before.version)) {
+        return Err(Error::Stale);
+    }
+    let mut webhook = before.clone();
+    webhook.url = change.url.unwrap_or(webhook.url);
+    webhook.description = change.description.unwrap_or(webhook.description);
+    webhook.types = change.types.unwrap_or(webhook.types);
+    webhook.status = change.status.unwrap_or(webhook.status);
+    if webhook == before {
+        return Ok(before);
+    }
+    let is_enabled = webhook.status == WebhookStatus::Active && before.status == WebhookStatus::Disabled;
+    if is_enabled {
+        webhook.since = tx.log_bounds().await?.head;
+    }
+    // It may be mended by that: it is tried at once.
+    if is_enabled || webhook.url != before.url {
+        webhook.health = Health::default();
+    }
+    webhook.version += 1;
+    webhook.updated_at = ctx.now();
+    tx.update_webhook(&webhook).await?;
+    // The address of before may be one that is no longer allowed: then there is no host to tell.
+    let host = host_of(ctx, &webhook.url).unwrap_or_default();
+    let happened = Happened::WebhookUpdated { webhook_id: id, host, changed: changed(&before, &webhook) };
+    record(ctx, &mut *tx, id, happened);
+    tx.commit().await?;
+    Ok(webhook)
+}
+
+/// The fields that differ.
+pub(super) fn changed(before: &Webhook, now: &Webhook) -> Vec<&'static str> {
+    let is_changed = [
+        ("url", now.url != before.url),
+        ("description", now.description != before.description),
+        ("types", now.types != before.types),
+        ("status", now.status != before.status),
+    ];
+    is_changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
+}

@@ -1,0 +1,3 @@
+SELECT count(*) AS "count!"
+FROM deliveries
+WHERE webhook_id = $1

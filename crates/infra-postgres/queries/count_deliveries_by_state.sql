@@ -1,0 +1,4 @@
+SELECT count(*) AS "count!"
+FROM deliveries
+WHERE webhook_id = $1
+    AND state = $2

@@ -1,0 +1,15 @@
+SELECT
+    id,
+    url,
+    description,
+    types,
+    status,
+    since_position,
+    failures,
+    paused_until,
+    created_at,
+    updated_at,
+    version
+FROM webhooks
+WHERE id = $1
+FOR UPDATE

@@ -1,0 +1,14 @@
+-- $1: webhook; $2: now; $3: how many at most.
+UPDATE deliveries
+SET state = 'parked', due_at = NULL, taken_until = NULL
+WHERE id IN (
+    SELECT id
+    FROM deliveries INDEXED BY deliveries_by_patience
+    WHERE webhook_id = $1
+        AND state = 'pending'
+        AND gives_up_at <= $2
+        AND COALESCE(taken_until, 0) <= $2
+    ORDER BY gives_up_at
+    LIMIT $3
+)
+RETURNING subject
