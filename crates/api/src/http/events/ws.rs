@@ -118,7 +118,7 @@ impl Connection {
         let end = loop {
             let done = tokio::select! {
                 step = self.follower.next() => self.take_step(step).await,
-                said = self.socket.recv() => self.hear(said),
+                said = self.socket.recv() => self.hear(said.as_ref()),
             };
             if let Err(end) = done {
                 break end;
@@ -157,7 +157,7 @@ impl Connection {
         }
     }
 
-    fn hear(&mut self, said: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    fn hear(&mut self, said: Option<&Result<Message, axum::Error>>) -> Result<(), End> {
         match said {
             None | Some(Err(_) | Ok(Message::Close(_))) => Err(End::Left),
             Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
