@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::Code;
 
+use crate::audit_verify::Tamperer;
+use crate::events_walk::head;
 use crate::grpc::client::{Rpc, refused};
 use crate::harness::{SignedIn, TestApp, field_problem, fields_problem, on_both, problem};
 
@@ -210,13 +212,22 @@ on_both! {
 
     async fn whoever_may_no_longer_read_gets_no_further_page(app: TestApp) {
         let admin = app.admin().await;
-        // More than a connection holds, so that the export waits for its reader.
-        let line = |at: u32| json!({"email": format!("p{at}@example.com"), "name": "P".repeat(100)}).to_string();
-        for batch in 0..8 {
-            let lines: Vec<String> = (0..2_500).map(|at| line(batch * 2_500 + at)).collect();
-            assert_eq!(app.import(&admin, lines.join("\n")).await["created"], 2_500);
-        }
         let auditor = app.user_who_may("audit:read").await;
+        // More than a connection holds, so that the export waits for its reader.
+        let base = head(&app).await;
+        let hands = Tamperer { world: &app.world };
+        let rows = if app.world.sqlite_file().is_some() {
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)
+             INSERT INTO events (position, id, type, actor_type, user_agent, occurred_at, data, hash)
+             SELECT BASE + n, randomblob(16), 'user.enabled', 'system', replace(hex(zeroblob(5000)), '0', 'x'), 0, '{}', zeroblob(32)
+             FROM n"
+        } else {
+            "INSERT INTO events (position, id, type, actor_type, user_agent, occurred_at, data, hash)
+             SELECT BASE + n, gen_random_uuid(), 'user.enabled', 'system', repeat('x', 10000), 0, '{}', sha256('')
+             FROM generate_series(1, 3000) AS n"
+        };
+        hands.run(&rows.replace("BASE", &base.to_string())).await;
+        hands.run(&format!("UPDATE event_log SET head_position = {}", base + 3000)).await;
         let mut response = app.get(&format!("{AUDIT}/export"), &auditor.token).await;
         assert!(response.chunk().await.unwrap().is_some());
         assert_eq!(app.delete(&auditor.path(), &admin.token).await.status(), 204);

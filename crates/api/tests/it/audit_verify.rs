@@ -11,12 +11,12 @@ use crate::harness::{TestApp, World, on_both};
 use crate::process::{Done, run_on};
 
 /// The hands of somebody who can write the database.
-struct Tamperer<'a> {
-    world: &'a World,
+pub(crate) struct Tamperer<'a> {
+    pub(crate) world: &'a World,
 }
 
 impl Tamperer<'_> {
-    async fn run(&self, sql: &str) {
+    pub(crate) async fn run(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         if let Some(file) = self.world.sqlite_file() {
             let url = format!("sqlite://{}", file.display());
