@@ -169,10 +169,10 @@ impl Targets {
     }
 }
 
-/// A documented path with its parameter, if it has one, replaced.
+/// A documented path with its parameters, if it has any, replaced.
 pub(crate) fn filled(path: &str, value: &str) -> String {
     match (path.find('{'), path.find('}')) {
-        (Some(from), Some(to)) => format!("{}{value}{}", &path[..from], &path[to + 1..]),
+        (Some(from), Some(to)) => format!("{}{value}{}", &path[..from], filled(&path[to + 1..], value)),
         _ => path.to_owned(),
     }
 }
