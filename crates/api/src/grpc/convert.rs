@@ -121,7 +121,8 @@ pub(super) fn broken(code: &'static str, message: &str) -> RuleBroken {
     RuleBroken { code, message: message.to_owned() }
 }
 
-fn object(object: Object) -> Struct {
+/// A JSON object.
+pub(super) fn object(object: Object) -> Struct {
     Struct { fields: object.into_iter().map(|(name, value)| (name, of_value(value))).collect() }
 }
 

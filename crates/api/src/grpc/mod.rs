@@ -8,7 +8,9 @@ mod call;
 mod challenges;
 mod convert;
 mod credentials;
+mod events;
 mod export;
+mod flow;
 mod health;
 mod import;
 mod mask;
@@ -21,6 +23,7 @@ pub(crate) mod status;
 mod tokens;
 mod user_change;
 mod users;
+mod watch;
 
 use std::sync::Arc;
 
@@ -49,9 +52,10 @@ macro_rules! routes {
 }
 
 /// Our services, by their full names: what `grpc.health.v1` knows.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     v1::api_key_service_server::SERVICE_NAME,
     v1::credential_service_server::SERVICE_NAME,
+    v1::event_service_server::SERVICE_NAME,
     v1::role_service_server::SERVICE_NAME,
     v1::service_account_service_server::SERVICE_NAME,
     v1::session_service_server::SERVICE_NAME,
@@ -65,6 +69,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
     let routes = routes!(shared,
         v1::api_key_service_server::ApiKeyServiceServer => api_keys::ApiKeys,
         v1::credential_service_server::CredentialServiceServer => credentials::Credentials,
+        v1::event_service_server::EventServiceServer => events::Events,
         v1::role_service_server::RoleServiceServer => roles::Roles,
         v1::service_account_service_server::ServiceAccountServiceServer => service_accounts::ServiceAccounts,
         v1::session_service_server::SessionServiceServer => sessions::Sessions,

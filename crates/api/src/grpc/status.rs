@@ -14,6 +14,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::feed::Over;
+use crate::http::events::follow::status_of;
 use crate::http::problem::Problem;
 use crate::middleware::Dialect;
 
@@ -25,21 +27,31 @@ const DOMAIN: &str = "denizen";
 pub(crate) struct Refusal {
     code: Code,
     problem: Problem,
+    /// Where a follower goes on.
+    cursor: Option<String>,
 }
+
+/// When it is worth following anew, in seconds: another node is there at once, and a database soon.
+const FOLLOW_AGAIN_AFTER_S: u32 = 1;
 
 impl Refusal {
     /// The time of the call is over.
     pub(crate) fn out_of_time() -> Self {
         let message = "The call took too long and was given up.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "timeout", message);
-        Self { code: Code::DeadlineExceeded, problem }
+        Self { code: Code::DeadlineExceeded, problem, cursor: None }
     }
 
     /// The server is stopping; another one goes on.
     pub(super) fn stopping() -> Self {
         let message = "The server is stopping; ask another one.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
-        Self { code: Code::Unavailable, problem }
+        Self { code: Code::Unavailable, problem, cursor: None }
+    }
+
+    /// The same, for one who follows: where to go on.
+    pub(super) fn at(self, cursor: String) -> Self {
+        Self { cursor: Some(cursor), ..self }
     }
 
     /// What the library below says of a request that it could not read; `None` when the status is one of ours, or needs
@@ -51,7 +63,7 @@ impl Refusal {
         match status.code() {
             // The bound is ours, and by the book it is this one.
             Code::OutOfRange | Code::ResourceExhausted => Some(Problem::too_large().into()),
-            Code::Unimplemented => Some(Self { code: Code::Unimplemented, problem: not_served() }),
+            Code::Unimplemented => Some(Self { code: Code::Unimplemented, problem: not_served(), cursor: None }),
             // Bytes of a client are never our failure.
             Code::Internal | Code::Unknown | Code::DataLoss | Code::InvalidArgument | Code::Cancelled => {
                 Some(Problem::unreadable().into())
@@ -62,9 +74,10 @@ impl Refusal {
 
     /// The status, in the name of a request.
     pub(crate) fn into_status(self, request_id: &str) -> Status {
-        let Self { code, problem } = self;
+        let Self { code, problem, cursor } = self;
         let mut details = ErrorDetails::new();
-        details.set_error_info(problem.code(), DOMAIN, HashMap::new()).set_request_info(request_id, "");
+        let metadata: HashMap<String, String> = cursor.map(|cursor| ("cursor".to_owned(), cursor)).into_iter().collect();
+        details.set_error_info(problem.code(), DOMAIN, metadata).set_request_info(request_id, "");
         if let Some(seconds) = problem.retry_after_s() {
             details.set_retry_info(Some(Duration::from_secs(seconds.into())));
         }
@@ -107,7 +120,7 @@ fn not_served() -> Problem {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = code_of(&error);
-        Self { code, problem: error.into() }
+        Self { code, problem: error.into(), cursor: None }
     }
 }
 
@@ -125,7 +138,22 @@ impl From<Problem> for Refusal {
             500..=599 => Code::Internal,
             _ => Code::InvalidArgument,
         };
-        Self { code, problem }
+        Self { code, problem, cursor: None }
+    }
+}
+
+impl From<Over> for Refusal {
+    fn from(over: Over) -> Self {
+        let problem = Problem::new(status_of(over), over.code(), over.message());
+        let (code, problem) = match over {
+            Over::Stopping | Over::Unavailable => (Code::Unavailable, problem.retry_after(FOLLOW_AGAIN_AFTER_S)),
+            Over::TooChatty => (Code::ResourceExhausted, problem.retry_after(FOLLOW_AGAIN_AFTER_S)),
+            Over::TooSlow => (Code::ResourceExhausted, problem),
+            Over::Unauthenticated => (Code::Unauthenticated, problem),
+            Over::Forbidden => (Code::PermissionDenied, problem),
+            Over::CursorExpired => (Code::OutOfRange, problem),
+        };
+        Self { code, problem, cursor: None }
     }
 }
 
