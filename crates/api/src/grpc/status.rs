@@ -76,7 +76,8 @@ impl Refusal {
     pub(crate) fn into_status(self, request_id: &str) -> Status {
         let Self { code, problem, cursor } = self;
         let mut details = ErrorDetails::new();
-        let metadata: HashMap<String, String> = cursor.map(|cursor| ("cursor".to_owned(), cursor)).into_iter().collect();
+        let metadata: HashMap<String, String> =
+            cursor.map(|cursor| ("cursor".to_owned(), cursor)).into_iter().collect();
         details.set_error_info(problem.code(), DOMAIN, metadata).set_request_info(request_id, "");
         if let Some(seconds) = problem.retry_after_s() {
             details.set_retry_info(Some(Duration::from_secs(seconds.into())));

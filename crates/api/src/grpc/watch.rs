@@ -74,7 +74,8 @@ impl<M: Send + 'static> Watching<M> {
     pub(super) fn messages(self) -> Messages<M> {
         Box::pin(stream::unfold(Some(self), |watching| async move {
             let mut watching = watching?;
-            let next = watching.end.before(next(&mut watching.follower, watching.of_event, watching.of_heartbeat)).await;
+            let next =
+                watching.end.before(next(&mut watching.follower, watching.of_event, watching.of_heartbeat)).await;
             match next {
                 Ok(message) => Some((Ok(message), Some(watching))),
                 Err(refusal) => {

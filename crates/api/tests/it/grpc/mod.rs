@@ -1,6 +1,7 @@
 //! gRPC and gRPC-web: the generated client, and frames that no client sends.
 
 mod client;
+mod events;
 mod frames;
 mod parity;
 mod resources;
