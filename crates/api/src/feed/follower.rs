@@ -260,6 +260,7 @@ impl Follower {
         })?;
         // Events of the follower's own credentials may be among those that are passed over.
         self.watched.look().await?;
+        self.watched.ask().await?;
         if events.len() < READ_AT_ONCE as usize {
             self.read_to = until;
         }

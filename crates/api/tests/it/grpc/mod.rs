@@ -2,6 +2,8 @@
 
 mod client;
 mod events;
+mod flow;
+mod followers;
 mod frames;
 mod parity;
 mod resources;
