@@ -151,9 +151,8 @@ for at, event in enumerate(second):
     if at % 2:
         said.put(Said(ack={"cursor": event.cursor}))
 said.put(None)
-while followed.code() is None and next(followed, None):
-    pass
-assert followed.code() == grpc.StatusCode.OK
+list(followed)
+assert followed.code() == grpc.StatusCode.OK, followed
 
 # Roles, programs and their keys.
 roles = Service("RoleService", token)
