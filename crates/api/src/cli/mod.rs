@@ -7,6 +7,7 @@ mod api_keys;
 mod completions;
 mod config;
 mod confirm;
+mod events;
 mod failure;
 mod healthcheck;
 mod keys;
@@ -94,6 +95,9 @@ enum Command {
     /// Manages API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::ApiKeysCommand),
+    /// Lists and follows events: what happened.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Manages the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -140,6 +144,7 @@ impl Cli {
             Command::Roles(command) => roles::run(globals, command).await,
             Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
+            Command::Events(command) => events::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command),

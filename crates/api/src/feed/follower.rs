@@ -184,9 +184,9 @@ impl Follower {
             self.watched.see(told).await?;
         }
         // What waits is had, whatever becomes of the window.
-        let had = self.waiting.back().map_or(self.position, |last| last.event.position).max(self.read_to);
-        self.seen = self.seen.max(had);
-        if self.has_caught_up && !self.feed.window.keeps(had, head) {
+        let in_hand = self.waiting.back().map_or(self.position, |last| last.event.position).max(self.read_to);
+        self.seen = self.seen.max(in_hand);
+        if self.has_caught_up && !self.feed.window.keeps(in_hand, head) {
             return Err(Over::TooSlow);
         }
         loop {

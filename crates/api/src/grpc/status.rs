@@ -27,8 +27,6 @@ const DOMAIN: &str = "denizen";
 pub(crate) struct Refusal {
     code: Code,
     problem: Problem,
-    /// Where a follower goes on.
-    cursor: Option<String>,
 }
 
 /// When it is worth following anew, in seconds: another node is there at once, and a database soon.
@@ -39,19 +37,14 @@ impl Refusal {
     pub(crate) fn out_of_time() -> Self {
         let message = "The call took too long and was given up.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "timeout", message);
-        Self { code: Code::DeadlineExceeded, problem, cursor: None }
+        Self { code: Code::DeadlineExceeded, problem }
     }
 
     /// The server is stopping; another one goes on.
     pub(super) fn stopping() -> Self {
         let message = "The server is stopping; ask another one.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
-        Self { code: Code::Unavailable, problem, cursor: None }
-    }
-
-    /// The same, for one who follows: where to go on.
-    pub(super) fn at(self, cursor: String) -> Self {
-        Self { cursor: Some(cursor), ..self }
+        Self { code: Code::Unavailable, problem }
     }
 
     /// What the library below says of a request that it could not read; `None` when the status is one of ours, or needs
@@ -63,7 +56,7 @@ impl Refusal {
         match status.code() {
             // The bound is ours, and by the book it is this one.
             Code::OutOfRange | Code::ResourceExhausted => Some(Problem::too_large().into()),
-            Code::Unimplemented => Some(Self { code: Code::Unimplemented, problem: not_served(), cursor: None }),
+            Code::Unimplemented => Some(Self { code: Code::Unimplemented, problem: not_served() }),
             // Bytes of a client are never our failure.
             Code::Internal | Code::Unknown | Code::DataLoss | Code::InvalidArgument | Code::Cancelled => {
                 Some(Problem::unreadable().into())
@@ -74,10 +67,17 @@ impl Refusal {
 
     /// The status, in the name of a request.
     pub(crate) fn into_status(self, request_id: &str) -> Status {
-        let Self { code, problem, cursor } = self;
+        self.status(request_id, HashMap::new())
+    }
+
+    /// The same for one who follows, with where to go on.
+    pub(super) fn into_status_at(self, request_id: &str, cursor: String) -> Status {
+        self.status(request_id, HashMap::from([("cursor".to_owned(), cursor)]))
+    }
+
+    fn status(self, request_id: &str, metadata: HashMap<String, String>) -> Status {
+        let Self { code, problem } = self;
         let mut details = ErrorDetails::new();
-        let metadata: HashMap<String, String> =
-            cursor.map(|cursor| ("cursor".to_owned(), cursor)).into_iter().collect();
         details.set_error_info(problem.code(), DOMAIN, metadata).set_request_info(request_id, "");
         if let Some(seconds) = problem.retry_after_s() {
             details.set_retry_info(Some(Duration::from_secs(seconds.into())));
@@ -121,7 +121,7 @@ fn not_served() -> Problem {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = code_of(&error);
-        Self { code, problem: error.into(), cursor: None }
+        Self { code, problem: error.into() }
     }
 }
 
@@ -139,7 +139,7 @@ impl From<Problem> for Refusal {
             500..=599 => Code::Internal,
             _ => Code::InvalidArgument,
         };
-        Self { code, problem, cursor: None }
+        Self { code, problem }
     }
 }
 
@@ -154,7 +154,7 @@ impl From<Over> for Refusal {
             Over::Forbidden => (Code::PermissionDenied, problem),
             Over::CursorExpired => (Code::OutOfRange, problem),
         };
-        Self { code, problem, cursor: None }
+        Self { code, problem }
     }
 }
 

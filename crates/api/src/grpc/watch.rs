@@ -53,7 +53,7 @@ impl End {
 
     /// The status that ends it, with where to go on.
     pub(super) fn status(&self, refusal: Refusal, cursor: String) -> Status {
-        refusal.at(cursor).into_status(self.request_id.as_str())
+        refusal.into_status_at(self.request_id.as_str(), cursor)
     }
 }
 

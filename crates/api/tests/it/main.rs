@@ -18,6 +18,7 @@ mod api_keys;
 mod changes;
 mod cli;
 mod cli_access;
+mod cli_events;
 mod conventions;
 mod cookies;
 mod crash;

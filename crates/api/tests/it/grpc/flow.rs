@@ -70,7 +70,7 @@ on_both! {
         rename(&app, &user, "Ada").await;
         let later = all(&rpc).await.pop().unwrap().cursor;
         // A cursor that is good, but has not come on this stream, among others.
-        for wrong in [ack(&later, 0), ack("forged", 0), ack("", 0), ack("", 1_001), start("", 0), Default::default()] {
+        for wrong in [ack(&later, 0), ack("forged", 0), ack("", 0), ack("", 1_001), start("", 0), v1::FollowRequest::default()] {
             let mut follow = Follow::start(&rpc, start(&begin, 1)).await.unwrap();
             assert!(matches!(follow.next().await.unwrap(), Told::Event(_)));
             follow.say.send(wrong).await.unwrap();

@@ -30,10 +30,9 @@ const GRPC_ONLY: &[&str] = &["denizen.v1.UserService/BatchGetUsers"];
 /// The canonical codes that an HTTP status stands for: the one map between the two.
 fn codes_of(http: u16) -> &'static [Code] {
     match http {
-        200..=299 => &[Code::Ok],
+        // 426: whoever may follow has not asked for a WebSocket over REST.
+        200..=299 | 426 => &[Code::Ok],
         400 => &[Code::InvalidArgument],
-        // Whoever may follow has not asked for a WebSocket here.
-        426 => &[Code::Ok],
         401 => &[Code::Unauthenticated],
         403 => &[Code::PermissionDenied],
         404 => &[Code::NotFound],
