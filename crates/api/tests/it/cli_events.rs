@@ -34,7 +34,7 @@ on_both! {
         let first = denizen(&world, &["events", "list", "--types", "user.*", "--limit", "1"]).await;
         assert!(first.stdout.lines().count() == 2 && first.stdout.contains(&ada), "{first:?}");
         let next = first.stderr.trim().strip_prefix("more: --after ").unwrap_or_else(|| panic!("{first:?}"));
-        let rest = denizen(&world, &["events", "list", "--after", next]).await;
+        let rest = denizen(&world, &["events", "list", "--types", "user.created", "--after", next]).await;
         assert!(rest.stdout.contains(&eve) && !rest.stdout.contains(&ada), "{rest:?}");
 
         let arguments = ["events", "follow", "--types", "user.created", "--after", &of(0, "cursor")];
