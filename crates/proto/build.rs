@@ -8,7 +8,7 @@ use prost::Message;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret: `src/lib.rs` says how they print.
-const SECRET: [&str; 34] = [
+const SECRET: [&str; 35] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -20,6 +20,7 @@ const SECRET: [&str; 34] = [
     "ConfirmTotpRequest",
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
+    "CreateTicketResponse",
     "CreateUserRequest",
     "CreateWebhookResponse",
     "EnrolChallengeRequest",

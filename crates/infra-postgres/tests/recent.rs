@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(1);
 const WITHOUT_NOTIFICATION: Duration = Duration::from_secs(5);
 const LISTENERS: &str = "SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'denizen listener'
-    AND query IN ('LISTEN \"denizen_changes\"', 'SELECT 1')";
+    AND (query LIKE 'LISTEN \"denizen_changes\"%' OR query = 'SELECT 1')";
 
 /// Two nodes, and somebody who changes the database behind their backs.
 struct World {

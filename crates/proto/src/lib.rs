@@ -56,6 +56,7 @@ redact!(
     ConfirmTotpRequest,
     ConfirmTotpResponse,
     CreateApiKeyResponse,
+    CreateTicketResponse,
     CreateUserRequest,
     CreateWebhookResponse,
     EnrolChallengeRequest,

@@ -8,6 +8,7 @@ mod audit;
 mod completions;
 mod config;
 mod confirm;
+mod events;
 mod failure;
 mod healthcheck;
 mod keys;
@@ -101,6 +102,9 @@ enum Command {
     /// Manages webhooks: who is told what happens.
     #[command(subcommand)]
     Webhooks(webhooks::WebhooksCommand),
+    /// Lists and follows events: what happened.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Manages the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -151,6 +155,7 @@ impl Cli {
             Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
             Command::Webhooks(command) => webhooks::run(globals, command).await,
+            Command::Events(command) => events::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,

@@ -53,6 +53,8 @@ fn arguments_are_parsed_at_the_edge() {
         "denizen completions zsh",
         "denizen users list --role support --limit 5",
         "denizen sessions list a@example.com --limit 5 --count",
+        "denizen events list --types user.created,session.* --limit 200",
+        "denizen events follow --after x",
         "denizen sessions revoke 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
         "denizen roles create support --permission users:read,roles:read --permission sessions:read --description x",
         "denizen roles create support --permission users:read roles:read",

@@ -72,6 +72,8 @@ pub(crate) struct Follower {
     head: watch::Receiver<i64>,
     /// Up to where the records that wait were looked for: those in between do not concern this one.
     read_to: i64,
+    /// Up to where was looked ahead, for what is said of the credentials.
+    seen: i64,
     /// Where the log ended when the follower came.
     target: i64,
     /// When it last was where the log ended; nothing before it was for the first time. From then on it must keep up.
@@ -112,6 +114,7 @@ impl Feed {
         }
         Ok(Follower {
             read_to: position,
+            seen: position,
             target: bounds.head,
             filter,
             watched: Watched::new(ctx.clone(), principal),
@@ -148,6 +151,56 @@ impl Follower {
         match self.find().await {
             Ok(step) => step,
             Err(over) => Step::Over(over),
+        }
+    }
+
+    /// What comes while no event is taken: a heartbeat, or the end. Dropped halfway, it has lost nothing.
+    pub(crate) async fn hold(&mut self) -> Step {
+        match self.stand_still().await {
+            Ok(step) => step,
+            Err(over) => Step::Over(over),
+        }
+    }
+
+    async fn stand_still(&mut self) -> Result<Step, Over> {
+        loop {
+            if self.stopping.is_cancelled() {
+                return Err(Over::Stopping);
+            }
+            let head = *self.head.borrow_and_update();
+            self.look_ahead(head).await?;
+            if let Some(step) = self.wait().await? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Looks at what has yet to be taken, for what it says of the credentials: whoever takes nothing is cut off all the
+    /// same.
+    async fn look_ahead(&mut self, head: i64) -> Result<(), Over> {
+        for told in self.waiting.iter().filter(|told| told.event.position > self.seen) {
+            self.watched.see(told).await?;
+        }
+        // What waits is had, whatever becomes of the window.
+        let in_hand = self.waiting.back().map_or(self.position, |last| last.event.position).max(self.read_to);
+        self.seen = self.seen.max(in_hand);
+        if self.lags() && !self.feed.window.keeps(in_hand, head) {
+            return Err(Over::TooSlow);
+        }
+        loop {
+            match self.feed.window.after(self.seen, head) {
+                After::Records(records) => {
+                    for told in records {
+                        self.watched.see(&told).await?;
+                        self.seen = told.event.position;
+                    }
+                }
+                After::Nothing => return Ok(()),
+                After::Older => {
+                    self.watched.ask().await?;
+                    self.seen = head;
+                }
+            }
         }
     }
 
@@ -217,6 +270,7 @@ impl Follower {
         })?;
         // Events of the follower's own credentials may be among those that are passed over.
         self.watched.look().await?;
+        self.watched.ask().await?;
         if events.len() < READ_AT_ONCE as usize {
             self.read_to = until;
         }

@@ -67,7 +67,8 @@ impl Watched {
         if self.asked_next <= now { self.ask().await } else { Ok(()) }
     }
 
-    async fn ask(&mut self) -> Result<(), Over> {
+    /// Asks what they carry now.
+    pub(super) async fn ask(&mut self) -> Result<(), Over> {
         let permissions = self.principal.permissions;
         self.asked_next = now() + ASK_EVERY;
         match tokens::renew(&self.ctx).await {

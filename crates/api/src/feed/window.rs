@@ -99,4 +99,10 @@ impl Window {
         let Ok(skipped) = usize::try_from(position + 1 - first) else { return After::Older };
         After::Records(records.iter().skip(skipped).take(TAKEN_AT_ONCE).cloned().collect())
     }
+
+    /// Whether what there is after a record can still be had here, when the log goes up to `head`.
+    pub(super) fn keeps(&self, position: i64, head: i64) -> bool {
+        let records = self.records.read().unwrap_or_else(PoisonError::into_inner);
+        position >= head || records.front().is_some_and(|first| first.event.position <= position + 1)
+    }
 }

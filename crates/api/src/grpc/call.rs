@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::status::Refusal;
 use crate::http::Shared;
-use crate::middleware::{Head, Presented};
+use crate::middleware::{Head, Presented, RequestId};
 
 /// Below this, compressing an answer costs more than it saves.
 const COMPRESS_ABOVE_BYTES: usize = 1024;
@@ -31,6 +31,11 @@ impl Call {
     /// How long the caller still waits, when they say so.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.head.patience
+    }
+
+    /// The name of this call.
+    pub(super) fn request_id(&self) -> &RequestId {
+        &self.head.request_id
     }
 
     /// An error, in the name of this call.

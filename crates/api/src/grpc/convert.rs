@@ -121,6 +121,7 @@ pub(super) fn broken(code: &'static str, message: &str) -> RuleBroken {
     RuleBroken { code, message: message.to_owned() }
 }
 
+/// A JSON object.
 pub(super) fn object(object: Object) -> Struct {
     Struct { fields: object.into_iter().map(|(name, value)| (name, of_value(value))).collect() }
 }

@@ -10,7 +10,9 @@ mod challenges;
 mod convert;
 mod credentials;
 mod deliveries;
+mod events;
 mod export;
+mod flow;
 mod health;
 mod import;
 mod mask;
@@ -23,6 +25,7 @@ pub(crate) mod status;
 mod tokens;
 mod user_change;
 mod users;
+mod watch;
 mod webhooks;
 
 use std::sync::Arc;
@@ -52,10 +55,11 @@ macro_rules! routes {
 }
 
 /// Our services, by their full names: what `grpc.health.v1` knows.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     v1::api_key_service_server::SERVICE_NAME,
     v1::audit_service_server::SERVICE_NAME,
     v1::credential_service_server::SERVICE_NAME,
+    v1::event_service_server::SERVICE_NAME,
     v1::role_service_server::SERVICE_NAME,
     v1::service_account_service_server::SERVICE_NAME,
     v1::session_service_server::SERVICE_NAME,
@@ -71,6 +75,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
         v1::api_key_service_server::ApiKeyServiceServer => api_keys::ApiKeys,
         v1::audit_service_server::AuditServiceServer => audit::Audit,
         v1::credential_service_server::CredentialServiceServer => credentials::Credentials,
+        v1::event_service_server::EventServiceServer => events::Events,
         v1::role_service_server::RoleServiceServer => roles::Roles,
         v1::service_account_service_server::ServiceAccountServiceServer => service_accounts::ServiceAccounts,
         v1::session_service_server::SessionServiceServer => sessions::Sessions,

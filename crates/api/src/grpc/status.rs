@@ -14,6 +14,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::feed::Over;
+use crate::http::events::follow::status_of;
 use crate::http::problem::Problem;
 use crate::middleware::Dialect;
 
@@ -26,6 +28,9 @@ pub(crate) struct Refusal {
     code: Code,
     problem: Problem,
 }
+
+/// When it is worth following anew, in seconds: another node is there at once, and a database soon.
+const FOLLOW_AGAIN_AFTER_S: u32 = 1;
 
 impl Refusal {
     /// The time of the call is over.
@@ -62,9 +67,18 @@ impl Refusal {
 
     /// The status, in the name of a request.
     pub(crate) fn into_status(self, request_id: &str) -> Status {
+        self.status(request_id, HashMap::new())
+    }
+
+    /// The same for one who follows, with where to go on.
+    pub(super) fn into_status_at(self, request_id: &str, cursor: String) -> Status {
+        self.status(request_id, HashMap::from([("cursor".to_owned(), cursor)]))
+    }
+
+    fn status(self, request_id: &str, metadata: HashMap<String, String>) -> Status {
         let Self { code, problem } = self;
         let mut details = ErrorDetails::new();
-        details.set_error_info(problem.code(), DOMAIN, HashMap::new()).set_request_info(request_id, "");
+        details.set_error_info(problem.code(), DOMAIN, metadata).set_request_info(request_id, "");
         if let Some(seconds) = problem.retry_after_s() {
             details.set_retry_info(Some(Duration::from_secs(seconds.into())));
         }
@@ -124,6 +138,21 @@ impl From<Problem> for Refusal {
             503 => Code::Unavailable,
             500..=599 => Code::Internal,
             _ => Code::InvalidArgument,
+        };
+        Self { code, problem }
+    }
+}
+
+impl From<Over> for Refusal {
+    fn from(over: Over) -> Self {
+        let problem = Problem::new(status_of(over), over.code(), over.message());
+        let (code, problem) = match over {
+            Over::Stopping | Over::Unavailable => (Code::Unavailable, problem.retry_after(FOLLOW_AGAIN_AFTER_S)),
+            Over::TooChatty => (Code::ResourceExhausted, problem.retry_after(FOLLOW_AGAIN_AFTER_S)),
+            Over::TooSlow => (Code::ResourceExhausted, problem),
+            Over::Unauthenticated => (Code::Unauthenticated, problem),
+            Over::Forbidden => (Code::PermissionDenied, problem),
+            Over::CursorExpired => (Code::OutOfRange, problem),
         };
         Self { code, problem }
     }

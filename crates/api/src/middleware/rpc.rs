@@ -20,7 +20,10 @@ use crate::http::problem::Problem;
 const GRPC: &str = "application/grpc";
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The methods that may take as long as their streams do.
-const STREAMS: [&str; 5] = [
+const STREAMS: [&str; 8] = [
+    "/denizen.v1.EventService/Follow",
+    "/denizen.v1.EventService/Watch",
+    "/denizen.v1.EventService/WatchRevocations",
     "/denizen.v1.UserService/ImportUsers",
     "/denizen.v1.UserService/ExportUsers",
     "/grpc.health.v1.Health/Watch",

@@ -3,6 +3,7 @@
     python_client.py HOST:PORT ADMIN_EMAIL PASSWORD
 """
 
+import queue
 import sys
 import threading
 import uuid
@@ -36,7 +37,7 @@ class Service:
     def __getattr__(self, name):
         method = self.descriptor.methods_by_name[name]
         request, response = (message_factory.GetMessageClass(kind) for kind in (method.input_type, method.output_type))
-        kinds = {(False, False): channel.unary_unary, (True, False): channel.stream_unary, (False, True): channel.unary_stream}
+        kinds = {(False, False): channel.unary_unary, (True, False): channel.stream_unary, (False, True): channel.unary_stream, (True, True): channel.stream_stream}
         call = kinds[method.client_streaming, method.server_streaming](
             f"/{self.descriptor.full_name}/{name}",
             request_serializer=request.SerializeToString,
@@ -69,7 +70,7 @@ def refused(code, reason, call):
 
 # The contract, from the server.
 services = set(database.get_services())
-assert {f"denizen.v1.{name}Service" for name in ("User", "Session", "Token", "Role", "ApiKey", "ServiceAccount", "SigningKey")} <= services
+assert {f"denizen.v1.{name}Service" for name in ("User", "Session", "Token", "Role", "ApiKey", "ServiceAccount", "SigningKey", "Event")} <= services
 
 # Health.
 health = health_pb2_grpc.HealthStub(channel)
@@ -131,6 +132,27 @@ while True:
 half = users.ExportUsers()
 next(half)
 half.cancel()
+
+# Events, as they come: in pages, watched from a cursor, and followed at the pace of what is acknowledged.
+events = Service("EventService", token)
+page = events.ListEvents(page_size=5)
+assert len(page.events) == 5 and page.next_page_token == page.cursor == page.events[-1].cursor
+second = events.ListEvents(page_size=5, page_token=page.cursor).events
+watched = events.Watch(after=page.cursor)
+assert [next(watched).event for _ in second] == list(second)
+watched.cancel()
+refused(grpc.StatusCode.INVALID_ARGUMENT, "invalid_input", lambda: next(events.Watch(after="forged")))
+said = queue.SimpleQueue()
+Said = message("FollowRequest")
+said.put(Said(start={"after": page.cursor, "window": 2}))
+followed = events.Follow(iter(said.get, None))
+for at, event in enumerate(second):
+    assert next(followed).event == event
+    if at % 2:
+        said.put(Said(ack={"cursor": event.cursor}))
+said.put(None)
+list(followed)
+assert followed.code() == grpc.StatusCode.OK, followed
 
 # Roles, programs and their keys.
 roles = Service("RoleService", token)

@@ -1,4 +1,4 @@
-// A client of gRPC-web (connect-web, over fetch as in a browser): unary calls and a stream.
+// A client of gRPC-web (connect-web, over fetch as in a browser): unary calls and streams.
 //
 //     node web_client.mjs URL DESCRIPTOR_SET ADMIN_EMAIL PASSWORD
 
@@ -58,10 +58,21 @@ assert.ok(seen.has(email) && seen.size >= 2001 && messages > 1, `${seen.size} us
 const page = await users.listUsers({ pageSize: 5, withTotalSize: true });
 assert.equal(page.users.length, 5);
 assert.ok(page.totalSize >= 2001n && page.nextPageToken);
+const events = service("EventService", tokens.accessToken);
+const first = await events.listEvents({ pageSize: 3 });
+const enough = new AbortController();
+const watched = [];
+await assert.rejects(async () => {
+  for await (const { told } of events.watch({ after: first.events[0].cursor }, { signal: enough.signal })) {
+    watched.push(told.value.id);
+    if (watched.length === 2) enough.abort();
+  }
+});
+assert.deepEqual(watched.slice(0, 2), first.events.slice(1).map((event) => event.id));
 const leaving = new AbortController();
 await assert.rejects(async () => {
   for await (const _ of users.exportUsers({}, { signal: leaving.signal })) leaving.abort();
 });
 await service("SessionService", tokens.accessToken).signOut({});
 await refused(Code.Unauthenticated, users.getMe({}));
-console.log("gRPC-web: unary calls and a stream answer");
+console.log("gRPC-web: unary calls and streams answer");

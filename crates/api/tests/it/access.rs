@@ -41,7 +41,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
     row("email_verifications.create", [202, 202, 202, 202, 202, 202]),
     row("events.list", [401, 403, 403, 403, 403, 200]),
+    row("events.revocations", [401, 403, 403, 403, 200, 200]),
     row("events.schemas", [200, 200, 200, 200, 200, 200]),
+    row("events.stream", [401, 403, 200, 200, 403, 200]),
+    row("events.tickets.create", [401, 403, 201, 201, 403, 201]),
+    row("events.ws", [401, 403, 426, 426, 403, 426]),
     row("health.get", [200, 200, 200, 200, 200, 200]),
     row("health.live", [200, 200, 200, 200, 200, 200]),
     row("health.ready", [200, 200, 200, 200, 200, 200]),
@@ -219,6 +223,10 @@ fn on_access(operation: &str, targets: &Targets) -> Request {
         "audit.list" => (Method::GET, "audit".into(), None),
         "events.list" => (Method::GET, "events".into(), None),
         "events.schemas" => (Method::GET, "events/schemas".into(), None),
+        "events.revocations" => (Method::GET, "events/revocations".into(), None),
+        "events.stream" => (Method::GET, "events/stream".into(), None),
+        "events.tickets.create" => (Method::POST, "events/tickets".into(), None),
+        "events.ws" => (Method::GET, "events/ws".into(), None),
         "me.events" => (Method::GET, "me/events".into(), None),
         "permissions.list" => (Method::GET, "permissions".into(), None),
         "roles.create" => {
@@ -330,6 +338,10 @@ pub(crate) async fn outcome(app: &TestApp, operation: &str, who: &str) -> (u16, 
     let token = credential(app, who, &targets).await;
     let response = send(app, operation, &targets, token.as_deref()).await;
     let status = response.status().as_u16();
+    // What is followed has no end.
+    if response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+        return (status, None);
+    }
     let error = response.json::<Value>().await.ok().map(|body| body["error"]["code"].clone());
     (status, error.and_then(|code| code.as_str().map(str::to_owned)))
 }

@@ -20,6 +20,7 @@ mod audit_verify;
 mod changes;
 mod cli;
 mod cli_access;
+mod cli_events;
 mod conventions;
 mod cookies;
 mod crash;

@@ -38,7 +38,7 @@ fn variable(key: &str) -> String {
 }
 
 /// The binary on the test's database.
-fn command_on(world: &World, settings: &[(&str, &str)]) -> Command {
+pub(crate) fn command_on(world: &World, settings: &[(&str, &str)]) -> Command {
     let mut command = command(world.folder());
     command.env(variable("server.port"), "0");
     for (key, value) in world.basics() {

@@ -86,6 +86,13 @@ pub(crate) struct ActorBody {
     id: Option<String>,
 }
 
+impl std::fmt::Display for ActorBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind)?;
+        self.id.as_ref().map_or(Ok(()), |id| write!(f, " {id}"))
+    }
+}
+
 impl From<EventActor> for ActorBody {
     fn from(actor: EventActor) -> Self {
         Self { kind: actor.kind.as_str(), id: actor.id.map(|id| id.to_string()) }

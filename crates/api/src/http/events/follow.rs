@@ -111,7 +111,8 @@ impl<'a> OverBody<'a> {
     }
 }
 
-const fn status_of(over: Over) -> StatusCode {
+/// The HTTP status that would say so.
+pub(crate) const fn status_of(over: Over) -> StatusCode {
     match over {
         Over::Stopping | Over::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Over::Unauthenticated => StatusCode::UNAUTHORIZED,

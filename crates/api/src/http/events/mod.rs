@@ -1,7 +1,7 @@
 //! `/api/v1/events`: the log of what happened, and how to follow it.
 
 pub(crate) mod body;
-mod follow;
+pub(crate) mod follow;
 mod list;
 mod revocations;
 mod schemas;

@@ -8,6 +8,7 @@ use denizen_proto::v1;
 use denizen_proto::v1::list_api_keys_request::Owner;
 use prost::Message;
 use prost_types::{FieldMask, FileDescriptorSet};
+use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_types::StatusExt;
@@ -30,7 +31,8 @@ const GRPC_ONLY: &[&str] = &["denizen.v1.UserService/BatchGetUsers", "denizen.v1
 /// The canonical codes that an HTTP status stands for: the one map between the two.
 fn codes_of(http: u16) -> &'static [Code] {
     match http {
-        200..=299 => &[Code::Ok],
+        // 426: whoever may follow has not asked for a WebSocket over REST.
+        200..=299 | 426 => &[Code::Ok],
         400 => &[Code::InvalidArgument],
         401 => &[Code::Unauthenticated],
         403 => &[Code::PermissionDenied],
@@ -63,6 +65,9 @@ async fn call(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> O
         return Some(answer);
     }
     if let Some(answer) = on_access(operation, rpc, targets).await {
+        return Some(answer);
+    }
+    if let Some(answer) = on_events(operation, rpc).await {
         return Some(answer);
     }
     if let Some(answer) = on_challenges(operation, rpc, targets).await {
@@ -231,6 +236,32 @@ async fn on_users(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) 
             let disabled = v1::User { status: v1::UserStatus::Disabled.into(), ..Default::default() };
             update(disabled, &["status"]).await
         }
+        _ => return None,
+    })
+}
+
+async fn on_events(operation: &str, rpc: &Rpc) -> Option<Answer> {
+    let mut rpc = rpc.events();
+    // Of what has no end, the first message or the status decides.
+    macro_rules! first {
+        ($method:ident($request:expr)) => {
+            match rpc.$method($request).await {
+                Ok(stream) => stream.into_inner().message().await.map(drop),
+                Err(status) => Err(status),
+            }
+        };
+    }
+    Some(match operation {
+        "events.list" => said!(rpc, list_events(ListEventsRequest::default())),
+        "events.revocations" => first!(watch_revocations(v1::WatchRevocationsRequest::default())),
+        "events.stream" => first!(watch(v1::WatchRequest::default())),
+        "events.tickets.create" => said!(rpc, create_ticket(CreateTicketRequest {})),
+        "events.ws" => {
+            let start = v1::follow_request::Said::Start(v1::FollowStart::default());
+            let start = tokio_stream::once(v1::FollowRequest { said: Some(start) });
+            first!(follow(start.chain(tokio_stream::pending())))
+        }
+        "me.events" => said!(rpc, list_my_events(ListMyEventsRequest::default())),
         _ => return None,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use denizen_proto::v1;
+use denizen_proto::v1::watch_response::Told;
 use prost::Message;
 use reqwest::{Body, Method, RequestBuilder, Response};
 
@@ -114,6 +115,27 @@ on_both! {
         let (answer, waited) = timed(importing.body(Body::wrap_stream(silent)).send()).await;
         assert_eq!(status_of(answer.unwrap()).await, "4");
         assert!(waited < Duration::from_secs(20), "{waited:?}");
+    }
+
+    async fn a_page_follows_until_its_time_is_over(app: TestApp) {
+        let admin = app.admin().await;
+        for (kind, is_text) in [("application/grpc-web+proto", false), ("application/grpc-web-text+proto", true)] {
+            let ask = framed(&v1::WatchRequest::default());
+            let ask = if is_text { STANDARD.encode(ask).into_bytes() } else { ask };
+            let request = to(&app, "EventService/Watch", kind, Some(&admin.token)).header("grpc-timeout", "2S");
+            let (made, body) = tokio::join!(app.user(), async {
+                request.body(ask).send().await.unwrap().bytes().await.unwrap()
+            });
+            let unpack = |part: &[u8]| STANDARD.decode(part).unwrap();
+            let body = if is_text { body.chunks(4).flat_map(unpack).collect() } else { body.to_vec() };
+            let (messages, trailers) = parted(&body);
+            assert!(trailers.contains("grpc-status:4") && trailers.contains("grpc-status-details-bin"), "{trailers}");
+            let told = messages.iter().map(|message| v1::WatchResponse::decode(message.as_slice()).unwrap().told.unwrap());
+            // Whether the user came before the stream or after it is not said.
+            assert!(told.clone().any(|told| matches!(told, Told::Heartbeat(beat) if beat.caught_up)), "{kind}");
+            let mut events = told.filter_map(|told| if let Told::Event(event) = told { Some(event) } else { None });
+            assert!(events.all(|event| event.subject.as_ref() == Some(&made.id)), "{kind}");
+        }
     }
 
     async fn other_origins_may_not(app: TestApp, "server.cors_origins" = "https://app.example.com") {
