@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool, query, query_as, query_file, query_file_as, que
 
 use crate::changes::{CHANNEL, EVENTS_CHANNEL};
 use crate::error::{broken, store_error};
-use crate::tx::PostgresTx;
+use crate::tx::{self, PostgresTx};
 
 /// How many records are given their place by one transaction.
 const SEALED_AT_ONCE_MAX: i64 = 1_000;
@@ -154,7 +154,7 @@ pub(crate) async fn seal(pool: &PgPool) -> Result<u64, StoreError> {
 
 async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    let mut transaction = pool.begin_with(begin).await.map_err(store_error)?;
+    let mut transaction = tx::begin(pool, begin).await?;
     // Whoever else does this, on whatever node, waits here. What was committed meanwhile is seen by the next statement.
     let query = query!("SELECT head_position, head_hash FROM event_log WHERE id = 1 FOR UPDATE");
     let head = query.fetch_one(&mut *transaction).await.map_err(store_error)?;

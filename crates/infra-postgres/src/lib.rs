@@ -166,7 +166,7 @@ impl Store for PostgresStore {
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        let transaction = tx::begin(&self.pool, begin).await?;
         Ok(Box::new(PostgresTx::snapshot(transaction)))
     }
 
@@ -174,7 +174,7 @@ impl Store for PostgresStore {
         // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
         // see what was committed while waiting for it.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-        let transaction = self.pool.begin_with(begin).await.map_err(store_error)?;
+        let transaction = tx::begin(&self.pool, begin).await?;
         Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting))))
     }
 

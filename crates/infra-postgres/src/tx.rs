@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use denizen_domain::events::Event;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
+use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, Transaction, query};
 use uuid::Uuid;
 
 use crate::changes::{CHANNEL, Changes};
-use crate::error::store_error;
+use crate::error::{broken, store_error};
 use crate::events::record;
 use crate::recent::Recent;
 use crate::to_forget::ToForget;
@@ -28,6 +28,19 @@ enum Reach {
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
     Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake, events: Vec<Event> },
+}
+
+/// Begins a transaction.
+///
+/// On a task of its own. Of whoever is gone before the database has answered, a client that hung up for example, sqlx
+/// (0.9) puts the connection back into the pool with the transaction open, and the next one to take it fails.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let connection = pool.acquire().await.map_err(store_error)?;
+    let beginning = Transaction::begin(connection, Some(statement.into_sql_str()));
+    tokio::spawn(beginning).await.map_err(broken)?.map_err(store_error)
 }
 
 impl PostgresTx {
