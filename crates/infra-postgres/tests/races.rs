@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use denizen_domain::access::Subject;
@@ -24,7 +25,7 @@ struct World {
     nodes: [Arc<PostgresStore>; 2],
     user: User,
     sessions: Vec<Session>,
-    _database: PostgresDatabase,
+    database: PostgresDatabase,
 }
 
 /// Two nodes, and a user with so many sessions.
@@ -41,7 +42,7 @@ async fn world(sessions: u32) -> World {
         tx.insert_session(session).await.unwrap();
     }
     tx.commit().await.unwrap();
-    World { nodes, user, sessions, _database: database }
+    World { nodes, user, sessions, database }
 }
 
 #[tokio::test]
@@ -133,4 +134,27 @@ async fn of_many_first_root_keys_one_is_kept() {
     }
     assert_eq!(tasks.join_all().await.into_iter().filter(|&is_first| is_first).count(), 1);
     assert_eq!(world.nodes[0].read().await.unwrap().sealed_roots().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_leaves_while_a_transaction_begins_leaves_none_open() {
+    let world = world(0).await;
+    let options = PostgresOptions { max_connections: 1, ..PostgresOptions::new(world.database.url()) };
+    let store = PostgresStore::open(&options).unwrap();
+    store.ping().await.unwrap();
+    for turns in 0..36 {
+        // Asked, and given up a little later each time: before there is a connection, before its answer, after it.
+        let mut beginning = store.write();
+        let mut left = 1 + turns % 12;
+        let giving_up = std::future::poll_fn(|context| {
+            left -= 1;
+            context.waker().wake_by_ref();
+            if beginning.as_mut().poll(context).is_ready() || left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        giving_up.await;
+        drop(beginning);
+        // A query that stands alone must not find itself in a transaction that nobody commits.
+        store.ping().await.unwrap();
+        store.snapshot().await.unwrap();
+    }
 }
