@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::client::PATIENCE;
-use crate::harness::{TestApp, eventually, on_both};
+use crate::harness::{eventually, on_both};
 
 /// The text of the first frame of a server, when all of it is there.
 fn text_of(bytes: &[u8]) -> Option<Value> {
