@@ -169,6 +169,7 @@ fn policy(config: &Config) -> Policy {
         webhooks: WebhookPatience {
             retry_first_ms: config.webhooks.retry_first_ms,
             retry_for_s: config.webhooks.retry_for_s,
+            timeout_s: config.webhooks.timeout_s,
         },
     }
 }

@@ -115,7 +115,7 @@ impl Policy {
             key_rotation_s: 0,
             key_lead_s: 600,
             events_kept_s: None,
-            webhooks: webhooks::Patience { retry_first_ms: 5_000, retry_for_s: 86_400 },
+            webhooks: webhooks::Patience { retry_first_ms: 5_000, retry_for_s: 86_400, timeout_s: 10 },
         }
     }
 }

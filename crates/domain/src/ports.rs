@@ -186,7 +186,7 @@ pub trait WebhookSender: Send + Sync {
     /// The host of an address, if requests may go there as far as the address alone tells.
     fn host_of(&self, url: &str) -> Result<String, RuleBroken>;
 
-    /// Sends one request, within less than [`crate::webhooks::take::LEASE_S`].
+    /// Sends one request, within [`crate::webhooks::Patience::timeout_s`].
     async fn send(&self, message: WebhookMessage<'_>) -> WebhookAnswer;
 }
 

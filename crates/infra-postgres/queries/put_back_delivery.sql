@@ -10,6 +10,7 @@ SET
     taken_until = CASE WHEN state = 'pending' THEN taken_until END,
     gives_up_at = $4,
     state = 'pending'
-WHERE webhook_id = $1
-    AND id = $2
+WHERE id = $2
+    -- Not by an index of the webhook, which may have very many.
+    AND webhook_id IS NOT DISTINCT FROM $1
 RETURNING subject

@@ -45,6 +45,11 @@ const RECORDED: &[(&str, &str, &[&str])] = &[
     ("users.update", "oneself", &["user.updated"]),
     ("users.update with a role", "an admin", &["user.updated"]),
     ("users.update with a status", "an admin", &["user.updated", "user.disabled", "session.ended", "session.ended"]),
+    ("webhooks.create", "an admin", &["webhook.created"]),
+    ("webhooks.delete", "an admin", &["webhook.deleted"]),
+    ("webhooks.replace", "an admin", &["webhook.updated"]),
+    ("webhooks.rotate_secret", "an admin", &["webhook.secret_rotated"]),
+    ("webhooks.update", "an admin", &["webhook.updated"]),
 ];
 
 /// What records nothing although it is done, and why.
@@ -54,11 +59,14 @@ const SILENT: &[(&str, &str, &str)] = &[
         "nobody",
         "a wish: the link is recorded when it is made, if anybody has the address",
     ),
+    ("events.tickets.create", "oneself", "it opens one stream, for half a minute"),
     ("oauth2.introspect", "a program", "it reads"),
     ("oauth2.token", "nobody", "a refresh: it is done all the time and changes nobody's access"),
     ("password_resets.create", "nobody", "a wish: the link is recorded when it is made, if anybody has the address"),
     ("sessions.refresh", "nobody", "it is done all the time and changes nobody's access"),
     ("sessions.request_code", "nobody", "whether anybody has the address is not told, and nothing is open yet"),
+    ("webhooks.replay", "an admin", "it delivers again what is in the log"),
+    ("webhooks.test", "an admin", "it tells something that did not happen"),
     ("sessions.request_link", "nobody", "a wish: the link is recorded when it is made, if anybody has the address"),
 ];
 
@@ -75,6 +83,8 @@ const REFUSED: &[&str] = &[
     "password_resets.confirm",
     "sessions.follow_link",
     "users.factors.delete",
+    // There is no delivery in the table.
+    "webhooks.retry",
 ];
 
 /// The end of the log.

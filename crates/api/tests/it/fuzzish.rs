@@ -221,18 +221,22 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
         } else {
             check_error_body(&body, status, body["error"]["code"].as_str().unwrap(), &request_id);
         }
+    } else if response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+        // It has no end.
+        drop(response);
     } else {
         response.bytes().await.unwrap_or_else(|error| panic!("{request}: {error}"));
     }
     status
 }
 
-/// What is refused without a token or a code that is good once.
-const NEEDS_A_TOKEN: [&str; 17] = [
+/// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
+const NEEDS_A_TOKEN: [&str; 18] = [
     "challenges.enrol",
     "challenges.finish",
     "email_changes.confirm",
     "email_verifications.confirm",
+    "events.ws",
     "invitations.accept",
     "me.recovery_codes.replace",
     "me.totp.confirm",

@@ -301,6 +301,8 @@ pub struct Patience {
     pub retry_first_ms: u32,
     /// How long a delivery is tried, in seconds.
     pub retry_for_s: u32,
+    /// How long one request may take, in seconds.
+    pub timeout_s: u32,
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 /// How many requests to one webhook are in flight at once, on each node. Those of the others do not count: who hangs
 /// holds up nobody else.
 pub const AT_ONCE_EACH: u32 = 4;
-/// How long a delivery is nobody else's, in seconds. Making it must take less.
-pub const LEASE_S: u32 = 60;
+/// How much longer than a request may take a delivery is nobody else's, in seconds: what became of it has to be written.
+const LEASE_SLACK_S: u32 = 15;
 
 /// A delivery with what is needed to make it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ async fn take_of(
     now: Timestamp,
     taken: &mut Vec<Taken>,
 ) -> Result<()> {
-    let leased_until = now.plus_seconds(LEASE_S);
+    let leased_until = now.plus_seconds(services.policy.webhooks.timeout_s + LEASE_SLACK_S);
     let Some(webhook) = tx.find_webhook(id).await? else { return Ok(()) };
     let is_probe = webhook.health.failures >= OPEN_AFTER;
     // Of all nodes one finds out whether it answers again, by one request.

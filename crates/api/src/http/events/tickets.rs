@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::answers::{Always, Permitted, SignedIn};
+use crate::http::answers::{Always, BadInput, Permitted, Repeatable, SignedIn};
 use crate::http::extract::Caller;
 use crate::http::problem::Problem;
 
@@ -29,7 +29,7 @@ struct TicketBody {
 /// a WebSocket, and a token in an address would end up in logs; a ticket in a log opens nothing any more.
 #[utoipa::path(
     post, path = "/api/v1/events/tickets", tag = "events", operation_id = "events.tickets.create",
-    responses((status = 201, description = "The ticket.", body = TicketBody), SignedIn, Permitted, Always),
+    responses((status = 201, description = "The ticket.", body = TicketBody), BadInput, SignedIn, Permitted, Repeatable, Always),
     security(("bearer" = [])),
 )]
 pub(super) async fn create(Caller(ctx): Caller) -> Result<Response, Problem> {

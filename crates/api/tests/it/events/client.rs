@@ -158,7 +158,7 @@ impl Sse {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let line = read_block(block);
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 if line.is_some() {
                     return line;
                 }

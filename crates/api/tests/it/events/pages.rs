@@ -14,7 +14,7 @@ pub(super) async fn all(app: &TestApp, token: &str, first: &str) -> Vec<Value> {
         let link = response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
         found.extend(response.json::<Vec<Value>>().await.unwrap());
         let Some(link) = link else { return found };
-        path = link.split(['<', '>']).nth(1).unwrap().to_owned();
+        link.split(['<', '>']).nth(1).unwrap().clone_into(&mut path);
     }
 }
 

@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use denizen_proto::v1;
+use denizen_proto::v1::watch_response::Told;
+use prost_types::value::Kind;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::client::{Said, Sse, Ws};
+use crate::grpc::client::Rpc;
 use crate::harness::{PASSWORD, World, eventually, on_both};
 use crate::process::{Process, run_on};
+use crate::webhook_sinks::{Mood, Sink};
 
 const WRITERS: usize = 8;
 const CHANGES_EACH: usize = 250;
@@ -106,6 +111,33 @@ impl Scene {
         }
     }
 
+    /// The same over gRPC: the cursors of what was met.
+    async fn by_grpc(self, mut cursor: String, last: String) -> Vec<String> {
+        let mut met = Vec::new();
+        loop {
+            let rpc = Rpc::at(&self.address.get()).by(&self.token);
+            let request = v1::WatchRequest { after: cursor.clone(), types: vec!["user.updated".to_owned()] };
+            let Ok(stream) = rpc.events().watch(request).await else {
+                Self::pause().await;
+                continue;
+            };
+            let mut stream = stream.into_inner();
+            while let Ok(Some(message)) = stream.message().await {
+                match message.told.unwrap() {
+                    Told::Heartbeat(beat) => cursor = beat.cursor,
+                    Told::Event(event) => {
+                        cursor.clone_from(&event.cursor);
+                        met.push(event.cursor);
+                        let name = event.data.unwrap().fields["name"].kind.clone();
+                        if name == Some(Kind::StringValue(last.clone())) {
+                            return met;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Renames a user; whether it was acknowledged.
     async fn rename(&self, user: &str, name: &str) -> bool {
         let request = self.client.request(Method::PATCH, format!("{}/api/v1/users/{user}", self.address.get()));
@@ -120,8 +152,34 @@ impl Scene {
 }
 
 async fn start(world: &World) -> Process {
-    // Whoever follows must outlast the restarts by one token.
-    Process::start(world, &[("limits.address_per_second", "0"), ("sessions.access_ttl_s", "3600")]).await
+    let settings = [
+        ("limits.address_per_second", "0"),
+        // Whoever follows must outlast the restarts by one token.
+        ("sessions.access_ttl_s", "3600"),
+        ("webhooks.allowed_hosts", "127.0.0.1"),
+        // What was under way when a server was killed is nobody's until it is over.
+        ("webhooks.timeout_s", "2"),
+    ];
+    Process::start(world, &settings).await
+}
+
+/// Makes a webhook that is told of renamed users.
+async fn hook(server: &Process, token: &str, sink: &Sink) {
+    let body = json!({"url": sink.url, "types": ["user.updated"]});
+    let made = server.request(Method::POST, "/api/v1/webhooks", Some(token)).json(&body).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+}
+
+/// What came to a sink, repetitions of the same id left out, by whom it concerns.
+fn told(sink: &Sink) -> BTreeMap<String, Vec<Value>> {
+    let (mut seen, mut told) = (BTreeSet::new(), BTreeMap::<String, Vec<Value>>::new());
+    for came in sink.came() {
+        if seen.insert(came.id().to_owned()) {
+            let event = came.event();
+            told.entry(event["subject"].to_string()).or_default().push(event);
+        }
+    }
+    told
 }
 
 on_both! {
@@ -138,12 +196,16 @@ on_both! {
             let signed_up = server.sign_up(&world.fresh_email()).await.unwrap();
             users.push(signed_up.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned());
         }
+        let sink = Sink::that(Mood::Answer(204, "")).await;
+        hook(&server, &token, &sink).await;
         let begun = newest_cursor(&server, &token).await;
         let mut websockets = JoinSet::new();
         let mut streams = JoinSet::new();
+        let mut calls = JoinSet::new();
         for _ in 0..3 {
             websockets.spawn(scene.clone().by_websocket(begun.clone(), "the last".to_owned()));
             streams.spawn(scene.clone().by_sse(begun.clone(), "the last".to_owned()));
+            calls.spawn(scene.clone().by_grpc(begun.clone(), "the last".to_owned()));
         }
 
         let tried = Arc::new(AtomicUsize::new(0));
@@ -194,7 +256,20 @@ on_both! {
             assert_eq!(met.len(), log.len());
             assert!(met == log, "a follower met something else than the log has");
         }
-        let verified = run_on(&world, &[], &["users", "list"], "").await;
+        let cursors: Vec<&str> = log.iter().map(|event| event["cursor"].as_str().unwrap()).collect();
+        for met in calls.join_all().await {
+            assert!(met == cursors, "a follower over gRPC met something else than the log has");
+        }
+        let mut expected = BTreeMap::<String, Vec<Value>>::new();
+        for event in &log {
+            expected.entry(event["subject"].to_string()).or_default().push(event.clone());
+        }
+        eventually("the webhook was told everything", PATIENCE, async || {
+            told(&sink).values().map(Vec::len).sum::<usize>() == log.len()
+        })
+        .await;
+        assert!(told(&sink) == expected, "the webhook was told in another order");
+        let verified = run_on(&world, &[], &["audit", "verify"], "").await;
         assert_eq!(verified.code, 0, "{verified:?}");
     }
 }
@@ -218,7 +293,7 @@ async fn pages(server: &Process, token: &str, first: &str) -> Vec<Value> {
         let link = response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
         found.extend(response.json::<Vec<Value>>().await.unwrap());
         let Some(link) = link else { return found };
-        path = link.split(['<', '>']).nth(1).unwrap().to_owned();
+        link.split(['<', '>']).nth(1).unwrap().clone_into(&mut path);
     }
 }
 

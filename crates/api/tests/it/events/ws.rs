@@ -180,10 +180,9 @@ on_both! {
         assert_eq!(ws.frame().await["type"], "heartbeat");
         // More than all buffers on the way hold.
         let name = "\u{1F994}".repeat(200);
-        let lines: String = (0..USERS)
-            .map(|n| format!("{{\"email\":\"slow{n}@example.com\",\"name\":\"{name}\"}}\n"))
-            .collect();
-        assert_eq!(app.import(&admin, lines).await["created"], USERS);
+        let line = |n| format!("{{\"email\":\"slow{n}@example.com\",\"name\":\"{name}\"}}");
+        let lines: Vec<String> = (0..USERS).map(line).collect();
+        assert_eq!(app.import(&admin, lines.join("\n")).await["created"], USERS);
         // As long as it may lag behind, and a little more.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let mut met = Vec::new();
