@@ -1,1 +1,2 @@
-SELECT EXISTS (SELECT 1 FROM pending_events) AS "is_pending!"
+-- $1: a sequence number.
+SELECT EXISTS (SELECT 1 FROM pending_events WHERE sequence <= $1) AS "is_pending!"

@@ -1,8 +1,9 @@
--- $1: delivery; $2: until when it was taken; $3: state; $4: when it is due; $5 to $9: the attempt.
+-- $1: delivery; $2: until when it was taken; $3: state; $4: when it is due; $5 to $9: the attempt. When it is given up the
+-- row knows: somebody may have put it off meanwhile.
 UPDATE deliveries
 SET
-    state = $3,
-    due_at = $4,
+    state = CASE WHEN $3 = 'pending' AND $4 >= gives_up_at THEN 'parked' ELSE $3 END,
+    due_at = CASE WHEN $3 = 'pending' AND $4 >= gives_up_at THEN NULL ELSE $4 END,
     taken_until = NULL,
     last_attempt_at = $5,
     last_status = $6,
@@ -12,3 +13,4 @@ SET
 WHERE id = $1
     AND taken_until = $2
     AND state = 'pending'
+RETURNING state

@@ -18,5 +18,4 @@ RETURNING
     event_position,
     event_id,
     subject,
-    attempts,
-    gives_up_at
+    attempts

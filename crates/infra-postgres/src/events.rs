@@ -12,6 +12,8 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::value::Object;
 use sqlx::{PgConnection, PgPool, query, query_as, query_file, query_file_as, query_file_scalar};
 
+use tokio::sync::Mutex;
+
 use crate::begin::begin;
 use crate::changes::{CHANNEL, EVENTS_CHANNEL};
 use crate::error::{broken, store_error};
@@ -147,11 +149,16 @@ pub(crate) async fn record(connection: &mut PgConnection, events: &[Event], told
     query.execute(connection).await.map(drop).map_err(store_error)
 }
 
-/// Gives everything that was committed its place, and says how many there were.
-pub(crate) async fn seal(pool: &PgPool) -> Result<u64, StoreError> {
+/// Gives everything that was committed by now its place, and says how much of it this one did. What is committed meanwhile
+/// is not waited for.
+pub(crate) async fn seal(pool: &PgPool, turn: &Mutex<()>) -> Result<u64, StoreError> {
+    let last = query_file_scalar!("queries/last_pending_event.sql").fetch_one(pool).await.map_err(store_error)?;
+    let Some(last) = last else { return Ok(0) };
+    // Of many on this node one takes a connection for it.
+    let _turn = turn.lock().await;
     let mut sealed = 0;
     loop {
-        let is_pending = query_file_scalar!("queries/has_pending_events.sql");
+        let is_pending = query_file_scalar!("queries/has_pending_events.sql", last);
         if !is_pending.fetch_one(pool).await.map_err(store_error)? {
             return Ok(sealed);
         }

@@ -130,6 +130,8 @@ pub struct PostgresStore {
     listening: Listening,
     rotations: Rotations,
     waiting: Waiting,
+    /// Held by whoever gives events their place.
+    sealing: tokio::sync::Mutex<()>,
 }
 
 impl PostgresStore {
@@ -158,7 +160,7 @@ impl PostgresStore {
         let waiting = Waiting::default();
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
         let rotations = Rotations::new(&pool, &recent, options.max_connections);
-        Ok(Self { pool, recent, listening, rotations, waiting })
+        Ok(Self { pool, recent, listening, rotations, waiting, sealing: tokio::sync::Mutex::default() })
     }
 }
 
@@ -189,7 +191,7 @@ impl Store for PostgresStore {
     }
 
     async fn seal_events(&self) -> Result<u64, StoreError> {
-        events::seal(&self.pool).await
+        events::seal(&self.pool, &self.sealing).await
     }
 
     async fn events_recorded(&self) {

@@ -16,5 +16,4 @@ RETURNING
     event_position,
     event_id AS "event_id: Uuid",
     subject,
-    attempts,
-    gives_up_at
+    attempts

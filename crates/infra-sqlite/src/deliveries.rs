@@ -5,7 +5,7 @@ use denizen_domain::id::{DeliveryId, EventId, WebhookId};
 use denizen_domain::page::Page;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use denizen_domain::webhooks::store::{DeliveryWrites, Outcome};
+use denizen_domain::webhooks::store::{DeliveryWrites, Outcome, WebhookReads};
 use denizen_domain::webhooks::{Attempt, Delivery, DeliveryState, DueDelivery, NewDelivery};
 use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
@@ -61,6 +61,11 @@ impl DeliveryWrites for SqliteTx {
         query.fetch_optional(self.connection().await?).await.map_err(store_error)
     }
 
+    async fn wait_for_webhook_cursor(&mut self) -> Result<i64, StoreError> {
+        // A write transaction holds the whole database against other writers already.
+        self.webhook_cursor().await
+    }
+
     async fn move_webhook_cursor(&mut self, position: i64) -> Result<(), StoreError> {
         let query = query!("UPDATE webhook_cursor SET position = $1 WHERE id = 1", position);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
@@ -103,16 +108,26 @@ impl DeliveryWrites for SqliteTx {
         taken: &DueDelivery,
         outcome: &Outcome,
         attempt: &Attempt,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<DeliveryState>, StoreError> {
         let (id, until) = (taken.id.as_uuid(), taken.leased_until.as_micros());
         let (state, due_at) = (outcome.state.as_str(), outcome.due_at.map(Timestamp::as_micros));
         let (at, status) = (attempt.at.as_micros(), attempt.status.map(i64::from));
         let latency_ms = i64::from(attempt.latency_ms);
         let (answer, error) = (attempt.answer.as_str(), attempt.error.as_deref());
-        let query =
-            query_file!("queries/settle_delivery.sql", id, until, state, due_at, at, status, latency_ms, answer, error);
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+        let query = query_file_scalar!(
+            "queries/settle_delivery.sql",
+            id,
+            until,
+            state,
+            due_at,
+            at,
+            status,
+            latency_ms,
+            answer,
+            error
+        );
+        let state = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        state.map(|state| parse_state(&state)).transpose()
     }
 
     async fn release_deliveries(
@@ -168,6 +183,13 @@ impl DeliveryWrites for SqliteTx {
         query.fetch_all(self.connection().await?).await.map_err(store_error)
     }
 
+    async fn remove_deliveries_to(&mut self, webhook: WebhookId, limit: u32) -> Result<u64, StoreError> {
+        let (webhook, limit) = (webhook.as_uuid(), i64::from(limit));
+        let query = query_file!("queries/remove_deliveries_to.sql", webhook, limit);
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
     async fn remove_deliveries(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let (before, limit) = (before.as_micros(), i64::from(limit));
         let query = query_file!("queries/remove_deliveries.sql", before, limit);
@@ -198,7 +220,6 @@ struct DueRow {
     event_id: Uuid,
     subject: String,
     attempts: i64,
-    gives_up_at: i64,
 }
 
 impl DueRow {
@@ -209,10 +230,14 @@ impl DueRow {
             event: EventId::from_uuid(self.event_id),
             subject: self.subject,
             attempts: u32::try_from(self.attempts).unwrap_or_default(),
-            gives_up_at: Timestamp::from_micros(self.gives_up_at),
             leased_until,
         }
     }
+}
+
+fn parse_state(stored: &str) -> Result<DeliveryState, StoreError> {
+    let unknown = || broken(format!("the stored state of a delivery {stored:?} is unknown"));
+    DeliveryState::parse(stored).ok_or_else(unknown)
 }
 
 /// A row of `deliveries`.
@@ -238,8 +263,7 @@ impl TryFrom<DeliveryRow> for Delivery {
     type Error = StoreError;
 
     fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
-        let unknown = || broken(format!("the stored state of a delivery {:?} is unknown", row.state));
-        let state = DeliveryState::parse(&row.state).ok_or_else(unknown)?;
+        let state = parse_state(&row.state)?;
         let last = row.last_attempt_at.map(|at| Attempt {
             at: Timestamp::from_micros(at),
             status: row.last_status.and_then(|status| u16::try_from(status).ok()),

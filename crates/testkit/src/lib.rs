@@ -183,9 +183,12 @@ macro_rules! suite {
                 every_walk_finds_the_same_deliveries,
                 what_was_parked_is_put_back_in_order,
                 one_is_put_back_whatever_has_become_of_it,
+                what_is_put_off_while_it_is_made_is_given_up_later,
                 what_is_past_its_time_is_parked,
                 a_webhook_that_is_paused_or_disabled_is_not_due,
                 what_is_long_over_is_removed,
+                the_deliveries_of_one_webhook_are_removed_a_few_at_a_time,
+                whoever_waits_for_the_cursor_sees_what_its_holder_did,
                 fanning_out_and_settling_never_strand_a_subject,
             }
             mail {

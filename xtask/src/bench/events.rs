@@ -19,6 +19,8 @@ use super::{Row, Scale, ms, now, postgres_url};
 const FOLLOW: &str = "/api/v1/events/ws?types=user.updated";
 /// Room for all of them.
 const SETTINGS: &[(&str, &str)] = &[
+    // One for both nodes, though their ports differ.
+    ("DENIZEN__TOKENS__ISSUER", "https://bench.example"),
     ("DENIZEN__EVENTS__FOLLOWERS", "20000"),
     ("DENIZEN__EVENTS__FOLLOWERS_PER_ACCOUNT", "20000"),
     ("DENIZEN__EVENTS__QUEUE", "65536"),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use denizen_domain::events::{EventFilter, followed};
-use denizen_domain::{Ctx, Error, Result};
+use denizen_domain::{Ctx, Error, Result, tokens};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -102,22 +102,29 @@ impl Feed {
         filter: EventFilter,
         after: Option<i64>,
     ) -> Result<Follower> {
-        let principal = ctx.principal()?.clone();
-        let place = self.places.enter(principal.subject)?;
+        let place = self.places.enter(ctx.principal()?.subject)?;
         let head = self.head.subscribe();
         // Whatever was committed before somebody began to follow is not what they follow from now on.
         self.services.store.seal_events().await?;
         let bounds = self.services.store.read().await?.log_bounds().await?;
         let position = after.unwrap_or(bounds.head);
-        if position < bounds.floor {
+        // Beyond the end is a cursor of before the database was put back to an earlier state.
+        if position < bounds.floor || position > bounds.head {
             return Err(Error::CursorExpired);
         }
+        // What ended the credentials before this place in the log is not met any more.
+        let admitted = ctx.permissions();
+        let ctx = tokens::renew(ctx).await?;
+        if !ctx.permissions().contains_all(admitted) {
+            return Err(Error::Forbidden);
+        }
+        let principal = ctx.principal()?.clone();
         Ok(Follower {
             read_to: position,
             seen: position,
             target: bounds.head,
             filter,
-            watched: Watched::new(ctx.clone(), principal),
+            watched: Watched::new(ctx, principal),
             position,
             waiting: VecDeque::new(),
             head,
@@ -209,6 +216,8 @@ impl Follower {
             if self.stopping.is_cancelled() {
                 return Err(Over::Stopping);
             }
+            // However much there is to tell: credentials end in the middle of it, too.
+            self.watched.look().await?;
             while let Some(told) = self.waiting.front() {
                 // Kept in its place until it is looked at to the end: this may be dropped while it waits.
                 self.watched.see(told).await?;
@@ -290,6 +299,10 @@ impl Follower {
             }
         }
         self.watched.look().await?;
+        if !self.feed.is_fresh() {
+            // A heartbeat says that nothing happened; who cannot read the log does not know.
+            return Err(Over::Unavailable);
+        }
         if self.heartbeat_at > now() {
             return Ok(None);
         }

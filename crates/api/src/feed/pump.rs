@@ -21,6 +21,9 @@ pub(super) async fn run(feed: &Feed, stop: &CancellationToken) {
     let mut is_failing = false;
     loop {
         let outcome = read_on(feed, &mut read_to).await;
+        if outcome.is_ok() {
+            feed.note_read();
+        }
         is_failing = report("reading the log of events", is_failing, outcome);
         tokio::select! {
             () = stop.cancelled() => return,

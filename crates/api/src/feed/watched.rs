@@ -11,7 +11,7 @@ use super::{Over, Told, now};
 
 /// How often is asked though nothing in the log says that anything changed.
 const ASK_EVERY: Duration = Duration::from_mins(1);
-/// When it is asked once more after a change: what a store remembers of before is gone by then.
+/// When it is asked once more after a change, and after the beginning: what a store remembers of before is gone by then.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The credentials of one who follows.
@@ -31,7 +31,7 @@ impl Watched {
             Duration::from_micros(left_us.max(0).cast_unsigned())
         });
         let ends = left.and_then(|left| now.checked_add(left));
-        Self { ctx, principal, ends, asked_next: now + ASK_EVERY }
+        Self { ctx, principal, ends, asked_next: now + ASK_AGAIN_AFTER }
     }
 
     /// The context of whoever follows, as they were when it was last asked.
@@ -84,7 +84,7 @@ impl Watched {
                 Ok(())
             }
             Err(Error::Unauthenticated(_)) => Err(Over::Unauthenticated),
-            // While the database is away nobody can say; the log stands still, too.
+            // While the database is away nobody can say; nothing is told then, either.
             Err(_) => {
                 self.asked_next = now() + ASK_AGAIN_AFTER;
                 Ok(())

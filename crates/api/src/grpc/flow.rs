@@ -16,7 +16,7 @@ use super::call::Call;
 use super::convert::required;
 use super::status::Refusal;
 use super::watch::{End, Messages, event, heartbeat, read_cursor, vault, wish};
-use crate::feed::{Follower, Over, Step};
+use crate::feed::{Follower, Over, Step, driven};
 use crate::http::events::body::cursor;
 use crate::http::problem::Problem;
 
@@ -75,9 +75,10 @@ struct Flow {
 }
 
 impl Flow {
-    /// It, pulled by its connection: it has no task, and goes with it.
+    /// It, given up when nobody takes what it tells.
     fn messages(self, end: End) -> Messages<v1::FollowResponse> {
-        Box::pin(stream::unfold(Some((self, end)), |flow| async move {
+        let given_up = end.given_up();
+        let messages = stream::unfold(Some((self, end)), |flow| async move {
             let (mut flow, end) = flow?;
             match end.before(flow.next()).await {
                 Ok(Some(told)) => Some((Ok(v1::FollowResponse { told: Some(told) }), Some((flow, end)))),
@@ -87,7 +88,8 @@ impl Flow {
                     Some((Err(end.status(refusal, cursor)), None))
                 }
             }
-        }))
+        });
+        Box::pin(driven(messages, given_up))
     }
 
     /// What comes next; nothing when the client has said its last.

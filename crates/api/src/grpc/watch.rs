@@ -16,7 +16,7 @@ use tonic::Status;
 use super::call::Call;
 use super::convert::{moment, object, said};
 use super::status::Refusal;
-use crate::feed::{Follower, Step, Told, Wish};
+use crate::feed::{Follower, Over, Step, Told, Wish, driven};
 use crate::http::events::body::{cursor, position};
 use crate::middleware::RequestId;
 
@@ -51,6 +51,12 @@ impl End {
         }
     }
 
+    /// What a reader finds who comes back after it was given up.
+    pub(super) fn given_up<M>(&self) -> impl FnOnce() -> Result<M, Status> + Send + use<M> {
+        let request_id = self.request_id.clone();
+        move || Err(Refusal::from(Over::TooSlow).into_status(request_id.as_str()))
+    }
+
     /// The status that ends it, with where to go on.
     pub(super) fn status(&self, refusal: Refusal, cursor: String) -> Status {
         refusal.into_status_at(self.request_id.as_str(), cursor)
@@ -70,9 +76,10 @@ pub(super) struct Watching<M> {
 }
 
 impl<M: Send + 'static> Watching<M> {
-    /// It, pulled by its connection: it has no task, and goes with it.
+    /// It, given up when nobody takes what it tells.
     pub(super) fn messages(self) -> Messages<M> {
-        Box::pin(stream::unfold(Some(self), |watching| async move {
+        let given_up = self.end.given_up();
+        let messages = stream::unfold(Some(self), |watching| async move {
             let mut watching = watching?;
             let next =
                 watching.end.before(next(&mut watching.follower, watching.of_event, watching.of_heartbeat)).await;
@@ -83,7 +90,8 @@ impl<M: Send + 'static> Watching<M> {
                     Some((Err(watching.end.status(refusal, cursor)), None))
                 }
             }
-        }))
+        });
+        Box::pin(driven(messages, given_up))
     }
 }
 

@@ -136,6 +136,7 @@ on_both! {
         for (body, field, code) in [
             (json!({"state": "pending"}), "state", "invalid_value"), (json!({"from": "yesterday"}), "from", "invalid_value"),
             (json!({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}), "to", "out_of_range"),
+            (json!({"from": "2999-01-01T00:00:00Z"}), "from", "out_of_range"),
         ] {
             field_problem(app.post_as(&format!("{path}/replay"), &admin.token, &body).await, field, code).await;
         }
@@ -165,7 +166,15 @@ on_both! {
             problem(app.patch(&path, &by.token, &json!({"url": "https://evil.example/"})).await, 403, "forbidden").await;
             problem(app.put(&path, &by.token, &json!({"url": "https://evil.example/"})).await, 403, "forbidden").await;
             assert_eq!(app.get(&path, &by.token).await.status(), 200);
-            assert_eq!(app.get(&format!("{path}/deliveries"), &by.token).await.status(), 200);
+        }
+        let delivery = format!("{path}/deliveries/019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50");
+        assert_eq!(app.get(&format!("{path}/deliveries"), &reader.token).await.status(), 200);
+        problem(app.get(&delivery, &reader.token).await, 404, "delivery_not_found").await;
+        for shown in [format!("{path}/deliveries"), delivery.clone()] {
+            problem(app.get(&shown, &writer.token).await, 403, "forbidden").await;
+        }
+        for told in [format!("{delivery}/retry"), format!("{path}/replay"), format!("{path}/rotate-secret")] {
+            problem(app.post_as(&told, &writer.token, &json!({})).await, 403, "forbidden").await;
         }
         problem(app.get(&path, &both.token).await, 403, "forbidden").await;
         for (more, body) in [("test", json!({})), ("rotate-secret", json!({})), ("replay", json!({}))] {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use denizen_domain::id::WebhookId;
+use denizen_domain::webhooks::store::SealedSecrets;
 use serde_json::{Value, json};
 
 use crate::harness::{SignedIn, TestApp, eventually, on_both, problem};
@@ -254,6 +256,64 @@ on_both! {
         let now = app.json(&hook.path, &admin.token).await;
         assert_eq!((&now["failures"], &now["paused_until"], &now["status"]), (&json!(0), &Value::Null, &json!("active")));
         assert_eq!(sink.came().len(), 8);
+    }
+
+    async fn who_refuses_one_kind_of_event_is_told_the_others(world: World) {
+        let app = world.serve(&QUICK).await;
+        let admin = app.admin().await;
+        let sink = Sink::that_chooses(|_, event| {
+            if event["type"] == "user.created" { Mood::Answer(422, "no") } else { ok() }
+        }).await;
+        let hook = hook(&app, &admin, &sink.url, &["user.created", "role.created"]).await;
+        for _ in 0..6 {
+            app.user().await;
+        }
+        eventually("it refused often", SOON, async || sink.came().len() > 10).await;
+        let role = json!({"name": "told", "permissions": []});
+        assert_eq!(app.post_as("/api/v1/roles", &admin.token, &role).await.status(), 201);
+        until(&app, &admin, &hook, "delivered", 1).await;
+        let now = app.json(&hook.path, &admin.token).await;
+        assert_eq!((&now["failures"], &now["paused_until"]), (&json!(0), &Value::Null));
+    }
+
+    async fn a_secret_that_cannot_be_opened_stops_nobody_else(world: World) {
+        let app = world.serve(&QUICK).await;
+        let admin = app.admin().await;
+        let sink = Sink::that(ok()).await;
+        let broken = hook(&app, &admin, &sink.url, &["user.created"]).await;
+        let id = WebhookId::parse(broken.path.rsplit('/').next().unwrap()).unwrap();
+        let mut tx = app.services.store.write().await.unwrap();
+        tx.set_webhook_secrets(id, &SealedSecrets { current: vec![0; 60], previous: None }).await.unwrap();
+        tx.commit().await.unwrap();
+        let hook = hook(&app, &admin, &sink.url, &["user.created"]).await;
+        app.user().await;
+        until(&app, &admin, &hook, "delivered", 1).await;
+        eventually("it is told why", SOON, async || {
+            deliveries(&app, &admin, &broken, "&state=pending").await.first().is_some_and(|delivery| delivery["last_error"] == "secret_unreadable")
+        }).await;
+        let tested: Value = app.post_as(&format!("{}/test", broken.path), &admin.token, &json!({})).await.json().await.unwrap();
+        assert_eq!((&tested["delivered"], &tested["error"]), (&json!(false), &json!("secret_unreadable")));
+        assert_eq!(sink.came().len(), 1);
+    }
+
+    async fn what_happened_before_a_change_is_told_as_it_was_then(world: World) {
+        let app = world.serve(&QUICK).await;
+        let admin = app.admin().await;
+        let sink = Sink::that(ok()).await;
+        let hook = hook(&app, &admin, &sink.url, &["user.created"]).await;
+        let change = async |body: Value| assert_eq!(app.patch(&hook.path, &admin.token, &body).await.status(), 200);
+        // Whoever disables it at once is as quick as whoever fans out.
+        for n in 1..=5 {
+            app.user().await;
+            change(json!({"types": ["role.created"]})).await;
+            app.user().await;
+            change(json!({"types": ["user.created"]})).await;
+            app.user().await;
+            change(json!({"status": "disabled"})).await;
+            app.user().await;
+            change(json!({"status": "active"})).await;
+            until(&app, &admin, &hook, "delivered", 2 * n).await;
+        }
     }
 
     async fn who_asks_to_wait_is_left_alone(world: World) {

@@ -70,7 +70,9 @@ pub(crate) async fn prove_email(ctx: &Ctx, tx: &mut dyn WriteTx, before: User) -
 /// Takes an account back for whoever has just proven to read its mail: what was set up before, anybody may have set up who
 /// only claimed the address. The password is for the caller to replace or to remove.
 pub(crate) async fn reclaim(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
-    if tx.remove_totp(user.id).await? {
+    // One that was never confirmed was never told of.
+    let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
+    if tx.remove_totp(user.id).await? && was_confirmed {
         record_by(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
     }
     tx.set_recovery_codes(user.id, &[]).await?;

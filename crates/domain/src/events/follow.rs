@@ -49,6 +49,11 @@ pub fn meaning_for(principal: &Principal, kind: EventType, event: &Event) -> Mea
         EventType::UserDisabled | EventType::UserDeleted | EventType::ServiceAccountDeleted if is_theirs() => {
             Meaning::Ended
         }
+        // Which key signed the token is not known here. Whoever has a good one comes again.
+        EventType::SigningKeyWithdrawn => match principal.credential {
+            Credential::Session(_) | Credential::ClientToken(_) => Meaning::Ended,
+            Credential::ApiKey(_) | Credential::Certificate(_) => Meaning::None,
+        },
         EventType::RoleUpdated | EventType::RoleDeleted => Meaning::Changed,
         EventType::UserUpdated
         | EventType::ServiceAccountUpdated

@@ -105,7 +105,8 @@ pub(crate) async fn page(
     let mut tx = ctx.store().snapshot().await?;
     let bounds = tx.log_bounds().await?;
     let after = after.unwrap_or(bounds.floor);
-    if after < bounds.floor {
+    // Beyond the end is a cursor of before the database was put back to an earlier state.
+    if after < bounds.floor || after > bounds.head {
         return Err(Error::CursorExpired);
     }
     // What concerns somebody, or was done by somebody, is found by an index.

@@ -45,10 +45,10 @@ async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
     if !tx.remove_totp(user.id).await? {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
-    record(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
     tx.set_recovery_codes(user.id, &[]).await?;
     tx.remove_challenges(user.id).await?;
     if was_confirmed {
+        record(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
         mail::tell(ctx, tx, user, MailSubject::SecondFactorRemoved).await?;
     }
     Ok(())

@@ -167,8 +167,10 @@ pub(super) async fn proven_by_mail(
     if !user.email_verified {
         // Whoever signed up with the address may not be who reads its mail: nothing of theirs is left.
         reclaim(ctx, tx, &user).await?;
-        tx.remove_password(user.id).await?;
-        record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });
+        if tx.find_password(user.id).await?.is_some() {
+            tx.remove_password(user.id).await?;
+            record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });
+        }
         end_all(ctx, tx, user.id, EndReason::PasswordChanged).await?;
         user = prove_email(ctx, tx, user).await?;
     }

@@ -2,7 +2,6 @@
 
 use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
-use crate::access::Actor;
 use crate::access::Permission;
 use crate::budgets;
 use crate::credentials::{NewPassword, verify_email};
@@ -69,7 +68,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     tx.set_password(user.id, &hash, now).await?;
-    let source = if *ctx.actor() == Actor::Anonymous { Source::SignUp } else { Source::Admin };
+    let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
     record(ctx, &mut *tx, user.id, created(&user, source));
     if budgets::may_mail(ctx, &mut *tx, &user.email, Wanted::EmailVerification.as_str()).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;

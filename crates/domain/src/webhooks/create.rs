@@ -45,6 +45,8 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
     // What happened before has its place in the log then, and is not told.
     ctx.store().seal_events().await?;
     let mut tx = ctx.store().write().await?;
+    // A fan-out under way does not know this webhook, and must end before the log is looked at.
+    tx.wait_for_webhook_cursor().await?;
     // Of two who make the last one, one waits here.
     tx.lock_webhooks().await?;
     if tx.count_webhooks().await? >= WEBHOOKS_MAX {

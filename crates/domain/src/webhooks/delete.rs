@@ -1,12 +1,19 @@
 //! Delete a webhook.
 
+use super::{Webhook, WebhookStatus};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
 use crate::events::{Happened, record};
 use crate::id::WebhookId;
 
+/// How many deliveries are removed by one transaction: others wait to write.
+const AT_ONCE: u32 = 1_000;
+
 /// Deletes a webhook for good, and its deliveries with it.
+///
+/// There may be very many: they go a few at a time, while it is disabled so that none is added, and it goes last. Should that
+/// be cut short, it is deleted by asking again.
 ///
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, id: WebhookId, expected: Option<&[i64]>) -> Result<()> {
@@ -16,8 +23,23 @@ pub async fn delete(ctx: &Ctx, id: WebhookId, expected: Option<&[i64]>) -> Resul
     if expected.is_some_and(|versions| !versions.contains(&webhook.version)) {
         return Err(Error::Stale);
     }
-    tx.delete_webhook(id).await?;
+    if webhook.status == WebhookStatus::Active {
+        tx.update_webhook(&Webhook { status: WebhookStatus::Disabled, ..webhook }).await?;
+    }
+    tx.commit().await?;
+    while remove_some(ctx, id).await? == u64::from(AT_ONCE) {}
+    let mut tx = ctx.store().write().await?;
+    if !tx.delete_webhook(id).await? {
+        return Err(Error::NotFound(Resource::Webhook));
+    }
     record(ctx, &mut *tx, id, Happened::WebhookDeleted { webhook_id: id });
     tx.commit().await?;
     Ok(())
+}
+
+async fn remove_some(ctx: &Ctx, id: WebhookId) -> Result<u64> {
+    let mut tx = ctx.store().write().await?;
+    let removed = tx.remove_deliveries_to(id, AT_ONCE).await?;
+    tx.commit().await?;
+    Ok(removed)
 }

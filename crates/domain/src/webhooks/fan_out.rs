@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::events::Event;
 use crate::id::DeliveryId;
 use crate::page::{Page, Start};
-use crate::store::ReadTx;
+use crate::store::{ReadTx, WriteTx};
 
 /// How many events are looked at by one transaction, and how many deliveries it adds about: others wait to write.
 const EVENTS_AT_ONCE: u32 = 200;
@@ -26,10 +26,31 @@ pub async fn fan_out(services: &Services) -> Result<bool> {
     drop(tx);
     let mut tx = services.store.write().await?;
     let Some(cursor) = tx.lock_webhook_cursor().await? else { return Ok(false) };
+    let (reached, head) = fan_out_after(services, tx, cursor).await?;
+    Ok(reached < head)
+}
+
+/// Adds the deliveries of everything that happened so far. Whoever fans out meanwhile is waited for.
+pub(super) async fn catch_up(services: &Services) -> Result<()> {
+    services.store.seal_events().await?;
+    // What happens later is not waited for: it need not end.
+    let until = services.store.read().await?.log_bounds().await?.head;
+    // What is for nobody is passed as well: after the change it may be for somebody.
+    loop {
+        let mut tx = services.store.write().await?;
+        let cursor = tx.wait_for_webhook_cursor().await?;
+        if cursor >= until || fan_out_after(services, tx, cursor).await?.0 >= until {
+            return Ok(());
+        }
+    }
+}
+
+/// Adds the deliveries of the next events after the cursor, which is held. Says how far it came, and where the log ends.
+async fn fan_out_after(services: &Services, mut tx: Box<dyn WriteTx>, cursor: i64) -> Result<(i64, i64)> {
     // They are held until the deliveries are there: whoever settles one meanwhile could not know what follows on it.
     let webhooks = active(tx.lock_webhooks().await?);
-    let Some(start) = start(cursor, &webhooks) else { return Ok(false) };
     let head = tx.log_bounds().await?.head;
+    let Some(start) = start(cursor, &webhooks) else { return Ok((head, head)) };
     let events = tx.events_between(start, head, EVENTS_AT_ONCE).await?;
     let (deliveries, reached) = deliveries(services, &webhooks, &events);
     if !deliveries.is_empty() {
@@ -40,7 +61,7 @@ pub async fn fan_out(services: &Services) -> Result<bool> {
     let reached = reached.unwrap_or(head).max(start);
     tx.move_webhook_cursor(reached).await?;
     tx.commit().await?;
-    Ok(reached < head)
+    Ok((reached, head))
 }
 
 /// Whether there is an event for somebody, or so many for nobody that the cursor should move.
@@ -94,5 +115,42 @@ fn deliveries(services: &Services, webhooks: &[Webhook], events: &[Event]) -> (V
             break;
         }
     }
+    order_ids(&mut deliveries);
     (deliveries, reached)
+}
+
+/// Gives the ids in the order of the log, by which lists are then sorted too: those of one microsecond have none.
+fn order_ids(deliveries: &mut [NewDelivery]) {
+    let mut ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
+    ids.sort_unstable();
+    for (delivery, id) in deliveries.iter_mut().zip(ids) {
+        delivery.id = id;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NewDelivery, order_ids};
+    use crate::id::{DeliveryId, EventId, WebhookId};
+    use uuid::Uuid;
+
+    #[test]
+    fn ids_sort_as_the_log_does() {
+        let id = |n: u128| DeliveryId::from_uuid(Uuid::from_u128(n));
+        let delivery = |position: i64, n: u128| NewDelivery {
+            id: id(n),
+            webhook: WebhookId::from_uuid(Uuid::nil()),
+            event_position: position,
+            event: EventId::from_uuid(Uuid::nil()),
+            kind: String::new(),
+            subject: String::new(),
+            is_first: true,
+        };
+        let mut deliveries = [delivery(1, 3), delivery(2, 1), delivery(3, 2)];
+        order_ids(&mut deliveries);
+        assert_eq!(
+            deliveries.map(|delivery| (delivery.event_position, delivery.id)),
+            [(1, id(1)), (2, id(2)), (3, id(3))]
+        );
+    }
 }

@@ -1,4 +1,5 @@
-//! See what was delivered to a webhook, and what was not.
+//! See what was delivered to a webhook, and what was not. Deliveries tell what happened, to whom and when: whoever sees them
+//! must be allowed to read events.
 
 use super::{Delivery, DeliveryState};
 use crate::access::Permission;
@@ -16,6 +17,7 @@ pub async fn list_deliveries(
     total: Total,
 ) -> Result<Listed<Delivery>> {
     ctx.require(Permission::WebhooksRead)?;
+    ctx.require(Permission::EventsRead)?;
     let mut tx = ctx.reads_of(total).await?;
     tx.find_webhook(webhook).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     let items = tx.list_deliveries(webhook, state, page.probe()).await?;
@@ -29,6 +31,7 @@ pub async fn list_deliveries(
 /// One delivery.
 pub async fn get_delivery(ctx: &Ctx, webhook: WebhookId, id: DeliveryId) -> Result<Delivery> {
     ctx.require(Permission::WebhooksRead)?;
+    ctx.require(Permission::EventsRead)?;
     let mut tx = ctx.store().read().await?;
     tx.find_webhook(webhook).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     tx.find_delivery(webhook, id).await?.ok_or(Error::NotFound(Resource::Delivery))

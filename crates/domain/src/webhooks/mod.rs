@@ -91,7 +91,7 @@ impl Webhook {
 /// How the other side fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    /// How many requests failed since the last one that did not.
+    /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
     pub failures: u32,
     /// Until when it is left alone.
     pub paused_until: Option<Timestamp>,
@@ -244,7 +244,8 @@ pub struct Attempt {
     pub latency_ms: u32,
     /// The beginning of the answer: at most [`ANSWER_BYTES_MAX`] bytes.
     pub answer: String,
-    /// Why it is no success: `http_status`, `timeout`, `unreachable`, `not_allowed`, `event_removed`.
+    /// Why it is no success: `http_status`, `timeout`, `unreachable`, `not_allowed`, `secret_unreadable`,
+    /// `event_removed`.
     pub error: Option<String>,
 }
 
@@ -288,8 +289,6 @@ pub struct DueDelivery {
     pub subject: String,
     /// How often it was tried, this time included.
     pub attempts: u32,
-    /// When it is given up.
-    pub gives_up_at: Timestamp,
     /// Until when it is nobody else's. Tells whoever took it from who took it before.
     pub leased_until: Timestamp,
 }

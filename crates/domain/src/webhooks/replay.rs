@@ -1,4 +1,4 @@
-//! Deliver again.
+//! Deliver again. To a webhook that is disabled, that waits until it is active.
 
 use super::{DeliveryState, Health, Webhook};
 use crate::access::Permission;
@@ -27,12 +27,16 @@ pub struct Range {
 /// as new ones are.
 pub async fn replay(ctx: &Ctx, id: WebhookId, range: Range) -> Result<u64> {
     ctx.require(Permission::WebhooksWrite)?;
+    ctx.require(Permission::EventsRead)?;
     if range.state == DeliveryState::Pending {
         return Err(FieldError::new("state", "invalid_value", "must be parked or delivered").into());
     }
     // What this request puts back is made after this moment, should it be delivered meanwhile.
     let to = range.to.unwrap_or_else(|| ctx.now());
     let from = range.from.unwrap_or(Timestamp::from_micros(0));
+    if from > to && range.to.is_none() {
+        return Err(FieldError::new("from", "out_of_range", "must not be in the future").into());
+    }
     if from > to {
         return Err(FieldError::new("to", "out_of_range", "must not be before from").into());
     }
@@ -58,6 +62,7 @@ pub async fn replay(ctx: &Ctx, id: WebhookId, range: Range) -> Result<u64> {
 /// earlier one about the same subject is.
 pub async fn retry(ctx: &Ctx, webhook: WebhookId, id: DeliveryId) -> Result<()> {
     ctx.require(Permission::WebhooksWrite)?;
+    ctx.require(Permission::EventsRead)?;
     let now = ctx.now();
     let mut tx = ctx.store().write().await?;
     let webhook = tx.lock_webhook(webhook).await?.ok_or(Error::NotFound(Resource::Webhook))?;

@@ -24,6 +24,7 @@ pub async fn rotate_secret(
     expected: Option<&[i64]>,
 ) -> Result<IssuedWebhook> {
     ctx.require(Permission::WebhooksWrite)?;
+    ctx.require(Permission::EventsRead)?;
     let now = ctx.now();
     let secret = secret::generate(ctx.services().random.as_ref());
     let current = secret::seal(ctx.services().vault.as_ref(), id, &secret);

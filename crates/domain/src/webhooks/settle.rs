@@ -19,6 +19,8 @@ const PAUSE_FACTOR: u32 = 6;
 const PAUSE_MAX_MS: u32 = 10 * 60 * 1_000;
 /// HTTP's way of saying that nobody will be there again (RFC 9110 §15.5.11).
 const GONE: u16 = 410;
+/// RFC 6585 §4.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub async fn settle(services: &Services, taken: &Taken, body: Option<Vec<u8>>) -
             let id = taken.due.event.to_string();
             let message =
                 WebhookMessage { url: taken.url.as_str(), id: &id, sent_at: at, body, secrets: &taken.secrets };
-            services.webhook_sender.send(message).await
+            send(services, message).await
         }
         None => WebhookAnswer::failed("event_removed"),
     };
@@ -52,11 +54,12 @@ pub async fn settle(services: &Services, taken: &Taken, body: Option<Vec<u8>>) -
     let now = services.clock.now();
     let mut tx = services.store.write().await?;
     let Some(webhook) = tx.lock_webhook(taken.webhook).await? else { return Ok((Settled::Lost, attempt)) };
-    let (settled, outcome) = outcome(services, taken, &attempt, now);
-    if !tx.settle_delivery(&taken.due, &outcome, &attempt).await? {
+    let outcome = outcome(services, taken, &attempt, now);
+    let Some(state) = tx.settle_delivery(&taken.due, &outcome, &attempt).await? else {
         return Ok((Settled::Lost, attempt));
-    }
-    if outcome.state != DeliveryState::Pending {
+    };
+    let settled = settled(state, &attempt);
+    if state != DeliveryState::Pending {
         tx.release_deliveries(taken.webhook, std::slice::from_ref(&taken.due.subject), now).await?;
     }
     if settled == Settled::Disabled {
@@ -71,26 +74,39 @@ pub async fn settle(services: &Services, taken: &Taken, body: Option<Vec<u8>>) -
     Ok((settled, attempt))
 }
 
+/// Sends a request, if it can be signed.
+pub(super) async fn send(services: &Services, message: WebhookMessage<'_>) -> WebhookAnswer {
+    if message.secrets.is_empty() {
+        // That is the trouble of one webhook, and no reason to stop the others.
+        return WebhookAnswer::failed("secret_unreadable");
+    }
+    services.webhook_sender.send(message).await
+}
+
 /// The answer as it is kept.
 pub(super) fn attempt(at: Timestamp, answer: WebhookAnswer) -> Attempt {
     let WebhookAnswer { status, latency_ms, answer, error, retry_after_s: _ } = answer;
     Attempt { at, status, latency_ms, answer, error: error.map(str::to_owned) }
 }
 
-fn outcome(services: &Services, taken: &Taken, attempt: &Attempt, now: Timestamp) -> (Settled, Outcome) {
-    let ended = |state| Outcome { state, due_at: None };
+fn outcome(services: &Services, taken: &Taken, attempt: &Attempt, now: Timestamp) -> Outcome {
     if attempt.is_success() {
-        return (Settled::Delivered, ended(DeliveryState::Delivered));
+        return Outcome { state: DeliveryState::Delivered, due_at: None };
     }
-    if attempt.status == Some(GONE) {
-        return (Settled::Disabled, ended(DeliveryState::Parked));
+    if attempt.status == Some(GONE) || taken.event.is_none() {
+        return Outcome { state: DeliveryState::Parked, due_at: None };
     }
     let pause = retry_pause_ms(services.random.as_ref(), services.policy.webhooks, taken.due.attempts);
-    let due_at = now.plus_millis(pause);
-    if taken.event.is_none() || due_at >= taken.due.gives_up_at {
-        return (Settled::Parked, ended(DeliveryState::Parked));
+    Outcome { state: DeliveryState::Pending, due_at: Some(now.plus_millis(pause)) }
+}
+
+fn settled(state: DeliveryState, attempt: &Attempt) -> Settled {
+    match state {
+        DeliveryState::Delivered => Settled::Delivered,
+        DeliveryState::Pending => Settled::PutBack,
+        DeliveryState::Parked if attempt.status == Some(GONE) => Settled::Disabled,
+        DeliveryState::Parked => Settled::Parked,
     }
-    (Settled::PutBack, Outcome { state: DeliveryState::Pending, due_at: Some(due_at) })
 }
 
 /// How long to wait after so many attempts, in milliseconds: twice as long each time, and a random part of the second
@@ -119,8 +135,8 @@ fn health(
     if attempt.is_success() {
         return Health::default();
     }
-    if taken.event.is_none() {
-        // Nobody was asked: a probe found nothing out, and another one may.
+    if taken.event.is_none() || is_refusal(attempt) {
+        // It says nothing about how the other side fares: a probe found nothing out, and another one may.
         let paused_until = before.paused_until.filter(|_| !taken.is_probe);
         return Health { paused_until, ..before };
     }
@@ -142,6 +158,11 @@ fn health(
     let kept = before.paused_until.filter(|_| !taken.is_probe);
     let paused_until = (pause_ms > 0).then(|| now.plus_millis(pause_ms)).max(kept);
     Health { failures, paused_until }
+}
+
+/// Whether the other side is well and wants no such thing: it may want others. 429 says that it has too much to do.
+fn is_refusal(attempt: &Attempt) -> bool {
+    attempt.status.is_some_and(|status| status < 500 && status != TOO_MANY_REQUESTS)
 }
 
 async fn disable(services: &Services, tx: &mut dyn WriteTx, webhook: Webhook, now: Timestamp) -> Result<()> {
@@ -170,7 +191,7 @@ mod tests {
     use crate::webhooks::{Attempt, DueDelivery, Health, Taken, WebhookUrl};
     use uuid::Uuid;
 
-    const PATIENCE: Patience = Patience { retry_first_ms: 5_000, retry_for_s: 86_400 };
+    const PATIENCE: Patience = Patience { retry_first_ms: 5_000, retry_for_s: 86_400, timeout_s: 10 };
 
     struct Fixed(u8);
 
@@ -193,6 +214,16 @@ mod tests {
     }
 
     fn after(before: Health, is_probe: bool, error: Option<&str>, retry_after_s: Option<u32>) -> Health {
+        after_answer(before, is_probe, None, error, retry_after_s)
+    }
+
+    fn after_answer(
+        before: Health,
+        is_probe: bool,
+        status: Option<u16>,
+        error: Option<&str>,
+        retry_after_s: Option<u32>,
+    ) -> Health {
         let taken = Taken {
             webhook: WebhookId::from_uuid(Uuid::nil()),
             due: DueDelivery {
@@ -201,7 +232,6 @@ mod tests {
                 event: EventId::from_uuid(Uuid::nil()),
                 subject: String::new(),
                 attempts: 1,
-                gives_up_at: second(9_999),
                 leased_until: second(160),
             },
             is_probe,
@@ -210,7 +240,7 @@ mod tests {
             event: Some(event()),
         };
         let error = error.map(str::to_owned);
-        let attempt = Attempt { at: second(100), status: None, latency_ms: 1, answer: String::new(), error };
+        let attempt = Attempt { at: second(100), status, latency_ms: 1, answer: String::new(), error };
         health(before, PATIENCE, &taken, &attempt, retry_after_s, second(100))
     }
 
@@ -247,6 +277,22 @@ mod tests {
         assert_eq!(after(paused(5, 999), true, Some("timeout"), None), paused(6, 160), "the time of the probe is over");
         assert_eq!(after(paused(30, 999), true, Some("timeout"), None), paused(31, 700));
         assert_eq!(after(paused(7, 999), true, None, None), Health::default());
+    }
+
+    #[test]
+    fn who_refuses_one_thing_is_asked_the_others() {
+        let refused =
+            |before, is_probe, status| after_answer(before, is_probe, Some(status), Some("http_status"), None);
+        let failing = Health { failures: 4, paused_until: None };
+        for status in [302, 400, 404, 422] {
+            assert_eq!(refused(failing, false, status), failing, "{status}");
+            assert_eq!(refused(paused(5, 130), false, status), paused(5, 130), "{status}");
+            let open = Health { failures: 5, paused_until: None };
+            assert_eq!(refused(paused(5, 160), true, status), open, "{status}: the next one finds out");
+        }
+        for status in [429, 500, 503] {
+            assert_eq!(refused(failing, false, status), paused(5, 130), "{status}");
+        }
     }
 
     #[test]

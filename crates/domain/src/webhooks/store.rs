@@ -99,6 +99,9 @@ pub trait DeliveryWrites {
     /// How far the log was fanned out, held until the transaction ends; `None` when somebody else holds it.
     async fn lock_webhook_cursor(&mut self) -> Result<Option<i64>, StoreError>;
 
+    /// The same, after waiting for whoever holds it. Comes before any webhook is locked.
+    async fn wait_for_webhook_cursor(&mut self) -> Result<i64, StoreError>;
+
     /// Notes how far the log was fanned out.
     async fn move_webhook_cursor(&mut self, position: i64) -> Result<(), StoreError>;
 
@@ -121,13 +124,14 @@ pub trait DeliveryWrites {
         limit: u32,
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
-    /// Notes what came of an attempt, if nobody else took the delivery or put it back since; `false` otherwise.
+    /// Notes what came of an attempt, if nobody else took the delivery or put it back since, and answers its state; `None`
+    /// otherwise. One that would be tried again after its time, which somebody may have put off meanwhile, is parked.
     async fn settle_delivery(
         &mut self,
         taken: &DueDelivery,
         outcome: &Outcome,
         attempt: &Attempt,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<DeliveryState>, StoreError>;
 
     /// Makes the first pending delivery of each of these subjects due, where none is.
     async fn release_deliveries(
@@ -167,6 +171,9 @@ pub trait DeliveryWrites {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
+
+    /// Removes at most so many deliveries to a webhook, whatever their state, and says how many.
+    async fn remove_deliveries_to(&mut self, webhook: WebhookId, limit: u32) -> Result<u64, StoreError>;
 
     /// Removes at most so many deliveries that were made before a moment and are not pending, and says how many.
     async fn remove_deliveries(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;

@@ -1,6 +1,6 @@
 //! Try a webhook.
 
-use super::settle::attempt;
+use super::settle::{attempt, send};
 use super::{Attempt, secret};
 use crate::access::Permission;
 use crate::ctx::Ctx;
@@ -29,11 +29,11 @@ pub async fn test(ctx: &Ctx, id: WebhookId, body: impl FnOnce(Ping) -> Vec<u8> +
     let sealed = tx.find_webhook_secrets(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     // Nobody waits for a connection while the other side takes its time.
     drop(tx);
-    let secrets = secret::open(ctx.services().vault.as_ref(), id, &sealed, now)?;
+    let secrets = secret::open(ctx.services().vault.as_ref(), id, &sealed, now);
     let ping = Ping { id: EventId::from_uuid(ctx.new_id()), webhook: id, sent_at: now };
     let name = ping.id.to_string();
     let message =
         WebhookMessage { url: webhook.url.as_str(), id: &name, sent_at: now, body: body(ping), secrets: &secrets };
-    let answer = ctx.services().webhook_sender.send(message).await;
+    let answer = send(ctx.services(), message).await;
     Ok((ping, attempt(now, answer)))
 }

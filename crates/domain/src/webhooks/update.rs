@@ -1,5 +1,6 @@
 //! Change a webhook.
 
+use super::fan_out::catch_up;
 use super::{EventTypes, Health, Webhook, WebhookStatus, WebhookUrl, host_of};
 use crate::access::Permission;
 use crate::ctx::Ctx;
@@ -21,8 +22,8 @@ pub struct WebhookChange {
     pub status: Option<WebhookStatus>,
 }
 
-/// Changes a webhook. What happens while it is disabled it is never told of; what was pending before goes on when it is
-/// active again.
+/// Changes a webhook. It is told of what happened before by what it was before. What happens while it is disabled it is
+/// never told of; what was pending before goes on when it is active again, or is parked when its day is over.
 ///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: Option<&[i64]>) -> Result<Webhook> {
@@ -31,11 +32,15 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     if let Some(url) = &change.url {
         host_of(ctx, url)?;
     }
-    if change.status == Some(WebhookStatus::Active) {
-        // What happened while it was disabled has its place in the log then, and is not told.
-        ctx.store().seal_events().await?;
+    if change.status.is_some() || change.types.is_some() {
+        // What happened before is told as it was then, and what happened while it was disabled has its place in the log.
+        catch_up(ctx.services()).await?;
     }
     let mut tx = ctx.store().write().await?;
+    if change.status == Some(WebhookStatus::Active) {
+        // A fan-out under way does not know that it is active, and must end before the log is looked at.
+        tx.wait_for_webhook_cursor().await?;
+    }
     let before = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);

@@ -135,7 +135,7 @@ pub async fn an_attempt_comes_back_as_it_was(f: Fixture) {
     };
     let outcome = Outcome { state: DeliveryState::Parked, due_at: None };
     let mut tx = f.store.write().await.unwrap();
-    assert!(tx.settle_delivery(&taken, &outcome, &attempt).await.unwrap());
+    assert_eq!(tx.settle_delivery(&taken, &outcome, &attempt).await.unwrap(), Some(DeliveryState::Parked));
     tx.commit().await.unwrap();
     let back = f.store.read().await.unwrap().find_delivery(id, taken.id).await.unwrap().unwrap();
     let new = delivery(id, 1, "", true);
@@ -236,6 +236,25 @@ pub async fn one_is_put_back_whatever_has_become_of_it(f: Fixture) {
     assert_eq!(put_back(&delivery(id, 9, "", true), 5).await, None);
 }
 
+pub async fn what_is_put_off_while_it_is_made_is_given_up_later(f: Fixture) {
+    let id = hook(&f, 1).await;
+    let rows = [delivery(id, 1, "a", true), delivery(id, 2, "b", true)];
+    add(&f, &rows, 1).await;
+    let taken = take(&f, id, 2, 9).await;
+    let mut tx = f.store.write().await.unwrap();
+    tx.put_back_delivery(id, rows[0].id, build::moment(3), build::moment(2 * GIVEN_UP)).await.unwrap();
+    let outcome = Outcome { state: DeliveryState::Pending, due_at: Some(build::moment(GIVEN_UP)) };
+    let states = [DeliveryState::Pending, DeliveryState::Parked];
+    for (due, state) in taken.iter().zip(states) {
+        assert_eq!(tx.settle_delivery(due, &outcome, &attempt()).await.unwrap(), Some(state));
+    }
+    tx.commit().await.unwrap();
+    let mut back = all(&f, id).await;
+    back.sort_by_key(|delivery| delivery.event_position);
+    assert_eq!(back.iter().map(|delivery| delivery.state).collect::<Vec<_>>(), states);
+    assert_eq!(back.iter().map(|delivery| delivery.due_at).collect::<Vec<_>>(), [outcome.due_at, None]);
+}
+
 pub async fn what_is_past_its_time_is_parked(f: Fixture) {
     let id = hook(&f, 1).await;
     add(&f, &[delivery(id, 1, "a", true), delivery(id, 2, "b", true)], 1).await;
@@ -319,6 +338,37 @@ pub async fn what_is_long_over_is_removed(f: Fixture) {
     assert_eq!((all(&f, id).await.len(), all(&f, other).await.len()), (0, 1), "deliveries go with their webhook");
 }
 
+pub async fn the_deliveries_of_one_webhook_are_removed_a_few_at_a_time(f: Fixture) {
+    let (id, other) = (hook(&f, 1).await, hook(&f, 2).await);
+    let rows: Vec<_> = (1..=5).map(|n| delivery(id, n, &format!("s{n}"), true)).collect();
+    add(&f, &rows, 1).await;
+    add(&f, &[delivery(other, 1, "s", true)], 1).await;
+    for (taken, state) in take(&f, id, 9, 2).await.iter().zip([DeliveryState::Delivered, DeliveryState::Parked]) {
+        settle(&f, taken, state, None).await;
+    }
+    for (left, removed) in [(3, 2), (1, 2), (0, 1), (0, 0)] {
+        let mut tx = f.store.write().await.unwrap();
+        assert_eq!(tx.remove_deliveries_to(id, 2).await.unwrap(), removed);
+        tx.commit().await.unwrap();
+        assert_eq!((all(&f, id).await.len(), all(&f, other).await.len()), (left, 1));
+    }
+}
+
+pub async fn whoever_waits_for_the_cursor_sees_what_its_holder_did(f: Fixture) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..10 {
+        let store = f.store.clone();
+        tasks.spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            let cursor = tx.wait_for_webhook_cursor().await.unwrap();
+            tx.move_webhook_cursor(cursor + 1).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+    }
+    tasks.join_all().await;
+    assert_eq!(f.store.read().await.unwrap().webhook_cursor().await.unwrap(), 10, "none was passed over");
+}
+
 pub async fn fanning_out_and_settling_never_strand_a_subject(f: Fixture) {
     let id = hook(&f, 1).await;
     add(&f, &[delivery(id, 1, "a", true)], 1).await;
@@ -331,7 +381,7 @@ pub async fn fanning_out_and_settling_never_strand_a_subject(f: Fixture) {
                 let mut tx = f.store.write().await.unwrap();
                 tx.lock_webhook(id).await.unwrap();
                 let outcome = Outcome { state: DeliveryState::Delivered, due_at: None };
-                assert!(tx.settle_delivery(&taken, &outcome, &attempt()).await.unwrap());
+                assert!(tx.settle_delivery(&taken, &outcome, &attempt()).await.unwrap().is_some());
                 tx.release_deliveries(id, &[taken.subject], build::moment(9)).await.unwrap();
                 tx.commit().await.unwrap();
             })
@@ -411,12 +461,12 @@ async fn settle(f: &Fixture, taken: &DueDelivery, state: DeliveryState, again: O
     let mut tx = f.store.write().await.unwrap();
     let webhook = tx.lock_webhooks().await.unwrap();
     let outcome = Outcome { state, due_at: again.map(build::moment) };
-    let is_settled = tx.settle_delivery(taken, &outcome, &attempt()).await.unwrap();
+    let settled = tx.settle_delivery(taken, &outcome, &attempt()).await.unwrap();
     for webhook in webhook {
         tx.release_deliveries(webhook.id, std::slice::from_ref(&taken.subject), build::moment(3)).await.unwrap();
     }
     tx.commit().await.unwrap();
-    is_settled
+    settled.is_some()
 }
 
 async fn all(f: &Fixture, id: WebhookId) -> Vec<Delivery> {

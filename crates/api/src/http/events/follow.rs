@@ -34,12 +34,7 @@ pub(super) struct FollowParams {
 impl FollowParams {
     /// What they ask for; a browser that comes again says in a header where it was.
     pub(super) fn wish(&self, vault: &dyn Vault, headers: &HeaderMap) -> Result<Wish, FieldError> {
-        let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or_default());
-        let after = match (last, self.after.as_deref()) {
-            // The address is the same each time the browser comes; the header is newer.
-            (Some(last), _) if !last.is_empty() => Some(position(vault, "Last-Event-ID", last)?),
-            (_, after) => after.map(|after| position(vault, "after", after)).transpose()?,
-        };
+        let after = begin(vault, headers, self.after.as_deref())?;
         let kinds = self.types.as_deref().map(EventFilter::parse_types).transpose()?;
         Ok(Wish { filter: EventFilter { kinds, about: None }, after })
     }
@@ -50,6 +45,15 @@ impl FollowParams {
             Some(ticket) => Ok(tickets::redeem(&ctx, ticket).await?),
             None => Ok(ctx),
         }
+    }
+}
+
+/// Where a follower was. The address is the same each time that a browser comes; what it says in the header is newer.
+pub(super) fn begin(vault: &dyn Vault, headers: &HeaderMap, after: Option<&str>) -> Result<Option<i64>, FieldError> {
+    match headers.get("last-event-id") {
+        // What is no text is no cursor.
+        Some(last) if !last.is_empty() => position(vault, "Last-Event-ID", last.to_str().unwrap_or("?")).map(Some),
+        _ => after.map(|after| position(vault, "after", after)).transpose(),
     }
 }
 
@@ -73,8 +77,9 @@ pub(crate) struct OverBody<'a> {
     kind: &'static str,
     /// What is the matter, in the shape of every error.
     error: OverDetail<'a>,
-    /// Where to go on.
-    cursor: String,
+    /// Where to go on; after the last event that came, when nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
 }
 
 /// What is the matter.
@@ -95,6 +100,11 @@ struct OverDetail<'a> {
 
 impl<'a> OverBody<'a> {
     pub(super) fn new(over: Over, vault: &dyn Vault, position: i64, request_id: &'a str) -> Self {
+        Self { cursor: Some(cursor(vault, position)), ..Self::bare(over, request_id) }
+    }
+
+    /// The same to whoever knows themselves where they are.
+    pub(super) fn bare(over: Over, request_id: &'a str) -> Self {
         let error = OverDetail {
             status: status_of(over).as_u16(),
             code: over.code(),
@@ -102,7 +112,7 @@ impl<'a> OverBody<'a> {
             request_id,
             fields: [],
         };
-        Self { kind: "error", error, cursor: cursor(vault, position) }
+        Self { kind: "error", error, cursor: None }
     }
 
     /// Its JSON.

@@ -10,8 +10,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::{cursor, position};
-use super::follow::Named;
+use super::body::cursor;
+use super::follow::{Named, begin};
 use super::sse::respond;
 use crate::feed::Told;
 use crate::http::Shared;
@@ -91,11 +91,9 @@ pub(super) async fn follow_revocations(
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
     follow::require_revocations(&ctx)?;
-    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).filter(|last| !last.is_empty());
-    let after = match (last, params.after.as_deref()) {
-        (Some(last), _) => position(vault, "Last-Event-ID", last)?,
-        (None, Some(after)) => position(vault, "after", after)?,
-        (None, None) => follow::revocations_begin(&ctx).await?,
+    let after = match begin(vault, &headers, params.after.as_deref())? {
+        Some(after) => after,
+        None => follow::revocations_begin(&ctx).await?,
     };
     let filter = EventFilter { kinds: Some(Revocation::KINDS.to_vec()), about: None };
     let follower = shared.feed.follow_as(&ctx, filter, Some(after)).await?;

@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::body::cursor;
 use super::follow::{FollowParams, Named, OverBody};
-use crate::feed::{Follower, Step, Told};
+use crate::feed::{Follower, Over, Step, Told, driven};
 use crate::http::Shared;
 use crate::http::answers::{Always, BadInput, CursorExpired, Permitted, SignedIn};
 use crate::http::extract::{Caller, Query};
@@ -54,6 +54,7 @@ pub(super) fn respond(
     request_id: String,
     lines: impl Fn(&dyn Vault, &Told) -> Option<Bytes> + Send + 'static,
 ) -> Response {
+    let named = request_id.clone();
     let hello = stream::iter([Bytes::from(format!("retry: {RETRY_MS}\n\n"))]);
     let told = stream::unfold((Some(follower), request_id, lines), |(follower, request_id, lines)| async move {
         let mut follower = follower?;
@@ -66,16 +67,16 @@ pub(super) fn respond(
                     None => continue,
                 },
                 Step::CaughtUp | Step::Heartbeat => heartbeat(vault, follower.position()),
-                Step::Over(over) => {
-                    let body = OverBody::new(over, vault, follower.position(), &request_id);
-                    let bytes = Bytes::from(format!("event: error\ndata: {}\n\n", body.json()));
+                Step::Over(why) => {
+                    let bytes = over(&OverBody::new(why, vault, follower.position(), &request_id));
                     return Some((bytes, (None, request_id, lines)));
                 }
             };
             return Some((bytes, (Some(follower), request_id, lines)));
         }
     });
-    let body = Body::from_stream(hello.chain(told).map(Ok::<_, std::convert::Infallible>));
+    let told = driven(hello.chain(told), move || over(&OverBody::bare(Over::TooSlow, &named)));
+    let body = Body::from_stream(told.map(Ok::<_, std::convert::Infallible>));
     // Proxies that gather answers would keep the events for themselves.
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -83,6 +84,10 @@ pub(super) fn respond(
         (http::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, body).into_response()
+}
+
+fn over(body: &OverBody<'_>) -> Bytes {
+    Bytes::from(format!("event: error\ndata: {}\n\n", body.json()))
 }
 
 /// As an event of its own, so that a browser that comes again goes on from here.

@@ -10,7 +10,7 @@ use denizen_domain::events::require_following;
 use denizen_domain::ports::Vault;
 use http::header::{ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
 use super::body::cursor;
@@ -23,7 +23,7 @@ use crate::http::problem::Problem;
 
 /// The longest message that a client may send. It need not send any.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
-/// How many messages a client may send between two heartbeats, answers to pings included.
+/// How many messages a client may send between two pings, the answers to them included.
 const MESSAGES_MAX: u32 = 60;
 /// What is read from the socket at once: clients hardly say anything, and there are many of them.
 const READ_BUFFER_BYTES: usize = 1024;
@@ -31,8 +31,8 @@ const READ_BUFFER_BYTES: usize = 1024;
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to say goodbye.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-/// After how many heartbeats without a word, pings unanswered, a client is given up.
-const SILENT_HEARTBEATS_MAX: u32 = 3;
+/// After how many pings without a word a client is given up.
+const UNANSWERED_MAX: u32 = 3;
 
 /// Follow events over a WebSocket.
 ///
@@ -95,9 +95,11 @@ struct Connection {
     follower: Follower,
     request_id: String,
     heartbeat: Duration,
-    /// When the client last said anything.
-    heard_at: Instant,
-    /// What it said since the last heartbeat.
+    /// When it is asked next whether it is still there, however much there is to tell.
+    ping_at: Instant,
+    /// How often it was asked since it last said anything.
+    unanswered: u32,
+    /// How many messages came since the last ping.
     heard: u32,
 }
 
@@ -111,7 +113,7 @@ enum End {
 
 impl Connection {
     fn new(socket: WebSocket, follower: Follower, request_id: String, heartbeat: Duration) -> Self {
-        Self { socket, follower, request_id, heartbeat, heard_at: now(), heard: 0 }
+        Self { socket, follower, request_id, heartbeat, ping_at: now() + heartbeat, unanswered: 0, heard: 0 }
     }
 
     async fn serve(mut self) {
@@ -119,6 +121,7 @@ impl Connection {
             let done = tokio::select! {
                 step = self.follower.next() => self.take_step(step).await,
                 said = self.socket.recv() => self.hear(said.as_ref()),
+                () = sleep_until(self.ping_at) => self.ping().await,
             };
             if let Err(end) = done {
                 break end;
@@ -140,28 +143,29 @@ impl Connection {
                 let message = told.message(vault);
                 self.send(Message::Text(message)).await
             }
-            Step::CaughtUp => {
+            Step::CaughtUp | Step::Heartbeat => {
                 let message = heartbeat(vault, self.follower.position());
                 self.send(message).await
             }
-            Step::Heartbeat => {
-                let message = heartbeat(vault, self.follower.position());
-                self.heard = 0;
-                if self.heard_at + self.heartbeat * SILENT_HEARTBEATS_MAX < now() {
-                    return Err(End::Left);
-                }
-                self.send(message).await?;
-                self.send(Message::Ping(axum::body::Bytes::new())).await
-            }
             Step::Over(over) => Err(End::Told(over)),
         }
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
+        if self.unanswered >= UNANSWERED_MAX {
+            return Err(End::Left);
+        }
+        self.unanswered += 1;
+        self.heard = 0;
+        self.ping_at = now() + self.heartbeat;
+        self.send(Message::Ping(axum::body::Bytes::new())).await
     }
 
     fn hear(&mut self, said: Option<&Result<Message, axum::Error>>) -> Result<(), End> {
         match said {
             None | Some(Err(_) | Ok(Message::Close(_))) => Err(End::Left),
             Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
-                self.heard_at = now();
+                self.unanswered = 0;
                 self.heard += 1;
                 if self.heard > MESSAGES_MAX { Err(End::Told(Over::TooChatty)) } else { Ok(()) }
             }

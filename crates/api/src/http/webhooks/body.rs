@@ -29,7 +29,7 @@ pub(crate) struct WebhookBody {
     /// `active` or `disabled`.
     #[schema(pattern = "^(active|disabled)$")]
     status: &'static str,
-    /// How many requests failed since the last one that did not.
+    /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
     failures: u32,
     /// Until when it is left alone, because it failed several times in a row or asked for it.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -115,7 +115,8 @@ pub(crate) struct DeliveryBody {
     /// How it began: at most 4 KiB.
     last_answer: Option<String>,
     /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` (the host leads into a private
-    /// network) or `event_removed` (the log no longer has it).
+    /// network), `secret_unreadable` (its secret cannot be opened by the master key) or `event_removed` (the log no longer has
+    /// it).
     last_error: Option<String>,
 }
 

@@ -99,8 +99,9 @@ fn said_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<S
 
 /// Change a webhook.
 ///
-/// What happens while it is disabled it is never told of; what was pending before goes on when it is active again. The
-/// caller must hold `webhooks:write` and `events:read`.
+/// What happened before is told as it was then. What happens while it is disabled it is never told of; what was pending
+/// before goes on when it is active again. What is pending for longer than a day (`webhooks.retry_for_s`) is parked,
+/// disabled or not, and can be replayed. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.update",
     params(

@@ -33,7 +33,8 @@ fn read_state(raw: &str) -> Result<DeliveryState, FieldError> {
 
 /// List deliveries to a webhook, newest first.
 ///
-/// Those of the last 7 days, and those that are pending.
+/// Those of the last 7 days, and those that are pending. The caller must hold `webhooks:read` and `events:read`: they tell
+/// what happened, to whom and when.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "webhooks.deliveries",
     params(("id" = String, Path, format = Uuid, description = "The webhook's id."), PageParams, DeliveryParams),
@@ -61,6 +62,8 @@ pub(super) async fn list(
 }
 
 /// Get a delivery.
+///
+/// The caller must hold `webhooks:read` and `events:read`.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/deliveries/{delivery_id}", tag = "webhooks",
     operation_id = "webhooks.delivery",
@@ -84,7 +87,8 @@ pub(super) async fn get(
 /// Make a delivery again.
 ///
 /// Soon, whatever has become of it; with the same `webhook-id`. One that waits for an earlier one about the same subject
-/// still does.
+/// still does, and one to a webhook that is disabled waits until it is active. The caller must hold `webhooks:write` and
+/// `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", tag = "webhooks",
     operation_id = "webhooks.retry",
@@ -130,8 +134,9 @@ pub(super) struct ReplayedBody {
 
 /// Make the deliveries of a range again.
 ///
-/// Each with the same `webhook-id` as before, and in the order of the log for each subject. At most 50,000, the oldest
-/// first.
+/// Each with the same `webhook-id` as before. They are made in the order of the log for each subject, among those that wait
+/// and after the one that is being tried. At most 50,000, the oldest first. Those to a webhook that is disabled wait until it
+/// is active. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "webhooks.replay",
     params(

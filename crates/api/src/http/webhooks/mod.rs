@@ -135,7 +135,8 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>) -> Result<Respo
 
 /// Delete a webhook.
 ///
-/// For good, and what was delivered to it with it. What is under way may still arrive.
+/// For good, and what was delivered to it with it. What is under way may still arrive. It is disabled at once; with very
+/// many deliveries the answer takes a while, and a request that is cut short is made again.
 #[utoipa::path(
     delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.delete",
     params(
@@ -167,7 +168,7 @@ struct RotateWebhookSecretBody {
 /// Replace the secret of a webhook.
 ///
 /// Requests carry two signatures for a while, so that the receiver changes over when it likes. The new secret is in this
-/// answer and nowhere else.
+/// answer and nowhere else. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/rotate-secret", tag = "webhooks", operation_id = "webhooks.rotate_secret",
     params(

@@ -62,7 +62,7 @@ pub(crate) struct TestedBody {
     latency_ms: u32,
     /// How the answer began: at most 4 KiB.
     answer: String,
-    /// Why it was no success: `http_status`, `timeout`, `unreachable` or `not_allowed`.
+    /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` or `secret_unreadable`.
     error: Option<String>,
 }
 

@@ -59,8 +59,12 @@ on_both! {
         assert!(stream.next().await.is_none(), "and nothing after it");
         let refused = Sse::open(&app.client, &app.url, STREAM, &user.token, None).await;
         problem(refused.err().expect("refused"), 401, "invalid_token").await;
-        let refused = Sse::open(&app.client, &app.url, STREAM, &admin.token, Some("nonsense")).await;
-        fields_problem(refused.err().expect("refused"), &[("Last-Event-ID", "invalid_cursor")]).await;
+        for path in [STREAM, "/api/v1/events/revocations"] {
+            for wrong in ["nonsense", "\u{e9}\u{e9}"] {
+                let refused = Sse::open(&app.client, &app.url, path, &admin.token, Some(wrong)).await;
+                fields_problem(refused.err().expect("refused"), &[("Last-Event-ID", "invalid_cursor")]).await;
+            }
+        }
     }
 
     async fn heartbeats_come_when_nothing_happens(app: TestApp, "events.heartbeat_s" = "1") {

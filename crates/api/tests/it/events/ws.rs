@@ -142,6 +142,30 @@ on_both! {
         check_end(&mut ws, "forbidden", 4403, ENDS_WITHIN).await;
     }
 
+    async fn a_withdrawn_key_ends_what_its_tokens_opened(app: TestApp) {
+        let (admin, user) = (app.admin().await, app.user().await);
+        let keys = app.json("/api/v1/signing-keys", &admin.token).await;
+        let kid = keys.as_array().unwrap().iter().find(|key| key["state"] == "current").unwrap()["id"].as_str().unwrap();
+        let mut ws = Ws::follow(&app.url, &user.token, "").await;
+        assert_eq!(app.delete(&format!("/api/v1/signing-keys/{kid}"), &admin.token).await.status(), 204);
+        check_end(&mut ws, "invalid_token", 4401, ENDS_WITHIN).await;
+    }
+
+    async fn a_busy_log_is_no_reason_to_give_a_client_up(app: TestApp, "events.heartbeat_s" = "1") {
+        let user = app.user().await;
+        let mut ws = Ws::follow(&app.url, &user.token, "").await;
+        // Longer than a client may be silent, and never quiet for as long as a heartbeat.
+        for n in 0..14 {
+            let name = format!("Name {n}");
+            app.patch(&user.path(), &user.token, &json!({"name": name})).await;
+            assert_eq!(ws.event().await["data"]["name"], name.as_str());
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        for _ in 0..2 {
+            assert_eq!(ws.frame().await["type"], "heartbeat");
+        }
+    }
+
     async fn an_access_token_that_expires_ends_the_connection(app: TestApp, "sessions.access_ttl_s" = "3") {
         // The real clock: what is bounded is that it ends by itself at all.
         let user = app.user().await;
