@@ -120,7 +120,7 @@ const CHECKS: &[Check] = &[
     check!("remove_deliveries": "SEARCH deliveries USING INDEX deliveries_by_end (created_at<?)"),
     check!("remove_deliveries_to": "SEARCH deliveries USING COVERING INDEX deliveries_by_created (webhook_id=?)"),
     check!("insert_deliveries":
-        "SEARCH earlier USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
+        "SEARCH earlier USING COVERING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
@@ -139,8 +139,9 @@ const LARGE: &[&str] = &[
     "deliveries",
 ];
 
-/// Queries whose matches, in several places or very few, are sorted after the fact.
-const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];
+/// Queries whose matches, in several places or very few, are sorted after the fact, or what is handed in.
+const SORTED_AFTER: &[&str] =
+    &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots", "insert_deliveries"];
 
 #[tokio::test]
 async fn no_query_walks_a_large_table() {
