@@ -91,9 +91,9 @@ const CHECKS: &[Check] = &[
     check!("list_all_webhooks": "SCAN webhooks USING INDEX sqlite_autoindex_webhooks_1"),
     check!("count_webhooks": "SCAN webhooks USING COVERING INDEX sqlite_autoindex_webhooks_1"),
     check!("list_due_webhooks": "SCAN webhooks USING INDEX webhooks_by_created",
-        "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
+        "SEARCH deliveries EXISTS USING COVERING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
     check!("list_overdue_webhooks": "SCAN webhooks USING COVERING INDEX webhooks_by_created",
-        "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
+        "SEARCH deliveries EXISTS USING COVERING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
     check!("find_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
     check!("list_deliveries": "SEARCH deliveries USING INDEX deliveries_by_created (webhook_id=? AND (created_at,id)<(?,?))"),
     check!("list_deliveries_by_state":
@@ -112,7 +112,7 @@ const CHECKS: &[Check] = &[
         "SEARCH deliveries USING INDEX deliveries_by_patience (webhook_id=? AND gives_up_at<?)"),
     check!("remove_deliveries": "SEARCH deliveries USING INDEX deliveries_by_end (created_at<?)"),
     check!("insert_deliveries":
-        "SEARCH earlier USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
+        "SEARCH earlier USING COVERING INDEX deliveries_by_subject (webhook_id=? AND subject=?)"),
     check!("list_sealed_roots": "SCAN root_keys", "USE TEMP B-TREE FOR ORDER BY"),
 ];
 
@@ -130,8 +130,9 @@ const LARGE: &[&str] = &[
     "deliveries",
 ];
 
-/// Queries whose matches, in several places or very few, are sorted after the fact.
-const SORTED_AFTER: &[&str] = &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots"];
+/// Queries whose matches, in several places or very few, are sorted after the fact, or what is handed in.
+const SORTED_AFTER: &[&str] =
+    &["list_users_by_prefix", "list_users_by_email", "list_sealed_roots", "insert_deliveries"];
 
 #[tokio::test]
 async fn no_query_walks_a_large_table() {

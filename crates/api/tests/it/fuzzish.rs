@@ -228,7 +228,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once.
-const NEEDS_A_TOKEN: [&str; 15] = [
+const NEEDS_A_TOKEN: [&str; 17] = [
     "challenges.enrol",
     "challenges.finish",
     "email_changes.confirm",
