@@ -52,8 +52,10 @@ async fn measure_on(binary: &Binary, scale: Scale, url: Option<String>) -> anyho
     let mut rows = Vec::new();
     let site = Site::configured(binary, url, SETTINGS).await?;
     let (server, _) = site.start().await?;
-    // A release without the log takes part in this one.
-    rows.push(writes(name, &server, scale).await.context("measuring writes")?);
+    // A release without the log takes part in this one, and in no other: it is told at once.
+    let written = writes(name, &server, scale).await.context("measuring writes")?;
+    println!("{}: {}", written.figure, written.measured);
+    rows.push(written);
     rows.push(latency(name, "", &server, &server, scale).await.context("measuring latency")?);
     if is_shared {
         let (other, _) = site.start().await?;

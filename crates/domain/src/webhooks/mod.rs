@@ -1,7 +1,7 @@
 //! Webhooks: whoever must know what happened is told by a signed request, at least once and in order.
 //!
-//! Reading order: this file (what a webhook and a delivery are) → [`fan_out`] (from the log to deliveries) → [`take`]
-//! (whose turn it is) → [`settle`] (what becomes of one) → [`store`] (how it is kept).
+//! Reading order: this file (what a webhook and a delivery are) → [`mod@fan_out`] (from the log to deliveries) → [`mod@take`]
+//! (whose turn it is) → [`mod@settle`] (what becomes of one) → [`store`] (how it is kept).
 //!
 //! Invariants:
 //! - An event is fanned out once, however many nodes there are: the cursor moves in the transaction that adds deliveries.
