@@ -18,6 +18,8 @@ use crate::upkeep::report;
 
 /// How often is looked for what other nodes left, and what is to be tried again. What this one recorded wakes it at once.
 const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How long changes are gathered when nothing is under way: a look for each of many would cost as much as the changes.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long what is under way may take to finish when the server stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -32,7 +34,7 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
         tokio::select! {
             () = stop.cancelled() => {}
             Some(settled) = running.next(), if !running.is_empty() => note(settled, &mut is_failing),
-            Ok(()) = recorded.changed() => {}
+            Ok(()) = recorded.changed() => if running.is_empty() { sleep(GATHER).await },
             () = sleep(POLL_EVERY) => {}
         }
     }

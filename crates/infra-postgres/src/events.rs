@@ -158,15 +158,16 @@ pub(crate) async fn seal(pool: &PgPool, turn: &Mutex<()>) -> Result<u64, StoreEr
     let _turn = turn.lock().await;
     let mut sealed = 0;
     loop {
-        let is_pending = query_file_scalar!("queries/has_pending_events.sql", last);
-        if !is_pending.fetch_one(pool).await.map_err(store_error)? {
+        let (count, reached) = seal_some(pool).await?;
+        sealed += count;
+        if reached.is_none_or(|reached| reached >= last) {
             return Ok(sealed);
         }
-        sealed += seal_some(pool).await?;
     }
 }
 
-async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
+/// Gives some their place, and says how many, and which of those that were pending was the last; none when none was.
+async fn seal_some(pool: &PgPool) -> Result<(u64, Option<i64>), StoreError> {
     let mut transaction = begin(pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     // Whoever else does this, on whatever node, waits here. What was committed meanwhile is seen by the next statement.
     let query = query!("SELECT head_position, head_hash FROM event_log WHERE id = 1 FOR UPDATE");
@@ -176,7 +177,7 @@ async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
     let mut events: Vec<Event> = rows.into_iter().map(event).collect();
     let sequences: Vec<i64> = events.iter().map(|event| event.position).collect();
     follow_on(&mut events, head.head_position, hash(head.head_hash)?);
-    let Some(last) = events.last() else { return Ok(0) };
+    let Some(last) = events.last() else { return Ok((0, None)) };
     let query = query_file!(
         "queries/seal_events.sql",
         rows_json(&events)?,
@@ -187,7 +188,7 @@ async fn seal_some(pool: &PgPool) -> Result<u64, StoreError> {
     );
     query.execute(&mut *transaction).await.map_err(store_error)?;
     transaction.commit().await.map_err(store_error)?;
-    Ok(events.len() as u64)
+    Ok((events.len() as u64, sequences.last().copied()))
 }
 
 fn rows_json(events: &[Event]) -> Result<String, StoreError> {

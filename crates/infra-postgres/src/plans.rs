@@ -114,7 +114,6 @@ fn checks() -> Vec<Check> {
         check!("find_events_by"(EVENTS.replace("NULL, NULL", &format!("NULL, {USER}"))): "events_by_actor"),
         check!("first_event_since"("2500"): "events_by_time"),
         check!("last_event_before"("2500"): "events_by_time"),
-        check!("has_pending_events"("20"): "pending_events_pkey"),
         check!("last_pending_event"(""): "pending_events_pkey"),
         check!("list_pending_events"("20"): "pending_events_pkey"),
         check!("has_other_active_admin"(format!("'admin', 'active', {USER}")): "users_by_role_status"),

@@ -38,6 +38,7 @@ async fn read_on(feed: &Feed, read_to: &mut Option<i64>) -> Result<()> {
     let store = &feed.services.store;
     store.seal_events().await?;
     let mut read = store.read().await?;
+    let mut is_read = false;
     let mut position = match *read_to {
         Some(position) => position,
         // What was before this node began is read by those who ask for it.
@@ -46,9 +47,13 @@ async fn read_on(feed: &Feed, read_to: &mut Option<i64>) -> Result<()> {
     loop {
         *read_to = Some(position);
         feed.head.send_if_modified(|head| std::mem::replace(head, position) != position);
+        if is_read {
+            return Ok(());
+        }
         let events = read.events_between(position, i64::MAX, READ_AT_ONCE).await?;
-        let Some(last) = events.last() else { return Ok(()) };
-        position = last.position;
+        // What is recorded meanwhile wakes again.
+        is_read = events.len() < READ_AT_ONCE as usize;
+        position = events.last().map_or(position, |last| last.position);
         feed.window.push(events);
     }
 }
