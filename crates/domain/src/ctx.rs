@@ -15,7 +15,7 @@ use crate::page::Total;
 use crate::ports::{
     AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
 };
-use crate::store::{ReadTx, Store, StoreError};
+use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::webhooks;
 
@@ -166,6 +166,16 @@ impl Ctx {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         self.services.store.as_ref()
+    }
+
+    /// Begins a write transaction on behalf of the caller. Dropped without [`Ctx::commit`], it leaves nothing behind.
+    pub async fn write(&self) -> Result<Box<dyn WriteTx>> {
+        Ok(self.store().write().await?)
+    }
+
+    /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.
+    pub async fn commit(&self, tx: Box<dyn WriteTx>) -> Result<()> {
+        Ok(tx.commit().await?)
     }
 
     /// A handle to read a page with, and its count when that is asked for: the two agree.

@@ -67,7 +67,7 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
         version: 1,
     };
 
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let role = match owner {
         Subject::User(user) => {
             let user = tx.lock_user(user).await?.filter(|user| user.status == Status::Active);
@@ -87,6 +87,6 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
     tx.insert_api_key(&key, &hash).await?;
     let ApiKey { name, scopes, expires_at, .. } = key.clone();
     record(ctx, &mut *tx, owner, Happened::ApiKeyCreated { api_key_id: id, name, scopes, expires_at });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(IssuedKey { key, secret })
 }

@@ -21,7 +21,7 @@ pub const OVERLAP_MAX_S: u32 = 30 * 24 * 60 * 60;
 pub async fn rotate(ctx: &Ctx, id: ApiKeyId, overlap_s: u32, expected: Option<&[i64]>) -> Result<IssuedKey> {
     ctx.require_identity()?;
     let now = ctx.now();
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let key = tx.find_api_key(id).await?.ok_or(Error::NotFound(Resource::ApiKey))?;
     require_issue(ctx, key.owner)?;
     // A new secret is as good as a new key: what it opens must be the caller's to give.
@@ -36,6 +36,6 @@ pub async fn rotate(ctx: &Ctx, id: ApiKeyId, overlap_s: u32, expected: Option<&[
         return Err(Error::Stale);
     }
     record(ctx, &mut *tx, key.owner, Happened::ApiKeyRotated { api_key_id: id, previous_until });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(IssuedKey { key: ApiKey { rotated_at: Some(now), version: key.version + 1, ..key }, secret })
 }

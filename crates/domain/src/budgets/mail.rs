@@ -18,9 +18,9 @@ const RETRY_AFTER_S: u32 = 5 * 60;
 pub async fn admit_mail_request(ctx: &Ctx) -> Result<()> {
     let Some(key) = BudgetKey::mail_requests(ctx.services().vault.as_ref(), ctx.origin()) else { return Ok(()) };
     let window = Window { key, limit: ctx.policy().guessing.mail_requests_per_hour, period_s: PERIOD_S };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let is_admitted = tx.spend_window(&window, ctx.now()).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     if is_admitted { Ok(()) } else { Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S }) }
 }
 

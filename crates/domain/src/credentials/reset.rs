@@ -19,11 +19,11 @@ use crate::users::{EmailAddress, Status};
 /// not told: not by the answer, and not by the work that it takes.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     budgets::admit_mail_request(ctx).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if budgets::may_mail(ctx, &mut *tx, email, Wanted::PasswordReset.as_str()).await? {
         mail::want(ctx, &mut *tx, email, Wanted::PasswordReset).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let (token, mut user) = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
     if user.status != Status::Active || user.email != token.email {
         return Err(one_time::refused());
@@ -59,6 +59,6 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     forget_proofs(ctx, &mut *tx, &user).await?;
     // Whoever reads the mail is the owner: nobody else's failures keep them waiting.
     budgets::forgive_account(ctx, &mut *tx, &user.email).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }

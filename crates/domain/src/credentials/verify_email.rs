@@ -18,11 +18,11 @@ use crate::users::{EmailAddress, User};
 /// is, is not told.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     budgets::admit_mail_request(ctx).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if budgets::may_mail(ctx, &mut *tx, email, Wanted::EmailVerification.as_str()).await? {
         mail::want(ctx, &mut *tx, email, Wanted::EmailVerification).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
 /// The field `token` when it is not good, or the user has another address by now.
 pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let id = one_time::read(ctx, Purpose::EmailVerification, token)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let (token, user) = one_time::take(ctx, &mut *tx, Purpose::EmailVerification, id).await?;
     if user.email != token.email {
         return Err(one_time::refused());
@@ -50,7 +50,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     if !user.email_verified {
         prove_email(ctx, &mut *tx, user).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 

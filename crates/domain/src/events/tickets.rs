@@ -49,9 +49,9 @@ pub async fn issue(ctx: &Ctx) -> Result<SecretString> {
         credential_expires_at: expires_at,
         expires_at: ctx.now().plus_seconds(TTL_S),
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     tx.insert_ticket(&ticket).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(KIND.token(ctx.services().vault.as_ref(), ticket.id.as_uuid().as_bytes()))
 }
 
@@ -59,9 +59,9 @@ pub async fn issue(ctx: &Ctx) -> Result<SecretString> {
 pub async fn redeem(ctx: &Ctx, token: &SecretString) -> Result<Ctx> {
     let refused = || Error::Unauthenticated(Unauthenticated::InvalidToken);
     let id = KIND.open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let ticket = tx.take_ticket(TicketId::from_uuid(Uuid::from_bytes(id)), ctx.now()).await?.ok_or_else(refused)?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     let principal = Principal {
         subject: ticket.subject,
         credential: ticket.credential,

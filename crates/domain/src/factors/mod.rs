@@ -90,12 +90,12 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
 /// The field `code` when it is wrong or used.
 pub(crate) async fn prove(ctx: &Ctx, (user, session): (UserId, SessionId), code: &SecondFactorCode) -> Result<()> {
     let admitted = budgets::admit_own(ctx, session).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if !use_code(ctx, &mut *tx, user, code).await? {
         return Err(wrong_code());
     }
     budgets::forgive(&mut *tx, &admitted).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 

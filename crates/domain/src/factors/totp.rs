@@ -36,11 +36,11 @@ pub struct Enrolment {
 /// Makes a secret for the caller. It counts for nothing until [`confirm`]; another call makes another one.
 pub async fn begin(ctx: &Ctx) -> Result<Enrolment> {
     let (id, _) = ctx.signed_in()?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     let enrolment = make(ctx, &mut *tx, &user).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(enrolment)
 }
 
@@ -71,12 +71,12 @@ pub(crate) async fn make(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result
 /// The field `code` when it is wrong.
 pub async fn confirm(ctx: &Ctx, code: &SecondFactorCode) -> Result<Vec<SecretString>> {
     let (id, session) = ctx.signed_in()?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     let codes = confirm_in(ctx, &mut *tx, &user, code).await?;
     keep_only(ctx, &mut *tx, id, session).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(codes)
 }
 

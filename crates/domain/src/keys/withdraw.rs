@@ -27,7 +27,7 @@ pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
             KeyState::Current => Some(make(services, &schedule, ctx.now()).await?),
             _ => None,
         };
-        let mut tx = ctx.store().write().await?;
+        let mut tx = ctx.write().await?;
         if let Some(successor) = &successor
             && !tx.insert_signing_key(successor).await?
         {
@@ -40,7 +40,7 @@ pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
         if tx.withdraw_signing_key(id, ctx.now()).await? {
             record(ctx, &mut *tx, id, Happened::SigningKeyWithdrawn {});
         }
-        tx.commit().await?;
+        ctx.commit(tx).await?;
         return keep::follow(services).await;
     }
 }

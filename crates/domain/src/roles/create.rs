@@ -35,7 +35,7 @@ pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
         updated_at: now,
         version: 1,
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if !tx.insert_role(&role).await? {
         return Err(Error::Conflict(Conflict::RoleNameTaken));
     }
@@ -49,6 +49,6 @@ pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
             requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
         },
     );
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(role)
 }

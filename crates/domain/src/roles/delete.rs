@@ -11,7 +11,7 @@ use crate::events::{Happened, record};
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, key: &RoleKey, expected: Option<&[i64]>) -> Result<()> {
     ctx.require(Permission::RolesWrite)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let role = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
     if role.name.built_in().is_some() {
         return Err(Error::Conflict(Conflict::RoleBuiltIn));
@@ -25,6 +25,6 @@ pub async fn delete(ctx: &Ctx, key: &RoleKey, expected: Option<&[i64]>) -> Resul
     }
     tx.delete_role(role.id).await?;
     record(ctx, &mut *tx, role.id, Happened::RoleDeleted { name: role.name });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct RoleChange {
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Option<&[i64]>) -> Result<Role> {
     ctx.require(Permission::RolesWrite)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let before = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
     let is_as_before = change.permissions.is_none_or(|permissions| permissions == before.permissions)
         && change.description.as_ref().is_none_or(|description| *description == before.description);
@@ -62,6 +62,6 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
             requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
         },
     );
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(role)
 }

@@ -34,11 +34,11 @@ pub async fn create(ctx: &Ctx, new: NewServiceAccount) -> Result<ServiceAccount>
         updated_at: now,
         version: 1,
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     require_grantable(ctx, &mut *tx, &account.role).await?;
     tx.insert_service_account(&account).await?;
     let (name, role) = (account.name.clone(), account.role.clone());
     record(ctx, &mut *tx, account.id, Happened::ServiceAccountCreated { name, role });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(account)
 }

@@ -90,14 +90,14 @@ pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
 /// sign-in.
 pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let challenge = tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
     if challenge.kind != ChallengeKind::SecondFactor {
         return Err(refused());
     }
     let user = owner(&mut *tx, &challenge).await?;
     let enrolment = totp::make(ctx, &mut *tx, &user).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(enrolment)
 }
 
@@ -132,9 +132,9 @@ pub async fn finish(
 
 /// Uses a try up before it is made: of many at once, no more get one than there are.
 async fn use_try(ctx: &Ctx, id: ChallengeId) -> Result<Challenge> {
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let challenge = tx.try_challenge(id, ctx.now()).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     challenge.ok_or_else(refused)
 }
 
@@ -144,14 +144,14 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, ad
     if !bool::from(typed.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
         return Err(refused());
     }
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = owner(&mut *tx, &challenge).await?;
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
     let outcome = proven_by_mail(ctx, &mut *tx, user, challenge.label, Way::MailedCode).await?;
     budgets::forgive(&mut *tx, admitted).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(Finished { outcome: outcome.issue(ctx)?, recovery_codes: None })
 }
 
@@ -190,7 +190,7 @@ async fn by_second_factor(
     admitted: &Admitted,
 ) -> Result<Finished> {
     let code = SecondFactorCode::parse(code).map_err(|_| refused())?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = owner(&mut *tx, &challenge).await?;
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
@@ -205,7 +205,7 @@ async fn by_second_factor(
     };
     let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor).await?;
     budgets::forgive(&mut *tx, admitted).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn migrate(
     }
     let Some(said) = hook.ask(email, attempt).await else { return Ok(None) };
     let hash = ctx.services().hasher.hash(&Password::from_verified(attempt), ctx.origin()).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = if let Some(user) = known {
         user
     } else {
@@ -44,7 +44,7 @@ pub(super) async fn migrate(
     }
     tx.set_password(user.id, &hash, now).await?;
     record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Migrated });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(Some((user, hash)))
 }
 

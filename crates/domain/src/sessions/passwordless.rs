@@ -19,7 +19,7 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
         return Err(Error::NotOffered);
     }
     budgets::admit_mail_request(ctx).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let may_mail = budgets::may_mail(ctx, &mut *tx, email, "sign_in_code").await?;
     let user = tx.find_user_by_email(email).await?;
     // Where nothing may be mailed any more, nobody is signing in.
@@ -30,7 +30,7 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
         let expires_at = ctx.now().plus_seconds(challenged.expires_in_s);
         mail::enqueue_to_nobody(ctx, &mut *tx, email, MailSubject::SignInCode(id), expires_at).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(challenged)
 }
 
@@ -40,11 +40,11 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
         return Err(Error::NotOffered);
     }
     budgets::admit_mail_request(ctx).await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if budgets::may_mail(ctx, &mut *tx, email, Wanted::SignInLink.as_str()).await? {
         mail::want(ctx, &mut *tx, email, Wanted::SignInLink).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 
@@ -57,12 +57,12 @@ pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayN
         return Err(Error::NotOffered);
     }
     let id = one_time::read(ctx, Purpose::SignIn, token)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let (token, user) = one_time::take(ctx, &mut *tx, Purpose::SignIn, id).await?;
     if user.status != Status::Active || user.email != token.email {
         return Err(one_time::refused());
     }
     let pending = proven_by_mail(ctx, &mut *tx, user, label, Way::MagicLink).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     pending.issue(ctx)
 }

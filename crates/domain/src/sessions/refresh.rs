@@ -35,13 +35,13 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
     let (state, user) = rotated.found.filter(|(state, _)| state.is_live(now)).ok_or_else(refused)?;
     if !rotated.is_rotated && !is_repeated(ctx, &state, generation) {
         if state.generation > generation {
-            let mut tx = ctx.store().write().await?;
+            let mut tx = ctx.write().await?;
             // Whoever used it is not known to be the user.
             if let Some(user) = tx.end_session(id, EndReason::RefreshTokenReused, now).await? {
                 let reason = EndReason::RefreshTokenReused;
                 record(ctx, &mut *tx, user, Happened::SessionEnded { session_id: id, reason });
             }
-            tx.commit().await?;
+            ctx.commit(tx).await?;
         }
         return Err(refused());
     }

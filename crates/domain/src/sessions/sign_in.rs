@@ -57,7 +57,7 @@ pub async fn sign_in(
 /// The same check as when a session is opened, and a challenge in its place.
 async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<Outcome> {
     let Opening { session, proven, renewed, forgiven, event: _ } = opening;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
     let user = user.ok_or_else(refused)?;
     let current = tx.find_password(user.id).await?;
@@ -71,7 +71,7 @@ async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<O
     let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label).await?;
     record_by(ctx, &mut *tx, user.id, Happened::SignInChallenged {});
     tx.forgive_budgets(&forgiven).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(Outcome::Challenged(challenged))
 }
 

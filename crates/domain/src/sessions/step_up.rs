@@ -73,10 +73,10 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
             (Proof::SecondFactor(ctx.now()), factor)
         }
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     tx.record_proof(session, proof).await?;
     record(ctx, &mut *tx, user, Happened::SessionProven { session_id: session, factor });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 

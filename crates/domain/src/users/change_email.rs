@@ -20,10 +20,10 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     if !ctx.policy().sends_mail {
         return Err(Error::NotOffered);
     }
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     begin(ctx, &mut *tx, &user, email).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &
 /// The field `token` when it is not good; [`Conflict::EmailTaken`] when another user took the address meanwhile.
 pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let id = one_time::read(ctx, Purpose::EmailChange, token)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let (token, before) = one_time::take(ctx, &mut *tx, Purpose::EmailChange, id).await?;
     if before.status != Status::Active {
         return Err(one_time::refused());
@@ -63,7 +63,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
     }
     record_update(ctx, &mut *tx, &before, &user);
     changed(ctx, &mut *tx, &before).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 

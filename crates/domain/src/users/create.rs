@@ -60,7 +60,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         last_sign_in_at: None,
         version: 1,
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if user.role != RoleName::user() {
         require_grantable(ctx, &mut *tx, &user.role).await?;
     }
@@ -73,6 +73,6 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if budgets::may_mail(ctx, &mut *tx, &user.email, Wanted::EmailVerification.as_str()).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(user)
 }

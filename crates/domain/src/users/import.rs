@@ -84,7 +84,7 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
         ids.collect::<Vec<_>>().into_iter().zip(batch).enumerate().map(|(at, (id, row))| (at, id, row)).collect();
     rows.sort_by(|(_, _, a), (_, _, b)| a.email.as_str().cmp(b.email.as_str()));
 
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let mut roles = Roles::default();
     for (at, id, row) in rows {
         if let Some(refused) = roles.refusal(ctx, &mut *tx, &row.role).await? {
@@ -115,7 +115,7 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
         outcomes[at] = ImportOutcome::Created(user.id);
     }
     if mode == ImportMode::Commit {
-        tx.commit().await?;
+        ctx.commit(tx).await?;
     }
     Ok(outcomes)
 }

@@ -58,7 +58,7 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
         last_sign_in_at: None,
         version: 1,
     };
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     require_grantable(ctx, &mut *tx, &new.role).await?;
     let user = if tx.insert_user(&new).await? {
         record(ctx, &mut *tx, new.id, created(&new, Source::Invitation));
@@ -72,7 +72,7 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
     let token = one_time::make(ctx, &mut *tx, user.id, Purpose::Invitation, &user.email).await?;
     let subject = MailSubject::Invitation(token.id);
     mail::enqueue(ctx, &mut *tx, (&user, &user.email), subject, token.expires_at).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(user)
 }
 
@@ -92,7 +92,7 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     let new = new.for_user(ctx.policy(), &user.email, &name).map_err(|rule| rule.at("password"))?;
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let (token, user) = one_time::take(ctx, &mut *tx, Purpose::Invitation, id).await?;
     if user.status != Status::Invited || user.email != token.email {
         return Err(one_time::refused());
@@ -103,6 +103,6 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     tx.update_user(&user).await?;
     record_update(ctx, &mut *tx, &before, &user);
     record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Joined });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(user)
 }

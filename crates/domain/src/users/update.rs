@@ -50,7 +50,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         ctx.require(Permission::UsersWrite)?;
     }
 
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let before = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
@@ -70,7 +70,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     let mut user = apply(before.clone(), change)?;
     if user == before {
         if moving.is_some() {
-            tx.commit().await?;
+            ctx.commit(tx).await?;
         }
         return Ok(before);
     }
@@ -95,7 +95,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         change_email::changed(ctx, &mut *tx, &before).await?;
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(user)
 }
 

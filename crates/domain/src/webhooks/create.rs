@@ -44,7 +44,7 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
     let current = secret::seal(ctx.services().vault.as_ref(), id, &secret);
     // What happened before has its place in the log then, and is not told.
     ctx.store().seal_events().await?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     // A fan-out under way does not know this webhook, and must end before the log is looked at.
     tx.wait_for_webhook_cursor().await?;
     // Of two who make the last one, one waits here.
@@ -66,6 +66,6 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
     };
     tx.insert_webhook(&webhook, &SealedSecrets { current, previous: None }).await?;
     record(ctx, &mut *tx, id, Happened::WebhookCreated { webhook_id: id, host });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(IssuedWebhook { webhook, secret })
 }

@@ -18,7 +18,7 @@ const AT_ONCE: u32 = 1_000;
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, id: WebhookId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require(Permission::WebhooksWrite)?;
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let webhook = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     if expected.is_some_and(|versions| !versions.contains(&webhook.version)) {
         return Err(Error::Stale);
@@ -26,20 +26,20 @@ pub async fn delete(ctx: &Ctx, id: WebhookId, expected: Option<&[i64]>) -> Resul
     if webhook.status == WebhookStatus::Active {
         tx.update_webhook(&Webhook { status: WebhookStatus::Disabled, ..webhook }).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     while remove_some(ctx, id).await? == u64::from(AT_ONCE) {}
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if !tx.delete_webhook(id).await? {
         return Err(Error::NotFound(Resource::Webhook));
     }
     record(ctx, &mut *tx, id, Happened::WebhookDeleted { webhook_id: id });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 
 async fn remove_some(ctx: &Ctx, id: WebhookId) -> Result<u64> {
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let removed = tx.remove_deliveries_to(id, AT_ONCE).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(removed)
 }

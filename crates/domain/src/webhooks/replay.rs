@@ -43,14 +43,14 @@ pub async fn replay(ctx: &Ctx, id: WebhookId, range: Range) -> Result<u64> {
     let begun = ctx.now();
     let mut count = 0;
     loop {
-        let mut tx = ctx.store().write().await?;
+        let mut tx = ctx.write().await?;
         let webhook = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
         let now = ctx.now();
         let gives_up_at = now.plus_seconds(ctx.policy().webhooks.retry_for_s);
         let subjects = tx.put_back_deliveries(id, range.state, (from, to), begun, gives_up_at, AT_ONCE).await?;
         let found = subjects.len();
         release(&mut *tx, webhook, subjects, now).await?;
-        tx.commit().await?;
+        ctx.commit(tx).await?;
         count += found as u64;
         if found < AT_ONCE as usize || count >= REQUEST_MAX {
             return Ok(count);
@@ -64,13 +64,13 @@ pub async fn retry(ctx: &Ctx, webhook: WebhookId, id: DeliveryId) -> Result<()> 
     ctx.require(Permission::WebhooksWrite)?;
     ctx.require(Permission::EventsRead)?;
     let now = ctx.now();
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let webhook = tx.lock_webhook(webhook).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     let gives_up_at = now.plus_seconds(ctx.policy().webhooks.retry_for_s);
     let subject = tx.put_back_delivery(webhook.id, id, now, gives_up_at).await?;
     let subject = subject.ok_or(Error::NotFound(Resource::Delivery))?;
     release(&mut *tx, webhook, vec![subject], now).await?;
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(())
 }
 

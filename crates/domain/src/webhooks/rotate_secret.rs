@@ -28,7 +28,7 @@ pub async fn rotate_secret(
     let now = ctx.now();
     let secret = secret::generate(ctx.services().random.as_ref());
     let current = secret::seal(ctx.services().vault.as_ref(), id, &secret);
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     let before = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
@@ -40,6 +40,6 @@ pub async fn rotate_secret(
     tx.update_webhook(&webhook).await?;
     tx.set_webhook_secrets(id, &SealedSecrets { current, previous }).await?;
     record(ctx, &mut *tx, id, Happened::WebhookSecretRotated { webhook_id: id, previous_until });
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(IssuedWebhook { webhook, secret })
 }

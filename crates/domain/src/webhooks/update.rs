@@ -36,7 +36,7 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
         // What happened before is told as it was then, and what happened while it was disabled has its place in the log.
         catch_up(ctx.services()).await?;
     }
-    let mut tx = ctx.store().write().await?;
+    let mut tx = ctx.write().await?;
     if change.status == Some(WebhookStatus::Active) {
         // A fan-out under way does not know that it is active, and must end before the log is looked at.
         tx.wait_for_webhook_cursor().await?;
@@ -68,7 +68,7 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     let host = host_of(ctx, &webhook.url).unwrap_or_default();
     let happened = Happened::WebhookUpdated { webhook_id: id, host, changed: changed(&before, &webhook) };
     record(ctx, &mut *tx, id, happened);
-    tx.commit().await?;
+    ctx.commit(tx).await?;
     Ok(webhook)
 }
 
