@@ -191,6 +191,8 @@ pub struct Principal {
     pub permissions: Permissions,
     /// When the credential stops working by itself, if it says so.
     pub expires_at: Option<Timestamp>,
+    /// The digest of the secret that an API key was presented with.
+    pub key_digest: Option<[u8; 32]>,
 }
 
 impl Principal {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
+use crate::authority::{Authority, AuthorityLock};
 use crate::budgets::Limits;
 #[cfg(test)]
 use crate::budgets::Patience;
@@ -17,7 +18,13 @@ use crate::ports::{
 };
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
+use crate::tokens::current;
 use crate::webhooks;
+
+/// How often a write begins anew because the caller has another role by now.
+const ROLE_READS_MAX: u32 = 3;
+/// When it is worth trying again after that, in seconds.
+const ROLE_RETRY_AFTER_S: u32 = 1;
 
 /// The ports, wired once in the composition root.
 pub struct Services {
@@ -169,8 +176,46 @@ impl Ctx {
     }
 
     /// Begins a write transaction on behalf of the caller. Dropped without [`Ctx::commit`], it leaves nothing behind.
+    ///
+    /// The caller's credential, status and permissions are read again in it, under a lock that every revocation takes: a
+    /// revocation that was committed before is felt, and one that comes later waits for this transaction.
+    ///
+    /// # Errors
+    /// [`Unauthenticated::InvalidToken`] when the credential no longer works; [`Error::Forbidden`] when the caller lost a
+    /// permission since the request was admitted.
     pub async fn write(&self) -> Result<Box<dyn WriteTx>> {
-        Ok(self.store().write().await?)
+        self.write_on(&[]).await
+    }
+
+    /// The same for a transaction that changes these accounts or roles. All its locks are taken in one step and one order:
+    /// two callers who change each other wait, and not in a circle.
+    ///
+    /// # Errors
+    /// As for [`Ctx::write`].
+    pub async fn write_on(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
+        let Actor::Known(admitted) = &self.actor else {
+            return self.write_by_proof(targets).await;
+        };
+        let mut role = admitted.role.clone();
+        for _ in 0..ROLE_READS_MAX {
+            let locks = AuthorityLock::on_behalf_of(admitted.subject, &role, targets);
+            let mut tx = self.store().write_under(&locks).await?;
+            let now = current(&mut *tx, self.now(), admitted).await?;
+            let now = now.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
+            if now.role == role {
+                // What the use case decides, it decides by the permissions that the request was admitted with.
+                let is_unchanged = now.permissions.contains_all(admitted.permissions);
+                return if is_unchanged { Ok(tx) } else { Err(Error::Forbidden) };
+            }
+            role = now.role;
+        }
+        Err(Error::Overloaded { retry_after_s: ROLE_RETRY_AFTER_S })
+    }
+
+    /// Begins a write transaction that changes these, for a request that proves by itself what it may do: it carries a
+    /// mailed token, a refresh token, or ends the session that it was made in.
+    pub async fn write_by_proof(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
+        Ok(self.store().write_under(&AuthorityLock::on(targets)).await?)
     }
 
     /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.

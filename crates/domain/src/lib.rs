@@ -13,6 +13,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod audit;
+pub mod authority;
 pub mod budgets;
 pub mod challenges;
 pub mod credentials;

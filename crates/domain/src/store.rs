@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
+use crate::authority::AuthorityLock;
 use crate::budgets::store::{BudgetWrites, Forgiving, Spending};
 use crate::challenges::store::{ChallengeReads, ChallengeWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
@@ -44,6 +45,14 @@ pub trait Store: Send + Sync {
 
     /// A write transaction. Dropped without [`WriteTx::commit`], it leaves nothing behind.
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError>;
+
+    /// A write transaction that begins with these locks, in whatever order they are given, and holds them until it ends.
+    /// What is read in it is what was committed before they were granted. A store whose write transactions never overlap
+    /// needs no more than [`Self::write`].
+    async fn write_under(&self, locks: &[AuthorityLock]) -> Result<Box<dyn WriteTx>, StoreError> {
+        let _ = locks;
+        self.write().await
+    }
 
     /// Moves a session one generation on, if it is of the generation it must be, and reads it and its user: all in
     /// one step, because it is what a busy deployment writes most.

@@ -141,6 +141,7 @@ impl ApiKeyWrites for PostgresTx {
     }
 
     async fn delete_user_api_keys(&mut self, user: UserId) -> Result<Vec<ApiKeyId>, StoreError> {
+        self.lock_authority(user).await?;
         let user = user.as_uuid();
         let query = query_scalar!("DELETE FROM api_keys WHERE user_id = $1 RETURNING id", user);
         let deleted = query.fetch_all(self.connection().await?).await.map_err(store_error)?;

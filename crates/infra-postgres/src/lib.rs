@@ -10,6 +10,7 @@
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
+mod authority;
 mod begin;
 mod budgets;
 mod challenges;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use denizen_domain::authority::AuthorityLock;
 use denizen_domain::budgets::store::Spending;
 use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
@@ -176,10 +178,16 @@ impl Store for PostgresStore {
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+        self.write_under(&[]).await
+    }
+
+    async fn write_under(&self, locks: &[AuthorityLock]) -> Result<Box<dyn WriteTx>, StoreError> {
         // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
         // see what was committed while waiting for it.
         let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-        Ok(Box::new(PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting))))
+        let mut tx = PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting));
+        tx.lock_authorities(locks).await?;
+        Ok(Box::new(tx))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {

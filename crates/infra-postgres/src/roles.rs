@@ -73,6 +73,12 @@ impl RoleWrites for PostgresTx {
     }
 
     async fn lock_role(&mut self, key: &RoleKey) -> Result<Option<Role>, StoreError> {
+        let name = match key {
+            RoleKey::Id(_) => self.find_role(key).await?.map(|role| role.name),
+            RoleKey::Name(name) => Some(name.clone()),
+        };
+        let Some(name) = name else { return Ok(None) };
+        self.lock_authority(name).await?;
         let connection = self.connection().await?;
         let found = match key {
             RoleKey::Id(id) => {

@@ -60,6 +60,7 @@ impl ServiceAccountWrites for PostgresTx {
     }
 
     async fn lock_service_account(&mut self, id: ServiceAccountId) -> Result<Option<ServiceAccount>, StoreError> {
+        self.lock_authority(id).await?;
         let id = id.as_uuid();
         let query = query_file_as!(ServiceAccountRow, "queries/lock_service_account.sql", id);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
@@ -89,6 +90,7 @@ impl ServiceAccountWrites for PostgresTx {
     }
 
     async fn delete_service_account(&mut self, id: ServiceAccountId) -> Result<bool, StoreError> {
+        self.lock_authority(id).await?;
         let id = id.as_uuid();
         let query = query!("DELETE FROM service_accounts WHERE id = $1", id);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;

@@ -104,6 +104,10 @@ impl SessionWrites for PostgresTx {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<Option<UserId>, StoreError> {
+        let owner = query_scalar!("SELECT user_id FROM sessions WHERE id = $1", id.as_uuid());
+        let owner = owner.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        let Some(owner) = owner else { return Ok(None) };
+        self.lock_authority(UserId::from_uuid(owner)).await?;
         let (id, reason, at) = (id.as_uuid(), reason.as_str(), at.as_micros());
         let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2
@@ -126,6 +130,7 @@ impl SessionWrites for PostgresTx {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
+        self.lock_authority(user).await?;
         let (user, reason, at) = (user.as_uuid(), reason.as_str(), at.as_micros());
         let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2
@@ -149,6 +154,7 @@ impl SessionWrites for PostgresTx {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
+        self.lock_authority(user).await?;
         let (user, keep, reason, at) = (user.as_uuid(), keep.as_uuid(), reason.as_str(), at.as_micros());
         let query = query_scalar!(
             "UPDATE sessions SET ended_at = $3, end_reason = $2

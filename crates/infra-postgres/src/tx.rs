@@ -27,7 +27,14 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
-    Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake, events: Vec<Event> },
+    Write {
+        transaction: Transaction<'static, Postgres>,
+        changed: ToForget,
+        wake: Wake,
+        events: Vec<Event>,
+        /// The numbers of the [authorities](crate::authority) that it has locked exclusively.
+        locked: Vec<i64>,
+    },
 }
 
 impl PostgresTx {
@@ -44,7 +51,7 @@ impl PostgresTx {
     }
 
     pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake, events: Vec::new() })
+        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake, events: Vec::new(), locked: Vec::new() })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -109,6 +116,18 @@ impl PostgresTx {
         }
     }
 
+    /// Notes that it has locked an authority exclusively.
+    pub(crate) fn note_locked(&mut self, key: i64) {
+        if let Reach::Write { locked, .. } = &mut self.0 {
+            locked.push(key);
+        }
+    }
+
+    /// Whether it has locked an authority exclusively.
+    pub(crate) fn has_locked(&self, key: i64) -> bool {
+        matches!(&self.0, Reach::Write { locked, .. } if locked.contains(&key))
+    }
+
     /// Where to look for sessions to remove.
     pub(crate) fn removed_until(&self) -> i64 {
         match &self.0 {
@@ -124,7 +143,7 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed, wake, events } => {
+            Reach::Write { mut transaction, changed, wake, events, locked: _ } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
                 // At the very end: what is told is sent if and when the transaction is committed, and transactions that

@@ -72,6 +72,7 @@ impl UserWrites for PostgresTx {
     }
 
     async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.lock_authority(id).await?;
         let id = id.as_uuid();
         let query = query_file_as!(UserRow, "queries/lock_user.sql", id);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
@@ -107,6 +108,7 @@ impl UserWrites for PostgresTx {
     }
 
     async fn delete_user(&mut self, id: UserId) -> Result<bool, StoreError> {
+        self.lock_authority(id).await?;
         let id = id.as_uuid();
         let query = query!("DELETE FROM users WHERE id = $1", id);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;

@@ -41,6 +41,7 @@ async fn key_of(app: &TestApp, user: &SignedIn) -> (denizen_domain::id::ApiKeyId
     let session = app.json("/api/v1/me", &user.token).await["session"]["id"].as_str().unwrap().to_owned();
     let principal = Principal {
         expires_at: None,
+        key_digest: None,
         subject: Subject::User(UserId::parse(&user.id).unwrap()),
         credential: Credential::Session(SessionId::parse(&session).unwrap()),
         role: RoleName::user(),

@@ -20,6 +20,7 @@ pub async fn authenticate(services: &Services, text: &str) -> Result<Principal> 
         role: state.role,
         permissions,
         expires_at: state.expires_at,
+        key_digest: Some(hash),
     })
 }
 

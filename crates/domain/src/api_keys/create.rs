@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result, Unauthenticated};
 use crate::events::{Happened, record};
 use crate::id::{ApiKeyId, ServiceAccountId};
-use crate::roles::permissions_of;
+use crate::roles::{permissions_of, require_authority_over};
 use crate::time::Timestamp;
 use crate::users::{DisplayName, Status};
 
@@ -67,7 +67,7 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
         version: 1,
     };
 
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[owner.into()]).await?;
     let role = match owner {
         Subject::User(user) => {
             let user = tx.lock_user(user).await?.filter(|user| user.status == Status::Active);
@@ -78,6 +78,7 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
         }
     };
     ctx.require_held(key.scopes)?;
+    require_authority_over(ctx, &mut *tx, owner).await?;
     if !permissions_of(&mut *tx, &role).await?.contains_all(key.scopes) {
         return Err(Error::NotHeld);
     }

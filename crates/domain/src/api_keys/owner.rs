@@ -3,6 +3,8 @@
 use crate::access::{Permission, Permissions, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::roles::require_authority_over;
+use crate::store::ReadTx;
 
 /// Refuses whoever may not see the owner's keys. To them the key does not exist.
 pub(super) fn require_sight(ctx: &Ctx, owner: Subject) -> Result<()> {
@@ -13,13 +15,14 @@ pub(super) fn require_sight(ctx: &Ctx, owner: Subject) -> Result<()> {
     allowed.map_err(hidden)
 }
 
-/// Refuses whoever may not delete the owner's keys.
-pub(super) fn require_removal(ctx: &Ctx, owner: Subject) -> Result<()> {
+/// Refuses whoever may not delete the owner's keys, or may do less than the owner.
+pub(super) async fn require_removal(ctx: &Ctx, tx: &mut dyn ReadTx, owner: Subject) -> Result<()> {
     let allowed = match owner {
         Subject::User(user) => ctx.require_self_or(user, Permission::ApiKeysWrite),
         Subject::ServiceAccount(_) => ctx.require(Permission::ServiceAccountsWrite),
     };
-    allowed.map_err(hidden)
+    allowed.map_err(hidden)?;
+    require_authority_over(ctx, tx, owner).await
 }
 
 /// Refuses whoever may not get to see a new secret of the owner's keys: a user's own are for the user alone.

@@ -1,5 +1,6 @@
 //! Revoke an API key.
 
+use super::ApiKey;
 use super::owner::require_removal;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
@@ -12,9 +13,8 @@ use crate::store::WriteTx;
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn revoke(ctx: &Ctx, id: ApiKeyId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require_identity()?;
-    let mut tx = ctx.write().await?;
-    let key = tx.find_api_key(id).await?.ok_or(Error::NotFound(Resource::ApiKey))?;
-    require_removal(ctx, key.owner)?;
+    let (mut tx, key) = locked(ctx, id).await?;
+    require_removal(ctx, &mut *tx, key.owner).await?;
     if expected.is_some_and(|versions| !versions.contains(&key.version)) {
         return Err(Error::Stale);
     }
@@ -23,6 +23,16 @@ pub async fn revoke(ctx: &Ctx, id: ApiKeyId, expected: Option<&[i64]>) -> Result
     }
     ctx.commit(tx).await?;
     Ok(())
+}
+
+/// A key, and a transaction that may change its owner's keys.
+pub(super) async fn locked(ctx: &Ctx, id: ApiKeyId) -> Result<(Box<dyn WriteTx>, ApiKey)> {
+    let absent = || Error::NotFound(Resource::ApiKey);
+    // A key never changes its owner.
+    let owner = ctx.store().read().await?.find_api_key(id).await?.ok_or_else(absent)?.owner;
+    let mut tx = ctx.write_on(&[owner.into()]).await?;
+    let key = tx.find_api_key(id).await?.ok_or_else(absent)?;
+    Ok((tx, key))
 }
 
 /// Deletes every key of a user, and records each.

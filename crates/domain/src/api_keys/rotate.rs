@@ -3,12 +3,14 @@
 use super::ApiKey;
 use super::create::IssuedKey;
 use super::owner::require_issue;
+use super::revoke::locked;
 use super::secret::generate;
 use super::store::KeyRotation;
 use crate::ctx::Ctx;
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, Result};
 use crate::events::{Happened, record};
 use crate::id::ApiKeyId;
+use crate::roles::require_authority_over;
 
 /// How long the secret before still works when nothing is said, in seconds: a day.
 pub const OVERLAP_DEFAULT_S: u32 = 24 * 60 * 60;
@@ -21,11 +23,11 @@ pub const OVERLAP_MAX_S: u32 = 30 * 24 * 60 * 60;
 pub async fn rotate(ctx: &Ctx, id: ApiKeyId, overlap_s: u32, expected: Option<&[i64]>) -> Result<IssuedKey> {
     ctx.require_identity()?;
     let now = ctx.now();
-    let mut tx = ctx.write().await?;
-    let key = tx.find_api_key(id).await?.ok_or(Error::NotFound(Resource::ApiKey))?;
+    let (mut tx, key) = locked(ctx, id).await?;
     require_issue(ctx, key.owner)?;
     // A new secret is as good as a new key: what it opens must be the caller's to give.
     ctx.require_held(key.scopes)?;
+    require_authority_over(ctx, &mut *tx, key.owner).await?;
     if expected.is_some_and(|versions| !versions.contains(&key.version)) {
         return Err(Error::Stale);
     }

@@ -44,7 +44,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await;
     let (hash, admitted) = admitted.made(ctx, hash).await?;
 
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[user.id.into()]).await?;
     tx.lock_user(user.id).await?.ok_or(Error::NotFound(Resource::User))?;
     let unchanged = tx.find_password(user.id).await?.is_some_and(|now| now.expose() == stored.expose());
     if !unchanged {
@@ -69,7 +69,7 @@ pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     let new = new.for_user(ctx.policy(), &found.email, &found.name).map_err(|rule| rule.at("password"))?;
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[user.into()]).await?;
     let locked = tx.lock_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
     require_outranked(ctx, &mut *tx, &locked.role).await?;
     let now = ctx.now();

@@ -69,6 +69,7 @@ pub async fn redeem(ctx: &Ctx, token: &SecretString) -> Result<Ctx> {
         role: RoleName::user(),
         permissions: ticket.permissions,
         expires_at: ticket.credential_expires_at,
+        key_digest: None,
     };
     tokens::renew(&ctx.by(Actor::Known(principal))).await
 }

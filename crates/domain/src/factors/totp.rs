@@ -36,7 +36,7 @@ pub struct Enrolment {
 /// Makes a secret for the caller. It counts for nothing until [`confirm`]; another call makes another one.
 pub async fn begin(ctx: &Ctx) -> Result<Enrolment> {
     let (id, _) = ctx.signed_in()?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     let enrolment = make(ctx, &mut *tx, &user).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn make(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result
 /// The field `code` when it is wrong.
 pub async fn confirm(ctx: &Ctx, code: &SecondFactorCode) -> Result<Vec<SecretString>> {
     let (id, session) = ctx.signed_in()?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     let codes = confirm_in(ctx, &mut *tx, &user, code).await?;

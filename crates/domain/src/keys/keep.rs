@@ -1,11 +1,11 @@
 //! Keep the keys in order: the first one, the next one in time, and none longer than needed.
 
-use super::rotate::add;
+use super::rotate::{added, make};
 use super::{Algorithm, KeyState, Schedule};
-use crate::access::Origin;
 use crate::ctx::Services;
 use crate::error::Result;
-use crate::events::{EventActor, Happened, record_system};
+use crate::events::{Happened, record_system};
+use crate::time::Timestamp;
 
 /// Signs and verifies with the keys as the store has them now. Every node does this every few seconds: that is how it
 /// learns of what another one, or the command line, did.
@@ -24,7 +24,7 @@ pub async fn keep(services: &Services) -> Result<()> {
     let mut schedule = read(services).await?;
     if let Some(activates_at) = due_at(services, &schedule) {
         // When it is refused another node was faster, and its key will do.
-        add(services, &schedule, activates_at, (EventActor::SYSTEM, &Origin::default())).await?;
+        add(services, &schedule, activates_at).await?;
         schedule = read(services).await?;
     }
     let retired = schedule.entries().iter().filter(|(_, state)| *state == KeyState::Retired);
@@ -43,8 +43,19 @@ pub async fn keep(services: &Services) -> Result<()> {
     Ok(())
 }
 
+/// Adds a key to those of the schedule, unless another was added since.
+async fn add(services: &Services, schedule: &Schedule, activates_at: Timestamp) -> Result<()> {
+    let key = make(services, schedule, activates_at).await?;
+    let mut tx = services.store.write().await?;
+    if tx.insert_signing_key(&key).await? {
+        record_system(services, &mut *tx, key.id.as_str(), added(&key));
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 /// When the next key is to take over, if it is time to make it.
-fn due_at(services: &Services, schedule: &Schedule) -> Option<crate::time::Timestamp> {
+fn due_at(services: &Services, schedule: &Schedule) -> Option<Timestamp> {
     let policy = &services.policy;
     let now = services.clock.now();
     let Some(newest) = schedule.newest() else { return Some(now) };

@@ -1,11 +1,10 @@
 //! Rotate the signing key.
 
 use super::{Algorithm, KeyInfo, KeyState, Schedule, StoredKey, keep};
-use crate::access::Origin;
 use crate::access::Permission;
 use crate::ctx::{Ctx, Services};
 use crate::error::{Conflict, Error, Result};
-use crate::events::{EventActor, Happened, NewEvent};
+use crate::events::{Happened, record};
 use crate::time::Timestamp;
 
 /// When a new key takes over.
@@ -31,9 +30,15 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
     loop {
         let keys = ctx.store().read().await?.signing_keys().await?;
         let schedule = Schedule::new(keys, ctx.policy(), ctx.now());
-        // Somebody else added a key meanwhile: this one comes after it.
-        let by = (EventActor::from(ctx.actor()), ctx.origin());
-        let Some(key) = add(services, &schedule, activates_at, by).await? else { continue };
+        // Made before the transaction: it takes a while.
+        let key = make(services, &schedule, activates_at).await?;
+        let mut tx = ctx.write().await?;
+        if !tx.insert_signing_key(&key).await? {
+            // Somebody else added a key meanwhile: this one comes after it.
+            continue;
+        }
+        record(ctx, &mut *tx, key.id.as_str(), added(&key));
+        ctx.commit(tx).await?;
         keep::follow(services).await?;
         return Ok(KeyInfo {
             state: if key.activates_at > ctx.now() { KeyState::Next } else { KeyState::Current },
@@ -44,23 +49,6 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
             withdrawn_at: None,
         });
     }
-}
-
-/// Adds a key to those of the schedule; `None` when another was added since.
-pub(super) async fn add(
-    services: &Services,
-    schedule: &Schedule,
-    activates_at: Timestamp,
-    (actor, origin): (EventActor, &Origin),
-) -> Result<Option<StoredKey>> {
-    let key = make(services, schedule, activates_at).await?;
-    let mut tx = services.store.write().await?;
-    if !tx.insert_signing_key(&key).await? {
-        return Ok(None);
-    }
-    tx.record_event(NewEvent::new(services, actor, origin, key.id.as_str().into(), added(&key)));
-    tx.commit().await?;
-    Ok(Some(key))
 }
 
 /// What is recorded of a new key.

@@ -1,9 +1,10 @@
 //! Delete a role.
 
 use super::RoleKey;
+use super::held::{lock, require_over_role};
 use crate::access::Permission;
 use crate::ctx::Ctx;
-use crate::error::{Conflict, Error, Resource, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::events::{Happened, record};
 
 /// Deletes a role that nobody has.
@@ -11,8 +12,8 @@ use crate::events::{Happened, record};
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, key: &RoleKey, expected: Option<&[i64]>) -> Result<()> {
     ctx.require(Permission::RolesWrite)?;
-    let mut tx = ctx.write().await?;
-    let role = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
+    let (mut tx, role) = lock(ctx, key).await?;
+    require_over_role(ctx, &role)?;
     if role.name.built_in().is_some() {
         return Err(Error::Conflict(Conflict::RoleBuiltIn));
     }

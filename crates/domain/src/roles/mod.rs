@@ -12,7 +12,9 @@ pub mod update;
 pub use create::{NewRole, create};
 pub use delete::delete;
 pub use get::get;
-pub(crate) use held::{permissions_of, require_authority, require_grantable, require_known, require_outranked};
+pub(crate) use held::{
+    permissions_of, require_authority, require_authority_over, require_grantable, require_known, require_outranked,
+};
 pub use list::list;
 pub use name::{Description, RoleName};
 pub use update::{RoleChange, update};

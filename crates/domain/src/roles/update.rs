@@ -1,9 +1,10 @@
 //! Change a role.
 
+use super::held::lock;
 use super::{Description, Role, RoleKey, RoleName, SecondFactorPolicy};
 use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
-use crate::error::{Conflict, Error, FieldError, Resource, Result};
+use crate::error::{Conflict, Error, FieldError, Result};
 use crate::events::{Happened, record};
 
 /// What of a role becomes what; what is `None` stays.
@@ -24,8 +25,7 @@ pub struct RoleChange {
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Option<&[i64]>) -> Result<Role> {
     ctx.require(Permission::RolesWrite)?;
-    let mut tx = ctx.write().await?;
-    let before = tx.lock_role(key).await?.ok_or(Error::NotFound(Resource::Role))?;
+    let (mut tx, before) = lock(ctx, key).await?;
     let is_as_before = change.permissions.is_none_or(|permissions| permissions == before.permissions)
         && change.description.as_ref().is_none_or(|description| *description == before.description);
     if before.name.built_in().is_some() && !is_as_before {

@@ -12,7 +12,7 @@ use crate::roles::require_outranked;
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, id: ServiceAccountId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require(Permission::ServiceAccountsWrite)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let account = tx.lock_service_account(id).await?.ok_or(Error::NotFound(Resource::ServiceAccount))?;
     if expected.is_some_and(|versions| !versions.contains(&account.version)) {
         return Err(Error::Stale);

@@ -32,7 +32,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<ServiceAccount> {
     ctx.require(Permission::ServiceAccountsWrite)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let before = tx.lock_service_account(id).await?.ok_or(Error::NotFound(Resource::ServiceAccount))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);

@@ -4,17 +4,19 @@ use secrecy::SecretString;
 
 use super::EndReason;
 use super::refresh::session_of;
-use crate::access::Permission;
+use crate::access::{Permission, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::events::record_ended;
 use crate::id::{SessionId, UserId};
+use crate::roles::require_authority_over;
 use crate::store::WriteTx;
 
 /// Ends the caller's own session. Ending it twice is no error.
 pub async fn end_current(ctx: &Ctx) -> Result<()> {
-    let (_, session) = ctx.signed_in()?;
-    let mut tx = ctx.write().await?;
+    let (user, session) = ctx.signed_in()?;
+    // Of two who end it at once, neither is refused.
+    let mut tx = ctx.write_by_proof(&[user.into()]).await?;
     end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -24,7 +26,7 @@ pub async fn end_current(ctx: &Ctx) -> Result<()> {
 pub async fn end_by_refresh_token(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let refused = || Error::Unauthenticated(Unauthenticated::InvalidRefreshToken);
     let session = session_of(ctx, token).ok_or_else(refused)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_by_proof(&[]).await?;
     end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -34,12 +36,14 @@ pub async fn end_by_refresh_token(ctx: &Ctx, token: &SecretString) -> Result<()>
 pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
     ctx.require_identity()?;
     let absent = || Error::NotFound(Resource::Session);
-    let mut tx = ctx.write().await?;
-    let state = tx.session_state(id).await?.ok_or_else(absent)?;
-    ctx.require_self_or(state.user_id, Permission::SessionsWrite).map_err(|error| match error {
+    // A session never changes its owner.
+    let owner = ctx.store().read().await?.session_state(id).await?.ok_or_else(absent)?.user_id;
+    ctx.require_self_or(owner, Permission::SessionsWrite).map_err(|error| match error {
         Error::NotFound(_) => absent(),
         other => other,
     })?;
+    let mut tx = ctx.write_on(&[owner.into()]).await?;
+    require_authority_over(ctx, &mut *tx, Subject::User(owner)).await?;
     end_one(ctx, &mut *tx, id, EndReason::Revoked).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -48,7 +52,8 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
 /// Ends every session of a user, or every one but `keep`, and says how many: one's own, or anybody's for those who may.
 pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     ctx.require_self_or(user, Permission::SessionsWrite)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[user.into()]).await?;
+    require_authority_over(ctx, &mut *tx, Subject::User(user)).await?;
     let ended = match keep {
         Some(keep) => end_others(ctx, &mut *tx, user, keep, EndReason::Revoked).await?,
         None => end_all(ctx, &mut *tx, user, EndReason::Revoked).await?,

@@ -35,7 +35,7 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
     let (state, user) = rotated.found.filter(|(state, _)| state.is_live(now)).ok_or_else(refused)?;
     if !rotated.is_rotated && !is_repeated(ctx, &state, generation) {
         if state.generation > generation {
-            let mut tx = ctx.write().await?;
+            let mut tx = ctx.write_by_proof(&[state.user_id.into()]).await?;
             // Whoever used it is not known to be the user.
             if let Some(user) = tx.end_session(id, EndReason::RefreshTokenReused, now).await? {
                 let reason = EndReason::RefreshTokenReused;

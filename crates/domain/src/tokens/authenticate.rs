@@ -1,13 +1,12 @@
 //! From what a request presents to whoever asks.
 
+use super::current::{current, of_certificate, of_session};
 use super::{VerifiedSubject, VerifiedToken};
 use crate::access::{Actor, Credential, Permissions, Principal, Subject};
 use crate::api_keys;
 use crate::ctx::{Ctx, Services};
 use crate::error::{Error, Result, Unauthenticated};
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
-use crate::roles::permissions_of;
-use crate::users::Status;
 
 /// Whoever holds this bearer credential: an access token or an API key. Signing out, disabling, deleting, and a change
 /// of the role are felt at once: the store is asked, not the token.
@@ -25,7 +24,7 @@ pub async fn authenticate(services: &Services, bearer: &str) -> Result<Principal
 /// The service account that a client certificate names. Whoever issues certificates vouches for it; whether the account
 /// is active, and what its role may do, is asked of the store each time.
 pub async fn authenticate_certificate(services: &Services, id: ServiceAccountId) -> Result<Principal> {
-    program(services, id).await?.ok_or_else(refused)
+    of_certificate(&mut *services.store.read().await?, id).await?.ok_or_else(refused)
 }
 
 /// The same caller as they are now: for whoever takes a while to say or to hear everything. A credential that died
@@ -34,31 +33,14 @@ pub async fn renew(ctx: &Ctx) -> Result<Ctx> {
     let Actor::Known(before) = ctx.actor() else { return Ok(ctx.clone()) };
     let services = ctx.services();
     let now = match (before.subject, before.credential) {
-        (Subject::User(id), Credential::Session(session_id)) => user(services, id, session_id).await?,
-        (owner, Credential::ApiKey(key_id)) => key(services, owner, key_id).await?,
-        (Subject::ServiceAccount(id), Credential::ClientToken(key_id)) => {
-            // What the token did not carry before, it does not carry now.
-            client(services, id, key_id, before.permissions).await?
+        (Subject::User(id), Credential::Session(session_id)) => {
+            let now = user(services, id, session_id).await?;
+            // The end of a token is in the token. It bounds who follows; who began before it may finish.
+            now.map(|now| Principal { expires_at: before.expires_at, ..now })
         }
-        (_, Credential::Certificate(id)) => program(services, id).await?,
-        (Subject::User(_), Credential::ClientToken(_)) | (Subject::ServiceAccount(_), Credential::Session(_)) => None,
+        _ => current(&mut *services.store.read().await?, ctx.now(), before).await?,
     };
-    let mut now = now.ok_or_else(refused)?;
-    // The end of a token is in the token. It bounds who follows; who began before it may finish.
-    now.expires_at = now.expires_at.or(before.expires_at);
-    Ok(ctx.by(Actor::Known(now)))
-}
-
-async fn key(services: &Services, owner: Subject, key_id: ApiKeyId) -> Result<Option<Principal>> {
-    let state = services.store.read().await?.api_key_state(key_id).await?;
-    let live = state.filter(|state| state.owner == owner && state.is_live(services.clock.now()));
-    Ok(live.map(|state| Principal {
-        subject: owner,
-        credential: Credential::ApiKey(key_id),
-        permissions: state.effective(),
-        expires_at: state.expires_at,
-        role: state.role,
-    }))
+    Ok(ctx.by(Actor::Known(now.ok_or_else(refused)?)))
 }
 
 /// Whom a verified token stands for at this moment, if for anybody.
@@ -67,19 +49,6 @@ pub(super) async fn principal_of(services: &Services, token: &VerifiedToken) -> 
         VerifiedSubject::User { id, session_id } => user(services, id, session_id).await,
         VerifiedSubject::Client { id, key_id } => client(services, id, key_id, token.scope).await,
     }
-}
-
-async fn program(services: &Services, id: ServiceAccountId) -> Result<Option<Principal>> {
-    let mut tx = services.store.read().await?;
-    let account = tx.find_service_account(id).await?.filter(|account| account.status == Status::Active);
-    let Some(account) = account else { return Ok(None) };
-    Ok(Some(Principal {
-        subject: Subject::ServiceAccount(id),
-        credential: Credential::Certificate(id),
-        permissions: permissions_of(&mut *tx, &account.role).await?,
-        expires_at: None,
-        role: account.role,
-    }))
 }
 
 async fn user(services: &Services, id: UserId, session_id: SessionId) -> Result<Option<Principal>> {
@@ -91,14 +60,7 @@ async fn user(services: &Services, id: UserId, session_id: SessionId) -> Result<
         state = Box::pin(async { Ok::<_, Error>(services.store.snapshot().await?.session_state(session_id).await?) })
             .await?;
     }
-    let live = state.filter(|state| state.user_id == id && state.is_live(now));
-    Ok(live.map(|state| Principal {
-        subject: Subject::User(id),
-        credential: Credential::Session(session_id),
-        role: state.role,
-        permissions: state.permissions,
-        expires_at: None,
-    }))
+    Ok(of_session(state, now, id, session_id))
 }
 
 async fn client(
@@ -116,6 +78,7 @@ async fn client(
         permissions: state.effective().and(scope),
         expires_at: None,
         role: state.role,
+        key_digest: None,
     }))
 }
 

@@ -2,12 +2,14 @@
 
 pub mod authenticate;
 pub mod client;
+mod current;
 pub mod grant;
 pub mod introspect;
 pub mod revoke;
 
 pub use authenticate::{authenticate, authenticate_certificate, renew};
 pub use client::{Client, ClientCredentials, authenticate_client};
+pub(crate) use current::current;
 pub use grant::{ClientGrant, client_credentials};
 pub use introspect::{Introspection, TokenKind, introspect, require_introspection};
 pub use revoke::revoke;

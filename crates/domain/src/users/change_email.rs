@@ -20,7 +20,7 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     if !ctx.policy().sends_mail {
         return Err(Error::NotOffered);
     }
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     begin(ctx, &mut *tx, &user, email).await?;
     ctx.commit(tx).await?;

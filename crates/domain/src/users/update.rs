@@ -50,7 +50,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         ctx.require(Permission::UsersWrite)?;
     }
 
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
     let before = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
