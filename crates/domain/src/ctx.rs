@@ -13,7 +13,7 @@ use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
 use crate::ports::{
-    AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
+    AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
 };
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
@@ -37,6 +37,8 @@ pub struct Services {
     pub usage: Arc<dyn Usage>,
     /// Keeps bytes under the master key.
     pub vault: Arc<dyn Vault>,
+    /// Limits how often an account writes.
+    pub account_throttle: Arc<dyn AccountThrottle>,
     /// Sends mail.
     pub mailer: Arc<dyn Mailer>,
     /// Asks the product's old system, where there is one.
@@ -70,6 +72,8 @@ pub struct Policy {
     pub session_idle_ttl_s: u32,
     /// How long a session lives at most, in seconds.
     pub session_absolute_ttl_s: u32,
+    /// How many sessions of one user live at once; when there are more, the oldest ends.
+    pub sessions_per_user_max: u32,
     /// How long the same refresh token gets the same answer again, in seconds; 0 is strict.
     pub refresh_grace_s: u32,
     /// The claim `iss`.
@@ -101,6 +105,8 @@ impl Policy {
                 address: None,
                 mails_per_hour: 10,
                 mail_requests_per_hour: 1_000,
+                sign_up_mails_per_hour: 100,
+                account_mails_per_hour: 20,
             },
             sends_mail: true,
             offers_mailed_codes: true,
@@ -108,6 +114,7 @@ impl Policy {
             access_ttl_s: 900,
             session_idle_ttl_s: 60,
             session_absolute_ttl_s: 60,
+            sessions_per_user_max: 100,
             refresh_grace_s: 10,
             issuer: String::new(),
             audience: String::new(),
@@ -169,8 +176,30 @@ impl Ctx {
     }
 
     /// Begins a write transaction on behalf of the caller. Dropped without [`Ctx::commit`], it leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the caller's account has written too often.
     pub async fn write(&self) -> Result<Box<dyn WriteTx>> {
+        if let Actor::Known(principal) = &self.actor {
+            let is_privileged = principal.permissions.has_write();
+            let activity = if is_privileged { AccountActivity::PrivilegedWrite } else { AccountActivity::Write };
+            self.throttle(principal.subject, activity)?;
+        }
+        self.write_unlimited().await
+    }
+
+    /// The same for what only ends or removes: it leaves no more than was there, and an owner whose account is flooded
+    /// must get through with it.
+    pub async fn write_unlimited(&self) -> Result<Box<dyn WriteTx>> {
         Ok(self.store().write().await?)
+    }
+
+    /// Counts what an account does that leaves rows.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the account has done enough of it.
+    pub fn throttle(&self, account: Subject, activity: AccountActivity) -> Result<()> {
+        self.services.account_throttle.admit(account, activity, self.now())
     }
 
     /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.

@@ -12,7 +12,7 @@ use crate::store::WriteTx;
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn revoke(ctx: &Ctx, id: ApiKeyId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require_identity()?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     let key = tx.find_api_key(id).await?.ok_or(Error::NotFound(Resource::ApiKey))?;
     require_removal(ctx, key.owner)?;
     if expected.is_some_and(|versions| !versions.contains(&key.version)) {

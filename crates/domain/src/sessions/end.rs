@@ -14,7 +14,7 @@ use crate::store::WriteTx;
 /// Ends the caller's own session. Ending it twice is no error.
 pub async fn end_current(ctx: &Ctx) -> Result<()> {
     let (_, session) = ctx.signed_in()?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -24,7 +24,7 @@ pub async fn end_current(ctx: &Ctx) -> Result<()> {
 pub async fn end_by_refresh_token(ctx: &Ctx, token: &SecretString) -> Result<()> {
     let refused = || Error::Unauthenticated(Unauthenticated::InvalidRefreshToken);
     let session = session_of(ctx, token).ok_or_else(refused)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     end_one(ctx, &mut *tx, session, EndReason::SignedOut).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -34,7 +34,7 @@ pub async fn end_by_refresh_token(ctx: &Ctx, token: &SecretString) -> Result<()>
 pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
     ctx.require_identity()?;
     let absent = || Error::NotFound(Resource::Session);
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     let state = tx.session_state(id).await?.ok_or_else(absent)?;
     ctx.require_self_or(state.user_id, Permission::SessionsWrite).map_err(|error| match error {
         Error::NotFound(_) => absent(),
@@ -48,7 +48,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
 /// Ends every session of a user, or every one but `keep`, and says how many: one's own, or anybody's for those who may.
 pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     ctx.require_self_or(user, Permission::SessionsWrite)?;
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     let ended = match keep {
         Some(keep) => end_others(ctx, &mut *tx, user, keep, EndReason::Revoked).await?,
         None => end_all(ctx, &mut *tx, user, EndReason::Revoked).await?,
