@@ -12,6 +12,7 @@ use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::webhooks::Patience as WebhookPatience;
+use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::outside::{Outside, SigningSecret};
@@ -94,6 +95,7 @@ impl App {
             signing_keys: Arc::<KeyRing>::clone(&ring),
             usage: Arc::new(RecentUses::default()),
             vault,
+            account_throttle: Arc::new(AccountRates::new(config.limits.account_writes_per_minute)),
             mailer: mailer(config, &clock)?,
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
@@ -157,6 +159,7 @@ fn policy(config: &Config) -> Policy {
         access_ttl_s: config.sessions.access_ttl_s,
         session_idle_ttl_s: config.sessions.idle_ttl_s,
         session_absolute_ttl_s: config.sessions.absolute_ttl_s,
+        sessions_per_user_max: config.sessions.per_user_max,
         refresh_grace_s: config.sessions.refresh_grace_s,
         issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
         audience: config.tokens.audience.clone(),
@@ -214,6 +217,8 @@ fn guessing(limits: &Limits) -> budgets::Limits {
         address: (address.free > 0).then_some(address),
         mails_per_hour: limits.mails_per_hour,
         mail_requests_per_hour: limits.mail_requests_per_hour,
+        sign_up_mails_per_hour: limits.sign_up_mails_per_hour,
+        account_mails_per_hour: limits.account_mails_per_hour,
     }
 }
 

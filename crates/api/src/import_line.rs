@@ -2,6 +2,7 @@
 
 use denizen_domain::Services;
 use denizen_domain::error::{FieldError, RuleBroken};
+use denizen_domain::ports::HashRefusal;
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, ImportUser, Locale, Status};
@@ -76,7 +77,11 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let created_at = fields.check("created_at", created_at.transpose());
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
     let password_hash = raw.password_hash.map(adopt).transpose();
-    let password_hash = fields.check("password_hash", password_hash.map_err(|why| broken("unsupported_hash", why)));
+    let password_hash = password_hash.map_err(|refusal| match refusal {
+        HashRefusal::Unsupported(reason) => broken("unsupported_hash", reason),
+        HashRefusal::TooCostly(reason) => broken("hash_too_costly", reason),
+    });
+    let password_hash = fields.check("password_hash", password_hash);
 
     let user = (|| {
         Some(ImportUser {

@@ -134,6 +134,12 @@ impl Permissions {
         Self(self.0 & other.0)
     }
 
+    /// Whether any of them changes what belongs to others.
+    #[must_use]
+    pub fn has_write(self) -> bool {
+        Permission::ALL.iter().any(|permission| self.contains(*permission) && permission.as_str().ends_with(":write"))
+    }
+
     /// Whether the permission is in the set.
     #[must_use]
     pub const fn contains(self, permission: Permission) -> bool {

@@ -14,7 +14,7 @@ use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
 use crate::ports::{
-    AccessTokens, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
+    AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
 };
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
@@ -44,6 +44,8 @@ pub struct Services {
     pub usage: Arc<dyn Usage>,
     /// Keeps bytes under the master key.
     pub vault: Arc<dyn Vault>,
+    /// Limits how often an account writes.
+    pub account_throttle: Arc<dyn AccountThrottle>,
     /// Sends mail.
     pub mailer: Arc<dyn Mailer>,
     /// Asks the product's old system, where there is one.
@@ -77,6 +79,8 @@ pub struct Policy {
     pub session_idle_ttl_s: u32,
     /// How long a session lives at most, in seconds.
     pub session_absolute_ttl_s: u32,
+    /// How many sessions of one user live at once; when there are more, the oldest ends.
+    pub sessions_per_user_max: u32,
     /// How long the same refresh token gets the same answer again, in seconds; 0 is strict.
     pub refresh_grace_s: u32,
     /// The claim `iss`.
@@ -108,6 +112,8 @@ impl Policy {
                 address: None,
                 mails_per_hour: 10,
                 mail_requests_per_hour: 1_000,
+                sign_up_mails_per_hour: 100,
+                account_mails_per_hour: 20,
             },
             sends_mail: true,
             offers_mailed_codes: true,
@@ -115,6 +121,7 @@ impl Policy {
             access_ttl_s: 900,
             session_idle_ttl_s: 60,
             session_absolute_ttl_s: 60,
+            sessions_per_user_max: 100,
             refresh_grace_s: 10,
             issuer: String::new(),
             audience: String::new(),
@@ -182,7 +189,7 @@ impl Ctx {
     ///
     /// # Errors
     /// [`Unauthenticated::InvalidToken`] when the credential no longer works; [`Error::Forbidden`] when the caller lost a
-    /// permission since the request was admitted.
+    /// permission since the request was admitted; [`Error::TooManyRequests`] when the account has written too often.
     pub async fn write(&self) -> Result<Box<dyn WriteTx>> {
         self.write_on(&[]).await
     }
@@ -193,6 +200,16 @@ impl Ctx {
     /// # Errors
     /// As for [`Ctx::write`].
     pub async fn write_on(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
+        self.throttle_write()?;
+        self.write_unlimited(targets).await
+    }
+
+    /// The same for what only ends or removes: it leaves no more than was there, and an owner whose account is flooded
+    /// must get through with it.
+    ///
+    /// # Errors
+    /// As for [`Ctx::write`], without a bound on how often.
+    pub async fn write_unlimited(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
         let Actor::Known(admitted) = &self.actor else {
             return self.write_by_proof(targets).await;
         };
@@ -217,6 +234,26 @@ impl Ctx {
     pub async fn write_by_proof(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
         Ok(self.store().write_under(&AuthorityLock::on(targets)).await?)
     }
+
+    /// Counts a write of the caller's account that leaves rows.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the account has written too often.
+    pub fn throttle_write(&self) -> Result<()> {
+        let Actor::Known(principal) = &self.actor else { return Ok(()) };
+        let is_privileged = principal.permissions.has_write();
+        let activity = if is_privileged { AccountActivity::PrivilegedWrite } else { AccountActivity::Write };
+        self.throttle(principal.subject, activity)
+    }
+
+    /// Counts what an account does that leaves rows.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the account has done enough of it.
+    pub fn throttle(&self, account: Subject, activity: AccountActivity) -> Result<()> {
+        self.services.account_throttle.admit(account, activity, self.now())
+    }
+
 
     /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.
     pub async fn commit(&self, tx: Box<dyn WriteTx>) -> Result<()> {

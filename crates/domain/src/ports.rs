@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::access::{Credential, Origin};
+use crate::access::{Credential, Origin, Subject};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
-use crate::error::RuleBroken;
+use crate::error::{Error, RuleBroken};
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::mail::Mail;
 use crate::one_time::Purpose;
@@ -50,6 +50,37 @@ pub enum HashError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What an account does that leaves rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccountActivity {
+    /// A change by a user who acts on what is theirs.
+    Write,
+    /// A change by a caller with a write permission.
+    PrivilegedWrite,
+    /// A session, or a challenge, is opened with the right password.
+    SignIn,
+    /// The own password is changed. Counted by itself: whoever floods other changes does not keep the owner from it.
+    PasswordChange,
+}
+
+/// Limits how often an account does what leaves rows.
+pub trait AccountThrottle: Send + Sync {
+    /// Counts one.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the account has done enough of it.
+    fn admit(&self, account: Subject, activity: AccountActivity, now: Timestamp) -> Result<(), Error>;
+}
+
+/// Why a hash from elsewhere is not accepted: the rule that it breaks, never what it contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashRefusal {
+    /// It has no known form.
+    Unsupported(&'static str),
+    /// Verifying it would take too much time or memory.
+    TooCostly(&'static str),
+}
+
 /// Hashes and checks passwords, a bounded number at once, in turns between those who ask: `origin` is where they are.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
@@ -73,7 +104,7 @@ pub trait PasswordHasher: Send + Sync {
 
     /// Takes over a hash made elsewhere, if its encoding is known and its cost is bounded.
     /// The error says what is wrong with it, never what it contains.
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str>;
+    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal>;
 }
 
 /// Why an access token could not be signed, or the key for it not be made or opened.

@@ -17,7 +17,7 @@ use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
-use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites};
+use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites, displace};
 use crate::time::Timestamp;
 use crate::users::Status;
 use crate::users::store::{UserReads, UserWrites};
@@ -71,7 +71,7 @@ pub trait Store: Send + Sync {
     /// Opens a session and notes the sign-in, if the user is active, the password still the proven one, and no second
     /// factor owed: all in one step.
     async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
-        let Opening { session, proven, renewed, forgiven, event } = opening;
+        let Opening { session, proven, renewed, forgiven, event, displacement } = opening;
         let mut tx = self.write().await?;
         let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
         let Some(user) = user else { return Ok(Opened::Refused) };
@@ -88,6 +88,7 @@ pub trait Store: Send + Sync {
         }
         tx.record_sign_in(user.id, session.created_at).await?;
         tx.insert_session(session).await?;
+        displace(&mut *tx, session, displacement).await?;
         let permissions = permissions_of(&mut *tx, &user.role).await?;
         tx.record_event(NewEvent::clone(event));
         // Last: many sign-ins from one address wait for each other here.

@@ -54,6 +54,7 @@ fn checks() -> Vec<Check> {
         check!("list_sessions"(format!("P, {USER}, 0")): "sessions_by_user"),
         check!("count_sessions"(format!("{USER}, 0")): "sessions_by_user"),
         check!("touch_sessions"(format!("ARRAY[{USER}]::uuid[], ARRAY[1]::bigint[]")): "sessions_pkey"),
+        check!("end_oldest_sessions"(format!("{USER}, 100, 2, 0")): "live_sessions_by_user", "sessions_pkey"),
         check!("remove_expired_sessions"("0, 2500, 100"): "sessions_by_idle_expiry", "sessions_pkey"),
         check!("spend_budgets"("ARRAY['\\x00'::bytea, '\\x01'::bytea], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], 0"): "budgets_pkey"),
         check!("purge_budgets"("0, 500"): "budgets_by_end", "budgets_pkey"),

@@ -124,6 +124,23 @@ impl SessionWrites for PostgresTx {
         Ok(owner.map(UserId::from_uuid))
     }
 
+    async fn end_oldest_sessions(
+        &mut self,
+        user: UserId,
+        keep: u32,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let (user, at) = (user.as_uuid(), at.as_micros());
+        let (keep, limit) = (i64::from(keep), i64::from(limit));
+        let query = query_file_scalar!("queries/end_oldest_sessions.sql", user, keep, limit, at);
+        let ended = query.fetch_all(self.connection().await?).await.map_err(store_error)?;
+        for id in &ended {
+            self.changed(*id);
+        }
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
+    }
+
     async fn end_user_sessions(
         &mut self,
         user: UserId,

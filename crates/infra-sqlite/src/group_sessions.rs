@@ -2,7 +2,8 @@
 
 use denizen_domain::credentials::PasswordHash;
 use denizen_domain::factors::Standing;
-use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
+use denizen_domain::id::SessionId;
+use denizen_domain::sessions::store::{Displacement, Opened, Opening, Rotated, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -23,6 +24,7 @@ const FIND_PASSWORD: &str = include_str!("../queries/find_password.sql");
 const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
 const SECOND_FACTOR_STANDING: &str = include_str!("../queries/second_factor_standing.sql");
 const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
+const END_OLDEST_SESSIONS: &str = include_str!("../queries/end_oldest_sessions.sql");
 const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
 
 pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
@@ -66,7 +68,7 @@ pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Opened
 }
 
 fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
-    let Opening { session, proven, renewed, forgiven, event } = opening;
+    let Opening { session, proven, renewed, forgiven, event, displacement } = opening;
     let user_id = session.user_id.as_uuid();
     let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
     let user = user.filter(|user| user.status == Status::Active.as_str());
@@ -88,8 +90,24 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
     insert(connection, session)?;
     forgive_in(connection, forgiven)?;
     append_in(connection, event.clone())?;
+    for event in displacement.events_of(&end_oldest(connection, session, displacement)?) {
+        append_in(connection, event)?;
+    }
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
     Ok(state.map_or(OpenedRows::Refused, |state| OpenedRows::Session(Box::new((user, state)))))
+}
+
+fn end_oldest(connection: &Connection, session: &Session, displacement: &Displacement) -> Result<Vec<SessionId>> {
+    let user = session.user_id.as_uuid();
+    let values = params![
+        user.as_bytes().as_slice(),
+        displacement.keep,
+        displacement.limit(),
+        session.created_at.as_micros()
+    ];
+    let mut statement = connection.prepare_cached(END_OLDEST_SESSIONS)?;
+    let id = |row: &Row<'_>| row.get(0).map(|id: [u8; 16]| SessionId::from_uuid(Uuid::from_bytes(id)));
+    statement.query_map(values, id)?.collect()
 }
 
 fn insert(connection: &Connection, session: &Session) -> Result<usize> {

@@ -45,6 +45,8 @@ const CHECKS: &[Check] = &[
         "SEARCH users USING INDEX users_by_name (name_key>? AND name_key<?)"),
     check!("list_sessions": "SEARCH sessions USING INDEX sessions_by_user (user_id=? AND (created_at,id)<(?,?))"),
     check!("count_sessions": "SEARCH sessions USING INDEX sessions_by_user (user_id=?)"),
+    check!("end_oldest_sessions": "SEARCH sessions USING PRIMARY KEY (id=?)",
+        "SEARCH sessions USING INDEX live_sessions_by_user (user_id=?)"),
     check!("remove_expired_sessions": "SEARCH sessions USING PRIMARY KEY (id=?)",
         "SEARCH sessions USING COVERING INDEX sessions_by_idle_expiry (idle_expires_at<?)"),
     check!("touch_sessions": "SEARCH sessions USING PRIMARY KEY (id=?)"),

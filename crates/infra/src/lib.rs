@@ -11,6 +11,7 @@
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`stores`]: the store that a URL names.
 
+pub mod account_throttle;
 pub mod clock;
 pub mod mail;
 pub mod master_key;

@@ -86,6 +86,8 @@ macro_rules! suite {
             sessions {
                 the_state_follows_the_user,
                 only_live_sessions_end,
+                the_oldest_sessions_end_beyond_the_limit,
+                an_opened_session_ends_the_oldest,
                 the_kept_session_lives,
                 a_generation_is_left_once,
                 only_live_sessions_rotate,

@@ -208,6 +208,8 @@ table! {
         idle_ttl_s: u32 = "1209600", whole(1..=31_536_000);
         /// How long a session lives at most, in seconds (90 days).
         absolute_ttl_s: u32 = "7776000", whole(1..=157_680_000);
+        /// How many sessions one user may have at once; when another one is opened, the oldest ends.
+        per_user_max: u32 = "100", whole(1..=10_000);
         /// How long the same refresh token gets the same answer again, in seconds, for clients that lost it; 0
         /// is strict: a token used twice ends the session.
         refresh_grace_s: u32 = "10", whole(0..=300);
@@ -330,6 +332,14 @@ table! {
         mails_per_hour: u32 = "10", whole(1..=10_000);
         /// How many messages one client may ask for each hour, to whomever.
         mail_requests_per_hour: u32 = "1000", whole(1..=1_000_000);
+        /// How many accounts one client may create each hour that are sent a verification mail.
+        sign_up_mails_per_hour: u32 = "100", whole(1..=1_000_000);
+        /// How many messages one account may cause each hour; a caller with `users:write` may cause 50 times as many.
+        account_mails_per_hour: u32 = "20", whole(1..=1_000_000);
+        /// How many changes one account may make each minute, and twice as many at once; its sign-ins and its password
+        /// changes are counted apart, each by the same number. A caller with a write permission may make 1,000 times as
+        /// many. Counted on each node; 0 means any number.
+        account_writes_per_minute: u32 = "30", whole(0..=1_000_000);
         /// The longest line of an import, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
         /// How many connections are held at once; more wait to be accepted.

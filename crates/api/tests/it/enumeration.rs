@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::error::{Error, Unauthenticated};
-use denizen_domain::ports::{HashError, PasswordHasher, Verdict};
+use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Verdict};
 use denizen_domain::sessions::{self, DeviceClaim};
 use denizen_domain::users::EmailAddress;
 use denizen_domain::{Ctx, Services};
@@ -53,7 +53,7 @@ impl PasswordHasher for Counting {
         self.hasher.verify_nobody(attempt, origin).await
     }
 
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str> {
+    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal> {
         self.hasher.adopt(encoded)
     }
 }
@@ -70,6 +70,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         signing_keys: Arc::clone(&of.signing_keys),
         usage: Arc::clone(&of.usage),
         vault: Arc::clone(&of.vault),
+        account_throttle: Arc::clone(&of.account_throttle),
         mailer: Arc::clone(&of.mailer),
         sign_in_hook: None,
         webhook_sender: Arc::clone(&of.webhook_sender),

@@ -30,7 +30,7 @@ pub(super) async fn locked(ctx: &Ctx, id: ApiKeyId) -> Result<(Box<dyn WriteTx>,
     let absent = || Error::NotFound(Resource::ApiKey);
     // A key never changes its owner.
     let owner = ctx.store().read().await?.find_api_key(id).await?.ok_or_else(absent)?.owner;
-    let mut tx = ctx.write_on(&[owner.into()]).await?;
+    let mut tx = ctx.write_unlimited(&[owner.into()]).await?;
     let key = tx.find_api_key(id).await?.ok_or_else(absent)?;
     Ok((tx, key))
 }

@@ -23,6 +23,7 @@ pub const OVERLAP_MAX_S: u32 = 30 * 24 * 60 * 60;
 pub async fn rotate(ctx: &Ctx, id: ApiKeyId, overlap_s: u32, expected: Option<&[i64]>) -> Result<IssuedKey> {
     ctx.require_identity()?;
     let now = ctx.now();
+    ctx.throttle_write()?;
     let (mut tx, key) = locked(ctx, id).await?;
     require_issue(ctx, key.owner)?;
     // A new secret is as good as a new key: what it opens must be the caller's to give.

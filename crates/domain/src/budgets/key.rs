@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::access::Origin;
+use crate::access::{Origin, Subject};
 use crate::id::{SessionId, UserId};
 use crate::ports::Vault;
 use crate::sessions::Device;
@@ -44,6 +44,17 @@ impl BudgetKey {
     pub(super) fn mail_requests(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
         let Self(client) = Self::client(vault, origin)?;
         Some(Self(vault.mac("budget mail requests", &client)))
+    }
+
+    /// How many accounts one client may create that are sent mail.
+    pub(super) fn sign_up_mails(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
+        let Self(client) = Self::client(vault, origin)?;
+        Some(Self(vault.mac("budget sign-up mails", &client)))
+    }
+
+    /// How much mail one account may cause.
+    pub(super) fn account_mails(vault: &dyn Vault, account: &Subject) -> Self {
+        Self(vault.mac("budget account mails", account.to_string().as_bytes()))
     }
 
     /// Where a request comes from; nowhere when nobody knows.

@@ -1,33 +1,102 @@
-//! Bound how much mail one address is sent.
+//! Bound how much mail a client, an account and a mailbox cause or receive. Everything that causes mail passes
+//! [`admit_mail`], once.
 
 use super::BudgetKey;
 use super::store::Window;
+use crate::access::{Actor, Permission, Principal};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::one_time::Purpose;
 use crate::store::WriteTx;
 use crate::users::EmailAddress;
 
 const PERIOD_S: u32 = 60 * 60;
 /// When it is worth asking again, in seconds: the window is fixed, and may end at any time.
 const RETRY_AFTER_S: u32 = 5 * 60;
+/// How many times as many messages a caller who may write users may cause: they invite people.
+const PRIVILEGED_FACTOR: u32 = 50;
 
-/// Refuses a client who has asked for more mail than one may, to whomever. Before anything else is written.
-///
-/// # Errors
-/// [`Error::TooManyRequests`].
-pub async fn admit_mail_request(ctx: &Ctx) -> Result<()> {
-    let Some(key) = BudgetKey::mail_requests(ctx.services().vault.as_ref(), ctx.origin()) else { return Ok(()) };
-    let window = Window { key, limit: ctx.policy().guessing.mail_requests_per_hour, period_s: PERIOD_S };
-    let mut tx = ctx.write().await?;
-    let is_admitted = tx.spend_window(&window, ctx.now()).await?;
-    ctx.commit(tx).await?;
-    if is_admitted { Ok(()) } else { Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S }) }
+/// Why a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailCause {
+    /// An account was created with the address.
+    SignUp,
+    /// A link that verifies the address was requested.
+    Verification,
+    /// A link that resets the password was requested for the address.
+    PasswordReset,
+    /// A link that signs in was requested for the address.
+    SignInLink,
+    /// A code that signs in was requested for the address.
+    SignInCode,
+    /// A user asked to have the address.
+    EmailChange,
+    /// Somebody is invited.
+    Invitation,
+    /// An administrator gave a user another address.
+    AddressReplaced,
+    /// A notification of what happened to the account, by its name.
+    Notification(&'static str),
 }
 
-/// Whether one more message may go to the address; it is counted with the transaction that writes it. Answer alike
-/// when it may not, or a stranger learns who was written to.
-pub async fn may_mail(ctx: &Ctx, tx: &mut dyn WriteTx, email: &EmailAddress, purpose: &str) -> Result<bool> {
-    let key = BudgetKey::mail(ctx.services().vault.as_ref(), email, purpose);
+impl MailCause {
+    /// What is counted together for one mailbox.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::SignUp | Self::Verification | Self::AddressReplaced => Purpose::EmailVerification.as_str(),
+            Self::PasswordReset => Purpose::PasswordReset.as_str(),
+            Self::SignInLink => Purpose::SignIn.as_str(),
+            Self::SignInCode => "sign_in_code",
+            Self::EmailChange => Purpose::EmailChange.as_str(),
+            Self::Invitation => Purpose::Invitation.as_str(),
+            Self::Notification(name) => name,
+        }
+    }
+}
+
+/// Counts a message against the client's address, the caller's account and the recipient's mailbox, with the transaction
+/// that writes it. `false` when the mailbox has had enough: then no mail is written, and the answer is the same, or a
+/// stranger would learn who was written to.
+///
+/// Who may write users is counted by their account alone. The command line and the server itself are not counted, and
+/// nothing is where no mail is sent. A notification follows from an act that is bounded by itself, so that it is counted
+/// against its mailbox alone.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] when the client or the account has caused enough, for whatever recipient.
+pub async fn admit_mail(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, cause: MailCause) -> Result<bool> {
+    if !ctx.policy().sends_mail || matches!(ctx.actor(), Actor::Operator | Actor::System) {
+        return Ok(true);
+    }
+    if !matches!(cause, MailCause::Notification(_)) {
+        // In one order everywhere: transactions that wait for each other here do not do so in a circle.
+        for (key, limit) in counted_against_the_sender(ctx, cause) {
+            if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
+                return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
+            }
+        }
+    }
+    let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, cause.purpose());
     let window = Window { key, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
     Ok(tx.spend_window(&window, ctx.now()).await?)
+}
+
+/// The budgets of whoever causes the message: of the client, and of the account.
+fn counted_against_the_sender(ctx: &Ctx, cause: MailCause) -> Vec<(BudgetKey, u32)> {
+    let vault = ctx.services().vault.as_ref();
+    let limits = &ctx.policy().guessing;
+    let mut counted = Vec::new();
+    let is_privileged = ctx.holds(Permission::UsersWrite);
+    if !is_privileged {
+        counted.extend(BudgetKey::mail_requests(vault, ctx.origin()).zip(Some(limits.mail_requests_per_hour)));
+        if cause == MailCause::SignUp {
+            counted.extend(BudgetKey::sign_up_mails(vault, ctx.origin()).zip(Some(limits.sign_up_mails_per_hour)));
+        }
+    }
+    if let Actor::Known(Principal { subject, .. }) = ctx.actor() {
+        let factor = if is_privileged { PRIVILEGED_FACTOR } else { 1 };
+        let limit = limits.account_mails_per_hour.saturating_mul(factor);
+        counted.push((BudgetKey::account_mails(vault, subject), limit));
+    }
+    counted
 }

@@ -14,7 +14,7 @@ pub mod store;
 
 pub use admit::{Admitted, admit_client, admit_factor, admit_own, admit_password, forgive, forgive_account, give_back};
 pub use key::BudgetKey;
-pub use mail::{admit_mail_request, may_mail};
+pub use mail::{MailCause, admit_mail};
 pub use purge::purge;
 
 /// What failures cost.
@@ -41,4 +41,8 @@ pub struct Limits {
     pub mails_per_hour: u32,
     /// How many messages one client may ask for each hour.
     pub mail_requests_per_hour: u32,
+    /// How many accounts that are sent mail one client may create each hour.
+    pub sign_up_mails_per_hour: u32,
+    /// How many messages one account may cause each hour; who may write users, fifty times as many.
+    pub account_mails_per_hour: u32,
 }

@@ -1,7 +1,7 @@
 //! Change a password.
 
 use super::{NewPassword, PasswordAttempt};
-use crate::access::Permission;
+use crate::access::{Permission, Subject};
 use crate::api_keys;
 use crate::budgets;
 use crate::ctx::Ctx;
@@ -11,7 +11,7 @@ use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::one_time::Purpose;
-use crate::ports::Verdict;
+use crate::ports::{AccountActivity, Verdict};
 use crate::roles::require_outranked;
 use crate::sessions::{EndReason, end_all, end_others, step_up};
 use crate::store::WriteTx;
@@ -32,6 +32,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
 
     // Costs nothing, so it comes before what does.
     let new = new.for_user(ctx.policy(), &user.email, &user.name).map_err(|rule| rule.at("new_password"))?;
+    ctx.throttle(Subject::User(user.id), AccountActivity::PasswordChange)?;
     // A stolen session must not become a password oracle: these tries are counted against it.
     let admitted = budgets::admit_own(ctx, session_id).await?;
     let wrong = || FieldError::new("current_password", "wrong_password", "must be the current password");
@@ -44,7 +45,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await;
     let (hash, admitted) = admitted.made(ctx, hash).await?;
 
-    let mut tx = ctx.write_on(&[user.id.into()]).await?;
+    let mut tx = ctx.write_unlimited(&[user.id.into()]).await?;
     tx.lock_user(user.id).await?.ok_or(Error::NotFound(Resource::User))?;
     let unchanged = tx.find_password(user.id).await?.is_some_and(|now| now.expose() == stored.expose());
     if !unchanged {

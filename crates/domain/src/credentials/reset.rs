@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::NewPassword;
 use super::change::forget_proofs;
 use super::verify_email::{prove_email, reclaim};
-use crate::budgets;
+use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::Cause;
@@ -18,9 +18,8 @@ use crate::users::{EmailAddress, Status};
 /// Asks for a link that sets a new password, to be mailed when the address is that of an active user. Whether it is, is
 /// not told: not by the answer, and not by the work that it takes.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
-    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.write().await?;
-    if budgets::may_mail(ctx, &mut *tx, email, Wanted::PasswordReset.as_str()).await? {
+    if budgets::admit_mail(ctx, &mut *tx, email, MailCause::PasswordReset).await? {
         mail::want(ctx, &mut *tx, email, Wanted::PasswordReset).await?;
     }
     ctx.commit(tx).await?;

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::api_keys;
-use crate::budgets;
+use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::FactorKind;
@@ -17,9 +17,8 @@ use crate::users::{EmailAddress, User};
 /// Asks for a link that verifies the address again, to be mailed when it is that of a user who has not done so. Whether it
 /// is, is not told.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
-    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.write().await?;
-    if budgets::may_mail(ctx, &mut *tx, email, Wanted::EmailVerification.as_str()).await? {
+    if budgets::admit_mail(ctx, &mut *tx, email, MailCause::Verification).await? {
         mail::want(ctx, &mut *tx, email, Wanted::EmailVerification).await?;
     }
     ctx.commit(tx).await?;

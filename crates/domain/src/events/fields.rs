@@ -103,7 +103,8 @@ choices! {
     Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
     FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
-        EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::RefreshTokenReused;
+        EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
+        EndReason::RefreshTokenReused;
     Purpose: Purpose::PasswordReset, Purpose::EmailVerification, Purpose::EmailChange, Purpose::Invitation,
         Purpose::SignIn;
     Algorithm: Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Hs256;

@@ -15,7 +15,7 @@ use crate::users::User;
 /// Removes the caller's second factor, and the recovery codes with it. Their other sessions end.
 pub async fn remove(ctx: &Ctx) -> Result<()> {
     let (id, session) = ctx.signed_in()?;
-    let mut tx = ctx.write_on(&[id.into()]).await?;
+    let mut tx = ctx.write_unlimited(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     take_away(ctx, &mut *tx, &user).await?;
@@ -27,7 +27,7 @@ pub async fn remove(ctx: &Ctx) -> Result<()> {
 /// Removes the second factor of somebody who has lost it, for those who may write users. All their sessions end.
 pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
     ctx.require(Permission::UsersWrite)?;
-    let mut tx = ctx.write_on(&[id.into()]).await?;
+    let mut tx = ctx.write_unlimited(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     if ctx.is_user(id) {
         // Their own factor is no less theirs because they administer.

@@ -9,6 +9,7 @@ pub mod store;
 
 pub use deliver::{Delivery, LEASE_S, deliver, take};
 
+use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::{ChallengeId, MailId, OneTimeTokenId};
@@ -225,8 +226,11 @@ pub(crate) async fn enqueue_to_nobody(
     Ok(())
 }
 
-/// Writes news to the user's own address.
+/// Writes news to the user's own address. Beyond the budget of the mailbox the same news is not repeated.
 pub(crate) async fn tell(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, news: MailSubject) -> Result<()> {
+    if !budgets::admit_mail(ctx, tx, &user.email, MailCause::Notification(news.as_str())).await? {
+        return Ok(());
+    }
     let expires_at = ctx.now().plus_seconds(NEWS_KEPT_S);
     enqueue(ctx, tx, (user, &user.email), news, expires_at).await
 }

@@ -129,6 +129,8 @@ pub enum EndReason {
     PasswordChanged,
     /// A second factor was added or taken away.
     SecondFactorChanged,
+    /// The user opened more sessions than one may have; this was the oldest.
+    TooManySessions,
     /// A refresh token was used again after its time: somebody else may hold it.
     RefreshTokenReused,
 }
@@ -144,6 +146,7 @@ impl EndReason {
             Self::UserDeleted => "user_deleted",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorChanged => "second_factor_changed",
+            Self::TooManySessions => "too_many_sessions",
             Self::RefreshTokenReused => "refresh_token_reused",
         }
     }

@@ -1,6 +1,9 @@
 //! Open a session within a transaction.
 
+use uuid::Uuid;
+
 use super::issue::{Issued, issue};
+use super::store::{Displacement, displace};
 use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
 use crate::ctx::Ctx;
@@ -45,6 +48,13 @@ pub(super) fn started(ctx: &Ctx, session: &Session, method: Way) -> NewEvent {
     events::by(ctx, session.user_id, Happened::SessionStarted { session_id: session.id, method, label })
 }
 
+/// What an opened session ends when its user has too many.
+pub(super) fn displacement(ctx: &Ctx, user: UserId) -> Displacement {
+    let session_id = SessionId::from_uuid(Uuid::nil());
+    let event = || events::by(ctx, user, Happened::SessionEnded { session_id, reason: Displacement::REASON });
+    Displacement { keep: ctx.policy().sessions_per_user_max, events: std::array::from_fn(|_| event()) }
+}
+
 /// Opens a session for a [locked](crate::users::store::UserWrites::lock_user), active user.
 pub(super) async fn open(
     ctx: &Ctx,
@@ -56,6 +66,7 @@ pub(super) async fn open(
     let second_factor_at = (method == Way::SecondFactor).then(|| ctx.now());
     let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
     tx.insert_session(&session).await?;
+    displace(tx, &session, &displacement(ctx, user.id)).await?;
     tx.record_sign_in(user.id, session.created_at).await?;
     tx.record_event(started(ctx, &session, method));
     let permissions = permissions_of(tx, &user.role).await?;

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::Outcome;
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
-use crate::budgets;
+use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::events::catalogue::Way;
@@ -18,9 +18,8 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
     if !(ctx.policy().offers_mailed_codes && ctx.policy().sends_mail) {
         return Err(Error::NotOffered);
     }
-    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.write().await?;
-    let may_mail = budgets::may_mail(ctx, &mut *tx, email, "sign_in_code").await?;
+    let may_mail = budgets::admit_mail(ctx, &mut *tx, email, MailCause::SignInCode).await?;
     let user = tx.find_user_by_email(email).await?;
     // Where nothing may be mailed any more, nobody is signing in.
     let owner = user.filter(|user| may_mail && user.status == Status::Active).map(|user| user.id);
@@ -39,9 +38,8 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     if !(ctx.policy().offers_magic_links && ctx.policy().sends_mail) {
         return Err(Error::NotOffered);
     }
-    budgets::admit_mail_request(ctx).await?;
     let mut tx = ctx.write().await?;
-    if budgets::may_mail(ctx, &mut *tx, email, Wanted::SignInLink.as_str()).await? {
+    if budgets::admit_mail(ctx, &mut *tx, email, MailCause::SignInLink).await? {
         mail::want(ctx, &mut *tx, email, Wanted::SignInLink).await?;
     }
     ctx.commit(tx).await?;

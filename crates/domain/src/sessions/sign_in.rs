@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use super::challenge::{Challenged, challenge, owed_by};
 use super::migrate::migrate;
-use super::open::{fresh, handed_out, started};
+use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
 use super::{Device, DeviceClaim, SignedIn};
+use crate::access::Subject;
 use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
@@ -16,7 +17,7 @@ use crate::events::catalogue::Way;
 use crate::events::{Happened, record_by};
 use crate::factors::Standing;
 use crate::id::UserId;
-use crate::ports::{HashError, Verdict};
+use crate::ports::{AccountActivity, HashError, Verdict};
 use crate::users::{EmailAddress, Status, User};
 
 /// What came of a first factor.
@@ -39,9 +40,16 @@ pub async fn sign_in(
     // Before anything is looked up or counted: most of a storm ends here.
     ctx.services().hasher.check_room(ctx.origin())?;
     let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;
+    // Only who knows the password gets here: a stranger does not keep the owner out with it.
+    if let Err(error) = ctx.throttle(Subject::User(user.id), AccountActivity::SignIn) {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(error);
+    }
     let session = fresh(ctx, user.id, device.label);
     let event = started(ctx, &session, Way::Password);
-    let opening = Opening { session, proven: before, renewed, forgiven: admitted.into_forgiven(), event };
+    let displacement = displacement(ctx, user.id);
+    let forgiven = admitted.into_forgiven();
+    let opening = Opening { session, proven: before, renewed, forgiven, event, displacement };
     // What was true while hashing may have changed since: a disabled user or a changed password opens nothing, nor does
     // a password alone where more is owed by now.
     match ctx.store().open_session(&opening).await? {
@@ -56,7 +64,7 @@ pub async fn sign_in(
 
 /// The same check as when a session is opened, and a challenge in its place.
 async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<Outcome> {
-    let Opening { session, proven, renewed, forgiven, event: _ } = opening;
+    let Opening { session, proven, renewed, forgiven, event: _, displacement: _ } = opening;
     let mut tx = ctx.write().await?;
     let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
     let user = user.ok_or_else(refused)?;

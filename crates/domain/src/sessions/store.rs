@@ -6,11 +6,11 @@ use super::{EndReason, Session, SessionState};
 use crate::access::Permissions;
 use crate::budgets::store::Forgiving;
 use crate::credentials::PasswordHash;
-use crate::events::NewEvent;
+use crate::events::{Happened, NewEvent};
 use crate::factors::Standing;
 use crate::id::{SessionId, UserId};
 use crate::page::Page;
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::users::User;
 
@@ -49,6 +49,53 @@ pub struct Opening {
     pub forgiven: Vec<Forgiving>,
     /// What is recorded of it.
     pub event: NewEvent,
+    /// What it ends when the user has too many sessions.
+    pub displacement: Displacement,
+}
+
+/// The end of a user's oldest sessions when a new one exceeds how many they may have.
+#[derive(Debug, Clone)]
+pub struct Displacement {
+    /// How many live on.
+    pub keep: u32,
+    /// What is recorded of each that ends, but for its id. One opening ends no more than these: users who have far more
+    /// sessions than they may lose the surplus one by one.
+    pub events: [NewEvent; DISPLACED_MAX],
+}
+
+/// How many sessions end at most when another one is opened.
+pub const DISPLACED_MAX: usize = 2;
+
+impl Displacement {
+    /// Why they end.
+    pub const REASON: EndReason = EndReason::TooManySessions;
+
+    /// How many end at most.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        u32::try_from(self.events.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What is recorded of these sessions.
+    #[must_use]
+    pub fn events_of(&self, ended: &[SessionId]) -> Vec<NewEvent> {
+        let data = |session_id| Happened::SessionEnded { session_id, reason: Self::REASON }.data();
+        ended.iter().zip(&self.events).map(|(id, event)| NewEvent { data: data(*id), ..event.clone() }).collect()
+    }
+}
+
+/// Ends the user's oldest sessions, and records each, within the transaction that has added `opened`.
+pub(crate) async fn displace(
+    tx: &mut dyn WriteTx,
+    opened: &Session,
+    displacement: &Displacement,
+) -> Result<(), StoreError> {
+    let (user, at) = (opened.user_id, opened.created_at);
+    let ended = tx.end_oldest_sessions(user, displacement.keep, displacement.limit(), at).await?;
+    for event in displacement.events_of(&ended) {
+        tx.record_event(event);
+    }
+    Ok(())
 }
 
 /// What a user proved in a session, and when.
@@ -101,6 +148,17 @@ pub trait SessionWrites {
         reason: EndReason,
         at: Timestamp,
     ) -> Result<Option<UserId>, StoreError>;
+
+    /// Ends the user's oldest live sessions, at most `limit`, so that no more than `keep` live on, and says which. By one
+    /// statement; the user is locked, or many sign-ins at once would each count without the others. The rows are due to
+    /// be removed at once.
+    async fn end_oldest_sessions(
+        &mut self,
+        user: UserId,
+        keep: u32,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError>;
 
     /// Ends every live session of the user and says which.
     async fn end_user_sessions(

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::record_update;
 use super::{EmailAddress, Status, User};
-use crate::budgets;
+use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::{Happened, record};
@@ -31,9 +31,10 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
 pub(super) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, email: &EmailAddress) -> Result<()> {
     step_up::require(ctx, tx).await?;
     // Somebody else's address gets no mail: whoever sends it looks, so that the work here is the same.
+    let may_mail = budgets::admit_mail(ctx, tx, email, MailCause::EmailChange).await?;
     let token = one_time::make(ctx, tx, user.id, Purpose::EmailChange, email).await?;
     record(ctx, tx, user.id, Happened::EmailChangeRequested { email: email.clone() });
-    if budgets::may_mail(ctx, tx, email, Purpose::EmailChange.as_str()).await? {
+    if may_mail {
         let subject = MailSubject::EmailChange(token.id);
         mail::enqueue(ctx, tx, (user, email), subject, token.expires_at).await?;
     }

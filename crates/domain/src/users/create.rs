@@ -3,14 +3,13 @@
 use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
-use crate::budgets;
+use crate::budgets::{self, MailCause};
 use crate::credentials::{NewPassword, verify_email};
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::events::catalogue::Source;
 use crate::events::record;
 use crate::id::UserId;
-use crate::mail::Wanted;
 use crate::roles::{RoleName, require_grantable, require_known};
 
 /// What a new account is made of.
@@ -70,7 +69,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     tx.set_password(user.id, &hash, now).await?;
     let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
     record(ctx, &mut *tx, user.id, created(&user, source));
-    if budgets::may_mail(ctx, &mut *tx, &user.email, Wanted::EmailVerification.as_str()).await? {
+    if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }
     ctx.commit(tx).await?;

@@ -14,7 +14,7 @@ use crate::sessions::{EndReason, end_all};
 pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require_self_or(id, Permission::UsersWrite)?;
 
-    let mut tx = ctx.write_on(&[id.into()]).await?;
+    let mut tx = ctx.write_unlimited(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     if expected.is_some_and(|versions| !versions.contains(&user.version)) {
         return Err(Error::Stale);

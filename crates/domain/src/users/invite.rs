@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use super::{created, record_update};
 use crate::access::Permission;
+use crate::budgets::{self, MailCause};
 use crate::credentials::NewPassword;
 use crate::credentials::verify_email::verified;
 use crate::ctx::Ctx;
@@ -69,9 +70,12 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
         invited.ok_or(Error::Conflict(Conflict::EmailTaken))?
     };
     record(ctx, &mut *tx, user.id, Happened::UserInvited { email: user.email.clone() });
-    let token = one_time::make(ctx, &mut *tx, user.id, Purpose::Invitation, &user.email).await?;
-    let subject = MailSubject::Invitation(token.id);
-    mail::enqueue(ctx, &mut *tx, (&user, &user.email), subject, token.expires_at).await?;
+    // Beyond the budget of the mailbox the link that it has stays valid.
+    if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::Invitation).await? {
+        let token = one_time::make(ctx, &mut *tx, user.id, Purpose::Invitation, &user.email).await?;
+        let subject = MailSubject::Invitation(token.id);
+        mail::enqueue(ctx, &mut *tx, (&user, &user.email), subject, token.expires_at).await?;
+    }
     ctx.commit(tx).await?;
     Ok(user)
 }

@@ -4,6 +4,7 @@ use super::change_email;
 use super::record_update;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
+use crate::budgets::{self, MailCause};
 use crate::credentials::verify_email;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
@@ -93,7 +94,9 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     }
     if user.email != before.email {
         change_email::changed(ctx, &mut *tx, &before).await?;
-        verify_email::begin(ctx, &mut *tx, &user).await?;
+        if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::AddressReplaced).await? {
+            verify_email::begin(ctx, &mut *tx, &user).await?;
+        }
     }
     ctx.commit(tx).await?;
     Ok(user)

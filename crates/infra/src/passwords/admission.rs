@@ -13,12 +13,16 @@ use denizen_domain::ports::HashError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::cost::Lane;
 use super::turns::{Full, Turns};
 
 /// How long an idle thread keeps its memory, and then how long it stays.
 const KEPT: Duration = Duration::from_secs(1);
 /// How much the time of one hash moves what is known of all: an eighth.
 const MEAN_SHIFT: u32 = 3;
+/// The nice value of the thread of the slow lane.
+#[cfg(target_os = "linux")]
+const LOWEST_PRIORITY: i32 = 19;
 
 /// How much hashing is taken on.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,7 @@ pub(super) struct Admission(Arc<Shared>);
 
 struct Shared {
     limits: AdmissionLimits,
+    lane: Lane,
     state: Mutex<State>,
     is_work: Condvar,
 }
@@ -53,9 +58,18 @@ struct State {
 
 impl Admission {
     pub(super) fn new(limits: AdmissionLimits) -> Self {
-        let limits = AdmissionLimits { concurrency: limits.concurrency.max(1), ..limits };
+        Self::on(Lane::Ordinary, AdmissionLimits { concurrency: limits.concurrency.max(1), ..limits })
+    }
+
+    /// An admission beside the ordinary one, for hashes that cost far more than ours: one at a time, on a thread of the
+    /// lowest priority, so that it uses the time that ordinary hashes leave.
+    pub(super) fn slow(limits: AdmissionLimits) -> Self {
+        Self::on(Lane::Slow, AdmissionLimits { concurrency: 1, ..limits })
+    }
+
+    fn on(lane: Lane, limits: AdmissionLimits) -> Self {
         let state = State { waiting: Turns::default(), threads: 0, busy: 0, mean: Duration::ZERO };
-        Self(Arc::new(Shared { limits, state: Mutex::new(state), is_work: Condvar::new() }))
+        Self(Arc::new(Shared { limits, lane, state: Mutex::new(state), is_work: Condvar::new() }))
     }
 
     /// Refuses a client for whom there is no room now.
@@ -112,6 +126,9 @@ impl Shared {
     /// Does what waits, one after the other.
     #[expect(clippy::disallowed_methods, reason = "how long a hash takes is real time, whatever the clock says")]
     fn serve(&self) {
+        if self.lane == Lane::Slow {
+            lower_priority();
+        }
         let mut memory = Vec::new();
         let mut state = self.lock();
         loop {
@@ -120,6 +137,10 @@ impl Shared {
                 drop(state);
                 let begun = Instant::now();
                 job(&mut memory);
+                if self.lane == Lane::Slow {
+                    // Far more than the next one is likely to need.
+                    memory = Vec::new();
+                }
                 let took = begun.elapsed();
                 state = self.lock();
                 state.busy -= 1;
@@ -158,6 +179,14 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// On Linux this concerns the calling thread alone; elsewhere it would concern the process.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+        tracing::debug!(%error, "the slow lane hashes at ordinary priority");
     }
 }
 

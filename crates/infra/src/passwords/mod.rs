@@ -1,6 +1,7 @@
 //! Argon2id (RFC 9106) behind bounded admission; and the hashes of other systems, until their first sign-in.
 
 mod admission;
+mod cost;
 mod foreign;
 mod phc;
 mod turns;
@@ -11,11 +12,12 @@ use async_trait::async_trait;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use denizen_domain::access::Origin;
 use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
-use denizen_domain::ports::{HashError, PasswordHasher, Random, Verdict};
+use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Random, Verdict};
 use zeroize::Zeroizing;
 
 use admission::Admission;
 pub use admission::AdmissionLimits;
+use cost::{Estimate, Lane};
 use foreign::Foreign;
 use phc::{Encoded, Unreadable};
 
@@ -37,10 +39,12 @@ impl Cost {
     }
 }
 
-/// Hashes with Argon2id, off the async threads, a fixed number at once and in turns between clients.
+/// Hashes with Argon2id, off the async threads, a fixed number at once and in turns between clients. Imported hashes
+/// that cost far more than ours are verified in a slow lane beside it.
 pub struct Argon2Hasher {
     cost: Cost,
-    admission: Admission,
+    ordinary: Admission,
+    slow: Admission,
     random: Arc<dyn Random>,
 }
 
@@ -56,12 +60,32 @@ impl Argon2Hasher {
     /// When the parameters contradict each other.
     pub fn new(cost: Cost, limits: AdmissionLimits, random: Arc<dyn Random>) -> Result<Self, CostError> {
         phc::params(cost).map_err(CostError)?;
-        Ok(Self { cost, admission: Admission::new(limits), random })
+        Ok(Self { cost, ordinary: Admission::new(limits), slow: Admission::slow(limits), random })
     }
 
     async fn derive(&self, password: &str, like: Encoded, origin: &Origin) -> Result<Encoded, HashError> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        self.admission.run(origin.client(), move |memory| like.derive(&password, memory)).await?.map_err(failed)
+        let admission = self.lane(Estimate::of_argon2(like.cost));
+        admission.run(origin.client(), move |memory| like.derive(&password, memory)).await?.map_err(failed)
+    }
+
+    fn ours(&self) -> Estimate {
+        Estimate::of_argon2(self.cost)
+    }
+
+    fn lane(&self, estimate: Estimate) -> &Admission {
+        match estimate.lane(self.ours()) {
+            Lane::Ordinary => &self.ordinary,
+            Lane::Slow => &self.slow,
+        }
+    }
+
+    /// A stored hash that costs too much is not computed: no password is right for it, and the user resets theirs. It
+    /// takes the time of an account that does not exist.
+    async fn refuse_costly(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<Verdict, HashError> {
+        tracing::warn!("a stored password hash costs too much to verify; its user must reset the password");
+        self.verify_nobody(attempt, origin).await?;
+        Ok(Verdict::Wrong)
     }
 
     async fn verify_foreign(&self, password: &str, stored: Foreign, origin: &Origin) -> Result<Verdict, HashError> {
@@ -69,7 +93,8 @@ impl Argon2Hasher {
         // A wrong password costs a hash of today's too, as a right one will and as that of nobody does: how fast the
         // other system hashed must not tell who came from it.
         let today = Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]);
-        let verified = self.admission.run(origin.client(), move |memory| {
+        let admission = self.lane(stored.estimate());
+        let verified = admission.run(origin.client(), move |memory| {
             if stored.matches(&password, memory) {
                 return Ok(Verdict::RightButOutdated);
             }
@@ -87,7 +112,7 @@ fn is_argon2(encoded: &str) -> bool {
 #[async_trait]
 impl PasswordHasher for Argon2Hasher {
     fn check_room(&self, origin: &Origin) -> Result<(), HashError> {
-        self.admission.check_room(origin.client())
+        self.ordinary.check_room(origin.client())
     }
 
     async fn hash(&self, password: &Password, origin: &Origin) -> Result<PasswordHash, HashError> {
@@ -104,10 +129,19 @@ impl PasswordHasher for Argon2Hasher {
         origin: &Origin,
     ) -> Result<Verdict, HashError> {
         if !is_argon2(stored.expose()) {
-            let foreign = Foreign::parse(stored.expose()).map_err(|reason| failed(Unreadable(reason)))?;
-            return self.verify_foreign(attempt.expose(), foreign, origin).await;
+            return match Foreign::parse(stored.expose()) {
+                Ok(foreign) if foreign.estimate().is_verifiable(self.ours()) => {
+                    self.verify_foreign(attempt.expose(), foreign, origin).await
+                }
+                Err(reason) if !cost::is_about_cost(reason) => Err(failed(Unreadable(reason))),
+                Ok(_) | Err(_) => self.refuse_costly(attempt, origin).await,
+            };
         }
-        let stored = Encoded::parse(stored.expose()).map_err(failed)?;
+        let stored = match Encoded::parse(stored.expose()) {
+            Ok(stored) if Estimate::of_argon2(stored.cost).is_verifiable(self.ours()) => stored,
+            Err(unreadable) if !cost::is_about_cost(unreadable.0) => return Err(failed(unreadable)),
+            Ok(_) | Err(_) => return self.refuse_costly(attempt, origin).await,
+        };
         let is_outdated = stored.cost.work() < self.cost.work() || !stored.is_argon2id();
         let derived = self.derive(attempt.expose(), stored.clone(), origin).await?;
         Ok(match verify_slices_are_equal(&derived.output, &stored.output) {
@@ -121,11 +155,14 @@ impl PasswordHasher for Argon2Hasher {
         self.derive(attempt.expose(), Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]), origin).await.map(drop)
     }
 
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, &'static str> {
-        if is_argon2(encoded) {
-            Encoded::parse(encoded).map_err(|unreadable| unreadable.0)?;
-        } else {
-            Foreign::parse(encoded)?;
+    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal> {
+        let parsed = if is_argon2(encoded) { foreign::parse_argon2(encoded) } else { Foreign::parse(encoded) };
+        let hash = parsed.map_err(|reason| match reason {
+            reason if cost::is_about_cost(reason) => HashRefusal::TooCostly(reason),
+            reason => HashRefusal::Unsupported(reason),
+        })?;
+        if !hash.estimate().is_importable(self.ours()) {
+            return Err(HashRefusal::TooCostly(hash.cost_bound()));
         }
         Ok(PasswordHash::from_encoded(encoded.to_owned()))
     }
@@ -193,12 +230,69 @@ mod tests {
         let verdict = async |raw| hasher(CHEAP, 4).verify(&attempt(raw), &adopted, &Origin::default()).await.unwrap();
         assert_eq!(verdict("lètmein pässwörd").await, Verdict::RightButOutdated);
         assert_eq!(verdict("lètmein passwörd").await, Verdict::Wrong);
-        // A store that was filled past the import is bounded as well.
-        let dear = PasswordHash::from_encoded(encoded.replace("$05$", "$31$"));
-        assert!(matches!(
-            hasher(CHEAP, 4).verify(&attempt("x"), &dear, &Origin::default()).await,
-            Err(HashError::Failed(_))
-        ));
+    }
+
+    #[tokio::test]
+    async fn stored_hash_that_costs_too_much_is_wrong_without_being_computed() {
+        for encoded in [
+            "$2b$31$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO",
+            "$argon2id$v=19$m=1048576,t=20,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "{ARGON2}$argon2id$v=19$m=1048576,t=20,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        ] {
+            let stored = PasswordHash::from_encoded(encoded.to_owned());
+            let begun = std::time::Instant::now();
+            let verdict = hasher(CHEAP, 4).verify(&attempt("x"), &stored, &Origin::default()).await.unwrap();
+            assert_eq!(verdict, Verdict::Wrong, "{encoded}");
+            assert!(begun.elapsed() < Duration::from_secs(2), "{encoded}");
+        }
+    }
+
+    #[test]
+    fn usual_costs_are_adopted_and_excessive_ones_name_their_bound() {
+        let adopt = |encoded: &str| hasher(CHEAP, 4).adopt(encoded);
+        let bcrypt = |cost: u32| format!("$2b${cost:02}$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO");
+        let argon2 = |params: &str| {
+            format!("$argon2id$v=19${params}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+        };
+        let scrypt =
+            |params: &str| format!("$scrypt${params}$c2FsdA$kEXVRrwFPwCAgHhxuuxKJKS/gHCQ9DOjFeaWR90jSvY");
+        for encoded in [
+            bcrypt(10),
+            bcrypt(14),
+            argon2("m=65536,t=3,p=4"),
+            argon2("m=102400,t=2,p=8"),
+            argon2("m=262144,t=6,p=1"),
+            scrypt("ln=17,r=8,p=1"),
+            scrypt("ln=18,r=8,p=1"),
+        ] {
+            assert!(adopt(&encoded).is_ok(), "{encoded}");
+        }
+        for encoded in [
+            bcrypt(15),
+            bcrypt(16),
+            argon2("m=262145,t=1,p=1"),
+            argon2("m=1048576,t=20,p=1"),
+            argon2("m=131072,t=13,p=1"),
+            argon2("m=64,t=21,p=1"),
+            format!("{{ARGON2}}{}", argon2("m=1048576,t=1,p=1")),
+            scrypt("ln=18,r=8,p=2"),
+            scrypt("ln=19,r=8,p=1"),
+        ] {
+            assert!(matches!(adopt(&encoded), Err(HashRefusal::TooCostly(_))), "{encoded}");
+        }
+    }
+
+    #[test]
+    fn only_hashes_near_our_own_cost_share_the_ordinary_lane() {
+        let ours = Estimate::of_argon2(Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 });
+        let lane = |encoded: &str| Foreign::parse(encoded).ok().unwrap().estimate().lane(ours);
+        let key = "LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO";
+        assert_eq!(ours.lane(ours), Lane::Ordinary);
+        assert_eq!(lane(&format!("$2b$12${key}")), Lane::Ordinary);
+        assert_eq!(lane(&format!("$2b$13${key}")), Lane::Slow);
+        let argon2 = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        assert_eq!(lane(&format!("$argon2id$v=19$m=19456,t=2,p=1{argon2}")), Lane::Ordinary);
+        assert_eq!(lane(&format!("$argon2id$v=19$m=65536,t=3,p=4{argon2}")), Lane::Slow);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as PhcString
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 use super::Cost;
+use super::cost::reasons;
 
 /// The salt of our own hashes (RFC 9106 §3.1 recommends 16 bytes).
 pub(super) const SALT_BYTES: usize = 16;
@@ -15,7 +16,7 @@ const OUTPUT_BYTES: usize = 32;
 /// may keep for later, once for each thread. Room that is never touched costs nothing.
 const RETURNED_BLOCKS_MIN: usize = 33 * 1024;
 
-// An imported hash must not become a denial of service.
+// What can be read; what may be imported and what is computed is bounded by `cost`.
 const MEMORY_KIB_MAX: u32 = 1024 * 1024;
 const ITERATIONS_MAX: u32 = 20;
 const PARALLELISM_MAX: u32 = 16;
@@ -58,7 +59,7 @@ impl Encoded {
             && cost.iterations <= ITERATIONS_MAX
             && cost.parallelism <= PARALLELISM_MAX;
         if !is_bounded {
-            return Err(Unreadable("an Argon2 cost beyond m=1048576, t=20, p=16"));
+            return Err(Unreadable(reasons::ARGON2));
         }
         let salt = phc.salt.ok_or(Unreadable("no salt"))?.to_vec();
         let output = phc.hash.ok_or(Unreadable("no hash"))?.as_bytes().to_vec();

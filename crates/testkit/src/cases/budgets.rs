@@ -3,7 +3,7 @@
 use denizen_domain::budgets::store::{Forgiving, Spending, Window};
 use denizen_domain::budgets::{BudgetKey, Patience};
 use denizen_domain::credentials::PasswordHash;
-use denizen_domain::sessions::store::{Opened, Opening};
+use denizen_domain::sessions::store::{Displacement, Opened, Opening};
 use denizen_domain::store::Store;
 use tokio::task::JoinSet;
 
@@ -142,6 +142,7 @@ pub async fn a_session_that_opens_forgives(f: Fixture) {
             renewed: None,
             forgiven: vec![Forgiving::Whole(key(n)), Forgiving::One(key(99))],
             event: build::event(1),
+            displacement: Displacement { keep: 100, events: [build::event(2), build::event(3)] },
         };
         let is_opened = matches!(f.store.open_session(&opening).await.unwrap(), Opened::Session(_));
         (is_opened, spend(&*f.store, &[key(n)], 0).await)

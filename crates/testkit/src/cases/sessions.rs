@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use denizen_domain::access::{Origin, Permissions};
+use denizen_domain::credentials::PasswordHash;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::page::{PAGE_MAX, Page};
 use denizen_domain::roles::{Role, RoleName};
-use denizen_domain::sessions::store::{Rotated, Rotation};
+use denizen_domain::sessions::store::{Displacement, Opened, Opening, Rotated, Rotation};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::Store;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, Status, User};
+use denizen_domain::value::Value;
 
 use super::{check_walks, insert};
 use crate::{Fixture, build};
@@ -98,6 +100,60 @@ pub async fn only_live_sessions_end(f: Fixture) {
     }
     assert!(!state(&*f.store, expired.id).await.unwrap().is_ended);
     assert!(!state(&*f.store, theirs.id).await.unwrap().is_ended);
+}
+
+pub async fn the_oldest_sessions_end_beyond_the_limit(f: Fixture) {
+    let (user, other) = (build::user(1), build::user(2));
+    insert(&*f.store, &[user.clone(), other.clone()]).await;
+    let sessions: Vec<_> = (1..=6).map(|n| build::session(&user, n)).collect();
+    insert_sessions(&*f.store, &sessions).await;
+    insert_sessions(&*f.store, &[build::session(&other, 7)]).await;
+    let now = sessions[5].created_at;
+    let end = async |keep, limit| {
+        let mut tx = f.store.write().await.unwrap();
+        let mut ended = tx.end_oldest_sessions(user.id, keep, limit, now).await.unwrap();
+        tx.commit().await.unwrap();
+        ended.sort_unstable();
+        ended
+    };
+    assert_eq!(end(6, 2).await, []);
+    assert_eq!(end(5, 2).await, [sessions[0].id]);
+    assert_eq!(end(1, 2).await, [sessions[1].id, sessions[2].id], "no more than the limit");
+    assert_eq!(end(1, 9).await, [sessions[3].id, sessions[4].id]);
+    assert_eq!(end(0, 0).await, []);
+    for session in &sessions[..5] {
+        assert!(state(&*f.store, session.id).await.unwrap().is_ended);
+    }
+    assert!(state(&*f.store, sessions[5].id).await.unwrap().is_live(now));
+    assert!(!state(&*f.store, build::session(&other, 7).id).await.unwrap().is_ended);
+}
+
+pub async fn an_opened_session_ends_the_oldest(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    let hash = PasswordHash::from_encoded("a hash".to_owned());
+    let mut tx = f.store.write().await.unwrap();
+    tx.set_password(user.id, &hash, build::EPOCH).await.unwrap();
+    tx.commit().await.unwrap();
+    for n in 1..=4 {
+        let opening = Opening {
+            session: build::session(&user, n),
+            proven: hash.clone(),
+            renewed: None,
+            forgiven: Vec::new(),
+            event: build::event(n * 10),
+            displacement: Displacement { keep: 3, events: [build::event(n * 10 + 1), build::event(n * 10 + 2)] },
+        };
+        assert!(matches!(f.store.open_session(&opening).await.unwrap(), Opened::Session(_)));
+    }
+    let ended = async |n| state(&*f.store, build::session(&user, n).id).await.unwrap().is_ended;
+    assert_eq!([ended(1).await, ended(2).await, ended(3).await, ended(4).await], [true, false, false, false]);
+    f.store.seal_events().await.unwrap();
+    let events = f.store.read().await.unwrap().events_between(0, i64::MAX, 100).await.unwrap();
+    let named = build::session(&user, 1).id.to_string();
+    let last = events.last().unwrap();
+    assert_eq!(events.len(), 5);
+    assert_eq!(last.data.get("session_id"), Some(&Value::String(named)));
 }
 
 pub async fn the_kept_session_lives(f: Fixture) {

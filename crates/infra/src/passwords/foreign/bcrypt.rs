@@ -3,10 +3,13 @@
 use super::encoding::{bcrypt_base64, number};
 use super::prepared::{Prepared, Step};
 use super::{Foreign, Reason, is_same};
+use crate::passwords::cost::{Estimate, reasons};
 
-/// A cost of 15 takes two seconds, and each further one twice as long.
+/// What can be read. A cost of 15 takes two seconds, and each further one twice as long.
 const COST_MAX: u32 = 15;
 const COST_MIN: u32 = 4;
+/// How long a cost of 10 takes, in milliseconds.
+const MILLIS_OF_COST_10: u64 = 60;
 /// What bcrypt reads of a password.
 const PASSWORD_BYTES_MAX: usize = 72;
 const SALT_BYTES: usize = 16;
@@ -21,6 +24,10 @@ pub(in crate::passwords) struct Bcrypt {
 }
 
 impl Bcrypt {
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate::of_millis(MILLIS_OF_COST_10 << self.cost >> 10)
+    }
+
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         // A zero byte ends the password and begins it again: a\0a would be a. Most makers refuse it too.
         if password.contains(&0) {
@@ -47,8 +54,11 @@ pub(super) fn parse(text: &str) -> Result<Bcrypt, Reason> {
         return Err(FORM);
     }
     let cost = number(cost)?;
-    if !(COST_MIN..=COST_MAX).contains(&cost) {
-        return Err("a bcrypt cost that is not 4 to 15");
+    if cost < COST_MIN {
+        return Err("a bcrypt cost below 4");
+    }
+    if cost > COST_MAX {
+        return Err(reasons::BCRYPT);
     }
     let (salt, key) = rest.split_at_checked(SALT_CHARS).ok_or(FORM)?;
     let salt = bcrypt_base64(salt)?.try_into().map_err(|_| FORM)?;

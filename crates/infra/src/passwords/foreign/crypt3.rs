@@ -5,9 +5,11 @@ use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use super::digest::Digest;
 use super::encoding::{crypt_text, is_crypt_text, number};
 use super::{Reason, is_same};
+use crate::passwords::cost::{Estimate, reasons};
 
 /// A million take up to two seconds, for the longest password; nobody's default is above 656,000.
 const ROUNDS_MAX: u32 = 1_000_000;
+const ROUNDS_PER_MS: u32 = 1_000;
 const MD5_ROUNDS: usize = 1000;
 
 #[derive(Clone, Copy)]
@@ -33,11 +35,16 @@ impl Kind {
 
 pub(in crate::passwords) struct Crypt3 {
     kind: Kind,
+    rounds: u32,
     salt: String,
     key: String,
 }
 
 impl Crypt3 {
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate::of_millis((self.rounds / ROUNDS_PER_MS).into())
+    }
+
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         // To crypt(3) a zero byte is the end of the password: it would take others for the right one.
         if password.contains(&0) {
@@ -64,8 +71,11 @@ pub(super) fn parse(text: &str) -> Result<Crypt3, Reason> {
     };
     let rounds = rounds.map_or(Ok(Params::RECOMMENDED_ROUNDS), number)?;
     // Fewer than the least is written as the least by who makes a hash.
-    if !(Params::ROUNDS_MIN..=ROUNDS_MAX).contains(&rounds) {
-        return Err("crypt(3) rounds that are not 1000 to 1000000");
+    if rounds < Params::ROUNDS_MIN {
+        return Err("fewer than 1000 rounds of crypt(3)");
+    }
+    if rounds > ROUNDS_MAX {
+        return Err(reasons::CRYPT3);
     }
     let params = Params::new(rounds).map_err(|_| FORM)?;
     let kind = match id {
@@ -77,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Crypt3, Reason> {
     if salt.len() > kind.salt_chars_max() || key.len() != kind.key_chars() || !is_crypt_text(key) {
         return Err(FORM);
     }
-    Ok(Crypt3 { kind, salt: salt.to_owned(), key: key.to_owned() })
+    Ok(Crypt3 { kind, rounds, salt: salt.to_owned(), key: key.to_owned() })
 }
 
 /// Poul-Henning Kamp's MD5 scheme (FreeBSD, `crypt-md5.c`).

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::encoding::{base64, number, settings};
-use super::scrypt::cost;
+use super::scrypt::{cost, estimate};
 use super::{Reason, is_same};
+use crate::passwords::cost::Estimate;
 
 /// Firebase's own is 64 bytes long.
 const SIGNER_KEY_BYTES_MIN: usize = 32;
@@ -40,6 +41,10 @@ impl Firebase {
             return Err("a Firebase signer key shorter than 32 bytes, or not as long as the hash");
         }
         Ok(Self { params, salt, signer_key, hash })
+    }
+
+    pub(super) fn estimate(&self) -> Estimate {
+        estimate(&self.params)
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

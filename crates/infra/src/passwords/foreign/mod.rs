@@ -1,8 +1,8 @@
 //! Password hashes that other systems made. Each is verified as its maker would, once: the first right password
 //! is hashed anew by the sign-in.
 //!
-//! Reading one bounds all it costs, before anything is computed: a verification takes two seconds of one core at
-//! most, and Argon2 what its own bounds allow. Reasons name the rule that is broken and never quote the text.
+//! Reading one computes nothing. Whether it may be computed, and in which lane, follows from its [`Estimate`].
+//! Reasons name the rule that is broken and never quote the text.
 
 mod aspnet;
 mod auth0;
@@ -27,6 +27,7 @@ mod tests;
 use argon2::Block;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use super::cost::{Estimate, reasons};
 use super::phc::Encoded;
 
 /// Why a text is not a hash that can be verified here.
@@ -91,6 +92,35 @@ impl Foreign {
         }
     }
 
+    /// What a verification needs.
+    pub(super) fn estimate(&self) -> Estimate {
+        match self {
+            Self::Argon2(hash) => Estimate::of_argon2(hash.cost),
+            Self::Bcrypt(hash) => hash.estimate(),
+            Self::Crypt3(hash) => hash.estimate(),
+            Self::Firebase(hash) => hash.estimate(),
+            Self::Pbkdf2(hash) => hash.estimate(),
+            Self::Phpass(hash) => hash.estimate(),
+            Self::Prepared(hash) => hash.estimate(),
+            Self::Salted(_) => Estimate::default(),
+            Self::Scrypt(hash) => hash.estimate(),
+        }
+    }
+
+    /// Why it is refused when it costs too much.
+    pub(super) fn cost_bound(&self) -> Reason {
+        match self {
+            // One digest costs nothing; it has no bound of its own.
+            Self::Argon2(_) | Self::Salted(_) => reasons::ARGON2,
+            Self::Bcrypt(_) => reasons::BCRYPT,
+            Self::Crypt3(_) => reasons::CRYPT3,
+            Self::Firebase(_) | Self::Scrypt(_) => reasons::SCRYPT,
+            Self::Pbkdf2(_) => reasons::PBKDF2,
+            Self::Phpass(_) => reasons::PHPASS,
+            Self::Prepared(hash) => hash.cost_bound(),
+        }
+    }
+
     /// Whether it is the hash of this password. Grows the memory when it is one of Argon2.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Vec<Block>) -> bool {
         match self {
@@ -110,7 +140,7 @@ impl Foreign {
     }
 }
 
-fn parse_argon2(text: &str) -> Result<Foreign, Reason> {
+pub(super) fn parse_argon2(text: &str) -> Result<Foreign, Reason> {
     Encoded::parse(text).map(Foreign::Argon2).map_err(|unreadable| unreadable.0)
 }
 

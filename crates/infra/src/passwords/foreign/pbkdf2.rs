@@ -7,9 +7,11 @@ use aws_lc_rs::pbkdf2;
 use super::Reason;
 use super::digest::Digest;
 use super::encoding::{adapted_base64, base64, number, settings};
+use crate::passwords::cost::{Estimate, reasons};
 
 /// The most rounds, counted for each block of the key. The dearest default met is Django's: 1,500,000.
-const ROUNDS_MAX: usize = 2_000_000;
+const ROUNDS_MAX: u64 = 2_000_000;
+const ROUNDS_PER_MS: u64 = 2_000;
 /// The keys that somebody makes.
 const KEY_BYTES_MIN: usize = 16;
 const KEY_BYTES_MAX: usize = 64;
@@ -17,6 +19,8 @@ const KEY_BYTES_MAX: usize = 64;
 pub(in crate::passwords) struct Pbkdf2 {
     algorithm: pbkdf2::Algorithm,
     iterations: NonZeroU32,
+    /// The iterations for all blocks of the key.
+    rounds: u64,
     salt: Vec<u8>,
     key: Vec<u8>,
 }
@@ -28,12 +32,15 @@ impl Pbkdf2 {
         if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()) {
             return Err("a PBKDF2 key that is not 16 to 64 bytes long");
         }
-        let rounds =
-            usize::try_from(iterations.get()).ok().and_then(|n| n.checked_mul(key.len().div_ceil(digest.bytes())));
-        if rounds.is_none_or(|rounds| rounds > ROUNDS_MAX) {
-            return Err("more than 2000000 PBKDF2 iterations, counted for each block of the key");
+        let rounds = u64::from(iterations.get()).saturating_mul(key.len().div_ceil(digest.bytes()) as u64);
+        if rounds > ROUNDS_MAX {
+            return Err(reasons::PBKDF2);
         }
-        Ok(Self { algorithm, iterations, salt, key })
+        Ok(Self { algorithm, iterations, rounds, salt, key })
+    }
+
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate::of_millis(self.rounds / ROUNDS_PER_MS)
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

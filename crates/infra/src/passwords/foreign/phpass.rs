@@ -4,10 +4,12 @@ use super::digest::Digest;
 use super::encoding::{crypt_digit, crypt_text, is_crypt_text};
 use super::prepared::{Prepared, Step};
 use super::{Foreign, Reason, is_same};
+use crate::passwords::cost::{Estimate, reasons};
 
 /// The rounds by their logarithm. 1 Mi take up to two seconds, for the longest password.
 const LOG2_ROUNDS_MAX: u32 = 20;
 const LOG2_ROUNDS_MIN: u32 = 7;
+const ROUNDS_PER_MS: u32 = 1_049;
 const SALT_CHARS: usize = 8;
 
 pub(in crate::passwords) struct Phpass {
@@ -18,6 +20,10 @@ pub(in crate::passwords) struct Phpass {
 }
 
 impl Phpass {
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate::of_millis((self.rounds / ROUNDS_PER_MS).into())
+    }
+
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         let start = self.digest.of(&[self.salt.as_bytes(), password]);
         let derived = (0..self.rounds).fold(start, |last, _| self.digest.of(&[&last, password]));
@@ -38,8 +44,11 @@ pub(super) fn parse(text: &str) -> Result<Phpass, Reason> {
         return Err(FORM);
     }
     let log2_rounds = crypt_digit(rest.as_bytes()[0]).ok_or(FORM)?;
-    if !(LOG2_ROUNDS_MIN..=LOG2_ROUNDS_MAX).contains(&log2_rounds) {
-        return Err("phpass rounds that are not 2^7 to 2^20");
+    if log2_rounds < LOG2_ROUNDS_MIN {
+        return Err("fewer than 2^7 rounds of phpass");
+    }
+    if log2_rounds > LOG2_ROUNDS_MAX {
+        return Err(reasons::PHPASS);
     }
     let (salt, key) = rest[1..].split_at(SALT_CHARS);
     Ok(Phpass { digest, rounds: 1 << log2_rounds, salt: salt.to_owned(), key: key.to_owned() })

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::digest::Digest;
 use super::encoding::base64;
 use super::{Foreign, Reason};
+use crate::passwords::cost::Estimate;
 
 /// What PHP's `trim` takes away.
 const PHP_BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\0', '\x0b'];
@@ -58,6 +59,14 @@ impl Prepared {
     pub(super) fn over(steps: Vec<Step>, hash: Foreign) -> Foreign {
         let hash = Box::new(hash);
         Foreign::Prepared(Self { steps, hash })
+    }
+
+    pub(super) fn estimate(&self) -> Estimate {
+        self.hash.estimate()
+    }
+
+    pub(super) fn cost_bound(&self) -> Reason {
+        self.hash.cost_bound()
     }
 
     pub(super) fn matches(&self, password: &[u8], memory: &mut Vec<Block>) -> bool {

@@ -4,11 +4,14 @@ use scrypt::Params;
 
 use super::encoding::{base64, number, settings};
 use super::{Reason, is_same};
+use crate::passwords::cost::{Estimate, reasons};
 
-/// N, r and p multiplied: 4 Mi are near two seconds.
+/// What can be read. N, r and p multiplied: 4 Mi are near two seconds.
 const WORK_MAX: u64 = 1 << 22;
 /// N and r multiplied: the memory is 128 bytes for each, 256 MiB.
 const BLOCKS_MAX: u64 = 1 << 21;
+/// N, r and p multiplied, in a millisecond.
+const WORK_PER_MS: u64 = 2_098;
 const KEY_BYTES_MIN: usize = 16;
 const KEY_BYTES_MAX: usize = 64;
 /// The keys of the form that does not say their length: what is cut off shows.
@@ -30,15 +33,26 @@ impl Scrypt {
         Ok(Self { params, salt, key })
     }
 
+    pub(super) fn estimate(&self) -> Estimate {
+        estimate(&self.params)
+    }
+
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         let mut derived = vec![0; self.key.len()];
         scrypt::scrypt(password, &self.salt, &self.params, &mut derived).is_ok() && is_same(&derived, &self.key)
     }
 }
 
+/// What a verification with these parameters needs.
+pub(super) fn estimate(params: &Params) -> Estimate {
+    let blocks = params.n().saturating_mul(params.r().into());
+    // 128 bytes for each block.
+    Estimate { memory_kib: blocks / 8, millis: blocks.saturating_mul(params.p().into()) / WORK_PER_MS }
+}
+
 /// The parameters, bounded; N by its logarithm.
 pub(super) fn cost(log2_n: u32, r: u32, p: u32) -> Result<Params, Reason> {
-    const TOO_DEAR: Reason = "an scrypt cost beyond N*r=2097152 or N*r*p=4194304";
+    const TOO_DEAR: Reason = reasons::SCRYPT;
     let blocks = 1_u64.checked_shl(log2_n).and_then(|n| n.checked_mul(u64::from(r))).ok_or(TOO_DEAR)?;
     let is_bounded =
         blocks <= BLOCKS_MAX && blocks.checked_mul(u64::from(p)).is_some_and(|work| work <= WORK_MAX) && log2_n > 0;
