@@ -9,6 +9,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::events::record_ended;
 use crate::id::{SessionId, UserId};
+use crate::pending::{self, Ending};
 use crate::store::WriteTx;
 
 /// Ends the caller's own session. Ending it twice is no error.
@@ -49,6 +50,8 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
 pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     ctx.require_self_or(user, Permission::SessionsWrite)?;
     let mut tx = ctx.write().await?;
+    // The user first, as whoever uses a link does: two transactions must not wait for each other.
+    tx.lock_user(user).await?;
     let ended = match keep {
         Some(keep) => end_others(ctx, &mut *tx, user, keep, EndReason::Revoked).await?,
         None => end_all(ctx, &mut *tx, user, EndReason::Revoked).await?,
@@ -61,6 +64,7 @@ pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Re
 pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reason: EndReason) -> Result<()> {
     if let Some(user) = tx.end_session(id, reason, ctx.now()).await? {
         record_ended(ctx, tx, user, &[id], reason);
+        pending::end(ctx, tx, user, Ending::Session(id)).await?;
     }
     Ok(())
 }
@@ -69,6 +73,7 @@ pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reas
 pub(crate) async fn end_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, reason: EndReason) -> Result<u64> {
     let ended = tx.end_user_sessions(user, reason, ctx.now()).await?;
     record_ended(ctx, tx, user, &ended, reason);
+    pending::end(ctx, tx, user, Ending::AllSessions).await?;
     Ok(ended.len() as u64)
 }
 
@@ -82,5 +87,6 @@ pub(crate) async fn end_others(
 ) -> Result<u64> {
     let ended = tx.end_other_sessions(user, keep, reason, ctx.now()).await?;
     record_ended(ctx, tx, user, &ended, reason);
+    pending::end(ctx, tx, user, Ending::OtherSessions).await?;
     Ok(ended.len() as u64)
 }

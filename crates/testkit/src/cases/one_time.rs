@@ -103,6 +103,7 @@ async fn keep(f: &Fixture, user: &User, purpose: Purpose, n: u32) -> OneTimeToke
         user_id: user.id,
         purpose,
         email: EmailAddress::from_stored(format!("user{n}@example.net")),
+        session_id: None,
         created_at: build::moment(n),
         expires_at: build::moment(GOOD_S),
     };
