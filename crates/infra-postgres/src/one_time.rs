@@ -42,16 +42,8 @@ impl OneTimeTokenWrites for PostgresTx {
         let (id, user, purpose) = (token.id.as_uuid(), token.user_id.as_uuid(), token.purpose.as_str());
         let (email, session) = (token.email.as_str(), token.session_id.map(SessionId::as_uuid));
         let (created_at, expires_at) = (token.created_at.as_micros(), token.expires_at.as_micros());
-        let query = query_file!(
-            "queries/put_one_time_token.sql",
-            id,
-            user,
-            purpose,
-            email,
-            session,
-            created_at,
-            expires_at
-        );
+        let query =
+            query_file!("queries/put_one_time_token.sql", id, user, purpose, email, session, created_at, expires_at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 

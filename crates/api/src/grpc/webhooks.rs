@@ -4,7 +4,8 @@ use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::webhooks::{
-    self, Creator, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, Webhook, WebhookChange, WebhookStatus, WebhookUrl,
+    self, Creator, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, Webhook, WebhookChange, WebhookStatus,
+    WebhookUrl,
 };
 use denizen_proto::v1;
 use denizen_proto::v1::webhook_service_server::WebhookService;

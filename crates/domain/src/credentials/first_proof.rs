@@ -26,12 +26,7 @@ pub(crate) enum EarlierPassword {
 
 /// Ends everything that was made before the address of this [locked](crate::users::store::UserWrites::lock_user) user was
 /// proven: second factors, recovery codes, API keys, the password, sessions, links, challenges and remembered devices.
-pub(crate) async fn take_over(
-    ctx: &Ctx,
-    tx: &mut dyn WriteTx,
-    user: &User,
-    password: EarlierPassword,
-) -> Result<()> {
+pub(crate) async fn take_over(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, password: EarlierPassword) -> Result<()> {
     // Enrolment that was never confirmed was never recorded as a factor.
     let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
     if tx.remove_totp(user.id).await? && was_confirmed {

@@ -114,9 +114,7 @@ pub(super) async fn still_authorized(
     };
     let account = match subject {
         Subject::User(id) => tx.find_user(id).await?.map(|user| (user.status, user.role)),
-        Subject::ServiceAccount(id) => {
-            tx.find_service_account(id).await?.map(|account| (account.status, account.role))
-        }
+        Subject::ServiceAccount(id) => tx.find_service_account(id).await?.map(|account| (account.status, account.role)),
     };
     let Some((status, role)) = account else { return Ok(Err(DisabledReason::CreatorDeleted)) };
     if status != Status::Active {

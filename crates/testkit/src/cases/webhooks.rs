@@ -6,7 +6,8 @@ use denizen_domain::page::Page;
 use denizen_domain::store::Store;
 use denizen_domain::webhooks::store::{Outcome, SealedSecrets};
 use denizen_domain::webhooks::{
-    Attempt, Creator, Delivery, DeliveryState, DisabledReason, DueDelivery, EventTypes, Health, NewDelivery, Webhook, WebhookStatus, WebhookUrl,
+    Attempt, Creator, Delivery, DeliveryState, DisabledReason, DueDelivery, EventTypes, Health, NewDelivery, Webhook,
+    WebhookStatus, WebhookUrl,
 };
 use tokio::task::JoinSet;
 

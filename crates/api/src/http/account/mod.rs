@@ -48,7 +48,12 @@ const PAGES: [Page; 5] = [
         fields: &[Field::Password("new_password")],
         signs_in: false,
     },
-    Page { purpose: Purpose::EmailVerification, call: "email-verifications/confirm", fields: &[Field::OwnPassword], signs_in: false },
+    Page {
+        purpose: Purpose::EmailVerification,
+        call: "email-verifications/confirm",
+        fields: &[Field::OwnPassword],
+        signs_in: false,
+    },
     Page { purpose: Purpose::EmailChange, call: "email-changes/confirm", fields: &[], signs_in: false },
     Page {
         purpose: Purpose::Invitation,
