@@ -28,6 +28,7 @@ pub mod keys;
 pub mod mail;
 pub mod one_time;
 pub mod page;
+mod pending;
 pub mod ports;
 pub mod roles;
 pub mod service_accounts;

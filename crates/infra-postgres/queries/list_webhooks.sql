@@ -8,6 +8,9 @@ SELECT
     since_position,
     failures,
     paused_until,
+    created_by_kind,
+    created_by_id,
+    disabled_reason,
     created_at,
     updated_at,
     version

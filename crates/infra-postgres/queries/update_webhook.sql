@@ -8,5 +8,8 @@ SET
     failures = $7,
     paused_until = $8,
     updated_at = $9,
-    version = $10
+    version = $10,
+    created_by_kind = $11,
+    created_by_id = $12,
+    disabled_reason = $13
 WHERE id = $1

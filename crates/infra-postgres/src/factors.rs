@@ -99,6 +99,12 @@ impl FactorWrites for PostgresTx {
         Ok(done.rows_affected() == 1)
     }
 
+    async fn remove_pending_totp(&mut self, user: UserId) -> Result<(), StoreError> {
+        let user = user.as_uuid();
+        let query = query!("DELETE FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NULL", user);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
     async fn set_recovery_codes(&mut self, user: UserId, codes: &[RecoveryCodeHash]) -> Result<(), StoreError> {
         let user = user.as_uuid();
         let query = query!("DELETE FROM recovery_codes WHERE user_id = $1", user);

@@ -8,7 +8,7 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::store::{UserReads, UserWrites};
 use denizen_domain::users::{EmailAddress, Locale, Status, User, UserFilter};
-use sqlx::{query, query_file, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::codec::{UserRow, attributes_json, name_key};
@@ -33,6 +33,13 @@ impl UserReads for PostgresTx {
         let query = query_file_as!(UserRow, "queries/find_user_by_email.sql", email);
         let row = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
         row.map(User::try_from).transpose()
+    }
+
+    async fn devices_since(&mut self, id: UserId) -> Result<Option<Timestamp>, StoreError> {
+        let id = id.as_uuid();
+        let query = query_scalar!("SELECT devices_since FROM users WHERE id = $1", id);
+        let since = query.fetch_optional(self.connection().await?).await.map_err(store_error)?;
+        Ok(since.flatten().map(Timestamp::from_micros))
     }
 
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError> {
@@ -122,6 +129,12 @@ impl UserWrites for PostgresTx {
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
         let (id, at) = (id.as_uuid(), at.as_micros());
         let query = query!("UPDATE users SET last_sign_in_at = $2 WHERE id = $1", id, at);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
+    async fn forget_devices(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
+        let (id, at) = (id.as_uuid(), at.as_micros());
+        let query = query!("UPDATE users SET devices_since = $2 WHERE id = $1", id, at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 

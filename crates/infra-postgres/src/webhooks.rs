@@ -1,14 +1,16 @@
 //! Webhooks in PostgreSQL.
 
 use async_trait::async_trait;
-use denizen_domain::id::DeliveryId;
-use denizen_domain::id::WebhookId;
+use denizen_domain::access::Subject;
+use denizen_domain::id::{DeliveryId, ServiceAccountId, UserId, WebhookId};
 use denizen_domain::page::Page;
 use denizen_domain::roles::Description;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::webhooks::store::{SealedSecrets, WebhookReads, WebhookWrites};
-use denizen_domain::webhooks::{Delivery, DeliveryState, EventTypes, Health, Webhook, WebhookStatus, WebhookUrl};
+use denizen_domain::webhooks::{
+    Creator, Delivery, DeliveryState, DisabledReason, EventTypes, Health, Webhook, WebhookStatus, WebhookUrl,
+};
 use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
@@ -103,6 +105,8 @@ impl WebhookWrites for PostgresTx {
         let previous_until = previous.map(|(_, until)| until.as_micros());
         let previous = previous.map(|(sealed, _)| sealed.as_slice());
         let (failures, paused_until) = health(webhook.health);
+        let (created_by_kind, created_by_id) = creator(webhook.created_by);
+        let disabled_reason = webhook.disabled_reason.map(DisabledReason::as_str);
         let (created_at, updated_at) = (webhook.created_at.as_micros(), webhook.updated_at.as_micros());
         let query = query_file!(
             "queries/insert_webhook.sql",
@@ -117,6 +121,9 @@ impl WebhookWrites for PostgresTx {
             previous_until,
             failures,
             paused_until,
+            created_by_kind,
+            created_by_id,
+            disabled_reason,
             created_at,
             updated_at,
             webhook.version
@@ -141,6 +148,8 @@ impl WebhookWrites for PostgresTx {
         let (id, url, description) = (webhook.id.as_uuid(), webhook.url.as_str(), webhook.description.as_str());
         let (types, status) = (webhook.types.to_stored(), webhook.status.as_str());
         let (failures, paused_until) = health(webhook.health);
+        let (created_by_kind, created_by_id) = creator(webhook.created_by);
+        let disabled_reason = webhook.disabled_reason.map(DisabledReason::as_str);
         let updated_at = webhook.updated_at.as_micros();
         let query = query_file!(
             "queries/update_webhook.sql",
@@ -153,7 +162,10 @@ impl WebhookWrites for PostgresTx {
             failures,
             paused_until,
             updated_at,
-            webhook.version
+            webhook.version,
+            created_by_kind,
+            created_by_id,
+            disabled_reason
         );
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(store_error(sqlx::Error::RowNotFound)) }
@@ -204,6 +216,28 @@ fn health(health: Health) -> (i32, Option<i64>) {
     (i32::try_from(health.failures).unwrap_or(i32::MAX), health.paused_until.map(Timestamp::as_micros))
 }
 
+/// A creator as its columns.
+fn creator(creator: Option<Creator>) -> (Option<&'static str>, Option<Uuid>) {
+    let id = match creator {
+        Some(Creator::Account(Subject::User(id))) => Some(id.as_uuid()),
+        Some(Creator::Account(Subject::ServiceAccount(id))) => Some(id.as_uuid()),
+        Some(Creator::Operator) | None => None,
+    };
+    (creator.map(Creator::kind), id)
+}
+
+/// The creator of a row; unknown when another release wrote a kind that this one does not know.
+fn creator_of(kind: Option<&str>, id: Option<Uuid>) -> Option<Creator> {
+    match (kind?, id) {
+        ("user", Some(id)) => Some(Creator::Account(Subject::User(UserId::from_uuid(id)))),
+        ("service_account", Some(id)) => {
+            Some(Creator::Account(Subject::ServiceAccount(ServiceAccountId::from_uuid(id))))
+        }
+        ("operator", None) => Some(Creator::Operator),
+        _ => None,
+    }
+}
+
 /// A row of `webhooks`, less its secrets.
 struct WebhookRow {
     id: Uuid,
@@ -214,6 +248,9 @@ struct WebhookRow {
     since_position: i64,
     failures: i32,
     paused_until: Option<i64>,
+    created_by_kind: Option<String>,
+    created_by_id: Option<Uuid>,
+    disabled_reason: Option<String>,
     created_at: i64,
     updated_at: i64,
     version: i64,
@@ -231,6 +268,8 @@ impl TryFrom<WebhookRow> for Webhook {
             description: Description::from_stored(row.description),
             types: EventTypes::from_stored(&row.types),
             since: row.since_position,
+            disabled_reason: row.disabled_reason.as_deref().and_then(DisabledReason::parse),
+            created_by: creator_of(row.created_by_kind.as_deref(), row.created_by_id),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
             version: row.version,

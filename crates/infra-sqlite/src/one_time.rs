@@ -1,7 +1,7 @@
 //! One-time tokens in SQLite.
 
 use async_trait::async_trait;
-use denizen_domain::id::{OneTimeTokenId, UserId};
+use denizen_domain::id::{OneTimeTokenId, SessionId, UserId};
 use denizen_domain::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
 use denizen_domain::one_time::{OneTimeToken, Purpose};
 use denizen_domain::store::StoreError;
@@ -24,7 +24,8 @@ impl OneTimeTokenReads for SqliteTx {
         let (token_id, name, now) = (id.as_uuid(), purpose.as_str(), now.as_micros());
         let query = query_as!(
             TokenRow,
-            r#"SELECT user_id AS "user_id: Uuid", email, created_at, expires_at FROM one_time_tokens
+            r#"SELECT user_id AS "user_id: Uuid", email, session_id AS "session_id: Uuid", created_at, expires_at
+            FROM one_time_tokens
             WHERE id = $1 AND purpose = $2 AND expires_at > $3"#,
             token_id,
             name,
@@ -39,9 +40,10 @@ impl OneTimeTokenReads for SqliteTx {
 impl OneTimeTokenWrites for SqliteTx {
     async fn put_one_time_token(&mut self, token: &OneTimeToken) -> Result<(), StoreError> {
         let (id, user, purpose) = (token.id.as_uuid(), token.user_id.as_uuid(), token.purpose.as_str());
-        let email = token.email.as_str();
+        let (email, session) = (token.email.as_str(), token.session_id.map(SessionId::as_uuid));
         let (created_at, expires_at) = (token.created_at.as_micros(), token.expires_at.as_micros());
-        let query = query_file!("queries/put_one_time_token.sql", id, user, purpose, email, created_at, expires_at);
+        let query =
+            query_file!("queries/put_one_time_token.sql", id, user, purpose, email, session, created_at, expires_at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 
@@ -55,7 +57,7 @@ impl OneTimeTokenWrites for SqliteTx {
         let query = query_as!(
             TokenRow,
             r#"DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2 AND expires_at > $3
-            RETURNING user_id AS "user_id: Uuid", email, created_at, expires_at"#,
+            RETURNING user_id AS "user_id: Uuid", email, session_id AS "session_id: Uuid", created_at, expires_at"#,
             token_id,
             name,
             now
@@ -74,6 +76,18 @@ impl OneTimeTokenWrites for SqliteTx {
         Ok(())
     }
 
+    async fn remove_email_change_by(&mut self, user: UserId, session: SessionId) -> Result<(), StoreError> {
+        let (user, session, purpose) = (user.as_uuid(), session.as_uuid(), Purpose::EmailChange.as_str());
+        let query = query!(
+            "DELETE FROM one_time_tokens
+            WHERE user_id = $1 AND purpose = $2 AND (session_id = $3 OR session_id IS NULL)",
+            user,
+            purpose,
+            session
+        );
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
     async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let (now, limit) = (now.as_micros(), i64::from(limit));
         let query = query_file!("queries/purge_one_time_tokens.sql", now, limit);
@@ -86,6 +100,7 @@ impl OneTimeTokenWrites for SqliteTx {
 struct TokenRow {
     user_id: Uuid,
     email: String,
+    session_id: Option<Uuid>,
     created_at: i64,
     expires_at: i64,
 }
@@ -97,6 +112,7 @@ impl TokenRow {
             user_id: UserId::from_uuid(self.user_id),
             purpose,
             email: EmailAddress::from_stored(self.email),
+            session_id: self.session_id.map(SessionId::from_uuid),
             created_at: Timestamp::from_micros(self.created_at),
             expires_at: Timestamp::from_micros(self.expires_at),
         }

@@ -122,6 +122,8 @@ pub fn webhook(n: u32) -> Webhook {
         description: Description::from_stored(format!("What webhook {n} is for")),
         types: EventTypes::default(),
         status: WebhookStatus::Active,
+        disabled_reason: None,
+        created_by: None,
         since: 0,
         created_at: moment(n),
         updated_at: moment(n),

@@ -61,6 +61,7 @@ macro_rules! suite {
                 of_fifty_who_take_one_gets_it,
                 what_is_rolled_back_is_not_taken,
                 tokens_go_with_their_user_and_by_their_purpose,
+                an_address_change_goes_with_the_session_that_asked_for_it,
                 a_purge_is_bounded,
             }
             challenges {

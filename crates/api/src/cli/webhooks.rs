@@ -7,7 +7,7 @@ use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::time::Timestamp;
 use denizen_domain::webhooks::{
-    self, Attempt, Delivery, DeliveryState, EventTypes, NewWebhook, Ping, Range, Webhook, WebhookUrl,
+    self, Attempt, Creator, Delivery, DeliveryState, EventTypes, NewWebhook, Ping, Range, Webhook, WebhookUrl,
 };
 use secrecy::ExposeSecret;
 
@@ -210,16 +210,24 @@ async fn replay(ctx: &Ctx, args: &ReplayArgs, output: Output) -> Result<(), Fail
 }
 
 fn webhooks_table(webhooks: &[Webhook]) -> String {
-    let head = ["ID", "URL", "TYPES", "STATUS", "FAILURES", "CREATED"].map(str::to_owned);
+    let head = ["ID", "URL", "TYPES", "STATUS", "FAILURES", "CREATED", "CREATED BY"].map(str::to_owned);
     let row = |webhook: &Webhook| {
         let types = webhook.types.to_stored();
         [
             webhook.id.to_string(),
             webhook.url.as_str().to_owned(),
             if types.is_empty() { "*".to_owned() } else { types },
-            webhook.status.as_str().to_owned(),
+            match webhook.disabled_reason {
+                Some(reason) => format!("{} ({})", webhook.status.as_str(), reason.as_str()),
+                None => webhook.status.as_str().to_owned(),
+            },
             webhook.health.failures.to_string(),
             webhook.created_at.to_string(),
+            match webhook.created_by {
+                Some(Creator::Account(subject)) => subject.to_string(),
+                Some(Creator::Operator) => "operator".to_owned(),
+                None => "-".to_owned(),
+            },
         ]
     };
     table(std::iter::once(head).chain(webhooks.iter().map(row)))

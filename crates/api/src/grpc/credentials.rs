@@ -1,6 +1,6 @@
 //! `denizen.v1.CredentialService`.
 
-use denizen_domain::credentials::{NewPassword, Strength, reset, verify_email};
+use denizen_domain::credentials::{NewPassword, PasswordAttempt, Strength, reset, verify_email};
 use denizen_domain::factors::{self, SecondFactorCode};
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
@@ -47,7 +47,7 @@ impl CredentialService for Credentials {
         &self,
         request: Request<v1::ConfirmEmailVerificationRequest>,
     ) -> Result<Response<v1::ConfirmEmailVerificationResponse>, Status> {
-        by_anybody(&self.0, request, confirm_verification).await
+        by_caller(&self.0, request, confirm_verification).await
     }
 
     async fn request_email_change(
@@ -154,7 +154,12 @@ async fn confirm_verification(
     call: Call,
     request: v1::ConfirmEmailVerificationRequest,
 ) -> Result<v1::ConfirmEmailVerificationResponse, Refusal> {
-    verify_email::confirm(&call.ctx, &request.token.into()).await?;
+    let mut fields = Fields::default();
+    let password = match request.password {
+        Some(password) => fields.check("password", PasswordAttempt::parse(&password.into())).map(Some),
+        None => Some(None),
+    };
+    verify_email::confirm(&call.ctx, &request.token.into(), fields.finish(password)?).await?;
     Ok(v1::ConfirmEmailVerificationResponse {})
 }
 

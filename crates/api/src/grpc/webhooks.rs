@@ -4,7 +4,8 @@ use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::webhooks::{
-    self, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, Webhook, WebhookChange, WebhookStatus, WebhookUrl,
+    self, Creator, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, Webhook, WebhookChange, WebhookStatus,
+    WebhookUrl,
 };
 use denizen_proto::v1;
 use denizen_proto::v1::webhook_service_server::WebhookService;
@@ -165,5 +166,15 @@ fn body(webhook: &Webhook) -> v1::Webhook {
         created_at: Some(moment(webhook.created_at)),
         updated_at: Some(moment(webhook.updated_at)),
         etag: etag::of_version(webhook.version),
+        created_by: webhook.created_by.map(creator),
+        disabled_reason: webhook.disabled_reason.map(|reason| reason.as_str().to_owned()),
     }
+}
+
+fn creator(creator: Creator) -> v1::EventActor {
+    let id = match creator {
+        Creator::Account(subject) => Some(subject.to_string()),
+        Creator::Operator => None,
+    };
+    v1::EventActor { r#type: creator.kind().to_owned(), id }
 }

@@ -1,14 +1,17 @@
 //! `/api/v1/email-verifications` and `/api/v1/email-changes`: proving that an address is read.
 
-use denizen_domain::credentials::verify_email;
+use denizen_domain::credentials::{PasswordAttempt, verify_email};
 use denizen_domain::users::change_email;
 use http::StatusCode;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
 use super::answers::{Always, BadBody, EmailFree, Repeatable, SignedIn, SteppedUp};
-use super::extract::{Caller, JsonBody};
+use super::extract::{Caller, Fields, JsonBody};
 use super::mailed::{EmailBody, TokenBody};
 use super::problem::Problem;
 
@@ -34,16 +37,38 @@ async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Re
     Ok(StatusCode::ACCEPTED)
 }
 
+/// The token of a link that verifies an address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"}))]
+struct VerificationBody {
+    /// The token of the link; it begins with `dno_`.
+    #[schema(value_type = String, format = Password)]
+    token: SecretString,
+    /// The password of the account. Optional; a wrong one is refused, and the link can be used again.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
 /// Verify an address by the token of a mailed link.
+///
+/// Anybody can sign up with an address that is not theirs. So the first proof of an address ends everything that was made in
+/// the account before: sessions, second factors, API keys, pending changes, the password. Nothing ends when the request
+/// also presents the `password` of the account, or is authenticated by a session of it.
 #[utoipa::path(
     post, path = "/api/v1/email-verifications/confirm", tag = "credentials",
     operation_id = "email_verifications.confirm",
-    request_body = TokenBody,
+    request_body = VerificationBody,
     responses((status = 204, description = "The address is verified."), BadBody, Repeatable, Always),
     security(()),
 )]
-async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<TokenBody>) -> Result<StatusCode, Problem> {
-    verify_email::confirm(&ctx, &body.token).await?;
+async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<VerificationBody>) -> Result<StatusCode, Problem> {
+    let mut fields = Fields::default();
+    let password = match &body.password {
+        Some(password) => fields.check("password", PasswordAttempt::parse(password)).map(Some),
+        None => Some(None),
+    };
+    verify_email::confirm(&ctx, &body.token, fields.finish(password)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -85,7 +85,7 @@ on_both! {
         assert_eq!(stage.told(&id).await, ["user.created by anonymous", "user.link_created by user", "session.started by user"]);
 
         let token = stage.app.token_to(&email, "verify-email").await;
-        stage.post("/api/v1/email-verifications/confirm", None, json!({"token": token})).await;
+        stage.post("/api/v1/email-verifications/confirm", Some(&user.token), json!({"token": token})).await;
         assert_eq!(stage.told(&id).await, ["user.updated by user", "user.email_verified by user"]);
 
         stage.post("/api/v1/password-resets", None, json!({"email": email})).await;

@@ -309,7 +309,8 @@ on_both! {
         let app = &stage.app;
         let user = app.user().await;
         let token = app.token_to(&user.email, "verify-email").await;
-        assert_eq!(app.post("/api/v1/email-verifications/confirm", &json!({"token": token})).await.status(), 204);
+        let verified = app.post_as("/api/v1/email-verifications/confirm", &user.token, &json!({"token": token})).await;
+        assert_eq!(verified.status(), 204);
         let Enrolled { user, codes, .. } = stage.enrol(user).await;
         assert_eq!(app.post("/api/v1/password-resets", &json!({"email": user.email})).await.status(), 202);
         let token = app.token_to(&user.email, "reset-password").await;

@@ -43,7 +43,7 @@ on_both! {
     async fn a_verified_owner_keeps_their_factor_and_keys(app: TestApp) {
         let user = app.user().await;
         let token = app.token_to(&user.email, "verify-email").await;
-        assert_eq!(app.post("/api/v1/email-verifications/confirm", &json!({"token": token})).await.status(), 204);
+        assert_eq!(app.post_as("/api/v1/email-verifications/confirm", &user.token, &json!({"token": token})).await.status(), 204);
         let key = app.api_key(&user, &[]).await.secret;
         assert_eq!(app.post("/api/v1/password-resets", &json!({"email": user.email})).await.status(), 202);
         let token = app.token_to(&user.email, "reset-password").await;

@@ -38,11 +38,12 @@ on_both! {
         assert!(secret.as_str().unwrap().starts_with("whsec_") && secret.as_str().unwrap().len() == 50);
         assert_eq!(path, format!("{WEBHOOKS}/{}", made["id"].as_str().unwrap()));
         let expected = [("url", json!(URL)), ("types", json!(["user.*", "role.created"])), ("status", json!("active")),
-            ("description", json!("The CRM.")), ("failures", json!(0)), ("paused_until", Value::Null)];
+            ("description", json!("The CRM.")), ("failures", json!(0)), ("paused_until", Value::Null),
+            ("disabled_reason", Value::Null), ("created_by", json!({"type": "user", "id": admin.id}))];
         for (name, value) in expected {
             assert_eq!(made[name], value, "{name}");
         }
-        assert_eq!(made.as_object().unwrap().len(), 9);
+        assert_eq!(made.as_object().unwrap().len(), 11);
         let got = app.get(&path, &admin.token).await;
         assert_eq!(tag(&got), etag);
         assert_eq!(got.json::<Value>().await.unwrap(), made);

@@ -10,12 +10,9 @@ use crate::events::catalogue::Cause;
 use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
-use crate::one_time::Purpose;
 use crate::ports::{AccountActivity, Verdict};
 use crate::roles::require_outranked;
 use crate::sessions::{EndReason, end_all, end_others, step_up};
-use crate::store::WriteTx;
-use crate::users::User;
 
 /// Changes the caller's own password. Their other sessions end.
 ///
@@ -57,7 +54,7 @@ pub async fn change(ctx: &Ctx, current: PasswordAttempt, new: NewPassword) -> Re
     tx.set_password(user.id, &hash, now).await?;
     record(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Changed });
     end_others(ctx, &mut *tx, user.id, session_id, EndReason::PasswordChanged).await?;
-    forget_proofs(ctx, &mut *tx, &user).await?;
+    mail::tell(ctx, &mut *tx, &user, MailSubject::PasswordChanged).await?;
     budgets::forgive(&mut *tx, &admitted).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -79,14 +76,7 @@ pub async fn set(ctx: &Ctx, user: UserId, new: NewPassword) -> Result<()> {
     end_all(ctx, &mut *tx, user, EndReason::PasswordChanged).await?;
     // Who lost the account may have lost its keys: whoever sets its password takes it back as a whole.
     api_keys::delete_all(ctx, &mut *tx, user).await?;
-    forget_proofs(ctx, &mut *tx, &locked).await?;
+    mail::tell(ctx, &mut *tx, &locked, MailSubject::PasswordChanged).await?;
     ctx.commit(tx).await?;
     Ok(())
-}
-
-/// What follows from a new password: unfinished sign-ins and links that are on their way are dead, and the user is told.
-pub(super) async fn forget_proofs(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
-    tx.remove_challenges(user.id).await?;
-    tx.remove_one_time_tokens(user.id, Purpose::OPENING).await?;
-    mail::tell(ctx, tx, user, MailSubject::PasswordChanged).await
 }

@@ -8,6 +8,7 @@ mod password;
 mod strength;
 
 pub mod change;
+pub(crate) mod first_proof;
 pub mod reset;
 pub mod store;
 pub mod verify_email;

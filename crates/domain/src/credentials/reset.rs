@@ -3,14 +3,13 @@
 use secrecy::SecretString;
 
 use super::NewPassword;
-use super::change::forget_proofs;
-use super::verify_email::{prove_email, reclaim};
+use super::first_proof::{EarlierPassword, prove_and_take_over};
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::Cause;
 use crate::events::{Happened, record_by};
-use crate::mail::{self, Wanted};
+use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::sessions::{EndReason, end_all};
 use crate::users::{EmailAddress, Status};
@@ -43,7 +42,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     let hash = ctx.services().hasher.hash(&new, ctx.origin()).await?;
 
     let mut tx = ctx.write().await?;
-    let (token, mut user) = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
+    let (token, user) = one_time::take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
     if user.status != Status::Active || user.email != token.email {
         return Err(one_time::refused());
     }
@@ -51,11 +50,8 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, new: NewPassword) -> Resul
     tx.set_password(user.id, &hash, now).await?;
     record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Reset });
     end_all(ctx, &mut *tx, user.id, EndReason::PasswordChanged).await?;
-    if !user.email_verified {
-        reclaim(ctx, &mut *tx, &user).await?;
-        user = prove_email(ctx, &mut *tx, user).await?;
-    }
-    forget_proofs(ctx, &mut *tx, &user).await?;
+    let user = prove_and_take_over(ctx, &mut *tx, user, EarlierPassword::Replaced).await?;
+    mail::tell(ctx, &mut *tx, &user, MailSubject::PasswordChanged).await?;
     // Whoever reads the mail is the owner: nobody else's failures keep them waiting.
     budgets::forgive_account(ctx, &mut *tx, &user.email).await?;
     ctx.commit(tx).await?;

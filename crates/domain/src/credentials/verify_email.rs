@@ -2,14 +2,15 @@
 
 use secrecy::SecretString;
 
-use crate::api_keys;
-use crate::budgets::{self, MailCause};
+use super::first_proof::{EarlierPassword, take_over};
+use super::{PasswordAttempt, PasswordHash};
+use crate::budgets::{self, Admitted, MailCause};
 use crate::ctx::Ctx;
-use crate::error::Result;
-use crate::events::catalogue::FactorKind;
-use crate::events::{Happened, record_by};
+use crate::error::{FieldError, Result};
+use crate::id::OneTimeTokenId;
 use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
+use crate::ports::Verdict;
 use crate::store::WriteTx;
 use crate::users::record_update;
 use crate::users::{EmailAddress, User};
@@ -37,20 +38,79 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
 
 /// Verifies an address by the token of a mailed link.
 ///
+/// The link alone does not tell the person who signed up from the person who reads the mail. Whoever also presents the
+/// password of the account, or calls from a session of it, is both, and nothing ends. Otherwise everything that was made
+/// before ends, the password included: [`first_proof`](super::first_proof).
+///
 /// # Errors
-/// The field `token` when it is not good, or the user has another address by now.
-pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
+/// The field `token` when it is not valid, or the user has another address by now; the field `password` when it is wrong,
+/// and then the link can be used again.
+pub async fn confirm(ctx: &Ctx, token: &SecretString, password: Option<PasswordAttempt>) -> Result<()> {
     let id = one_time::read(ctx, Purpose::EmailVerification, token)?;
+    let proven = match password {
+        Some(attempt) => Some(prove_password(ctx, id, &attempt).await?),
+        None => None,
+    };
     let mut tx = ctx.write().await?;
     let (token, user) = one_time::take(ctx, &mut *tx, Purpose::EmailVerification, id).await?;
     if user.email != token.email {
         return Err(one_time::refused());
     }
     if !user.email_verified {
+        if !is_by_account_holder(ctx, &mut *tx, &user, proven.as_ref()).await? {
+            take_over(ctx, &mut *tx, &user, EarlierPassword::Removed).await?;
+        }
         prove_email(ctx, &mut *tx, user).await?;
+    }
+    if let Some(proven) = &proven {
+        budgets::forgive(&mut *tx, &proven.admitted).await?;
     }
     ctx.commit(tx).await?;
     Ok(())
+}
+
+/// A password that was right for the user of a link. It is counted as a failure until it is forgiven.
+struct ProvenPassword {
+    hash: PasswordHash,
+    admitted: Admitted,
+}
+
+/// Checks the password of the user whom a link verifies. Tries are counted like those of a sign-in.
+async fn prove_password(ctx: &Ctx, id: OneTimeTokenId, attempt: &PasswordAttempt) -> Result<ProvenPassword> {
+    let mut read = ctx.store().read().await?;
+    let found = read.find_one_time_token(id, Purpose::EmailVerification, ctx.now()).await?;
+    let token = found.ok_or_else(one_time::refused)?;
+    let stored = read.find_password(token.user_id).await?;
+    drop(read);
+    let wrong = || FieldError::new("password", "wrong_password", "must be the password of the account");
+    let stored = stored.ok_or_else(wrong)?;
+    let admitted = budgets::admit_password(ctx, &token.email, None).await?;
+    let verdict = ctx.services().hasher.verify(attempt, &stored, ctx.origin()).await;
+    let (verdict, admitted) = admitted.made(ctx, verdict).await?;
+    if verdict == Verdict::Wrong {
+        return Err(wrong().into());
+    }
+    Ok(ProvenPassword { hash: stored, admitted })
+}
+
+/// Whether the caller is known as the holder of the account by something besides the link.
+async fn is_by_account_holder(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: &User,
+    proven: Option<&ProvenPassword>,
+) -> Result<bool> {
+    if let Some(proven) = proven {
+        let current = tx.find_password(user.id).await?;
+        return Ok(current.is_some_and(|current| current.expose() == proven.hash.expose()));
+    }
+    match ctx.signed_in() {
+        Ok((caller, session)) if caller == user.id => {
+            let state = tx.session_state(session).await?;
+            Ok(state.is_some_and(|state| state.user_id == user.id && state.is_live(ctx.now())))
+        }
+        _ => Ok(false),
+    }
 }
 
 /// The user once their address is proven.
@@ -64,17 +124,4 @@ pub(crate) async fn prove_email(ctx: &Ctx, tx: &mut dyn WriteTx, before: User) -
     tx.update_user(&user).await?;
     record_update(ctx, tx, &before, &user);
     Ok(user)
-}
-
-/// Takes an account back for whoever has just proven to read its mail: what was set up before, anybody may have set up who
-/// only claimed the address. The password is for the caller to replace or to remove.
-pub(crate) async fn reclaim(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
-    // One that was never confirmed was never told of.
-    let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
-    if tx.remove_totp(user.id).await? && was_confirmed {
-        record_by(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
-    }
-    tx.set_recovery_codes(user.id, &[]).await?;
-    api_keys::delete_all(ctx, tx, user.id).await?;
-    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::sessions::EndReason;
 use crate::time::Timestamp;
 use crate::users::{DisplayName, EmailAddress, Locale, Status};
 use crate::value::{Object, Value};
+use crate::webhooks::DisabledReason;
 
 pub use super::fields::{Cause, FactorKind, Field, FieldInfo, Form, Source, Way};
 
@@ -301,10 +302,12 @@ events! {
         /// The fields that changed.
         changed: Vec<&'static str>,
     }
-    /// A webhook is no longer told of anything: the other side said that nobody will be there again (410).
+    /// The server disabled a webhook: its receiver answered 410, or the account that answers for it may no longer have it.
     WebhookDisabled = "webhook.disabled" {
         /// The webhook.
         webhook_id: WebhookId,
+        /// Why.
+        reason: DisabledReason,
     }
     /// A webhook signs with another secret.
     WebhookSecretRotated = "webhook.secret_rotated" {

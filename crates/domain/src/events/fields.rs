@@ -9,6 +9,7 @@ use crate::sessions::EndReason;
 use crate::time::Timestamp;
 use crate::users::{DisplayName, EmailAddress, Locale, Status};
 use crate::value::Value;
+use crate::webhooks::DisabledReason;
 
 /// The form of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,8 @@ choices! {
         EndReason::RefreshTokenReused;
     Purpose: Purpose::PasswordReset, Purpose::EmailVerification, Purpose::EmailChange, Purpose::Invitation,
         Purpose::SignIn;
+    DisabledReason: DisabledReason::Gone, DisabledReason::CreatorDeleted, DisabledReason::CreatorDisabled,
+        DisabledReason::CreatorNotPermitted;
     Algorithm: Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Hs256;
 }
 

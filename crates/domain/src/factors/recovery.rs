@@ -8,6 +8,7 @@ use crate::error::{Error, Resource, Result};
 use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
+use crate::pending::{self, Ending};
 use crate::ports::{Random, Vault};
 use crate::sessions::step_up;
 use crate::store::WriteTx;
@@ -33,6 +34,7 @@ pub async fn replace_recovery_codes(ctx: &Ctx) -> Result<Vec<SecretString>> {
     }
     step_up::require(ctx, &mut *tx).await?;
     let codes = set(ctx, &mut *tx, id).await?;
+    pending::end(ctx, &mut *tx, id, Ending::RecoveryCodes).await?;
     record(ctx, &mut *tx, id, Happened::RecoveryCodesReplaced {});
     mail::tell(ctx, &mut *tx, &user, MailSubject::RecoveryCodesReplaced).await?;
     ctx.commit(tx).await?;

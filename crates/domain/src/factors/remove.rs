@@ -46,7 +46,6 @@ async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
     tx.set_recovery_codes(user.id, &[]).await?;
-    tx.remove_challenges(user.id).await?;
     if was_confirmed {
         record(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
         mail::tell(ctx, tx, user, MailSubject::SecondFactorRemoved).await?;

@@ -43,6 +43,9 @@ pub trait FactorWrites {
     /// Removes the factor; `false` when there is none.
     async fn remove_totp(&mut self, user: UserId) -> Result<bool, StoreError>;
 
+    /// Removes the factor if it is yet to be confirmed.
+    async fn remove_pending_totp(&mut self, user: UserId) -> Result<(), StoreError>;
+
     /// Replaces the user's recovery codes, all of them.
     async fn set_recovery_codes(&mut self, user: UserId, codes: &[RecoveryCodeHash]) -> Result<(), StoreError>;
 

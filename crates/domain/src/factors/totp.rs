@@ -105,7 +105,6 @@ async fn keep_only(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, session: Sessi
     let now = ctx.now();
     tx.record_proof(session, Proof::SecondFactor(now)).await?;
     end_others(ctx, tx, user, session, EndReason::SecondFactorChanged).await?;
-    tx.remove_challenges(user).await?;
     Ok(())
 }
 

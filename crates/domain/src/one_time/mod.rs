@@ -13,7 +13,7 @@ use crate::ctx::{Ctx, Services};
 use crate::derived::Kind;
 use crate::error::{Error, FieldError, Result};
 use crate::events::{Happened, record_by};
-use crate::id::{OneTimeTokenId, UserId};
+use crate::id::{OneTimeTokenId, SessionId, UserId};
 use crate::ports::Vault;
 use crate::store::WriteTx;
 use crate::time::Timestamp;
@@ -102,6 +102,8 @@ pub struct OneTimeToken {
     pub purpose: Purpose,
     /// The address that it was sent to.
     pub email: EmailAddress,
+    /// The session of the user that asked for it, if one did.
+    pub session_id: Option<SessionId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Until when it is good.
@@ -122,6 +124,7 @@ pub(crate) async fn make(
         user_id,
         purpose,
         email: email.clone(),
+        session_id: ctx.signed_in().ok().filter(|(caller, _)| *caller == user_id).map(|(_, session)| session),
         created_at: now,
         expires_at: now.plus_seconds(purpose.ttl_s()),
     };

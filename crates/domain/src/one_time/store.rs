@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{OneTimeToken, Purpose};
-use crate::id::{OneTimeTokenId, UserId};
+use crate::id::{OneTimeTokenId, SessionId, UserId};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
@@ -36,6 +36,9 @@ pub trait OneTimeTokenWrites {
 
     /// Removes the user's tokens of these purposes.
     async fn remove_one_time_tokens(&mut self, user: UserId, purposes: &[Purpose]) -> Result<(), StoreError>;
+
+    /// Removes the user's pending address change if this session asked for it, or if which one did is unknown.
+    async fn remove_email_change_by(&mut self, user: UserId, session: SessionId) -> Result<(), StoreError>;
 
     /// Removes at most so many expired tokens, and says how many.
     async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;

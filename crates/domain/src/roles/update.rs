@@ -6,6 +6,7 @@ use crate::access::{Permission, Permissions};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Result};
 use crate::events::{Happened, record};
+use crate::webhooks;
 
 /// What of a role becomes what; what is `None` stays.
 #[derive(Debug)]
@@ -62,6 +63,9 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
             requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
         },
     );
+    if role.permissions != before.permissions {
+        webhooks::disable_unauthorized(ctx, &mut *tx).await?;
+    }
     ctx.commit(tx).await?;
     Ok(role)
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, Resource, Result};
 use crate::events::{Happened, record};
 use crate::id::ServiceAccountId;
 use crate::roles::require_outranked;
+use crate::webhooks;
 
 /// Deletes a service account for good, and its keys with it.
 ///
@@ -20,6 +21,7 @@ pub async fn delete(ctx: &Ctx, id: ServiceAccountId, expected: Option<&[i64]>) -
     require_outranked(ctx, &mut *tx, &account.role).await?;
     tx.delete_service_account(id).await?;
     record(ctx, &mut *tx, id, Happened::ServiceAccountDeleted { name: account.name });
+    webhooks::disable_unauthorized(ctx, &mut *tx).await?;
     ctx.commit(tx).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::events::{Happened, record};
 use crate::id::ServiceAccountId;
 use crate::roles::{Description, RoleName, require_grantable, require_outranked};
 use crate::users::{DisplayName, Status};
+use crate::webhooks;
 
 /// What to change; what is `None` stays.
 #[derive(Debug, Default)]
@@ -61,6 +62,9 @@ pub async fn update(
     account.updated_at = ctx.now();
     tx.update_service_account(&account).await?;
     record(ctx, &mut *tx, id, updated(&before, &account));
+    if account.status != before.status || account.role != before.role {
+        webhooks::disable_unauthorized(ctx, &mut *tx).await?;
+    }
     ctx.commit(tx).await?;
     Ok(account)
 }

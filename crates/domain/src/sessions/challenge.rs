@@ -3,18 +3,18 @@
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::end::end_all;
 use super::open::{Opened, open};
-use super::{Device, EndReason, Outcome, SignedIn};
+use super::{Device, Outcome, SignedIn};
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
-use crate::credentials::verify_email::{prove_email, reclaim};
+use crate::credentials::first_proof::{EarlierPassword, prove_and_take_over};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
-use crate::events::catalogue::{Cause, Way};
+use crate::events::catalogue::Way;
 use crate::events::{Happened, record_by};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
 use crate::id::{ChallengeId, UserId};
+use crate::pending::{self, Ending};
 use crate::store::WriteTx;
 use crate::users::{DisplayName, Status, User};
 
@@ -96,6 +96,8 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
         return Err(refused());
     }
     let user = owner(&mut *tx, &challenge).await?;
+    // Whoever ended it meanwhile held the user until now.
+    tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
     let enrolment = totp::make(ctx, &mut *tx, &user).await?;
     ctx.commit(tx).await?;
     Ok(enrolment)
@@ -116,7 +118,7 @@ pub async fn finish(
     let found = ctx.store().read().await?.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
     match (found.kind, found.user_id) {
         (ChallengeKind::SecondFactor, Some(user)) => {
-            let device = Device::of(ctx, user, device_token);
+            let device = Device::find(ctx, &mut *ctx.store().read().await?, user, device_token).await?;
             let admitted = budgets::admit_factor(ctx, user, device.as_ref()).await?;
             by_second_factor(ctx, use_try(ctx, id).await?, code, &admitted).await
         }
@@ -160,20 +162,11 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, ad
 pub(super) async fn proven_by_mail(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
-    mut user: User,
+    user: User,
     label: Option<DisplayName>,
     method: Way,
 ) -> Result<Pending> {
-    if !user.email_verified {
-        // Whoever signed up with the address may not be who reads its mail: nothing of theirs is left.
-        reclaim(ctx, tx, &user).await?;
-        if tx.find_password(user.id).await?.is_some() {
-            tx.remove_password(user.id).await?;
-            record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });
-        }
-        end_all(ctx, tx, user.id, EndReason::PasswordChanged).await?;
-        user = prove_email(ctx, tx, user).await?;
-    }
+    let user = prove_and_take_over(ctx, tx, user, EarlierPassword::Removed).await?;
     let standing = tx.second_factor_standing(user.id).await?;
     if let Some(owed) = owed_by(standing) {
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
@@ -201,7 +194,10 @@ async fn by_second_factor(
         }
         None
     } else {
-        Some(totp::confirm_in(ctx, &mut *tx, &user, &code).await.map_err(hide_field)?)
+        let codes = totp::confirm_in(ctx, &mut *tx, &user, &code).await.map_err(hide_field)?;
+        // No session has proven the new factor, so none of them works any more.
+        pending::end(ctx, &mut *tx, user.id, Ending::OtherSessions).await?;
+        Some(codes)
     };
     let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor).await?;
     budgets::forgive(&mut *tx, admitted).await?;

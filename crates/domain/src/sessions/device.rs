@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::ctx::Ctx;
 use crate::derived::Kind;
+use crate::error::Result;
 use crate::id::UserId;
+use crate::store::ReadTx;
 use crate::time::Timestamp;
 use crate::users::DisplayName;
 
@@ -34,9 +36,22 @@ pub struct DeviceClaim {
 pub struct Device([u8; MESSAGE_BYTES]);
 
 impl Device {
-    /// The device that a token names, when it was made for this user and is not too old.
-    #[must_use]
-    pub fn of(ctx: &Ctx, user: UserId, token: Option<&SecretString>) -> Option<Self> {
+    /// The device that a token names, when it was issued to this user, is not too old, and was not forgotten since.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn find(
+        ctx: &Ctx,
+        read: &mut dyn ReadTx,
+        user: UserId,
+        token: Option<&SecretString>,
+    ) -> Result<Option<Self>> {
+        let Some(device) = Self::of(ctx, user, token) else { return Ok(None) };
+        let since = read.devices_since(user).await?;
+        Ok(since.is_none_or(|since| device.issued_at() >= since).then_some(device))
+    }
+
+    fn of(ctx: &Ctx, user: UserId, token: Option<&SecretString>) -> Option<Self> {
         let device = Self(KIND.open(ctx.services().vault.as_ref(), token?)?);
         (device.user_id() == user && ctx.now() < device.issued_at().plus_seconds(TTL_S)).then_some(device)
     }

@@ -9,6 +9,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::events::record_ended;
 use crate::id::{SessionId, UserId};
+use crate::pending::{self, Ending};
 use crate::roles::require_authority_over;
 use crate::store::WriteTx;
 
@@ -66,6 +67,7 @@ pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Re
 pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reason: EndReason) -> Result<()> {
     if let Some(user) = tx.end_session(id, reason, ctx.now()).await? {
         record_ended(ctx, tx, user, &[id], reason);
+        pending::end(ctx, tx, user, Ending::Session(id)).await?;
     }
     Ok(())
 }
@@ -74,6 +76,7 @@ pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reas
 pub(crate) async fn end_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, reason: EndReason) -> Result<u64> {
     let ended = tx.end_user_sessions(user, reason, ctx.now()).await?;
     record_ended(ctx, tx, user, &ended, reason);
+    pending::end(ctx, tx, user, Ending::AllSessions).await?;
     Ok(ended.len() as u64)
 }
 
@@ -87,5 +90,6 @@ pub(crate) async fn end_others(
 ) -> Result<u64> {
     let ended = tx.end_other_sessions(user, keep, reason, ctx.now()).await?;
     record_ended(ctx, tx, user, &ended, reason);
+    pending::end(ctx, tx, user, Ending::OtherSessions).await?;
     Ok(ended.len() as u64)
 }

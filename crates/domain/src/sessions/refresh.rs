@@ -16,6 +16,7 @@ use crate::derived::Kind;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::events::{Happened, record};
 use crate::id::SessionId;
+use crate::pending::{self, Ending};
 use crate::ports::Vault;
 
 /// What every refresh token begins with, so that scanners find leaked ones.
@@ -40,6 +41,7 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
             if let Some(user) = tx.end_session(id, EndReason::RefreshTokenReused, now).await? {
                 let reason = EndReason::RefreshTokenReused;
                 record(ctx, &mut *tx, user, Happened::SessionEnded { session_id: id, reason });
+                pending::end(ctx, &mut *tx, user, Ending::Session(id)).await?;
             }
             ctx.commit(tx).await?;
         }

@@ -102,10 +102,10 @@ async fn prove(
     // Asked for unknown users too: a round trip more must not tell who has an account.
     let asked = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
     let before = read.find_password(asked).await?;
+    let device = Device::find(ctx, &mut *read, asked, device_token).await?;
     // The connection goes back before the hash takes its time.
     drop(read);
 
-    let device = user.as_ref().and_then(|user| Device::of(ctx, user.id, device_token));
     let admitted = budgets::admit_password(ctx, email, device.as_ref()).await?;
     let (verdict, admitted) = admitted.made(ctx, verdict_on(ctx, attempt, before.as_ref()).await).await?;
     let (user, before) = match (user, before) {

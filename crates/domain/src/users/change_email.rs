@@ -10,6 +10,7 @@ use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::{Happened, record};
 use crate::mail::{self, MailSubject};
 use crate::one_time::{self, Purpose};
+use crate::pending::{self, Ending};
 use crate::sessions::step_up;
 use crate::store::WriteTx;
 
@@ -70,7 +71,6 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
 
 /// What follows when a user has another address: links and codes that the old one got are dead, and it is told.
 pub(super) async fn changed(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User) -> Result<()> {
-    tx.remove_one_time_tokens(before.id, Purpose::ALL).await?;
-    tx.remove_challenges(before.id).await?;
+    pending::end(ctx, tx, before.id, Ending::EmailChanged).await?;
     mail::tell(ctx, tx, before, MailSubject::EmailChanged).await
 }

@@ -7,6 +7,7 @@ use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::roles::require_authority;
 use crate::sessions::{EndReason, end_all};
+use crate::webhooks;
 
 /// Deletes a user for good: oneself, or anybody for those who may write users. Sessions end with it.
 ///
@@ -26,6 +27,7 @@ pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<(
     end_all(ctx, &mut *tx, id, EndReason::UserDeleted).await?;
     tx.delete_user(id).await?;
     record(ctx, &mut *tx, id, Happened::UserDeleted { email: user.email });
+    webhooks::disable_unauthorized(ctx, &mut *tx).await?;
     ctx.commit(tx).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::{created, record_update};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::NewPassword;
+use crate::credentials::first_proof::{EarlierPassword, take_over};
 use crate::credentials::verify_email::verified;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
@@ -101,6 +102,7 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     if user.status != Status::Invited || user.email != token.email {
         return Err(one_time::refused());
     }
+    take_over(ctx, &mut *tx, &user, EarlierPassword::Replaced).await?;
     let before = user;
     let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
     tx.set_password(user.id, &hash, ctx.now()).await?;

@@ -17,6 +17,9 @@ pub trait UserReads {
     /// The user with this address.
     async fn find_user_by_email(&mut self, email: &EmailAddress) -> Result<Option<User>, StoreError>;
 
+    /// From when device tokens of the user count; `None` when all of them do, or there is no such user.
+    async fn devices_since(&mut self, id: UserId) -> Result<Option<Timestamp>, StoreError>;
+
     /// The users of one page, newest first. Reads no more rows than it returns, an offset aside.
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError>;
 
@@ -42,6 +45,9 @@ pub trait UserWrites {
 
     /// Notes a sign-in. Not a change: the version stays.
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes device tokens issued before this moment count no more. Not a change: the version stays.
+    async fn forget_devices(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Whether somebody other than this user is an active admin. Until the transaction ends, no other
     /// transaction gets an answer: two admins who remove each other cannot both succeed.

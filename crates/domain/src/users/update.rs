@@ -9,10 +9,11 @@ use crate::credentials::verify_email;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
-use crate::one_time::Purpose;
+use crate::pending::{self, Ending};
 use crate::roles::{RoleName, require_authority, require_grantable};
 use crate::sessions::{EndReason, end_all, step_up};
 use crate::value::Object;
+use crate::webhooks;
 
 /// What to change; what is `None` stays.
 #[derive(Debug, Default)]
@@ -89,8 +90,10 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     record_update(ctx, &mut *tx, &before, &user);
     if before.status == Status::Active && user.status != Status::Active {
         end_all(ctx, &mut *tx, id, EndReason::UserDisabled).await?;
-        tx.remove_one_time_tokens(id, Purpose::ALL).await?;
-        tx.remove_challenges(id).await?;
+        pending::end(ctx, &mut *tx, id, Ending::Disabled).await?;
+    }
+    if user.status != before.status || user.role != before.role {
+        webhooks::disable_unauthorized(ctx, &mut *tx).await?;
     }
     if user.email != before.email {
         change_email::changed(ctx, &mut *tx, &before).await?;

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::store::SealedSecrets;
-use super::{EventTypes, Health, WEBHOOKS_MAX, Webhook, WebhookStatus, WebhookUrl, host_of, secret};
+use super::{Creator, EventTypes, Health, WEBHOOKS_MAX, Webhook, WebhookStatus, WebhookUrl, host_of, secret};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
@@ -58,6 +58,8 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
         description: new.description,
         types: new.types,
         status: WebhookStatus::Active,
+        disabled_reason: None,
+        created_by: Creator::of(ctx.actor()),
         since: tx.log_bounds().await?.head,
         created_at: now,
         updated_at: now,

@@ -10,6 +10,7 @@
 //! - What is being sent belongs to whoever took it, until the time runs out for which they took it.
 
 pub mod create;
+mod creator;
 pub mod delete;
 pub mod fan_out;
 pub mod get;
@@ -27,6 +28,8 @@ mod types;
 pub mod update;
 
 pub use create::{IssuedWebhook, NewWebhook, create};
+pub(crate) use creator::disable_unauthorized;
+pub use creator::{Creator, DisabledReason};
 pub use delete::delete;
 pub use fan_out::fan_out;
 pub use get::get;
@@ -68,6 +71,10 @@ pub struct Webhook {
     pub types: EventTypes,
     /// Whether it is told.
     pub status: WebhookStatus,
+    /// Why it was disabled, unless by request; nothing while it is active.
+    pub disabled_reason: Option<DisabledReason>,
+    /// Who answers for it; unknown of those that an older release made.
+    pub created_by: Option<Creator>,
     /// The last record of the log that it is not told of: what happened before it was made, or while it was disabled.
     pub since: i64,
     /// When it was made.

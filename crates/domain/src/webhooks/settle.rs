@@ -1,7 +1,8 @@
 //! Make a delivery, and settle what becomes of it.
 
+use super::creator::disabled;
 use super::store::Outcome;
-use super::{Attempt, DeliveryState, Health, Patience, Taken, Webhook, WebhookStatus};
+use super::{Attempt, DeliveryState, DisabledReason, Health, Patience, Taken, Webhook, WebhookStatus};
 use crate::ctx::Services;
 use crate::error::Result;
 use crate::events::{Happened, record_system};
@@ -63,7 +64,7 @@ pub async fn settle(services: &Services, taken: &Taken, body: Option<Vec<u8>>) -
         tx.release_deliveries(taken.webhook, std::slice::from_ref(&taken.due.subject), now).await?;
     }
     if settled == Settled::Disabled {
-        disable(services, &mut *tx, webhook, now).await?;
+        disable(services, &mut *tx, webhook, DisabledReason::Gone, now).await?;
     } else {
         let health = health(webhook.health, services.policy.webhooks, taken, &attempt, retry_after_s, now);
         if health != webhook.health {
@@ -165,20 +166,20 @@ fn is_refusal(attempt: &Attempt) -> bool {
     attempt.status.is_some_and(|status| status < 500 && status != TOO_MANY_REQUESTS)
 }
 
-async fn disable(services: &Services, tx: &mut dyn WriteTx, webhook: Webhook, now: Timestamp) -> Result<()> {
+/// Disables an active webhook that the server itself may no longer deliver to.
+pub(super) async fn disable(
+    services: &Services,
+    tx: &mut dyn WriteTx,
+    webhook: Webhook,
+    reason: DisabledReason,
+    now: Timestamp,
+) -> Result<()> {
     if webhook.status == WebhookStatus::Disabled {
         return Ok(());
     }
     let id = webhook.id;
-    let disabled = Webhook {
-        status: WebhookStatus::Disabled,
-        version: webhook.version + 1,
-        updated_at: now,
-        health: Health::default(),
-        ..webhook
-    };
-    tx.update_webhook(&disabled).await?;
-    record_system(services, tx, id, Happened::WebhookDisabled { webhook_id: id });
+    tx.update_webhook(&disabled(webhook, reason, now)).await?;
+    record_system(services, tx, id, Happened::WebhookDisabled { webhook_id: id, reason });
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use secrecy::SecretString;
 
-use super::settle::OPEN_AFTER;
-use super::{DueDelivery, WebhookUrl, secret};
+use super::creator::still_authorized;
+use super::settle::{OPEN_AFTER, disable};
+use super::{DueDelivery, WebhookStatus, WebhookUrl, secret};
 use crate::ctx::Services;
 use crate::error::Result;
 use crate::events::Event;
@@ -69,6 +70,16 @@ async fn take_of(
 ) -> Result<()> {
     let leased_until = now.plus_seconds(services.policy.webhooks.timeout_s + LEASE_SLACK_S);
     let Some(webhook) = tx.find_webhook(id).await? else { return Ok(()) };
+    // It was active when it was listed, outside this transaction.
+    if webhook.status != WebhookStatus::Active {
+        return Ok(());
+    }
+    if let Err(reason) = still_authorized(tx, &webhook).await? {
+        if let Some(webhook) = tx.lock_webhook(id).await? {
+            disable(services, tx, webhook, reason, now).await?;
+        }
+        return Ok(());
+    }
     let is_probe = webhook.health.failures >= OPEN_AFTER;
     // Of all nodes one finds out whether it answers again, by one request.
     if is_probe && !tx.claim_probe(id, now, leased_until).await? {

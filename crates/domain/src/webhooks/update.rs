@@ -1,7 +1,7 @@
 //! Change a webhook.
 
 use super::fan_out::catch_up;
-use super::{EventTypes, Health, Webhook, WebhookStatus, WebhookUrl, host_of};
+use super::{Creator, EventTypes, Health, Webhook, WebhookStatus, WebhookUrl, host_of};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
@@ -24,6 +24,8 @@ pub struct WebhookChange {
 
 /// Changes a webhook. It is told of what happened before by what it was before. What happens while it is disabled it is
 /// never told of; what was pending before goes on when it is active again, or is parked when its day is over.
+///
+/// Whoever enables it again or changes its URL takes it over: it works from then on while they may have it.
 ///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: Option<&[i64]>) -> Result<Webhook> {
@@ -50,10 +52,15 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     webhook.description = change.description.unwrap_or(webhook.description);
     webhook.types = change.types.unwrap_or(webhook.types);
     webhook.status = change.status.unwrap_or(webhook.status);
+    let is_enabled = webhook.status == WebhookStatus::Active && before.status == WebhookStatus::Disabled;
+    // Whoever decides that events go there, or where they go, answers for it from now on.
+    if is_enabled || webhook.url != before.url {
+        webhook.created_by = Creator::of(ctx.actor());
+        webhook.disabled_reason = webhook.disabled_reason.filter(|_| !is_enabled);
+    }
     if webhook == before {
         return Ok(before);
     }
-    let is_enabled = webhook.status == WebhookStatus::Active && before.status == WebhookStatus::Disabled;
     if is_enabled {
         webhook.since = tx.log_bounds().await?.head;
     }
@@ -79,6 +86,7 @@ pub(super) fn changed(before: &Webhook, now: &Webhook) -> Vec<&'static str> {
         ("description", now.description != before.description),
         ("types", now.types != before.types),
         ("status", now.status != before.status),
+        ("created_by", now.created_by != before.created_by),
     ];
     is_changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
 }

@@ -1,6 +1,6 @@
 //! One-time tokens.
 
-use denizen_domain::id::OneTimeTokenId;
+use denizen_domain::id::{OneTimeTokenId, SessionId};
 use denizen_domain::one_time::{OneTimeToken, Purpose};
 use denizen_domain::store::Store;
 use denizen_domain::users::{EmailAddress, User};
@@ -71,6 +71,28 @@ pub async fn tokens_go_with_their_user_and_by_their_purpose(f: Fixture) {
     assert_eq!(find(&*f.store, &verification, 0).await, None);
 }
 
+pub async fn an_address_change_goes_with_the_session_that_asked_for_it(f: Fixture) {
+    let session = |n: u128| SessionId::from_uuid(uuid::Uuid::from_u128(n));
+    let mut token = kept(&f, Purpose::EmailChange, 1).await;
+    let reset = keep(&f, &user(), Purpose::PasswordReset, 2).await;
+    let remove = async |by: SessionId| {
+        let mut tx = f.store.write().await.unwrap();
+        tx.remove_email_change_by(user().id, by).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    token.session_id = Some(session(7));
+    put(&*f.store, &token).await;
+    remove(session(8)).await;
+    assert_eq!(find(&*f.store, &token, 0).await.as_ref(), Some(&token), "another session is not the one that asked");
+    remove(session(7)).await;
+    assert_eq!(find(&*f.store, &token, 0).await, None);
+    token.session_id = None;
+    put(&*f.store, &token).await;
+    remove(session(7)).await;
+    assert_eq!(find(&*f.store, &token, 0).await, None, "an unknown session may be the one");
+    assert!(find(&*f.store, &reset, 0).await.is_some());
+}
+
 pub async fn a_purge_is_bounded(f: Fixture) {
     for n in 1..=5 {
         insert(&*f.store, &[build::user(n)]).await;
@@ -103,13 +125,18 @@ async fn keep(f: &Fixture, user: &User, purpose: Purpose, n: u32) -> OneTimeToke
         user_id: user.id,
         purpose,
         email: EmailAddress::from_stored(format!("user{n}@example.net")),
+        session_id: None,
         created_at: build::moment(n),
         expires_at: build::moment(GOOD_S),
     };
-    let mut tx = f.store.write().await.unwrap();
-    tx.put_one_time_token(&token).await.unwrap();
-    tx.commit().await.unwrap();
+    put(&*f.store, &token).await;
     token
+}
+
+async fn put(store: &dyn Store, token: &OneTimeToken) {
+    let mut tx = store.write().await.unwrap();
+    tx.put_one_time_token(token).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn take(store: &dyn Store, id: OneTimeTokenId, purpose: Purpose, second: u32) -> Option<OneTimeToken> {

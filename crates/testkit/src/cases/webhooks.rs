@@ -1,11 +1,13 @@
 //! Webhooks, and the deliveries to them.
 
+use denizen_domain::access::Subject;
 use denizen_domain::id::{DeliveryId, WebhookId};
 use denizen_domain::page::Page;
 use denizen_domain::store::Store;
 use denizen_domain::webhooks::store::{Outcome, SealedSecrets};
 use denizen_domain::webhooks::{
-    Attempt, Delivery, DeliveryState, DueDelivery, EventTypes, Health, NewDelivery, Webhook, WebhookStatus, WebhookUrl,
+    Attempt, Creator, Delivery, DeliveryState, DisabledReason, DueDelivery, EventTypes, Health, NewDelivery, Webhook,
+    WebhookStatus, WebhookUrl,
 };
 use tokio::task::JoinSet;
 
@@ -22,6 +24,8 @@ pub async fn a_webhook_comes_back_as_it_was(f: Fixture) {
         url: WebhookUrl::from_stored("https://example.com/'quoted'".to_owned()),
         types: EventTypes::parse(&["user.*", "role.created"]).unwrap(),
         status: WebhookStatus::Disabled,
+        disabled_reason: Some(DisabledReason::CreatorDeleted),
+        created_by: Some(Creator::Account(Subject::User(build::user(1).id))),
         since: i64::MAX,
         version: i64::MAX,
         health: Health { failures: 7, paused_until: Some(build::moment(9)) },
@@ -35,7 +39,8 @@ pub async fn a_webhook_comes_back_as_it_was(f: Fixture) {
     assert_eq!(find(&*f.store, webhook.id).await, Some(webhook.clone()));
     assert_eq!(secrets(&*f.store, webhook.id).await, Some(sealed));
     let other = SealedSecrets { current: vec![3], previous: None };
-    let changed = Webhook { version: 9, health: Health::default(), ..build::webhook(1) };
+    let created_by = Some(Creator::Operator);
+    let changed = Webhook { version: 9, health: Health::default(), created_by, ..build::webhook(1) };
     let mut tx = f.store.write().await.unwrap();
     assert_eq!(tx.lock_webhook(webhook.id).await.unwrap(), Some(webhook.clone()));
     assert_eq!(tx.lock_webhooks().await.unwrap().len(), 2);

@@ -24,8 +24,10 @@ const STYLE: &str = include_str!("page.css");
 #[derive(Clone, Copy, PartialEq)]
 enum Field {
     Name,
-    /// A password, under the name that the operation knows it by.
+    /// A new password, under the name that the operation knows it by.
     Password(&'static str),
+    /// The password that the account has already, which may be left out.
+    OwnPassword,
 }
 
 /// A page, and the operation that it calls.
@@ -46,7 +48,12 @@ const PAGES: [Page; 5] = [
         fields: &[Field::Password("new_password")],
         signs_in: false,
     },
-    Page { purpose: Purpose::EmailVerification, call: "email-verifications/confirm", fields: &[], signs_in: false },
+    Page {
+        purpose: Purpose::EmailVerification,
+        call: "email-verifications/confirm",
+        fields: &[Field::OwnPassword],
+        signs_in: false,
+    },
     Page { purpose: Purpose::EmailChange, call: "email-changes/confirm", fields: &[], signs_in: false },
     Page {
         purpose: Purpose::Invitation,
@@ -108,6 +115,13 @@ impl Field {
             Self::Name => {
                 let label = escape(texts.say("name"));
                 format!("<label>{label}<input name=\"name\" autocomplete=\"name\" maxlength=\"200\"></label>\n")
+            }
+            Self::OwnPassword => {
+                let label = escape(texts.say("own_password"));
+                format!(
+                    "<label>{label}<input type=\"password\" name=\"password\" autocomplete=\"current-password\" \
+                     maxlength=\"128\"></label>\n"
+                )
             }
             Self::Password(name) => {
                 let label = escape(texts.say("new_password"));

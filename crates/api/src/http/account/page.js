@@ -6,6 +6,7 @@ const factor = document.getElementById("factor");
 const texts = document.body.dataset;
 const token = new URLSearchParams(location.search).get("token") ?? "";
 let challenge = "";
+const cookies = ask.dataset.cookies === "true" ? { cookies: true } : {};
 
 // The token is in nobody's history and on nobody's screenshot.
 history.replaceState(null, "", location.pathname);
@@ -25,6 +26,8 @@ function end(text) {
 async function call(path, body) {
   const response = await fetch(new URL("../api/v1/" + path, location.href), {
     method: "POST",
+    // A link speaks for itself: a session of this browser, whosever it is, says nothing about who reads the mail.
+    credentials: cookies.cookies ? "same-origin" : "omit",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
@@ -67,7 +70,6 @@ function on(form, path, body) {
   });
 }
 
-const cookies = ask.dataset.cookies === "true" ? { cookies: true } : {};
 on(ask, () => ask.dataset.call, (form) => {
   // A field that is left empty is not said.
   const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));

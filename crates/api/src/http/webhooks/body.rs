@@ -2,7 +2,7 @@
 
 use denizen_domain::error::RuleBroken;
 use denizen_domain::time::Timestamp;
-use denizen_domain::webhooks::{Delivery, IssuedWebhook, Webhook, WebhookStatus};
+use denizen_domain::webhooks::{Creator, Delivery, DisabledReason, IssuedWebhook, Webhook, WebhookStatus};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "url": "https://crm.example.com/hooks/denizen",
-    "description": "", "types": ["user.*"], "status": "active", "failures": 0, "paused_until": null,
+    "description": "", "types": ["user.*"], "status": "active", "disabled_reason": null,
+    "created_by": {"type": "user", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e"}, "failures": 0, "paused_until": null,
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct WebhookBody {
@@ -29,6 +30,14 @@ pub(crate) struct WebhookBody {
     /// `active` or `disabled`.
     #[schema(pattern = "^(active|disabled)$")]
     status: &'static str,
+    /// Why the server disabled it: `gone` (the receiver answered 410), or because the account in `created_by` was deleted
+    /// (`creator_deleted`), disabled (`creator_disabled`), or no longer holds `webhooks:write` and `events:read`
+    /// (`creator_not_permitted`). `null` while it is active, and when it was disabled by request.
+    #[schema(pattern = "^(gone|creator_deleted|creator_disabled|creator_not_permitted)$")]
+    disabled_reason: Option<&'static str>,
+    /// Who answers for the webhook: who created it, or last enabled it again or changed its URL. `null` when it was
+    /// created by a release that did not record this.
+    created_by: Option<WebhookCreatorBody>,
     /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
     failures: u32,
     /// Until when it is left alone, because it failed several times in a row or asked for it.
@@ -50,11 +59,35 @@ impl From<Webhook> for WebhookBody {
             description: webhook.description.as_str().to_owned(),
             types: webhook.types.as_slice().to_vec(),
             status: webhook.status.as_str(),
+            disabled_reason: webhook.disabled_reason.map(DisabledReason::as_str),
+            created_by: webhook.created_by.map(WebhookCreatorBody::from),
             failures: webhook.health.failures,
             paused_until: webhook.health.paused_until,
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,
         }
+    }
+}
+
+/// Who answers for a webhook.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookCreatorBody {
+    /// `user`, `service_account`, or `operator`: the command line.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(user|service_account|operator)$")]
+    kind: &'static str,
+    /// The id of the user or the service account; `null` for the operator.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    id: Option<String>,
+}
+
+impl From<Creator> for WebhookCreatorBody {
+    fn from(creator: Creator) -> Self {
+        let id = match creator {
+            Creator::Account(subject) => Some(subject.to_string()),
+            Creator::Operator => None,
+        };
+        Self { kind: creator.kind(), id }
     }
 }
 

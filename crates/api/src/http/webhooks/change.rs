@@ -38,7 +38,8 @@ pub(super) struct ReplaceWebhookBody {
 
 /// Replace a webhook.
 ///
-/// Its secret stays. The caller must hold `webhooks:write` and `events:read`.
+/// Its secret stays. The caller must hold `webhooks:write` and `events:read`, and becomes its `created_by` when they enable
+/// it again or change its URL.
 #[utoipa::path(
     put, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.replace",
     params(
@@ -101,7 +102,8 @@ fn said_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<S
 ///
 /// What happened before is told as it was then. What happens while it is disabled it is never told of; what was pending
 /// before goes on when it is active again. What is pending for longer than a day (`webhooks.retry_for_s`) is parked,
-/// disabled or not, and can be replayed. The caller must hold `webhooks:write` and `events:read`.
+/// disabled or not, and can be replayed. The caller must hold `webhooks:write` and `events:read`, and becomes its
+/// `created_by` when they enable it again or change its URL.
 #[utoipa::path(
     patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.update",
     params(

@@ -155,7 +155,7 @@ async fn on_credentials(operation: &str, rpc: &Rpc, targets: &Targets) -> Option
             said!(rpc, request_email_change(RequestEmailChangeRequest { email: "new@example.com".into() }))
         }
         "email_verifications.confirm" => {
-            said!(rpc, confirm_email_verification(ConfirmEmailVerificationRequest { token }))
+            said!(rpc, confirm_email_verification(ConfirmEmailVerificationRequest { token, password: None }))
         }
         "email_verifications.create" => {
             said!(rpc, request_email_verification(RequestEmailVerificationRequest { email }))
