@@ -144,6 +144,7 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
         feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
         origins: Origins::of(&config.server),
         limits: config.limits.clone(),
+        capacity: middleware::Capacity::new(&config.limits),
     })
 }
 

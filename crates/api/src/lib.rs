@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod config;
 mod deliveries;
+mod descriptors;
 mod feed;
 mod grpc;
 pub mod http;

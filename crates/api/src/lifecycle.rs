@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
 use crate::config::Config;
+use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::tls::{Tls, TlsFiles};
 
@@ -25,6 +26,7 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When it cannot start: the port is taken, the database is away, the master key does not fit.
 pub async fn serve(mut config: Config) -> anyhow::Result<()> {
+    descriptors::raise();
     let address = SocketAddr::new(config.server.host, config.server.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     // With port 0 the system has chosen one; links and the issuer name it.
@@ -95,7 +97,7 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
         let _ = timeout(patience, tasks.wait()).await;
     };
     tokio::join!(
-        listener::run(Sockets { listener: socket, tls }, app.router(), &config.limits, &stop, patience),
+        listener::run(Sockets { listener: socket, tls }, app.router(), (&config.limits, &config.server), &stop, patience),
         upkeep
     );
     let _ = timeout(CLOSE, app.services.store.close()).await;

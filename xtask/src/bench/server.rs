@@ -26,6 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_micros(200);
 /// Limits that keep strangers off, out of the way of the load generator.
 const OPEN_LIMITS: &[(&str, &str)] = &[
     ("DENIZEN__LIMITS__ADDRESS_PER_SECOND", "0"),
+    ("DENIZEN__LIMITS__ADDRESS_CONNECTIONS", "1000000"),
+    ("DENIZEN__LIMITS__ADDRESS_REQUESTS", "1000000"),
     ("DENIZEN__LIMITS__FAILURES_FREE", "100000"),
     ("DENIZEN__LIMITS__ADDRESS_FAILURES_FREE", "0"),
     ("DENIZEN__SECURITY__HASH_QUEUE", "10000"),

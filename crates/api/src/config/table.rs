@@ -283,7 +283,7 @@ table! {
         lag_s: u32 = "5", whole(1..=300);
         /// How often a follower that hears nothing is told so, in seconds.
         heartbeat_s: u32 = "15", whole(1..=300);
-        /// How many may follow events on one node at once.
+        /// How many may follow events on one node at once; one client address may have three quarters of them.
         followers: u32 = "15000", whole(1..=1_000_000);
         /// How many of them may be of one account.
         followers_per_account: u32 = "1000", whole(1..=1_000_000);
@@ -310,8 +310,11 @@ table! {
         header_bytes: u32 = "16384", whole(8_192..=1_048_576);
         /// How long a request may take, in seconds.
         request_timeout_s: u32 = "30", whole(1..=600);
-        /// How many requests are worked on at once; beyond that the answer is 503.
+        /// How many requests are worked on at once; beyond that the answer is 503. A request counts once its body is there.
         concurrent_requests: u32 = "1024", whole(1..=100_000);
+        /// How many requests of one client address (IPv6: one /64) may be under way at once, from the head to the last byte
+        /// of the response; beyond that the answer is 429. 0 means half of `limits.concurrent_requests`.
+        address_requests: u32 = "0", whole(0..=1_000_000);
         /// How many requests one address may make each second; 0 means any number.
         address_per_second: u32 = "1000", whole(0..=1_000_000);
         /// How many requests one address may make at once before the rate applies.
@@ -342,9 +345,13 @@ table! {
         account_writes_per_minute: u32 = "30", whole(0..=1_000_000);
         /// The longest line of an import, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
-        /// How many connections are held at once; more wait to be accepted.
+        /// How many connections are open at once, and at most what the limit of open files allows. A new one beyond that closes
+        /// one that waits for a request; where there is none, only health checks are answered on it.
         connections: u32 = "20000", whole(1..=1_000_000);
-        /// How long a client may take to send the head of a request, in seconds.
+        /// How many connections one peer address (IPv6: one /64) may have open at once; addresses in
+        /// `server.trusted_proxies` may have all. 0 means a quarter of `limits.connections`.
+        address_connections: u32 = "0", whole(0..=1_000_000);
+        /// How long a client may take to send the head of a request, in seconds, and the body beyond 1 KiB a second.
         header_timeout_s: u32 = "10", whole(1..=120);
     }
 

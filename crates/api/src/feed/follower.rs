@@ -102,7 +102,7 @@ impl Feed {
         filter: EventFilter,
         after: Option<i64>,
     ) -> Result<Follower> {
-        let place = self.places.enter(ctx.principal()?.subject)?;
+        let place = self.places.enter(ctx.principal()?.subject, ctx.origin().address)?;
         let head = self.head.subscribe();
         // Whatever was committed before somebody began to follow is not what they follow from now on.
         self.services.store.seal_events().await?;

@@ -133,6 +133,7 @@ impl From<Problem> for Refusal {
             404 | 405 => Code::Unimplemented,
             401 => Code::Unauthenticated,
             403 => Code::PermissionDenied,
+            408 => Code::DeadlineExceeded,
             413 | 429 | 431 => Code::ResourceExhausted,
             503 if problem.code() == "timeout" => Code::DeadlineExceeded,
             503 => Code::Unavailable,

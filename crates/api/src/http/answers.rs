@@ -32,6 +32,7 @@ answers! {
     /// A body that cannot be taken.
     BadBody => [
         "400" "invalid_input" "The input breaks a rule; `fields` names what is at fault.",
+        "408" "body_timeout" "The body arrived too slowly.",
         "413" "body_too_large" "The body is larger than 1 MiB.",
         "415" "unsupported_media_type" "The body is not JSON, or is encoded.",
     ];

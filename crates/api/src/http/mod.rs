@@ -4,12 +4,14 @@ mod account;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 mod api_keys_list;
+mod assets;
 pub(crate) mod audit;
 pub mod body;
 mod challenges;
 pub(crate) mod cookies;
 mod docs;
 mod email_verifications;
+pub(crate) mod encoding;
 pub(crate) mod etag;
 pub(crate) mod events;
 pub(crate) mod extract;
@@ -50,7 +52,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Limits;
 use crate::feed::Feed;
-use crate::middleware;
+use crate::middleware::{self, Capacity};
 use cookies::Origins;
 use problem::Problem;
 use well_known::{Document, PublicKeys};
@@ -76,6 +78,8 @@ pub(crate) struct SharedState {
     pub(crate) origins: Origins,
     /// Bounds on requests.
     pub(crate) limits: Limits,
+    /// How many requests are worked on at once.
+    pub(crate) capacity: Capacity,
 }
 
 /// Every route, documented, in groups that differ in what they pass on the way in.

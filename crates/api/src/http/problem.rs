@@ -102,6 +102,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after(retry_after_s)
     }
 
+    /// One client has too much under way.
+    pub(crate) fn too_many_at_once(retry_after_s: u32) -> Self {
+        let message = "Too many requests from this address are under way; wait for some of them to end.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_s)
+    }
+
     /// The same, worth trying again after a while.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);

@@ -1,19 +1,20 @@
 //! `/.well-known`: what a verifier of our tokens needs.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use denizen_domain::keys::Algorithm;
 use denizen_infra::tokens::{Jwks, KeyRing};
-use http::HeaderMap;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::Always;
+use super::encoding::Encoding;
 use super::{Shared, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -23,23 +24,41 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// How a client authenticates, by the names of RFC 8414 §2.
 const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
+/// Below this, compressing a document saves nothing.
+const COMPRESS_ABOVE_BYTES: usize = 1024;
+
 /// A document that changes seldom, with what caches need to know of it.
 #[derive(Clone)]
 pub(crate) struct Document {
     tag: Arc<str>,
     body: Bytes,
+    /// The body in gzip: compressed once, by the first request that accepts it.
+    gzip: Arc<OnceLock<Option<Bytes>>>,
 }
 
 impl Document {
     pub(crate) fn new(body: String) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
         let tag = digest.as_ref()[..8].iter().fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-        Self { tag: tag.into(), body: body.into() }
+        Self { tag: tag.into(), body: body.into(), gzip: Arc::default() }
     }
 
     pub(crate) fn respond(&self, headers: &HeaderMap) -> Response {
         let metadata = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
-        etag::respond(headers, &self.tag, (metadata, self.body.clone()))
+        if self.body.len() < COMPRESS_ABOVE_BYTES {
+            return etag::respond(headers, &self.tag, (metadata, self.body.clone()));
+        }
+        let mut response = match self.gzip_for(headers) {
+            Some(gzip) => etag::respond(headers, &self.tag, ([(CONTENT_ENCODING, "gzip")], metadata, gzip)),
+            None => etag::respond(headers, &self.tag, (metadata, self.body.clone())),
+        };
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+        response
+    }
+
+    fn gzip_for(&self, headers: &HeaderMap) -> Option<Bytes> {
+        Encoding::preferred(headers, &[Encoding::Gzip])?;
+        self.gzip.get_or_init(|| Encoding::Gzip.encode(&self.body).ok().map(Bytes::from)).clone()
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::limiter::OpenConnection;
+
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -20,11 +22,13 @@ pub(super) struct Prompt<S> {
     /// What is left of the preface, as long as the stream agrees with it.
     undecided: &'static [u8],
     deadline: Option<Pin<Box<Sleep>>>,
+    /// A WebSocket outlives what hyper knows as the connection, and is counted until the stream is closed.
+    _connection: OpenConnection,
 }
 
 impl<S> Prompt<S> {
-    pub(super) fn new(stream: S, within: Duration) -> Self {
-        Self { stream, undecided: PREFACE, deadline: Some(Box::pin(sleep(within))) }
+    pub(super) fn new(stream: S, within: Duration, connection: OpenConnection) -> Self {
+        Self { stream, undecided: PREFACE, deadline: Some(Box::pin(sleep(within))), _connection: connection }
     }
 
     fn observe(&mut self, bytes: &[u8]) {

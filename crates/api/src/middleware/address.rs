@@ -22,11 +22,26 @@ pub struct PeerProgram(pub ServiceAccountId);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClientAddress(pub(super) Option<IpAddr>);
 
+impl ClientAddress {
+    /// What is counted against: 0 when there is no address.
+    pub(super) fn key(self) -> u64 {
+        self.0.map_or(0, key_of)
+    }
+}
+
+/// What is counted against for an address. An IPv6 customer has a /64 of addresses: they count as one.
+pub(crate) fn key_of(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX),
+    }
+}
+
 /// The proxies whose forwarded headers count.
-pub(super) struct Trusted(Vec<IpNet>);
+pub(crate) struct Trusted(Vec<IpNet>);
 
 impl Trusted {
-    pub(super) fn new(networks: Vec<IpNet>) -> Self {
+    pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
@@ -36,7 +51,8 @@ impl Trusted {
         ClientAddress(peer.map(|peer| self.client(peer, request.headers())))
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of one.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 

@@ -1,6 +1,5 @@
 //! From credentials to the context of the request: who asks.
 
-use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
@@ -14,7 +13,6 @@ use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{ClientAddress, PeerProgram};
-use super::size;
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
 
@@ -44,23 +42,6 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
         shared.origins.check_change(shared.services.vault.as_ref(), session, request.headers())?;
     }
     Ok(with_context(shared, actor, request))
-}
-
-/// The request of somebody known, heard to its end: they may take their time to say what they want, and must still be
-/// allowed to want it then.
-pub(super) async fn hear_out(request: Request) -> Result<Request, Problem> {
-    if request.body().is_end_stream() {
-        return Ok(request);
-    }
-    let ctx = request.extensions().get::<Ctx>().filter(|ctx| ctx.principal().is_ok()).cloned();
-    let Some(ctx) = ctx else { return Ok(request) };
-    // Boxed: most requests have no body, and should not carry the room that this takes.
-    Box::pin(async move {
-        let mut request = size::read_body(request).await?;
-        request.extensions_mut().insert(tokens::renew(&ctx).await?);
-        Ok(request)
-    })
-    .await
 }
 
 /// The stale cookie of a request, if it has one.

@@ -5,8 +5,11 @@
 
 mod address;
 mod auth;
+mod clients;
+mod compress;
 mod cors;
 mod deadline;
+mod exchange;
 mod panic;
 mod rate;
 mod request_id;
@@ -15,6 +18,7 @@ mod security_headers;
 mod shed;
 mod size;
 mod trace;
+mod upload;
 
 use std::sync::Arc;
 
@@ -23,38 +27,32 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::Method;
+use http::header::CONTENT_TYPE;
 use tonic_web::GrpcWebLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tracing::Instrument;
 
 pub use address::{PeerAddress, PeerProgram};
+pub(crate) use address::{Trusted, key_of};
 pub(crate) use auth::Presented;
+pub(crate) use exchange::{ConnectionState, Exchange};
 pub(crate) use request_id::RequestId;
 pub(crate) use rpc::{Dialect, Head};
+pub(crate) use shed::Capacity;
 
 use crate::config::{Limits, Server};
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
 
-/// What a small answer costs to compress is more than what it saves.
-const COMPRESS_ABOVE_BYTES: u64 = 1024;
-
 /// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Router {
-    let compression = SizeAbove::new(COMPRESS_ABOVE_BYTES)
-        .and(NotForContentType::GRPC)
-        .and(NotForContentType::SSE)
-        .and(NotForContentType::IMAGES);
     let guards = Arc::new(Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
         budgets: rate::Budgets::new(limits),
-        capacity: shed::Capacity::new(limits),
+        under_way: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
     });
-    let router =
-        router.layer(CompressionLayer::new().compress_when(compression)).layer(from_fn_with_state(guards, guard));
+    let router = router.layer(from_fn_with_state(guards, guard));
     // Outside the guards: a page must be able to read that it has to wait.
     let router = match cors::layer(&server.cors_origins) {
         Some(cors) => router.layer(cors),
@@ -110,12 +108,12 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
 struct Guards {
     clients: address::Trusted,
     budgets: rate::Budgets,
-    capacity: shed::Capacity,
+    under_way: Arc<clients::Clients>,
     header_bytes_max: u32,
 }
 
-/// Second: a panic is one request's end; whose request is it, are its headers within bounds, have they budget
-/// left, is there room?
+/// Second: a panic is one request's end; whose request is it, are its headers within bounds, has its client budget left,
+/// and not too much under way? On the way back, what gains by it is compressed.
 async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Next) -> Response {
     let client = guards.clients.client_of(&request);
     request.extensions_mut().insert(client);
@@ -124,19 +122,46 @@ async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Ne
         if is_exempt(&request) {
             return Ok(panic::catch(next.run(request)).await);
         }
+        let exchange = exchange_of(&mut request);
+        if exchange.connection().is_in_reserve() {
+            return Err(Problem::overloaded(1));
+        }
         guards.budgets.admit(client)?;
-        let _place = guards.capacity.enter()?;
-        Ok(panic::catch(next.run(request)).await)
+        exchange.count(guards.under_way.enter(client)?);
+        let is_followed = rpc::is_followed(&request);
+        let encoding = compress::accepted(request.headers());
+        let response = panic::catch(next.run(request)).await;
+        if is_followed || is_event_stream(&response) {
+            // Followers of events have bounds of their own, and stay.
+            exchange.uncount();
+        }
+        Ok(compress::compress(encoding, response).await)
     };
     admitted.await.unwrap_or_else(Problem::into_response)
 }
 
-/// Third, for bounded requests: a deadline, a bound on the body, who asks, and has it been asked before?
+/// The exchange that the listener has laid on the request, or one of its own where the router is mounted elsewhere.
+fn exchange_of(request: &mut Request) -> Arc<Exchange> {
+    if let Some(exchange) = request.extensions().get::<Arc<Exchange>>() {
+        return Arc::clone(exchange);
+    }
+    let exchange = Exchange::begin(&Arc::new(ConnectionState::new()));
+    request.extensions_mut().insert(Arc::clone(&exchange));
+    exchange
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
+}
+
+/// Third, for bounded requests: a deadline, a bound on the body and its time, a place among those that are worked on, who
+/// asks, and has it been asked before? Who asks is looked at after the body: whoever takes their time must still be allowed
+/// to ask then.
 async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let taken = async {
         let request = size::bound_body(request, shared.limits.body_bytes)?;
+        let (request, _place) = upload::receive(&shared, request).await?;
         let request = auth::identify(&shared, request).await?;
-        let request = auth::hear_out(request).await?;
         let stale = auth::stale_cookie_of(&request);
         Ok(auth::blame(stale, idempotency::pass(&shared, request, next).await))
     };
@@ -147,21 +172,22 @@ async fn take_request(State(shared): State<Shared>, request: Request, next: Next
 async fn take_open_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let taken = async {
         let request = size::bound_body(request, shared.limits.body_bytes)?;
+        let (request, _place) = upload::receive(&shared, request).await?;
         let request = auth::anybody(&shared, request);
         Ok(idempotency::pass(&shared, request, next).await)
     };
     deadline::within(shared.limits.request_timeout_s, taken).await
 }
 
-/// Third, for streams: who asks?
+/// Third, for streams: a place, and who asks?
 async fn take_stream(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match auth::identify(&shared, request).await {
-        Ok(request) => {
-            let stale = auth::stale_cookie_of(&request);
-            auth::blame(stale, next.run(request).await)
-        }
-        Err(problem) => problem.into_response(),
-    }
+    let taken = async {
+        let (request, _place) = upload::enter(&shared, request)?;
+        let request = auth::identify(&shared, request).await?;
+        let stale = auth::stale_cookie_of(&request);
+        Ok(auth::blame(stale, next.run(request).await))
+    };
+    taken.await.unwrap_or_else(Problem::into_response)
 }
 
 /// Probes are asked by machines on a schedule: they are outside budgets and shedding.

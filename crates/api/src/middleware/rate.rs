@@ -1,7 +1,5 @@
 //! A budget of requests per client address.
 
-use std::net::IpAddr;
-
 use denizen_domain::ports::Clock;
 use denizen_infra::clock::SystemClock;
 use denizen_infra::throttle::{Budget, Throttle};
@@ -22,14 +20,6 @@ impl Budgets {
     /// Takes one from the client's budget.
     pub(super) fn admit(&self, client: ClientAddress) -> Result<(), Problem> {
         let Some(throttle) = &self.0 else { return Ok(()) };
-        Ok(throttle.admit(client.0.map(budget_of), SystemClock.now())?)
-    }
-}
-
-/// An IPv6 customer has a /64 of addresses: they share one budget.
-fn budget_of(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(v4) => u64::from(v4.to_bits()),
-        IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX),
+        Ok(throttle.admit(client.key(), SystemClock.now())?)
     }
 }

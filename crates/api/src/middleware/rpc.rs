@@ -13,6 +13,7 @@ use tonic::Status;
 
 use super::auth::Presented;
 use super::request_id::RequestId;
+use super::upload;
 use crate::grpc::status::Refusal;
 use crate::http::Shared;
 use crate::http::problem::Problem;
@@ -29,6 +30,20 @@ const STREAMS: [&str; 8] = [
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// The methods whose requests are streams: their messages are read as they come.
+const UPLOADS: [&str; 4] = [
+    "/denizen.v1.EventService/Follow",
+    "/denizen.v1.UserService/ImportUsers",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+/// The methods that follow events.
+const FOLLOWED: [&str; 3] = [
+    "/denizen.v1.EventService/Follow",
+    "/denizen.v1.EventService/Watch",
+    "/denizen.v1.EventService/WatchRevocations",
 ];
 
 /// What the head of a call says, as an extension. What comes after the message, in trailers, does not count.
@@ -78,6 +93,11 @@ impl Dialect {
     }
 }
 
+/// Whether a request is a call that follows events.
+pub(super) fn is_followed(request: &Request) -> bool {
+    FOLLOWED.contains(&request.uri().path())
+}
+
 /// First, outside of what translates gRPC-web: only calls come in.
 pub(super) async fn admit(request: Request, next: Next) -> Response {
     if request.method() == Method::POST && Dialect::of(request.headers()).is_some() {
@@ -103,7 +123,17 @@ pub(super) async fn take(State(shared): State<Shared>, mut request: Request, nex
     let presented = Presented::of(&request);
     request.extensions_mut().insert(Head { request_id: request_id.clone(), presented, patience });
 
-    let answering = next.run(request);
+    let answering = async {
+        let is_upload = UPLOADS.contains(&request.uri().path());
+        let received = match is_upload {
+            true => upload::enter(&shared, request),
+            false => upload::receive_call(&shared, request).await,
+        };
+        match received {
+            Ok((request, _place)) => next.run(request).await,
+            Err(problem) => Refusal::from(problem).into_response(request_id.as_str()),
+        }
+    };
     let answered = match bound {
         Some(bound) => timeout(bound, answering).await.map_err(|_| Refusal::out_of_time()),
         None => Ok(answering.await),

@@ -6,10 +6,10 @@ use crate::config::Limits;
 use crate::http::problem::Problem;
 
 /// The room there is.
-pub(super) struct Capacity(Semaphore);
+pub(crate) struct Capacity(Semaphore);
 
 impl Capacity {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self(Semaphore::new(limits.concurrent_requests as usize))
     }
 

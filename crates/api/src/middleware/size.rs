@@ -4,9 +4,8 @@ use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::Limited;
 
-use crate::http::extract::read_problem;
 use crate::http::problem::Problem;
 
 /// Counts the address, names and values; the listener bounds what it reads of them before they come here.
@@ -18,13 +17,6 @@ pub(super) fn check_head(request: &Request, bytes_max: u32) -> Result<(), Proble
     }
     let message = "The address and the headers are too large.";
     Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message))
-}
-
-/// The request with its body read.
-pub(super) async fn read_body(request: Request) -> Result<Request, Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = body.collect().await.map_err(|error| read_problem(&error))?.to_bytes();
-    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// Refuses what announces too much before reading it, and stops reading what turns out to be too much.

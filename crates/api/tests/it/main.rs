@@ -69,6 +69,7 @@ mod session_list;
 mod sessions;
 mod sign_in_hook;
 mod signing_keys;
+mod strangers;
 mod takeover;
 mod tls;
 mod tokens;

@@ -62,7 +62,24 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a server and waits until it says that it is ready.
     pub(crate) async fn start(world: &World, settings: &[(&str, &str)]) -> Self {
-        let mut child = command_on(world, settings).arg("serve").spawn().unwrap();
+        let mut command = command_on(world, settings);
+        command.arg("serve");
+        Self::start_command(command).await
+    }
+
+    /// The same, with a limit of open files.
+    pub(crate) async fn start_with_open_files(world: &World, files: u32) -> Self {
+        let command = command_on(world, &[]);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {files} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_denizen")]);
+        limited.env_clear().current_dir(world.folder()).kill_on_drop(true);
+        limited.envs(command.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_command(limited).await
+    }
+
+    async fn start_command(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sender, receiver) = oneshot::channel();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -128,6 +145,13 @@ impl Process {
     /// The same, while others still use it.
     pub(crate) async fn kill_now(&self) {
         self.child.lock().await.kill().await.unwrap();
+    }
+
+    /// How much memory it has at the moment.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Sends SIGTERM.

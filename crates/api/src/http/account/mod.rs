@@ -11,14 +11,15 @@ use denizen_domain::one_time::Purpose;
 use denizen_domain::users::Locale;
 use denizen_infra::mail::Links;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::texts::{Texts, escape};
 use super::Shared;
+use super::assets::Asset;
 
 const PAGE: &str = include_str!("page.html");
-const SCRIPT: &str = include_str!("page.js");
-const STYLE: &str = include_str!("page.css");
+const SCRIPT_PATH: &str = "/account/page.js";
+const STYLE_PATH: &str = "/account/page.css";
 
 /// What a page asks for.
 #[derive(Clone, Copy, PartialEq)]
@@ -67,8 +68,8 @@ const PAGES: [Page; 5] = [
 /// The pages, and what they load.
 pub(super) fn routes() -> Router<Shared> {
     let mut router = Router::new()
-        .route("/account/page.js", get(async || with_type("text/javascript; charset=utf-8", SCRIPT.to_owned())))
-        .route("/account/page.css", get(async || with_type("text/css; charset=utf-8", STYLE.to_owned())));
+        .route(SCRIPT_PATH, get(async |headers: HeaderMap| file(SCRIPT_PATH, &headers)))
+        .route(STYLE_PATH, get(async |headers: HeaderMap| file(STYLE_PATH, &headers)));
     for page in PAGES {
         let show = async move |State(shared): State<Shared>, headers: HeaderMap| page.show(&shared, &headers);
         router = router.route(Links::path(page.purpose), get(show));
@@ -132,6 +133,10 @@ impl Field {
             }
         }
     }
+}
+
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    Asset::at(path).map_or_else(|| StatusCode::NOT_FOUND.into_response(), |asset| asset.respond(headers))
 }
 
 fn with_type(content_type: &'static str, body: String) -> Response {
