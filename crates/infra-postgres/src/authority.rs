@@ -97,11 +97,8 @@ mod tests {
     fn locks_are_in_one_order_and_the_exclusive_one_remains() {
         let (user, role) = (Authority::from(UserId::from_uuid(Uuid::from_u128(7))), Authority::from(RoleName::admin()));
         let lock = |of: &Authority, mode| AuthorityLock { of: of.clone(), mode };
-        let (keys, are_exclusive) = in_order(&[
-            lock(&user, LockMode::Shared),
-            lock(&role, LockMode::Shared),
-            lock(&user, LockMode::Exclusive),
-        ]);
+        let (keys, are_exclusive) =
+            in_order(&[lock(&user, LockMode::Shared), lock(&role, LockMode::Shared), lock(&user, LockMode::Exclusive)]);
         let mut expected = [(key(&user), true), (key(&role), false)];
         expected.sort_unstable();
         assert_eq!(keys.into_iter().zip(are_exclusive).collect::<Vec<_>>(), expected);

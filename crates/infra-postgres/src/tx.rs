@@ -51,7 +51,13 @@ impl PostgresTx {
     }
 
     pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake, events: Vec::new(), locked: Vec::new() })
+        Self(Reach::Write {
+            transaction,
+            changed: ToForget::nothing(recent),
+            wake,
+            events: Vec::new(),
+            locked: Vec::new(),
+        })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.

@@ -31,6 +31,9 @@ macro_rules! suite {
                 a_snapshot_stays_as_it_was,
                 a_closed_store_is_unavailable,
                 a_beginning_that_is_cut_off_leaves_nothing,
+                changes_under_an_exclusive_lock_follow_each_other,
+                a_change_waits_for_those_who_share_its_lock,
+                crossed_locks_wait_and_never_in_a_circle,
             }
             users {
                 who_is_absent_is_none,

@@ -70,6 +70,11 @@ impl TestApp {
         tokens
     }
 
+    /// The tokens of the links to a page that were mailed to an address so far, however many.
+    pub(crate) fn tokens_so_far(&self, email: &str, page: &str) -> Vec<String> {
+        self.letters_to(email).iter().filter_map(|letter| letter.token(page)).collect()
+    }
+
     /// The token of the one link to a page that was mailed to an address.
     pub(crate) async fn token_to(&self, email: &str, page: &str) -> String {
         self.tokens_to(email, page, 1).await.remove(0)

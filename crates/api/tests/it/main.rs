@@ -17,6 +17,8 @@ mod admins;
 mod api_keys;
 mod audit;
 mod audit_verify;
+mod authority;
+mod authority_races;
 mod changes;
 mod cli;
 mod cli_access;

@@ -1,7 +1,11 @@
 //! Units of work.
 
+use std::sync::Arc;
+
+use denizen_domain::authority::{Authority, AuthorityLock, LockMode};
+use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
-use denizen_domain::users::UserFilter;
+use denizen_domain::users::{User, UserFilter};
 
 use super::{find, insert};
 use crate::{Fixture, build};
@@ -74,5 +78,72 @@ pub async fn a_beginning_that_is_cut_off_leaves_nothing(f: Fixture) {
         insert(&*f.store, std::slice::from_ref(&user)).await;
         let mut seen = f.store.snapshot().await.unwrap();
         assert_eq!(seen.find_user(user.id).await.unwrap(), Some(user), "a snapshot of its own");
+    }
+}
+
+/// One more change of the user, whose row is read without a lock.
+async fn rename_under(f: &Fixture, locks: &[AuthorityLock], n: u32) {
+    let mut tx = f.store.write_under(locks).await.unwrap();
+    let user = tx.find_user(build::user(n).id).await.unwrap().unwrap();
+    let user = User { version: user.version + 1, ..user };
+    assert!(tx.update_user(&user).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+pub async fn changes_under_an_exclusive_lock_follow_each_other(f: Fixture) {
+    let before = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&before)).await;
+    let f = Arc::new(f);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let f = Arc::clone(&f);
+        tasks.spawn(async move { rename_under(&f, &AuthorityLock::on(&[build::user(1).id.into()]), 1).await });
+    }
+    tasks.join_all().await;
+    assert_eq!(find(&*f.store, before.id).await.unwrap().version, before.version + 32, "none was lost");
+}
+
+pub async fn a_change_waits_for_those_who_share_its_lock(f: Fixture) {
+    let before = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&before)).await;
+    let f = Arc::new(f);
+    for round in 0..8 {
+        let shared = AuthorityLock { of: before.id.into(), mode: LockMode::Shared };
+        let mut tx = f.store.write_under(&[shared]).await.unwrap();
+        let change = {
+            let f = Arc::clone(&f);
+            tokio::spawn(async move { rename_under(&f, &AuthorityLock::on(&[build::user(1).id.into()]), 1).await })
+        };
+        // Whenever it begins, the other one comes after this.
+        let user = tx.find_user(before.id).await.unwrap().unwrap();
+        assert_eq!(user.version, before.version + 2 * round);
+        assert!(tx.update_user(&User { version: user.version + 1, ..user }).await.unwrap());
+        tx.commit().await.unwrap();
+        change.await.unwrap();
+        assert_eq!(find(&*f.store, before.id).await.unwrap().version, before.version + 2 * (round + 1));
+    }
+}
+
+pub async fn crossed_locks_wait_and_never_in_a_circle(f: Fixture) {
+    insert(&*f.store, &[build::user(1), build::user(2)]).await;
+    let f = Arc::new(f);
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..48 {
+        let f = Arc::clone(&f);
+        tasks.spawn(async move {
+            let (own, other) = if at % 2 == 0 { (1, 2) } else { (2, 1) };
+            let shared = |of: Authority| AuthorityLock { of, mode: LockMode::Shared };
+            let locks = [
+                shared(build::user(own).id.into()),
+                shared(RoleName::admin().into()),
+                AuthorityLock { of: build::user(other).id.into(), mode: LockMode::Exclusive },
+            ];
+            rename_under(&f, &locks, other).await;
+        });
+    }
+    tasks.join_all().await;
+    for n in [1, 2] {
+        let user = build::user(n);
+        assert_eq!(find(&*f.store, user.id).await.unwrap().version, user.version + 24);
     }
 }
