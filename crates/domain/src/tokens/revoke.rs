@@ -32,7 +32,7 @@ pub async fn revoke(ctx: &Ctx, client: Option<&Client>, token: &SecretString) ->
 }
 
 async fn end_session(ctx: &Ctx, session: SessionId) -> Result<()> {
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     end_one(ctx, &mut *tx, session, EndReason::Revoked).await?;
     ctx.commit(tx).await?;
     Ok(())
@@ -52,7 +52,7 @@ async fn api_key(ctx: &Ctx, client: Option<&Client>, text: &str) -> Result<()> {
     if !is_theirs {
         return Err(Error::Grant(GrantError::InvalidGrant));
     }
-    let mut tx = ctx.write().await?;
+    let mut tx = ctx.write_unlimited().await?;
     if tx.delete_api_key(id).await? {
         record(ctx, &mut *tx, state.owner, Happened::ApiKeyDeleted { api_key_id: id });
     }
