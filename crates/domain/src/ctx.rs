@@ -14,7 +14,8 @@ use crate::id::{SessionId, UserId, uuid_v7};
 use crate::keys::Algorithm;
 use crate::page::Total;
 use crate::ports::{
-    AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys, Usage, Vault, WebhookSender,
+    AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys,
+    Usage, Vault, WebhookSender,
 };
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;

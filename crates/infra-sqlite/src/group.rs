@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, OpenFlags, Row, Statement, ToSql};
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -143,13 +143,30 @@ fn commit_together(
 /// Executes a statement by the text that sqlx has checked.
 pub(crate) fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached(sql)?;
-    // To SQLite `$1` is a name like any other, numbered by where it comes up first.
+    bind(&mut statement, values)?;
+    statement.raw_execute()
+}
+
+/// Reads what a statement returns, by the text that sqlx has checked.
+pub(crate) fn fetch_all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    statement.raw_query().mapped(read).collect()
+}
+
+/// To SQLite `$1` is a name like any other, numbered by where it comes up first.
+fn bind(statement: &mut Statement<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
     for (name, value) in PARAMETERS.iter().zip(values) {
         if let Some(at) = statement.parameter_index(name)? {
             statement.raw_bind_parameter(at, value)?;
         }
     }
-    statement.raw_execute()
+    Ok(())
 }
 
 /// Does the work so that, if it fails, nothing of it is left.

@@ -15,7 +15,7 @@ use crate::budgets::forgive_in;
 use crate::codec::{SessionStateRow, UserRow};
 use crate::events::append_in;
 use crate::factors::StandingRow;
-use crate::group::{GroupWriter, execute};
+use crate::group::{GroupWriter, execute, fetch_all};
 
 const ROTATE_SESSION: &str = include_str!("../queries/rotate_session.sql");
 const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
@@ -99,15 +99,10 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
 
 fn end_oldest(connection: &Connection, session: &Session, displacement: &Displacement) -> Result<Vec<SessionId>> {
     let user = session.user_id.as_uuid();
-    let values = params![
-        user.as_bytes().as_slice(),
-        displacement.keep,
-        displacement.limit(),
-        session.created_at.as_micros()
-    ];
-    let mut statement = connection.prepare_cached(END_OLDEST_SESSIONS)?;
+    let values =
+        params![user.as_bytes().as_slice(), displacement.keep, displacement.limit(), session.created_at.as_micros()];
     let id = |row: &Row<'_>| row.get(0).map(|id: [u8; 16]| SessionId::from_uuid(Uuid::from_bytes(id)));
-    statement.query_map(values, id)?.collect()
+    fetch_all(connection, END_OLDEST_SESSIONS, values, id)
 }
 
 fn insert(connection: &Connection, session: &Session) -> Result<usize> {

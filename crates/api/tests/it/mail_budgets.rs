@@ -1,12 +1,14 @@
 //! How much mail one client, one account and one mailbox cause or receive, over every route.
 
+use std::time::Duration;
+
 use denizen_proto::v1;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::grpc::{Rpc, refused};
-use crate::harness::{PASSWORD, SignedIn, TestApp, World, on_both, problem};
+use crate::harness::{PASSWORD, SignedIn, TestApp, eventually, on_both, problem};
 
 async fn post_from(app: &TestApp, address: &str, path: &str, body: &Value) -> Response {
     let request = app.request(Method::POST, path, None).header("x-forwarded-for", address);
@@ -47,8 +49,8 @@ on_both! {
         let request = app.request(Method::POST, "/api/v1/users", Some(&admin.token)).header("x-forwarded-for", "2001:db8:1:2::1");
         assert_eq!(request.json(&body).send().await.unwrap().status(), 201);
         app.all_is_sent().await;
-        let mails: usize = (1..20).map(|n| app.letters_to(&format!("user{n}@example.com")).len()).sum();
-        assert_eq!(mails, 7);
+        let mails = || (1..20).map(|n| app.letters_to(&format!("user{n}@example.com")).len()).sum::<usize>();
+        eventually("eight mails", Duration::from_secs(10), async || mails() == 8).await;
     }
 
     async fn the_default_bounds_a_hundred_and_fifty_sign_ups(world: World) {
@@ -109,7 +111,7 @@ on_both! {
         "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true"
     ) {
         let user = app.user().await;
-        let routes = ["/api/v1/password-resets", "/api/v1/email-verifications", "/api/v1/sign-in-links"];
+        let routes = ["/api/v1/password-resets", "/api/v1/email-verifications", "/api/v1/sessions/magic-links"];
         for (n, email) in [user.email.as_str(), "nobody@example.com"].iter().enumerate() {
             let address = format!("192.0.2.{n}");
             for path in routes.iter().chain(&routes) {
@@ -140,12 +142,5 @@ on_both! {
             assert_eq!(invite(&app, &admin, &format!("guest{n}@example.org")).await.status(), 201);
         }
         problem(invite(&app, &admin, "guest50@example.org").await, 429, "too_many_requests").await;
-    }
-
-    async fn without_mail_nothing_is_counted(app: TestApp, "mail.folder" = "", "limits.sign_up_mails_per_hour" = "1", "limits.mail_requests_per_hour" = "1") {
-        for _ in 0..3 {
-            assert_eq!(sign_up_from(&app, "192.0.2.1").await.status(), 201);
-            assert_eq!(app.post("/api/v1/password-resets", &json!({"email": "nobody@example.com"})).await.status(), 202);
-        }
     }
 }
