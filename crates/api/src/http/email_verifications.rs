@@ -2,7 +2,7 @@
 
 use denizen_domain::credentials::{PasswordAttempt, verify_email};
 use denizen_domain::users::change_email;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use super::answers::{Always, BadBody, EmailFree, Repeatable, SignedIn, SteppedUp
 use super::extract::{Caller, Fields, JsonBody};
 use super::mailed::{EmailBody, TokenBody};
 use super::problem::Problem;
+use crate::middleware::with_bearer;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(request_change))
@@ -54,7 +55,7 @@ struct VerificationBody {
 ///
 /// Anybody can sign up with an address that is not theirs. So the first proof of an address ends everything that was made in
 /// the account before: sessions, second factors, API keys, pending changes, the password. Nothing ends when the request
-/// also presents the `password` of the account, or is authenticated by a session of it.
+/// also presents the `password` of the account, or the access token of a session of it in `Authorization`.
 #[utoipa::path(
     post, path = "/api/v1/email-verifications/confirm", tag = "credentials",
     operation_id = "email_verifications.confirm",
@@ -62,7 +63,12 @@ struct VerificationBody {
     responses((status = 204, description = "The address is verified."), BadBody, Repeatable, Always),
     security(()),
 )]
-async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<VerificationBody>) -> Result<StatusCode, Problem> {
+async fn confirm(
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<VerificationBody>,
+) -> Result<StatusCode, Problem> {
+    let ctx = with_bearer(&ctx, &headers).await?;
     let mut fields = Fields::default();
     let password = match &body.password {
         Some(password) => fields.check("password", PasswordAttempt::parse(password)).map(Some),

@@ -112,6 +112,16 @@ impl Presented {
     }
 }
 
+/// The context of the caller whom a bearer names, on a route that asks for none. An invalid bearer is ignored.
+pub(crate) async fn with_bearer(ctx: &Ctx, headers: &HeaderMap) -> Result<Ctx, Error> {
+    let Some(token) = bearer_of(headers) else { return Ok(ctx.clone()) };
+    match tokens::authenticate(ctx.services(), token).await {
+        Ok(principal) => Ok(ctx.by(Actor::Known(principal))),
+        Err(Error::Unauthenticated(_)) => Ok(ctx.clone()),
+        Err(error) => Err(error),
+    }
+}
+
 fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request {
     let origin = origin_of(&request);
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
