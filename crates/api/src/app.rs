@@ -11,6 +11,7 @@ use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
+use denizen_domain::store::Store;
 use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::events::tickets;
-use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, mail, one_time, sessions, usage, webhooks};
+use denizen_domain::{
+    Services, budgets, challenges, events, idempotency, keys, mail, one_time, sessions, usage, webhooks,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

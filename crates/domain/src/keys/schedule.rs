@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn the_first_key_signs_while_the_clock_is_behind_it() {
         use KeyState::{Current, Next};
-        let made_later = |sequence, activates_s| StoredKey { created_at: T0.plus_seconds(2), ..key(sequence, activates_s) };
+        let made_later =
+            |sequence, activates_s| StoredKey { created_at: T0.plus_seconds(2), ..key(sequence, activates_s) };
         check(&[made_later(2, 600), made_later(1, 2)], 0, &[Next, Current]);
         check(&[key(1, 600)], 0, &[Next]);
     }
