@@ -11,13 +11,14 @@ use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
+use denizen_domain::store::Store;
 use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
-use denizen_infra::root::open_root;
+use denizen_infra::root::{has_root, open_root};
 use denizen_infra::sign_in_hook::HttpSignInHook;
 use denizen_infra::stores::{StoreLimits, StoreOptions};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
@@ -76,8 +77,8 @@ impl App {
     /// As [`App::open`].
     pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
         let Ambience { clock, random } = ambience;
-        let master = master_key(&config.security, random.as_ref()).await?;
         let store = store_options(config)?.open().context("opening the database")?;
+        let master = master_key(&config.security, store.as_ref(), random.as_ref()).await?;
         let vault = Arc::new(open_root(store.as_ref(), &master, clock.as_ref(), random.as_ref()).await?);
         let policy = policy(config);
         let ring = Arc::new(KeyRing::new(
@@ -223,18 +224,25 @@ fn guessing(limits: &Limits) -> budgets::Limits {
     }
 }
 
-/// The master key, from the one source that is configured.
+/// The master key, from the one source that is configured. A file is created on the first start only: a new key would
+/// not open a database that was set up under another.
 ///
 /// # Errors
-/// When the source fails, or what it holds is no key.
-pub async fn master_key(security: &Security, random: &dyn Random) -> anyhow::Result<MasterKey> {
+/// When the source fails, what it holds is no key, or the file is missing and the database was set up before.
+pub async fn master_key(security: &Security, store: &dyn Store, random: &dyn Random) -> anyhow::Result<MasterKey> {
     if let Some(text) = &security.master_key {
         return MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"));
     }
     if let Some(command) = &security.master_key_command {
         return MasterKey::from_command(command.expose_secret()).await.context("security.master_key_command");
     }
-    Ok(MasterKey::from_file(&security.master_key_file, random)?)
+    let path = &security.master_key_file;
+    if let Some(key) = MasterKey::find_in_file(path)? {
+        return Ok(key);
+    }
+    // The file is written before the root key, so another node that is starting for the first time has written both.
+    let is_set_up = has_root(store).await.context("looking for the root key")?;
+    Ok(if is_set_up { MasterKey::from_existing_file(path)? } else { MasterKey::from_file(path, random)? })
 }
 
 fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2Hasher> {

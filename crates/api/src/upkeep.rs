@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::events::tickets;
-use denizen_domain::{Services, budgets, challenges, events, idempotency, keys, one_time, sessions, usage, webhooks};
+use denizen_domain::{
+    Services, budgets, challenges, events, idempotency, keys, mail, one_time, sessions, usage, webhooks,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +74,10 @@ pub(crate) fn report(name: &str, is_known: bool, outcome: denizen_domain::Result
     }
 }
 
-/// Removes what is past its time, in small batches that let others in between.
+/// Brings forward what a clock that was set back would hold up, and removes what is past its time, in small batches that let others in between.
 async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain::Result<()> {
+    mail::hasten(services).await?;
+    webhooks::hasten(services).await?;
     while idempotency::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}

@@ -5,6 +5,9 @@ use std::fmt;
 use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc3339;
 
+/// How far the clocks of two nodes may differ, in seconds.
+pub const CLOCK_SKEW_S: u32 = 60;
+
 /// A moment in UTC, in microseconds since the Unix epoch: what both databases keep exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -55,6 +58,13 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_millis(self, millis: u32) -> Self {
         Self::from_micros(self.0.saturating_add(millis as i64 * 1_000))
+    }
+
+    /// Whether `now` is less than so many seconds after this moment. A moment further ahead of `now` than the clocks of
+    /// two nodes differ was taken by a clock that has been set back since: it is not.
+    #[must_use]
+    pub fn is_within(self, seconds: u32, now: Self) -> bool {
+        self <= now.plus_seconds(CLOCK_SKEW_S) && now < self.plus_seconds(seconds)
     }
 
     /// Reads an RFC 3339 moment with any offset.

@@ -7,7 +7,14 @@ WITH wanted AS (
     AS wanted (key, free, delay, longest, quiet)
 ),
 blocked AS (
-    SELECT max(budgets.blocked_until) AS until
+    SELECT
+        max(budgets.blocked_until) AS until,
+        bool_or(
+            budgets.blocked_until > $6 + least(
+                wanted.longest,
+                wanted.delay << greatest(least(budgets.spent - wanted.free, 30), 0)::integer
+            )
+        ) AS is_too_long
     FROM wanted
     JOIN budgets ON budgets.key = wanted.key
     WHERE budgets.blocked_until > $6
@@ -44,4 +51,5 @@ spent AS (
 )
 SELECT
     (SELECT until FROM blocked) AS "blocked_until?",
+    (SELECT is_too_long FROM blocked) AS "is_too_long?",
     ARRAY(SELECT key FROM spent) AS "spent!"

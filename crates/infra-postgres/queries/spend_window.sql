@@ -1,9 +1,15 @@
 -- $1: key; $2: now; $3: how many there are; $4: when the window ends.
+-- One that ends more than a minute later than a new one was begun by a clock that has been set back since: it begins anew.
+-- Requests of one moment do not come in its order, and the clocks of nodes differ.
 INSERT INTO budgets (key, spent, begun_at, blocked_until, forgotten_at)
 VALUES ($1, 1, $2, 0, $4)
 ON CONFLICT (key) DO UPDATE
-SET spent = CASE WHEN budgets.forgotten_at <= $2 THEN 1 ELSE budgets.spent + 1 END,
-    begun_at = CASE WHEN budgets.forgotten_at <= $2 THEN $2 ELSE budgets.begun_at END,
-    forgotten_at = CASE WHEN budgets.forgotten_at <= $2 THEN $4 ELSE budgets.forgotten_at END
+SET spent = CASE WHEN budgets.forgotten_at <= $2 OR budgets.forgotten_at > $4 + 60000000 THEN 1 ELSE budgets.spent + 1 END,
+    begun_at = CASE WHEN budgets.forgotten_at <= $2 OR budgets.forgotten_at > $4 + 60000000 THEN $2 ELSE budgets.begun_at END,
+    forgotten_at = CASE
+        WHEN budgets.forgotten_at <= $2 OR budgets.forgotten_at > $4 + 60000000 THEN $4
+        ELSE budgets.forgotten_at
+    END
 WHERE budgets.forgotten_at <= $2
+    OR budgets.forgotten_at > $4 + 60000000
     OR budgets.spent < $3

@@ -69,6 +69,14 @@ pub(crate) async fn spend(
     let quiet: Vec<i64> = each(|spending| spending.patience.forgotten_s).map(micros).collect();
     let query = query_file!("queries/spend_budgets.sql", &keys, &free, &delays, &longest, &quiet, now.as_micros());
     let row = query.fetch_one(pool).await.map_err(store_error)?;
+    if row.is_too_long == Some(true) {
+        // The clock was set back since.
+        let mut connection = pool.acquire().await.map_err(store_error)?;
+        let at = now.as_micros();
+        let query = query_file!("queries/shorten_blocks.sql", &keys, &free, &delays, &longest, &quiet, at);
+        query.execute(&mut *connection).await.map_err(store_error)?;
+        return Ok(Some(end_of_blocks(&mut connection, &keys, now).await?));
+    }
     if let Some(blocked_until) = row.blocked_until {
         return Ok(Some(Timestamp::from_micros(blocked_until)));
     }
@@ -81,8 +89,17 @@ pub(crate) async fn spend(
     let back: Vec<_> = spendings.iter().filter(was_spent).map(|spending| Forgiving::One(spending.key)).collect();
     let mut connection = pool.acquire().await.map_err(store_error)?;
     forgive(&mut connection, &back).await?;
-    let query = query_scalar!("SELECT max(blocked_until) FROM budgets WHERE key = ANY($1)", &keys);
+    Ok(Some(end_of_blocks(&mut connection, &keys, now).await?))
+}
+
+/// Until when the last of them is blocked.
+async fn end_of_blocks(
+    connection: &mut PgConnection,
+    keys: &[Vec<u8>],
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let query = query_scalar!("SELECT max(blocked_until) FROM budgets WHERE key = ANY($1)", keys);
     let blocked_until = query.fetch_one(&mut *connection).await.map_err(store_error)?;
     let at_least = now.plus_seconds(RACE_LOST_S);
-    Ok(Some(blocked_until.map_or(at_least, |until| Timestamp::from_micros(until).max(at_least))))
+    Ok(blocked_until.map_or(at_least, |until| Timestamp::from_micros(until).max(at_least)))
 }

@@ -44,10 +44,12 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
 /// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_recoverable(code: &str) -> bool {
     match code.get(..2) {
-        // Connection lost; out of disk, memory or connections; shutting down, starting up, or out of time.
-        Some("08" | "53" | "57") => true,
-        // Serialization failure, deadlock, a standby, idle for too long.
-        _ => matches!(code, "40001" | "40P01" | "25006" | "25P03"),
+        // Connection lost; the role may not log in; serialization failure or deadlock; out of disk, memory or connections;
+        // shutting down, starting up, or out of time; an I/O error of the server.
+        Some("08" | "28" | "40" | "53" | "57" | "58") => true,
+        // A standby; idle for too long; no such database (while it is restored); nobody may connect, which is also what
+        // a limit of the role or the database says; a lock was not to be had.
+        _ => matches!(code, "25006" | "25P02" | "25P03" | "25P04" | "3D000" | "55000" | "55P03"),
     }
 }
 
@@ -57,7 +59,9 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_unavailable() {
-        for code in ["08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "25006"] {
+        for code in
+            ["08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "25006", "55000", "28000", "3D000"]
+        {
             assert!(is_recoverable(code), "{code}");
         }
         for code in ["23505", "42P01", "22021", "XX001", ""] {

@@ -66,6 +66,12 @@ impl MailWrites for PostgresTx {
         Ok(done.rows_affected() == 1)
     }
 
+    async fn hasten_mail(&mut self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
+        let query = query!("UPDATE outbox SET due_at = $1 WHERE due_at > $2", now.as_micros(), latest.as_micros());
+        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
     async fn remove_mail(&mut self, id: MailId) -> Result<bool, StoreError> {
         let id = id.as_uuid();
         let query = query!("DELETE FROM outbox WHERE id = $1", id);

@@ -13,6 +13,7 @@ use crate::group::{GroupWriter, execute};
 use crate::tx::SqliteTx;
 
 const SPEND: &str = include_str!("../queries/spend_budget.sql");
+const SHORTEN_BLOCK: &str = include_str!("../queries/shorten_block.sql");
 const FIND_BLOCK: &str = include_str!("../queries/find_block.sql");
 const FORGIVE_WHOLE: &str = include_str!("../queries/forgive_whole_budget.sql");
 const FORGIVE_ONE: &str = include_str!("../queries/forgive_one_budget.sql");
@@ -94,6 +95,7 @@ fn spend_in(connection: &Connection, spendings: &[Spending], now: Timestamp) -> 
             // Nobody else writes meanwhile, so those before it are as they were but for this one.
             let before: Vec<_> = spendings[..at].iter().map(|spending| Forgiving::One(spending.key)).collect();
             forgive_in(connection, &before)?;
+            execute(connection, SHORTEN_BLOCK, values)?;
             return connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional();
         }
     }

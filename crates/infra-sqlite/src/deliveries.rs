@@ -183,6 +183,19 @@ impl DeliveryWrites for SqliteTx {
         query.fetch_all(self.connection().await?).await.map_err(store_error)
     }
 
+    async fn hasten_deliveries(
+        &mut self,
+        now: Timestamp,
+        latest: Timestamp,
+        paused_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (now, latest, until) = (now.as_micros(), latest.as_micros(), paused_until.as_micros());
+        let query = query_file!("queries/hasten_deliveries.sql", now, latest);
+        query.execute(self.connection().await?).await.map_err(store_error)?;
+        let query = query!("UPDATE webhooks SET paused_until = $1 WHERE paused_until > $2", now, until);
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
     async fn remove_deliveries_to(&mut self, webhook: WebhookId, limit: u32) -> Result<u64, StoreError> {
         let (webhook, limit) = (webhook.as_uuid(), i64::from(limit));
         let query = query_file!("queries/remove_deliveries_to.sql", webhook, limit);

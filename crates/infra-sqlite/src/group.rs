@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{in_place_error, store_error, unavailable};
 use crate::recent::Recent;
+use crate::write_health::WriteHealth;
 use crate::{BUSY_TIMEOUT_S, WRITER_CACHE_KIB};
 
 /// How many are committed together at most.
@@ -38,9 +39,9 @@ type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 impl GroupWriter {
     /// A writer for this file, which takes its turns on the one writing connection of the pool. Call it within a
     /// tokio runtime.
-    pub(crate) fn new(path: PathBuf, writer: SqlitePool, recent: Arc<Recent>) -> Self {
+    pub(crate) fn new(path: PathBuf, writer: SqlitePool, recent: Arc<Recent>, health: Arc<WriteHealth>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let task = tokio::spawn(serve(queue, path, writer, recent));
+        let task = tokio::spawn(serve(queue, path, writer, recent, health));
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
 
@@ -77,7 +78,13 @@ impl GroupWriter {
     }
 }
 
-async fn serve(mut queue: mpsc::Receiver<Job>, path: PathBuf, writer: SqlitePool, recent: Arc<Recent>) {
+async fn serve(
+    mut queue: mpsc::Receiver<Job>,
+    path: PathBuf,
+    writer: SqlitePool,
+    recent: Arc<Recent>,
+    health: Arc<WriteHealth>,
+) {
     let mut connection = None;
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -86,6 +93,7 @@ async fn serve(mut queue: mpsc::Receiver<Job>, path: PathBuf, writer: SqlitePool
             Ok(turn) => turn,
             Err(error) => {
                 let error = store_error(error);
+                health.note_error(&error);
                 tracing::debug!(%error, waiting = batch.len(), "no turn to write");
                 // Dropped, they answer that they were given up.
                 batch.clear();
@@ -96,6 +104,9 @@ async fn serve(mut queue: mpsc::Receiver<Job>, path: PathBuf, writer: SqlitePool
         let kept = connection.take();
         let done = tokio::task::spawn_blocking(move || commit_together(kept, &path, jobs, &recent)).await;
         connection = done.unwrap_or_default();
+        if connection.is_none() {
+            health.note_failure();
+        }
         drop(turn);
         batch.reserve(BATCH_MAX);
     }

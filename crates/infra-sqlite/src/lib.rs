@@ -8,6 +8,8 @@
 //! - The reads on the path of every request and of a sign-in run in place (`in_place`), by the same checked text;
 //!   what the former find is remembered (`recent`) until the next commit.
 //! - A refresh and the writes of a sign-in are committed in groups (`group`): many of them wait for the disk once.
+//! - A connection that met an I/O error, or whose transaction did not end, is replaced before it is used again
+//!   (`write_health`).
 //! - No query walks the users table: each names the index that it goes by.
 
 mod api_key_rows;
@@ -39,6 +41,7 @@ mod users;
 mod users_list;
 mod wake;
 mod webhooks;
+mod write_health;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
@@ -51,8 +54,8 @@ use denizen_domain::budgets::store::{Forgiving, Spending};
 use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 
 use crate::error::store_error;
 use crate::events::Head;
@@ -61,6 +64,7 @@ use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
 use crate::tx::SqliteTx;
 use crate::wake::{Waiting, Wake};
+use crate::write_health::WriteHealth;
 
 /// How long SQLite itself waits for a lock that another process holds.
 const BUSY_TIMEOUT_S: u64 = 5;
@@ -118,6 +122,7 @@ pub struct SqliteStore {
     recent: Arc<Recent>,
     group: GroupWriter,
     waiting: Waiting,
+    health: Arc<WriteHealth>,
     /// Where the log of events ended when this store last wrote to it.
     head: Arc<Mutex<Option<Head>>>,
 }
@@ -138,11 +143,23 @@ impl SqliteStore {
                 // A local file does not hang up.
                 .test_before_acquire(false)
         };
-        let readers = pool().max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
-        let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
+        let readers = pool().before_acquire(|connection, _| {
+            // A snapshot that could not be ended would be read from for ever.
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        });
+        let readers = readers.max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
+        let health = Arc::new(WriteHealth::default());
+        let checked = Arc::clone(&health);
+        let writer = pool().before_acquire(move |connection, _| {
+            let is_usable = checked.is_usable(connection);
+            Box::pin(async move { Ok(is_usable) })
+        });
+        let writer = writer.max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
-        let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent));
-        Ok(Self { readers, writer, in_place, recent, group, waiting: Waiting::default(), head: Arc::default() })
+        let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent), Arc::clone(&health));
+        let (waiting, head) = (Waiting::default(), Arc::default());
+        Ok(Self { readers, writer, in_place, recent, group, waiting, health, head })
     }
 }
 
@@ -159,8 +176,9 @@ impl Store for SqliteStore {
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::write(transaction, &self.recent, Wake::nobody(&self.waiting), &self.head)))
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error);
+        self.health.note(&begun);
+        Ok(Box::new(SqliteTx::write(begun?, &self.recent, Wake::nobody(&self.waiting), &self.head, &self.health)))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -197,7 +215,8 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         // A bare SELECT 1 would not touch the file.
         let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool""#);
-        query.fetch_one(&self.readers).await.map(drop).map_err(store_error)
+        query.fetch_one(&self.readers).await.map(drop).map_err(store_error)?;
+        self.health.check(&self.writer).await
     }
 
     async fn close(&self) {

@@ -9,11 +9,12 @@ use rusqlite::{Row, ToSql};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use crate::error::store_error;
+use crate::error::{commit_error, store_error};
 use crate::events::{Head, append};
 use crate::in_place::{InPlaceReaders, NotInPlace};
 use crate::recent::Recent;
 use crate::wake::Wake;
+use crate::write_health::WriteHealth;
 
 /// A unit of work on SQLite.
 pub(crate) struct SqliteTx(Reach);
@@ -44,6 +45,7 @@ enum Reach {
         wake: Wake,
         events: Vec<Event>,
         head: Arc<Mutex<Option<Head>>>,
+        health: Arc<WriteHealth>,
     },
 }
 
@@ -62,9 +64,10 @@ impl SqliteTx {
         recent: &Arc<Recent>,
         wake: Wake,
         head: &Arc<Mutex<Option<Head>>>,
+        health: &Arc<WriteHealth>,
     ) -> Self {
-        let forget = ForgetOnDrop(Arc::clone(recent));
-        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), head: Arc::clone(head) })
+        let (forget, health) = (ForgetOnDrop(Arc::clone(recent)), Arc::clone(health));
+        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), head: Arc::clone(head), health })
     }
 
     /// Notes what is to be written to the log with the commit.
@@ -122,14 +125,17 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, forget, wake, mut events, head } => {
+            Reach::Write { mut transaction, forget, wake, mut events, head, health } => {
                 if !events.is_empty() {
                     let seen = *head.lock().unwrap_or_else(PoisonError::into_inner);
-                    let end = append(&mut transaction, &mut events, seen).await?;
+                    let appended = append(&mut transaction, &mut events, seen).await;
+                    health.note(&appended);
+                    let end = appended?;
                     // Whether it is committed or not: where the log does not end so, it is looked up.
                     *head.lock().unwrap_or_else(PoisonError::into_inner) = end;
                 }
-                let committed = transaction.commit().await.map_err(store_error);
+                let committed = transaction.commit().await.map_err(commit_error);
+                health.note(&committed);
                 drop(forget);
                 wake.tell();
                 committed

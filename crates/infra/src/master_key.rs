@@ -47,6 +47,15 @@ pub enum MasterKeyError {
         #[source]
         source: io::Error,
     },
+    /// There is no file, and the database was set up under a key that must have been in it.
+    #[error(
+        "the master key {path} is missing, and the database was set up with it: restore the file from a backup, or set \
+         security.master_key_file to where it is"
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The command cannot be run.
     #[error("running the command for the master key")]
     Command(#[source] io::Error),
@@ -89,13 +98,32 @@ impl MasterKey {
     /// Reads the key from a file, which is made, readable by its owner alone, when it does not exist.
     /// Of several processes that make it at once, one wins and all read the same key.
     pub fn from_file(path: &Path, random: &dyn Random) -> Result<Self, MasterKeyError> {
-        let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
-        match read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, random).map_err(failed)?,
-            other => other.map(drop).map_err(failed)?,
+        if let Some(key) = Self::find_in_file(path)? {
+            return Ok(key);
         }
-        let text = SecretString::from(read(path).map_err(failed)?);
-        Self::parse(&text).ok_or_else(|| MasterKeyError::Malformed { path: path.to_owned() })
+        create(path, random).map_err(|source| MasterKeyError::File { path: path.to_owned(), source })?;
+        Self::from_existing_file(path)
+    }
+
+    /// Reads the key from a file that must exist: the database was set up under the key in it.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Missing`] when there is no file; none is created.
+    pub fn from_existing_file(path: &Path) -> Result<Self, MasterKeyError> {
+        Self::find_in_file(path)?.ok_or_else(|| MasterKeyError::Missing { path: path.to_owned() })
+    }
+
+    /// Reads the key from a file; `None` when there is no file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no key.
+    pub fn find_in_file(path: &Path) -> Result<Option<Self>, MasterKeyError> {
+        let text = match read(path) {
+            Ok(text) => SecretString::from(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(MasterKeyError::File { path: path.to_owned(), source }),
+        };
+        Self::parse(&text).map(Some).ok_or_else(|| MasterKeyError::Malformed { path: path.to_owned() })
     }
 
     /// Reads the key from what a shell command prints within ten seconds. Its input is closed, and what it says on

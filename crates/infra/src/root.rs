@@ -47,6 +47,16 @@ pub enum RootError {
     DoesNotFit,
 }
 
+/// Whether the database was set up under a master key before: it has a root key, or signing keys of a release that had
+/// none.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn has_root(store: &dyn Store) -> Result<bool, StoreError> {
+    let mut read = store.read().await?;
+    Ok(!read.sealed_roots().await?.is_empty() || !read.signing_keys().await?.is_empty())
+}
+
 /// Opens the root key of a database, and makes it on first start. Of several nodes that make it at once, the database
 /// lets one win and all use that one.
 ///

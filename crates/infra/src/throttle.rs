@@ -49,17 +49,19 @@ impl Throttle {
     /// [`Error::TooManyRequests`] when it is spent.
     pub fn admit(&self, key: impl Hash, now: Timestamp) -> Result<(), Error> {
         let now = now.as_micros();
-        let spend =
-            |whole_at: i64| Some(whole_at.max(now) + self.cost_us).filter(|whole_at| whole_at - now <= self.ahead_us);
-        match self.slot(key).fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
-            Ok(_) => Ok(()),
-            Err(whole_at) => {
-                let wait_us = (whole_at + self.cost_us - now - self.ahead_us).unsigned_abs();
-                Err(Error::TooManyRequests {
-                    retry_after_s: u32::try_from(wait_us.div_ceil(1_000_000)).unwrap_or(u32::MAX),
-                })
-            }
+        // No budget is spent further ahead than this, unless the clock was set back since: then it counts as spent now.
+        let spent = |whole_at: i64| whole_at.clamp(now, now + self.ahead_us) + self.cost_us;
+        let is_admitted = |whole_at: i64| spent(whole_at) - now <= self.ahead_us;
+        let spend = |whole_at: i64| {
+            Some(if is_admitted(whole_at) { spent(whole_at) } else { whole_at.min(now + self.ahead_us) })
+        };
+        let slot = self.slot(key);
+        let (Ok(before) | Err(before)) = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        if is_admitted(before) {
+            return Ok(());
         }
+        let wait_us = (spent(before) - now - self.ahead_us).unsigned_abs();
+        Err(Error::TooManyRequests { retry_after_s: u32::try_from(wait_us.div_ceil(1_000_000)).unwrap_or(u32::MAX) })
     }
 
     fn slot(&self, key: impl Hash) -> &AtomicI64 {
@@ -107,6 +109,19 @@ mod tests {
             }
         });
         assert_eq!(admitted.into_inner(), 3);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_longer_than_a_budget_takes_to_return() {
+        let throttle = Throttle::new(TWO_A_MINUTE).unwrap();
+        for _ in 0..3 {
+            throttle.admit("ada", NOW).unwrap();
+        }
+        let back = NOW.minus_seconds(7_200);
+        let refused = throttle.admit("ada", back);
+        assert!(matches!(refused, Err(Error::TooManyRequests { retry_after_s: 1..=30 })), "{refused:?}");
+        throttle.admit("ada", back.plus_seconds(30)).unwrap();
+        assert!(throttle.admit("ada", back.plus_seconds(30)).is_err());
     }
 
     #[test]

@@ -85,9 +85,9 @@ struct RetiredBody {
 pub(super) async fn run(globals: &Globals, command: MasterKeyCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     operator::migrate(&config).await?;
-    let current = master_key(&config.security, &SystemChance).await?;
     let store =
         store_options(&config)?.open().map_err(|error| anyhow::Error::from(error).context("opening the database"))?;
+    let current = master_key(&config.security, store.as_ref(), &SystemChance).await?;
     let place = Place { store, current, output: globals.output };
     let outcome = match command {
         MasterKeyCommand::Rotate(args) => place.rotate(&args.next, &config).await,

@@ -2,10 +2,7 @@
 
 use super::{Algorithm, StoredKey};
 use crate::ctx::Policy;
-use crate::time::Timestamp;
-
-/// How far the clocks of two nodes may differ, in seconds: a key is kept so much longer than its tokens live.
-const CLOCK_SKEW_S: u32 = 60;
+use crate::time::{CLOCK_SKEW_S, Timestamp};
 
 /// What a key is at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +53,7 @@ impl Schedule {
         // When the key after this one took over, if it has.
         let mut successor_at: Option<Timestamp> = None;
         for key in keys {
+            // The clocks of nodes differ: a key is kept so much longer than its tokens live.
             let kept_s = policy.access_ttl_s + CLOCK_SKEW_S;
             let state = match successor_at {
                 _ if key.withdrawn_at.is_some() => KeyState::Withdrawn,
@@ -69,6 +67,9 @@ impl Schedule {
                 successor_at = Some(successor_at.map_or(key.activates_at, |at| at.min(key.activates_at)));
             }
             entries.push((key, state));
+        }
+        if successor_at.is_none() {
+            sign_before_the_first(&mut entries, now);
         }
         Self { entries }
     }
@@ -111,6 +112,14 @@ impl Schedule {
     #[must_use]
     pub fn next_sequence(&self) -> i64 {
         self.entries.first().map_or(1, |(key, _)| key.sequence + 1)
+    }
+}
+
+/// Where no key has become active yet because the clock is behind the one that made them, the first to do so signs.
+fn sign_before_the_first(entries: &mut [(StoredKey, KeyState)], now: Timestamp) {
+    let is_early = |(key, state): &&mut (StoredKey, KeyState)| *state == KeyState::Next && key.created_at > now;
+    if let Some((_, state)) = entries.iter_mut().filter(is_early).min_by_key(|(key, _)| key.activates_at) {
+        *state = KeyState::Current;
     }
 }
 
@@ -158,6 +167,15 @@ mod tests {
     fn a_withdrawn_key_gives_the_turn_back() {
         let withdrawn = StoredKey { withdrawn_at: Some(T0.plus_seconds(700)), ..key(2, 600) };
         check(&[withdrawn, key(1, 0)], 700, &[KeyState::Withdrawn, KeyState::Current]);
+    }
+
+    #[test]
+    fn the_first_key_signs_while_the_clock_is_behind_it() {
+        use KeyState::{Current, Next};
+        let made_later =
+            |sequence, activates_s| StoredKey { created_at: T0.plus_seconds(2), ..key(sequence, activates_s) };
+        check(&[made_later(2, 600), made_later(1, 2)], 0, &[Next, Current]);
+        check(&[key(1, 600)], 0, &[Next]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::ctx::Services;
 use crate::error::Result;
 use crate::one_time::Purpose;
 use crate::ports::{Letter, MailError, Opening, Random};
+use crate::time::CLOCK_SKEW_S;
 
 /// How long a mail is nobody else's while it is being sent, in seconds. Sending it must take less.
 pub const LEASE_S: u32 = 120;
@@ -101,6 +102,15 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::RecoveryCodesReplaced
         | MailSubject::Wanted(_) => Opening::Nothing,
     }
+}
+
+/// Makes mail due that would wait longer than any pause or lease lasts, because the clock was set back since.
+pub async fn hasten(services: &Services) -> Result<()> {
+    let now = services.clock.now();
+    let mut tx = services.store.write().await?;
+    tx.hasten_mail(now, now.plus_seconds(PAUSE_S_MAX.max(LEASE_S) + CLOCK_SKEW_S)).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Makes it due later; removes it, and says `false`, when that would be too late.

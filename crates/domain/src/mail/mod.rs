@@ -7,7 +7,7 @@ mod deliver;
 mod grant;
 pub mod store;
 
-pub use deliver::{Delivery, LEASE_S, deliver, take};
+pub use deliver::{Delivery, LEASE_S, deliver, hasten, take};
 
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;

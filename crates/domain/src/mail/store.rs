@@ -33,6 +33,10 @@ pub trait MailWrites {
     /// Makes a mail due at another moment, if nobody took it since `attempts` were counted; `false` otherwise.
     async fn put_back_mail(&mut self, id: MailId, attempts: u32, due_at: Timestamp) -> Result<bool, StoreError>;
 
+    /// Makes every mail that is due after `latest` due now, and says how many: no mail is put off so long, so the clock was
+    /// set back since.
+    async fn hasten_mail(&mut self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError>;
+
     /// Removes a mail; `false` when it is gone already.
     async fn remove_mail(&mut self, id: MailId) -> Result<bool, StoreError>;
 }

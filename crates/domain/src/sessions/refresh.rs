@@ -61,8 +61,7 @@ pub fn session_of(ctx: &Ctx, token: &SecretString) -> Option<SessionId> {
 
 /// Whether the token is the parent of the present generation and its grace is not over: the same answer again.
 fn is_repeated(ctx: &Ctx, state: &SessionState, generation: i64) -> bool {
-    let grace_s = ctx.policy().refresh_grace_s;
-    state.generation == generation + 1 && ctx.now() < state.refreshed_at.plus_seconds(grace_s)
+    state.generation == generation + 1 && state.refreshed_at.is_within(ctx.policy().refresh_grace_s, ctx.now())
 }
 
 /// The refresh token of a session's generation.

@@ -30,7 +30,7 @@ pub(crate) async fn require(ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<()> {
     let state = tx.session_state(session).await?.ok_or(Error::Unauthenticated(Unauthenticated::InvalidToken))?;
     let is_enrolled = tx.second_factor_standing(user).await?.is_enrolled;
     let proven_at = if is_enrolled { state.second_factor_at } else { Some(state.proven_at) };
-    let is_recent = proven_at.is_some_and(|at| ctx.now() < at.plus_seconds(RECENT_S));
+    let is_recent = proven_at.is_some_and(|at| at.is_within(RECENT_S, ctx.now()));
     if is_recent { Ok(()) } else { Err(Error::StepUpRequired) }
 }
 

@@ -1,7 +1,10 @@
 //! Give up what is past its time, and forget what is long past.
 
+use super::settle::{PAUSE_MAX_MS, RETRY_MAX_MS};
+use super::take::LEASE_SLACK_S;
 use crate::ctx::Services;
 use crate::error::Result;
+use crate::time::CLOCK_SKEW_S;
 
 /// How long a delivery that is over is kept, in seconds: 7 days.
 const KEPT_S: u32 = 7 * 24 * 60 * 60;
@@ -25,6 +28,18 @@ pub async fn park_overdue(services: &Services, limit: u32) -> Result<u64> {
         tx.commit().await?;
     }
     Ok(most)
+}
+
+/// Makes deliveries due that would wait longer than any pause or lease lasts, because the clock was set back since.
+pub async fn hasten(services: &Services) -> Result<()> {
+    let now = services.clock.now();
+    let lease_s = services.policy.webhooks.timeout_s + LEASE_SLACK_S;
+    let latest = now.plus_seconds(lease_s.max(RETRY_MAX_MS / 1_000) + CLOCK_SKEW_S);
+    let paused_until = now.plus_seconds(lease_s.max(PAUSE_MAX_MS / 1_000) + CLOCK_SKEW_S);
+    let mut tx = services.store.write().await?;
+    tx.hasten_deliveries(now, latest, paused_until).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Removes at most so many deliveries that are long over, and says how many.

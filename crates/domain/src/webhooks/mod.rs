@@ -33,7 +33,7 @@ pub use creator::{Creator, DisabledReason};
 pub use delete::delete;
 pub use fan_out::fan_out;
 pub use get::get;
-pub use keep::{park_overdue, purge};
+pub use keep::{hasten, park_overdue, purge};
 pub use list::list;
 pub use log::{get_delivery, list_deliveries};
 pub use replay::{Range, replay, retry};

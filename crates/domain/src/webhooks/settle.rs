@@ -13,11 +13,11 @@ use crate::time::Timestamp;
 /// After so many failures in a row a webhook is left alone for a while.
 pub(super) const OPEN_AFTER: u32 = 5;
 /// The longest pause between two attempts, in milliseconds: an hour.
-const RETRY_MAX_MS: u32 = 60 * 60 * 1_000;
+pub(super) const RETRY_MAX_MS: u32 = 60 * 60 * 1_000;
 /// How much longer than the first pause between attempts a webhook is first left alone.
 const PAUSE_FACTOR: u32 = 6;
 /// The longest that a webhook is left alone, in milliseconds: 10 minutes.
-const PAUSE_MAX_MS: u32 = 10 * 60 * 1_000;
+pub(super) const PAUSE_MAX_MS: u32 = 10 * 60 * 1_000;
 /// HTTP's way of saying that nobody will be there again (RFC 9110 §15.5.11).
 const GONE: u16 = 410;
 /// RFC 6585 §4.

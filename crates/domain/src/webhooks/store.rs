@@ -172,6 +172,15 @@ pub trait DeliveryWrites {
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
 
+    /// Makes every pending delivery that is due after `latest` due now, and ends every pause that lasts beyond
+    /// `paused_until`: nothing is put off so long, so the clock was set back since.
+    async fn hasten_deliveries(
+        &mut self,
+        now: Timestamp,
+        latest: Timestamp,
+        paused_until: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// Removes at most so many deliveries to a webhook, whatever their state, and says how many.
     async fn remove_deliveries_to(&mut self, webhook: WebhookId, limit: u32) -> Result<u64, StoreError>;
 

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// holds up nobody else.
 pub const AT_ONCE_EACH: u32 = 4;
 /// How much longer than a request may take a delivery is nobody else's, in seconds: what became of it has to be written.
-const LEASE_SLACK_S: u32 = 15;
+pub(super) const LEASE_SLACK_S: u32 = 15;
 
 /// A delivery with what is needed to make it.
 #[derive(Debug)]

@@ -62,9 +62,11 @@ impl Ring {
         self.newest_sequence
     }
 
-    /// The newest key that is active.
+    /// The newest key that is active. Where none is, because the clock was set back to before the first one, the one
+    /// that becomes active first: it is published already.
     pub(super) fn signing_at(&self, now: Timestamp) -> Option<&KeyPair> {
-        self.keys.iter().find(|key| key.activates_at <= now).map(|key| key.pair.as_ref())
+        let active = self.keys.iter().find(|key| key.activates_at <= now);
+        active.or_else(|| self.keys.iter().min_by_key(|key| key.activates_at)).map(|key| key.pair.as_ref())
     }
 
     /// The key with this `kid`.
