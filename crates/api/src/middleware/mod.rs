@@ -32,13 +32,9 @@ use tonic_web::GrpcWebLayer;
 use tracing::Instrument;
 
 pub use address::{PeerAddress, PeerProgram};
-<<<<<<< ours
 pub(crate) use address::{Trusted, key_of};
-pub(crate) use auth::Presented;
-pub(crate) use exchange::{ConnectionState, Exchange};
-=======
 pub(crate) use auth::{Presented, with_bearer};
->>>>>>> theirs
+pub(crate) use exchange::{ConnectionState, Exchange};
 pub(crate) use request_id::RequestId;
 pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
