@@ -42,8 +42,7 @@ fn main() {
         embed(&mut table, &folder, path, &fs::read(source).expect("the file is part of the crate"));
     }
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).expect("a ZIP archive");
-    let names: Vec<String> =
-        archive.file_names().map(|name| name.expect("a name in UTF-8").into_owned()).collect();
+    let names: Vec<String> = archive.file_names().map(|name| name.expect("a name in UTF-8").into_owned()).collect();
     for name in SWAGGER_UI {
         let ending = format!("/dist/{name}");
         let entry = names.iter().find(|entry| entry.ends_with(&ending)).expect("a file of the distribution");
@@ -62,7 +61,7 @@ fn embed(table: &mut String, folder: &Path, path: &str, bytes: &[u8]) {
     let write = |suffix: &str, bytes: &[u8]| {
         let file = folder.join(format!("{name}{suffix}"));
         fs::write(&file, bytes).expect("OUT_DIR can be written");
-        format!("include_bytes!({file:?})")
+        format!("include_bytes!({:?})", file.display().to_string())
     };
     let identity = write("", bytes);
     let (gzip, brotli) = if is_compressed_already {

@@ -97,7 +97,13 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
         let _ = timeout(patience, tasks.wait()).await;
     };
     tokio::join!(
-        listener::run(Sockets { listener: socket, tls }, app.router(), (&config.limits, &config.server), &stop, patience),
+        listener::run(
+            Sockets { listener: socket, tls },
+            app.router(),
+            (&config.limits, &config.server),
+            &stop,
+            patience
+        ),
         upkeep
     );
     let _ = timeout(CLOSE, app.services.store.close()).await;

@@ -313,7 +313,7 @@ table! {
         /// How many requests are worked on at once; beyond that the answer is 503. A request counts once its body is there.
         concurrent_requests: u32 = "1024", whole(1..=100_000);
         /// How many requests of one client address (IPv6: one /64) may be under way at once, from the head to the last byte
-        /// of the response; beyond that the answer is 429. 0 means half of `limits.concurrent_requests`.
+        /// of the response; beyond that the answer is 429. 0 means half of `limits.concurrent_requests`, and at least 16.
         address_requests: u32 = "0", whole(0..=1_000_000);
         /// How many requests one address may make each second; 0 means any number.
         address_per_second: u32 = "1000", whole(0..=1_000_000);

@@ -191,7 +191,11 @@ impl Serving {
 }
 
 /// Answers one request.
-async fn answer(mut router: Router, request: http::Request<Incoming>, exchange: Arc<Exchange>) -> http::Response<Outgoing> {
+async fn answer(
+    mut router: Router,
+    request: http::Request<Incoming>,
+    exchange: Arc<Exchange>,
+) -> http::Response<Outgoing> {
     let is_http1 = request.version() < http::Version::HTTP_2;
     let is_connect = request.method() == http::Method::CONNECT;
     let Ok(mut response) = router.call(request.map(Body::new)).await;

@@ -10,6 +10,8 @@ use crate::http::problem::Problem;
 
 /// Clients are spread over so many locks.
 const SHARDS: usize = 16;
+/// How many requests one address may have under way at least, unless it is configured.
+const REQUESTS_PER_CLIENT_MIN: u32 = 16;
 /// How many bytes of request bodies of one address are in memory at most, unless `limits.body_bytes` is larger.
 const BODY_BYTES_PER_CLIENT_MIN: u64 = 16 * 1024 * 1024;
 /// How many addresses may have that much at the same time.
@@ -43,7 +45,7 @@ pub(super) struct ClientShare {
 impl Clients {
     pub(super) fn new(limits: &Limits) -> Self {
         let requests_max = match limits.address_requests {
-            0 => limits.concurrent_requests.div_ceil(2),
+            0 => limits.concurrent_requests.div_ceil(2).max(REQUESTS_PER_CLIENT_MIN),
             configured => configured,
         };
         Self {
@@ -130,7 +132,11 @@ mod tests {
         let clients = clients(2, 10);
         let first = clients.enter(client("2001:db8::1")).unwrap();
         let _second = clients.enter(client("2001:db8::2")).unwrap();
-        assert_eq!(clients.enter(client("2001:db8::3")).unwrap_err().code(), "too_many_requests", "a /64 is one client");
+        assert_eq!(
+            clients.enter(client("2001:db8::3")).unwrap_err().code(),
+            "too_many_requests",
+            "a /64 is one client"
+        );
         let _other = clients.enter(client("192.0.2.1")).unwrap();
         drop(first);
         let _again = clients.enter(client("2001:db8::3")).unwrap();

@@ -125,7 +125,11 @@ impl Exchange {
     /// A request whose head has just been read.
     pub(crate) fn begin(connection: &Arc<ConnectionState>) -> Arc<Self> {
         connection.open.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { connection: Arc::clone(connection), is_received: AtomicBool::new(false), share: Mutex::default() })
+        Arc::new(Self {
+            connection: Arc::clone(connection),
+            is_received: AtomicBool::new(false),
+            share: Mutex::default(),
+        })
     }
 
     /// The connection that it came over.

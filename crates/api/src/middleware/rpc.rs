@@ -40,11 +40,8 @@ const UPLOADS: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 /// The methods that follow events.
-const FOLLOWED: [&str; 3] = [
-    "/denizen.v1.EventService/Follow",
-    "/denizen.v1.EventService/Watch",
-    "/denizen.v1.EventService/WatchRevocations",
-];
+const FOLLOWED: [&str; 3] =
+    ["/denizen.v1.EventService/Follow", "/denizen.v1.EventService/Watch", "/denizen.v1.EventService/WatchRevocations"];
 
 /// What the head of a call says, as an extension. What comes after the message, in trailers, does not count.
 #[derive(Clone)]

@@ -47,10 +47,7 @@ pub(super) async fn receive_call(
 }
 
 /// The request as it comes, when its handler reads it piece by piece, and a place.
-pub(super) fn enter(
-    shared: &Shared,
-    request: Request,
-) -> Result<(Request, Option<SemaphorePermit<'_>>), Problem> {
+pub(super) fn enter(shared: &Shared, request: Request) -> Result<(Request, Option<SemaphorePermit<'_>>), Problem> {
     let place = if is_exempt(&request) { None } else { Some(shared.capacity.enter()?) };
     if let Some(exchange) = request.extensions().get::<Arc<Exchange>>() {
         exchange.receive();

@@ -81,7 +81,8 @@ async fn others_are_served(app: &TestApp) {
     let (user, waited) = timed(timeout(SOON, app.user())).await;
     let user = user.expect("others sign up and in");
     assert_eq!(app.me_status(&user.token).await, 200);
-    let refreshed = app.post("/api/v1/sessions/refresh", &serde_json::json!({"refresh_token": user.refresh_token})).await;
+    let refreshed =
+        app.post("/api/v1/sessions/refresh", &serde_json::json!({"refresh_token": user.refresh_token})).await;
     assert_eq!(refreshed.status(), StatusCode::OK);
     assert!(waited < SOON, "{waited:?}");
 }
