@@ -9,8 +9,9 @@ use denizen_infra::mail::words::{About, Words};
 use denizen_infra::mail::{
     Credentials, FolderMailer, Links, NoMail, Printing, Sender, SmtpMailer, SmtpOptions, Writer,
 };
+use http::Uri;
 
-use crate::config::{Config, Mail};
+use crate::config::Config;
 
 /// From whom mail is that only goes to a folder.
 const NOBODY: &str = "no-reply@localhost";
@@ -30,11 +31,14 @@ pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<
         return Ok(Arc::new(mailer));
     }
     let Some(host) = &mail.smtp_host else { return Ok(Arc::new(NoMail)) };
-    let options = smtp_options(mail, host.clone())?;
+    let options = smtp_options(config, host.clone())?;
     Ok(Arc::new(SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")?))
 }
 
-fn smtp_options(mail: &Mail, host: String) -> anyhow::Result<SmtpOptions> {
+fn smtp_options(config: &Config, host: String) -> anyhow::Result<SmtpOptions> {
+    let mail = &config.mail;
+    let public_url: Uri = config.server.public_url().parse().context("server.public_url")?;
+    let hello_host = public_url.host().context("server.public_url: no host")?.to_owned();
     let read =
         |file: &PathBuf| std::fs::read(file).with_context(|| format!("mail.smtp_ca_file: reading {}", file.display()));
     let credentials = mail.smtp_user.clone().zip(mail.smtp_password.clone());
@@ -45,6 +49,7 @@ fn smtp_options(mail: &Mail, host: String) -> anyhow::Result<SmtpOptions> {
         credentials: credentials.map(|(user, password)| Credentials { user, password }),
         extra_roots: mail.smtp_ca_file.as_ref().map(read).transpose()?,
         timeout_s: mail.smtp_timeout_s,
+        hello_host,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lettre::Address;
 use lettre::message::Mailbox;
 
 /// The mailbox that mails are from: `no-reply@example.com`, or with a name, `Example <no-reply@example.com>`.
@@ -9,13 +10,19 @@ use lettre::message::Mailbox;
 pub struct Sender(Mailbox);
 
 impl Sender {
-    /// Reads a mailbox (RFC 5322 §3.4).
+    /// Reads a mailbox (RFC 5322 §3.4). An internationalized domain becomes A-labels (RFC 5891), which every mail server
+    /// accepts.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {
         if raw.chars().any(char::is_control) {
             return None;
         }
-        raw.parse().ok().map(Self)
+        let mut mailbox: Mailbox = raw.parse().ok()?;
+        if !mailbox.email.domain().is_ascii() {
+            let domain = idna::domain_to_ascii_strict(mailbox.email.domain()).ok()?;
+            mailbox.email = Address::new(mailbox.email.user(), domain).ok()?;
+        }
+        Some(Self(mailbox))
     }
 
     pub(super) fn mailbox(&self) -> &Mailbox {

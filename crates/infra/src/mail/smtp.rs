@@ -1,26 +1,34 @@
 //! Mail over SMTP (RFC 5321).
 //!
 //! lettre speaks the protocol. Its pool is not used: a conversation that runs out of time must never leave its
-//! connection to the next mail, and only who leads the conversation knows which step was refused. A refused recipient
-//! is final, a refused password is for the operator to mend.
+//! connection to the next mail, and only who leads the conversation knows which step was refused. `refusal` decides
+//! which refusals drop a mail; the others are retried.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use denizen_domain::ports::{Clock, Letter, MailError, Mailer};
 use denizen_domain::time::Timestamp;
-use lettre::Message;
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::{self, response::Severity};
+use lettre::{Address, Message};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Writer;
 use super::message::compose;
+
+mod ascii;
+mod refusal;
+
+use self::ascii::AsciiReplies;
+use self::refusal::{Failed, Step, judge, later};
 
 /// How many connections are kept for the next mail, and how long, in seconds.
 const IDLE_MAX: usize = 8;
@@ -66,6 +74,8 @@ pub struct SmtpOptions {
     pub extra_roots: Option<Vec<u8>>,
     /// How long the delivery of one mail may take, in seconds.
     pub timeout_s: u32,
+    /// The host of this server: its name or IP address, sent with `EHLO` (RFC 5321 §4.1.1.1).
+    pub hello_host: String,
 }
 
 /// Hands mail over to a server.
@@ -93,7 +103,7 @@ impl SmtpMailer {
     /// # Errors
     /// When the extra roots or the name of the server cannot be used.
     pub fn new(options: SmtpOptions, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let SmtpOptions { host, port, encryption, credentials, extra_roots, timeout_s } = options;
+        let SmtpOptions { host, port, encryption, credentials, extra_roots, timeout_s, hello_host } = options;
         let tls = match encryption {
             Encryption::None => None,
             Encryption::StartTls | Encryption::Tls => {
@@ -113,7 +123,7 @@ impl SmtpMailer {
             tls,
             login,
             patience: Duration::from_secs(timeout_s.into()),
-            hello: ClientId::default(),
+            hello: client_id(hello_host),
             clock,
             idle: Mutex::default(),
         })
@@ -131,11 +141,7 @@ impl SmtpMailer {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
-        let from_the_start = self.tls.clone().filter(|_| self.encryption == Encryption::Tls);
-        let server = (self.host.as_str(), self.port);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.patience), &self.hello, from_the_start, None);
-        let mut connection = connecting.await.map_err(|error| later("connecting to the mail server", error))?;
+        let mut connection = self.open().await?;
         if let Some(tls) = self.tls.clone().filter(|_| self.encryption == Encryption::StartTls) {
             let upgraded = connection.starttls(tls, &self.hello).await;
             upgraded.map_err(|error| later("STARTTLS with the mail server", error))?;
@@ -145,6 +151,22 @@ impl SmtpMailer {
             known.map_err(|error| later("signing in to the mail server", error))?;
         }
         Ok(connection)
+    }
+
+    /// Connects and sends `EHLO`.
+    async fn open(&self) -> Result<AsyncSmtpConnection, MailError> {
+        const STEP: &str = "connecting to the mail server";
+        let server = (self.host.as_str(), self.port);
+        let opened = if self.encryption == Encryption::Tls {
+            let tls = self.tls.clone();
+            AsyncSmtpConnection::connect_tokio1(server, Some(self.patience), &self.hello, tls, None).await
+        } else {
+            let stream = TcpStream::connect(server).await;
+            let stream = stream.map_err(|source| MailError::Temporary(Failed::Unreachable { source }.into()))?;
+            let stream = AsciiReplies::new(stream, self.encryption == Encryption::StartTls);
+            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+        };
+        opened.map_err(|error| later(STEP, error))
     }
 
     async fn hand_over(&self, message: &Message) -> Result<(), MailError> {
@@ -194,59 +216,42 @@ impl Mailer for SmtpMailer {
     }
 }
 
+/// The name or the address literal for `EHLO`.
+fn client_id(host: String) -> ClientId {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    match literal.parse() {
+        Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+        Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+        Err(_) => ClientId::Domain(host),
+    }
+}
+
 /// One mail, from `MAIL FROM` to the server's receipt.
 async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), MailError> {
     let envelope = message.envelope();
     let mut parameters = Vec::new();
-    let mut addresses = envelope.from().into_iter().chain(envelope.to());
-    if !addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii()) {
+    let is_ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
+    let is_recipient_ascii = envelope.to().iter().all(is_ascii);
+    if !is_recipient_ascii || !envelope.from().is_none_or(is_ascii) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(MailError::Permanent("the mail server does not take addresses beyond ASCII".into()));
+            let why = "the mail server does not support addresses beyond ASCII (SMTPUTF8)".into();
+            // The sender is configured: it does not make this mail undeliverable.
+            return Err(if is_recipient_ascii { MailError::Temporary(why) } else { MailError::Permanent(why) });
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }
     // The sender is configured: a server that refuses it does not refuse this mail.
     let sender = Mail::new(envelope.from().cloned(), parameters);
     connection.command(sender).await.map_err(|error| later("naming the sender to the mail server", error))?;
+    let judge = |step, error| judge(step, error, envelope.to());
     for recipient in envelope.to() {
         let recipient = Rcpt::new(recipient.clone(), vec![]);
-        connection.command(recipient).await.map_err(|error| judge("naming the recipient to the mail server", error))?;
+        connection.command(recipient).await.map_err(|error| judge(Step::Recipient, error))?;
     }
-    connection.command(Data).await.map_err(|error| judge("handing the mail over", error))?;
-    connection.message(&message.formatted()).await.map_err(|error| judge("handing the mail over", error))?;
+    connection.command(Data).await.map_err(|error| judge(Step::Content, error))?;
+    connection.message(&message.formatted()).await.map_err(|error| judge(Step::Content, error))?;
     Ok(())
 }
 
-/// What a failure at this step means for the mail.
-fn judge(step: &'static str, error: smtp::Error) -> MailError {
-    let is_final = error.status().is_some_and(|code| code.severity == Severity::PermanentNegativeCompletion);
-    let failed = Failed::at(step, error);
-    if is_final { MailError::Permanent(failed.into()) } else { MailError::Temporary(failed.into()) }
-}
-
-/// A failure that says nothing of the mail.
-fn later(step: &'static str, error: smtp::Error) -> MailError {
-    MailError::Temporary(Failed::at(step, error).into())
-}
-
-/// What went wrong, without what the server said: it likes to quote addresses.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("{step}: it answered {code}")]
-    Answered { step: &'static str, code: smtp::response::Code },
-    #[error("{step}: its answer cannot be understood")]
-    Unreadable { step: &'static str },
-    #[error("{step}")]
-    Otherwise { step: &'static str, source: smtp::Error },
-}
-
-impl Failed {
-    fn at(step: &'static str, source: smtp::Error) -> Self {
-        match source.status() {
-            Some(code) => Self::Answered { step, code },
-            // Its text quotes the answer.
-            None if source.is_response() => Self::Unreadable { step },
-            None => Self::Otherwise { step, source },
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

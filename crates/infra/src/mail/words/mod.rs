@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use denizen_domain::ports::{Letter, Opening};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::Locale;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::{AutoEscape, Environment, Output, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret;
 
 use self::catalogue::{Catalogue, UNITS};
@@ -247,6 +247,22 @@ struct Facts<'a> {
     good_for: String,
 }
 
+/// Escapes what is special in HTML text and attributes. minijinja would escape `/` too, and some mail programs then do
+/// not recognize links.
+fn write_html(out: &mut Output<'_>, text: &str) -> Result<(), minijinja::Error> {
+    for char in text.chars() {
+        match char {
+            '&' => out.write_str("&amp;")?,
+            '<' => out.write_str("&lt;")?,
+            '>' => out.write_str("&gt;")?,
+            '"' => out.write_str("&quot;")?,
+            '\'' => out.write_str("&#x27;")?,
+            _ => out.write_str(char.encode_utf8(&mut [0; 4]))?,
+        }
+    }
+    Ok(())
+}
+
 /// Every template and message, parsed.
 fn environment(
     languages: &BTreeMap<String, Catalogue>,
@@ -259,6 +275,10 @@ fn environment(
     env.set_auto_escape_callback(|name| match name.rsplit_once('.') {
         Some((_, "html")) => AutoEscape::Html,
         _ => AutoEscape::None,
+    });
+    env.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if state.auto_escape() == AutoEscape::Html && !value.is_safe() => write_html(out, text),
+        _ => minijinja::escape_formatter(out, state, value),
     });
     let mut add = |name: String, source: String| {
         env.add_template_owned(name.clone(), source).map_err(|error| WordsError::new(name, error))

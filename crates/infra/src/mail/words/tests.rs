@@ -69,7 +69,7 @@ fn every_mail_is_written_in_every_language() {
             assert_eq!((link.is_some(), code.is_some()), (kind.has_link, kind.has_code), "{}", kind.name);
             for opens in link.iter().chain(&code) {
                 assert!(text.lines().any(|line| line.trim() == opens), "{text}");
-                assert!(html.replace("&#x2f;", "/").contains(opens), "{html}");
+                assert!(html.contains(opens) && !html.contains("&#x2f;"), "{html}");
             }
             // Nothing is left to be filled in.
             for part in [&subject, &text, &html] {
