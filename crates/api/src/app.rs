@@ -30,6 +30,7 @@ use crate::config::{Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::cookies::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
+use crate::http::idempotency::Running;
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
 use crate::{grpc, middleware, upkeep};
@@ -142,6 +143,7 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
         feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
         origins: Origins::of(&config.server),
         limits: config.limits.clone(),
+        running: Running::default(),
     })
 }
 

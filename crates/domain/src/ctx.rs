@@ -10,6 +10,7 @@ use crate::budgets::Limits;
 use crate::budgets::Patience;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
+use crate::idempotency::DeferredCommit;
 use crate::keys::Algorithm;
 use crate::page::Total;
 use crate::ports::{
@@ -135,13 +136,20 @@ pub struct Ctx {
     services: Arc<Services>,
     actor: Actor,
     origin: Origin,
+    deferred: Option<Arc<DeferredCommit>>,
 }
 
 impl Ctx {
     /// A context for one request.
     #[must_use]
     pub fn new(services: Arc<Services>, actor: Actor, origin: Origin) -> Self {
-        Self { services, actor, origin }
+        Self { services, actor, origin, deferred: None }
+    }
+
+    /// The same request, whose last commit waits for its answer in `deferred`.
+    #[must_use]
+    pub fn deferring_commit(self, deferred: Arc<DeferredCommit>) -> Self {
+        Self { deferred: Some(deferred), ..self }
     }
 
     /// The same request by somebody else, or by the same as they are now.
@@ -162,20 +170,48 @@ impl Ctx {
         &self.services
     }
 
+    /// The ports, to be used beyond this request.
+    #[must_use]
+    pub fn shared_services(&self) -> Arc<Services> {
+        Arc::clone(&self.services)
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
+        let is_pending = self.deferred.as_ref().is_some_and(|deferred| deferred.is_pending());
+        debug_assert!(!is_pending, "the store is used while a commit is deferred: it would wait for it, or miss it");
         self.services.store.as_ref()
     }
 
     /// Begins a write transaction on behalf of the caller. Dropped without [`Ctx::commit`], it leaves nothing behind.
+    ///
+    /// A transaction that the same request has finished before is committed first, without an answer.
     pub async fn write(&self) -> Result<Box<dyn WriteTx>> {
+        if let Some(deferred) = &self.deferred {
+            deferred.settle().await?;
+        }
         Ok(self.store().write().await?)
     }
 
-    /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.
+    /// Finishes a transaction of [`Ctx::write`]. It is on disk before the client is answered: at once, or together with
+    /// the answer when the request has an idempotency key. Until then nothing may be read through [`Ctx::store`].
     pub async fn commit(&self, tx: Box<dyn WriteTx>) -> Result<()> {
-        Ok(tx.commit().await?)
+        match &self.deferred {
+            Some(deferred) => Ok(deferred.hold(tx).await?),
+            None => Ok(tx.commit().await?),
+        }
+    }
+
+    /// Does what must see the finished transaction: now, or once it is committed.
+    pub async fn after_commit(&self, work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        match self.deferred.as_ref().filter(|deferred| deferred.is_pending()) {
+            Some(deferred) => {
+                deferred.after_commit(work);
+                Ok(())
+            }
+            None => work.await,
+        }
     }
 
     /// A handle to read a page with, and its count when that is asked for: the two agree.

@@ -9,7 +9,7 @@ use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::events::NewEvent;
 use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
-use crate::idempotency::store::IdempotencyWrites;
+use crate::idempotency::store::{IdempotencyReads, IdempotencyWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
@@ -134,6 +134,7 @@ pub trait ReadTx:
     + SigningKeyReads
     + RootKeyReads
     + WebhookReads
+    + IdempotencyReads
     + Send
 {
 }

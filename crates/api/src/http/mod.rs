@@ -76,6 +76,8 @@ pub(crate) struct SharedState {
     pub(crate) origins: Origins,
     /// Bounds on requests.
     pub(crate) limits: Limits,
+    /// Requests with an idempotency key that this node works on.
+    pub(crate) running: idempotency::Running,
 }
 
 /// Every route, documented, in groups that differ in what they pass on the way in.

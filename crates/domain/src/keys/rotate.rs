@@ -5,7 +5,7 @@ use crate::access::Origin;
 use crate::access::Permission;
 use crate::ctx::{Ctx, Services};
 use crate::error::{Conflict, Error, Result};
-use crate::events::{EventActor, Happened, NewEvent};
+use crate::events::{EventActor, Happened, NewEvent, record};
 use crate::time::Timestamp;
 
 /// When a new key takes over.
@@ -31,10 +31,16 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
     loop {
         let keys = ctx.store().read().await?.signing_keys().await?;
         let schedule = Schedule::new(keys, ctx.policy(), ctx.now());
-        // Somebody else added a key meanwhile: this one comes after it.
-        let by = (EventActor::from(ctx.actor()), ctx.origin());
-        let Some(key) = add(services, &schedule, activates_at, by).await? else { continue };
-        keep::follow(services).await?;
+        let key = make(services, &schedule, activates_at).await?;
+        let mut tx = ctx.write().await?;
+        if !tx.insert_signing_key(&key).await? {
+            // Another caller added a key meanwhile: this one comes after it.
+            continue;
+        }
+        record(ctx, &mut *tx, key.id.as_str(), added(&key));
+        ctx.commit(tx).await?;
+        let services = ctx.shared_services();
+        ctx.after_commit(async move { keep::follow(&services).await }).await?;
         return Ok(KeyInfo {
             state: if key.activates_at > ctx.now() { KeyState::Next } else { KeyState::Current },
             id: key.id,
