@@ -36,7 +36,8 @@ async fn sql(world: &World, text: &str) -> i64 {
 
 /// How many rows there are in everything that anonymous requests may write.
 async fn rows(world: &World) -> i64 {
-    let tables = ["idempotency_keys", "budgets", "challenges", "outbox", "one_time_tokens", "events", "sessions", "users"];
+    let tables =
+        ["idempotency_keys", "budgets", "challenges", "outbox", "one_time_tokens", "events", "sessions", "users"];
     let counts = tables.map(|table| format!("(SELECT count(*) FROM {table})")).join(" + ");
     sql(world, &format!("SELECT {counts}")).await
 }

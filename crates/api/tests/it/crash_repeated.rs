@@ -25,11 +25,7 @@ async fn create(server: &Process, token: &str, key: &str) -> reqwest::Result<(u1
 }
 
 /// Creates until the server is gone. Every key that was sent, with the answer if one came.
-async fn create_until_killed(
-    server: Process,
-    token: &str,
-    round: usize,
-) -> BTreeMap<String, Option<Value>> {
+async fn create_until_killed(server: Process, token: &str, round: usize) -> BTreeMap<String, Option<Value>> {
     let server = Arc::new(server);
     let answered = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut writers = JoinSet::new();

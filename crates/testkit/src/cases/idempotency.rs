@@ -1,8 +1,8 @@
 //! Idempotent answers.
 
+use denizen_domain::budgets::BudgetKey;
 use denizen_domain::idempotency::store::{FoundAnswer, NewAnswer};
 use denizen_domain::idempotency::{IdempotentRequest, Share};
-use denizen_domain::budgets::BudgetKey;
 use denizen_domain::store::{Store, WriteTx};
 
 use crate::{Fixture, build};
