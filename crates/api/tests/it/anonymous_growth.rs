@@ -47,7 +47,7 @@ async fn answers(world: &World) -> i64 {
 }
 
 fn check_quotes(body: &Value) {
-    for field in body["error"]["fields"].as_array().unwrap() {
+    for field in body["fields"].as_array().unwrap() {
         let length = field["field"].as_str().unwrap().chars().count();
         assert!(length <= QUOTED_CHARS_MAX, "{length} characters are quoted");
     }
@@ -57,7 +57,7 @@ on_both! {
     async fn refused_requests_leave_nothing(world: World) {
         let app = world.serve(&[]).await;
         let taken = app.user().await.email;
-        let long = "x".repeat(500_000);
+        let long = "x".repeat(100_000);
         let nested = json!({"email": "a@example.com", "password": PASSWORD, "name": "A", "attributes": {&long: {&long[..9]: Value::Null}}});
         let bodies = [
             (json!({&long: 1}), 400),
@@ -104,7 +104,7 @@ on_both! {
     }
 
     async fn failed_guesses_of_one_client_leave_a_bounded_number_of_rows(world: World) {
-        let app = world.serve(&[("limits.address_failures_free", "3")]).await;
+        let app = world.serve(&[("limits.address_failures_free", "3"), ("limits.failures_delay_s", "600")]).await;
         let before = rows(&world).await;
         for at in 0..12 {
             let status = app.try_sign_in(&format!("nobody{at}@example.com"), PASSWORD).await.status().as_u16();

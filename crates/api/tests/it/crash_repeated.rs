@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{PASSWORD, World, eventually, on_both};
+use crate::harness::{PASSWORD, eventually, on_both};
 use crate::process::{Process, run_on};
 
 const ROUNDS: usize = 3;

@@ -278,7 +278,7 @@ on_both! {
         // The node that did it signs with the new key by the time it answers.
         let token = app.sign_in(&admin.email).await.token;
         let head = jsonwebtoken::decode_header(&token).unwrap();
-        assert_eq!(head.kid.as_deref(), made["kid"].as_str());
+        assert_eq!(head.kid.as_deref(), made["id"].as_str());
         let again = post(&app, keys, "key", Some(&admin.token), &body).await;
         assert!(is_replayed(&again));
         assert_eq!(answer(again).await, first);
