@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::cookies::Origins;
+use crate::http::idempotency::Running;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
@@ -146,6 +147,7 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
         origins: Origins::of(&config.server),
         limits: config.limits.clone(),
         capacity: middleware::Capacity::new(&config.limits),
+        running: Running::default(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::budgets::Limits;
 use crate::budgets::Patience;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::id::{SessionId, UserId, uuid_v7};
+use crate::idempotency::DeferredCommit;
 use crate::keys::Algorithm;
 use crate::page::Total;
 use crate::ports::{
@@ -150,13 +151,20 @@ pub struct Ctx {
     services: Arc<Services>,
     actor: Actor,
     origin: Origin,
+    deferred: Option<Arc<DeferredCommit>>,
 }
 
 impl Ctx {
     /// A context for one request.
     #[must_use]
     pub fn new(services: Arc<Services>, actor: Actor, origin: Origin) -> Self {
-        Self { services, actor, origin }
+        Self { services, actor, origin, deferred: None }
+    }
+
+    /// The same request, whose last commit waits for its answer in `deferred`.
+    #[must_use]
+    pub fn deferring_commit(self, deferred: Arc<DeferredCommit>) -> Self {
+        Self { deferred: Some(deferred), ..self }
     }
 
     /// The same request by somebody else, or by the same as they are now.
@@ -177,9 +185,17 @@ impl Ctx {
         &self.services
     }
 
+    /// The ports, to be used beyond this request.
+    #[must_use]
+    pub fn shared_services(&self) -> Arc<Services> {
+        Arc::clone(&self.services)
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
+        let is_pending = self.deferred.as_ref().is_some_and(|deferred| deferred.is_pending());
+        debug_assert!(!is_pending, "the store is used while a commit is deferred: it would wait for it, or miss it");
         self.services.store.as_ref()
     }
 
@@ -211,6 +227,7 @@ impl Ctx {
     /// # Errors
     /// As for [`Ctx::write`], without a bound on how often.
     pub async fn write_unlimited(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
+        self.settle().await?;
         let Actor::Known(admitted) = &self.actor else {
             return self.write_by_proof(targets).await;
         };
@@ -233,7 +250,16 @@ impl Ctx {
     /// Begins a write transaction that changes these, for a request that proves by itself what it may do: it carries a
     /// mailed token, a refresh token, or ends the session that it was made in.
     pub async fn write_by_proof(&self, targets: &[Authority]) -> Result<Box<dyn WriteTx>> {
+        self.settle().await?;
         Ok(self.store().write_under(&AuthorityLock::on(targets)).await?)
+    }
+
+    /// Commits, without an answer, what the same request has finished before: one request has one transaction at a time.
+    async fn settle(&self) -> Result<()> {
+        match &self.deferred {
+            Some(deferred) => Ok(deferred.settle().await?),
+            None => Ok(()),
+        }
     }
 
     /// Counts a write of the caller's account that leaves rows.
@@ -255,10 +281,24 @@ impl Ctx {
         self.services.account_throttle.admit(account, activity, self.now())
     }
 
-
-    /// Commits a transaction of [`Ctx::write`]. After `Ok` it is on disk.
+    /// Finishes a transaction of [`Ctx::write`]. It is on disk before the client is answered: at once, or together with
+    /// the answer when the request has an idempotency key. Until then nothing may be read through [`Ctx::store`].
     pub async fn commit(&self, tx: Box<dyn WriteTx>) -> Result<()> {
-        Ok(tx.commit().await?)
+        match &self.deferred {
+            Some(deferred) => Ok(deferred.hold(tx).await?),
+            None => Ok(tx.commit().await?),
+        }
+    }
+
+    /// Does what must see the finished transaction: now, or once it is committed.
+    pub async fn after_commit(&self, work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        match self.deferred.as_ref().filter(|deferred| deferred.is_pending()) {
+            Some(deferred) => {
+                deferred.after_commit(work);
+                Ok(())
+            }
+            None => work.await,
+        }
     }
 
     /// A handle to read a page with, and its count when that is asked for: the two agree.

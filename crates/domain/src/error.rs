@@ -140,6 +140,9 @@ pub enum Conflict {
     IdempotencyInProgress,
 }
 
+/// How many characters of a client's own text an error quotes at most.
+pub const QUOTED_CHARS_MAX: usize = 64;
+
 /// One field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
@@ -152,10 +155,21 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// Names a field, the rule it breaks and what would be right.
+    /// Names a field, the rule it breaks and what would be right. A name that the client chose is shortened.
     pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code, message: message.into() }
+        Self { field: shortened(field.into()), code, message: message.into() }
     }
+}
+
+/// Text that a client chose, to be quoted in an error: at most [`QUOTED_CHARS_MAX`] characters, then an ellipsis.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(QUOTED_CHARS_MAX) {
+        text.truncate(end);
+        text.push('…');
+        // The rest is not to be held by whoever keeps the error.
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// The rule that a parsed value breaks; the caller knows which field it came from.
@@ -176,7 +190,7 @@ impl RuleBroken {
     /// Names the field that broke the rule.
     #[must_use]
     pub fn at(self, field: impl Into<String>) -> FieldError {
-        FieldError { field: field.into(), code: self.code, message: self.message }
+        FieldError::new(field, self.code, self.message)
     }
 }
 

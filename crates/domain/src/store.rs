@@ -10,7 +10,7 @@ use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::events::NewEvent;
 use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
-use crate::idempotency::store::IdempotencyWrites;
+use crate::idempotency::store::{IdempotencyReads, IdempotencyWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
@@ -144,6 +144,7 @@ pub trait ReadTx:
     + SigningKeyReads
     + RootKeyReads
     + WebhookReads
+    + IdempotencyReads
     + Send
 {
 }

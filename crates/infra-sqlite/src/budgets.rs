@@ -16,6 +16,8 @@ const SPEND: &str = include_str!("../queries/spend_budget.sql");
 const SHORTEN_BLOCK: &str = include_str!("../queries/shorten_block.sql");
 const FIND_BLOCK: &str = include_str!("../queries/find_block.sql");
 const FORGIVE_WHOLE: &str = include_str!("../queries/forgive_whole_budget.sql");
+/// A count of nothing is no row: a client that is blocked must not leave one for each address that it tries.
+const REMOVE_UNSPENT: &str = "DELETE FROM budgets WHERE key = $1 AND spent = 0";
 const FORGIVE_ONE: &str = include_str!("../queries/forgive_one_budget.sql");
 
 #[async_trait]
@@ -96,6 +98,9 @@ fn spend_in(connection: &Connection, spendings: &[Spending], now: Timestamp) -> 
             let before: Vec<_> = spendings[..at].iter().map(|spending| Forgiving::One(spending.key)).collect();
             forgive_in(connection, &before)?;
             execute(connection, SHORTEN_BLOCK, values)?;
+            for spending in &spendings[..at] {
+                execute(connection, REMOVE_UNSPENT, params![spending.key.as_bytes().as_slice()])?;
+            }
             return connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional();
         }
     }

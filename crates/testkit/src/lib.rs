@@ -162,11 +162,9 @@ macro_rules! suite {
                 a_purge_is_bounded,
             }
             idempotency {
-                a_claim_holds_until_it_is_over,
-                an_answer_is_given_again,
-                another_request_is_refused,
-                a_released_key_is_free,
-                fifty_claims_have_one_winner,
+                the_first_answer_stands_until_its_time_is_over,
+                an_answer_is_committed_with_the_work,
+                of_fifty_answers_one_is_stored,
                 a_purge_is_bounded,
             }
             events {

@@ -80,6 +80,8 @@ pub(crate) struct SharedState {
     pub(crate) limits: Limits,
     /// How many requests are worked on at once.
     pub(crate) capacity: Capacity,
+    /// Requests with an idempotency key that this node works on.
+    pub(crate) running: idempotency::Running,
 }
 
 /// Every route, documented, in groups that differ in what they pass on the way in.

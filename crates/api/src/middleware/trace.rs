@@ -10,6 +10,8 @@ use tracing::field::Empty;
 use super::request_id::RequestId;
 use super::rpc::Dialect;
 
+/// No registered method is longer.
+const VERB_BYTES_MAX: usize = 20;
 /// A name of a service and of a method is not longer.
 const METHOD_BYTES_MAX: usize = 128;
 
@@ -21,7 +23,8 @@ pub(super) fn span(request: &Request, id: &RequestId) -> Span {
     let is_call = matched.is_some_and(|route| route.ends_with("/{*rest}")) && Dialect::of(request.headers()).is_some();
     let path = request.uri().path();
     let route = if is_call && path.len() <= METHOD_BYTES_MAX { path } else { matched.unwrap_or("none") };
-    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), route, trace_id = Empty);
+    let method = Some(request.method().as_str()).filter(|method| method.len() <= VERB_BYTES_MAX).unwrap_or("other");
+    let span = tracing::info_span!("request", id = id.as_str(), method, route, trace_id = Empty);
     if let Some(trace_id) = trace_of(request.headers()) {
         span.record("trace_id", trace_id);
     }

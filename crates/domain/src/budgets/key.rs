@@ -57,6 +57,17 @@ impl BudgetKey {
         Self(vault.mac("budget account mails", account.to_string().as_bytes()))
     }
 
+    /// How many idempotent answers one caller may have stored.
+    pub(crate) fn answers(vault: &dyn Vault, caller: &[u8]) -> Self {
+        Self(vault.mac("budget idempotent answers", caller))
+    }
+
+    /// The same of one client address.
+    pub(crate) fn answers_to_client(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
+        let Self(client) = Self::client(vault, origin)?;
+        Some(Self::answers(vault, &client))
+    }
+
     /// Where a request comes from; nowhere when nobody knows.
     pub(super) fn client(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
         let mac = |bytes: &[u8]| Self(vault.mac("budget client", bytes));

@@ -6,43 +6,45 @@ use super::IdempotentRequest;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
-/// A wish to be the one that does the request.
-#[derive(Debug, Clone)]
-pub struct Claim {
+/// The answer of a request, to be stored with its work.
+#[derive(Debug, Clone, Copy)]
+pub struct NewAnswer<'a> {
     /// The request.
-    pub request: IdempotentRequest,
+    pub request: &'a IdempotentRequest,
+    /// The sealed answer.
+    pub sealed: &'a [u8],
     /// When.
     pub now: Timestamp,
-    /// Until when the claim holds without an answer.
-    pub held_until: Timestamp,
-    /// Until when the key and its answer are kept.
+    /// Until when the answer is kept.
     pub kept_until: Timestamp,
 }
 
-/// What became of a claim.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Claimed {
-    /// It is ours: the key is new, its time is over, or its owner did not answer in time.
-    First,
-    /// Another holds it.
-    Running,
-    /// The key belongs to a request with another fingerprint.
-    OtherRequest,
-    /// It was answered; these are the sealed bytes.
-    Answered(Vec<u8>),
+/// What is stored under a key, whether its time is over or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundAnswer {
+    /// The fingerprint of the request.
+    pub fingerprint: [u8; 32],
+    /// The sealed answer; `None` while a server of the release before does the work.
+    pub sealed: Option<Vec<u8>>,
+    /// Until when that server may take.
+    pub held_until: Timestamp,
+    /// Until when the key is kept.
+    pub kept_until: Timestamp,
 }
 
-/// Keeping claims and answers.
+/// Reading answers.
+#[async_trait]
+pub trait IdempotencyReads {
+    /// What is stored under the key.
+    async fn find_idempotent_answer(&mut self, key: &[u8; 32]) -> Result<Option<FoundAnswer>, StoreError>;
+}
+
+/// Keeping answers.
 #[async_trait]
 pub trait IdempotencyWrites {
-    /// Claims a key, by one conditional statement.
-    async fn claim_idempotency_key(&mut self, claim: &Claim) -> Result<Claimed, StoreError>;
-
-    /// Leaves the answer under a key that this request holds.
-    async fn answer_idempotency_key(&mut self, request: &IdempotentRequest, sealed: &[u8]) -> Result<(), StoreError>;
-
-    /// Frees a key that this request holds and has not answered.
-    async fn release_idempotency_key(&mut self, request: &IdempotentRequest) -> Result<(), StoreError>;
+    /// Stores the answer, by one conditional statement; `false`, and nothing done, when the key is in use. Waits for a
+    /// transaction that has stored an answer under the key and has not ended.
+    async fn insert_idempotent_answer(&mut self, answer: &NewAnswer<'_>) -> Result<bool, StoreError>;
 
     /// Removes at most `limit` keys whose time is over and says how many.
     async fn purge_idempotency_keys(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;

@@ -39,7 +39,8 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
         }
         record(ctx, &mut *tx, key.id.as_str(), added(&key));
         ctx.commit(tx).await?;
-        keep::follow(services).await?;
+        let services = ctx.shared_services();
+        ctx.after_commit(async move { keep::follow(&services).await }).await?;
         return Ok(KeyInfo {
             state: if key.activates_at > ctx.now() { KeyState::Next } else { KeyState::Current },
             id: key.id,

@@ -1,91 +1,72 @@
-//! Idempotency keys.
+//! Idempotent answers.
 
-use denizen_domain::idempotency::IdempotentRequest;
-use denizen_domain::idempotency::store::{Claim, Claimed};
-use denizen_domain::store::Store;
-use denizen_domain::time::Timestamp;
+use denizen_domain::budgets::BudgetKey;
+use denizen_domain::idempotency::store::{FoundAnswer, NewAnswer};
+use denizen_domain::idempotency::{IdempotentRequest, Share};
+use denizen_domain::store::{Store, WriteTx};
 
 use crate::{Fixture, build};
 
-/// How long a claim of these cases holds, and how long its key is kept, in seconds.
-const HELD_S: u32 = 10;
+/// How long answers of these cases are kept, in seconds.
 const KEPT_S: u32 = 100;
 
-pub async fn a_claim_holds_until_it_is_over(f: Fixture) {
-    let request = request(1, 1);
-    assert_eq!(claim(&*f.store, &request, 0).await, Claimed::First);
-    assert_eq!(claim(&*f.store, &request, HELD_S - 1).await, Claimed::Running);
-    // Its owner did not answer in time, so another takes over, and holds it as long.
-    assert_eq!(claim(&*f.store, &request, HELD_S).await, Claimed::First);
-    assert_eq!(claim(&*f.store, &request, HELD_S + 1).await, Claimed::Running);
-    assert_eq!(claim(&*f.store, &request, HELD_S * 2).await, Claimed::First);
-}
-
-pub async fn an_answer_is_given_again(f: Fixture) {
-    let request = request(1, 1);
-    assert_eq!(claim(&*f.store, &request, 0).await, Claimed::First);
-    answer(&*f.store, &request, &[0, 255, 7]).await;
-    for second in [0, HELD_S, KEPT_S - 1] {
-        assert_eq!(claim(&*f.store, &request, second).await, Claimed::Answered(vec![0, 255, 7]), "{second} s");
-    }
-    // The first answer stands.
-    answer(&*f.store, &request, b"another").await;
-    assert_eq!(claim(&*f.store, &request, 1).await, Claimed::Answered(vec![0, 255, 7]));
-    // Past its time the key is new, and the old answer gone.
-    assert_eq!(claim(&*f.store, &request, KEPT_S).await, Claimed::First);
-    assert_eq!(claim(&*f.store, &request, KEPT_S).await, Claimed::Running);
-    let large = vec![9; 1024 * 1024];
-    answer(&*f.store, &request, &large).await;
-    assert_eq!(claim(&*f.store, &request, KEPT_S).await, Claimed::Answered(large));
-}
-
-pub async fn another_request_is_refused(f: Fixture) {
+pub async fn the_first_answer_stands_until_its_time_is_over(f: Fixture) {
     let (first, other) = (request(1, 1), request(1, 2));
-    assert_eq!(claim(&*f.store, &first, 0).await, Claimed::First);
-    assert_eq!(claim(&*f.store, &other, 1).await, Claimed::OtherRequest);
-    assert_eq!(claim(&*f.store, &other, HELD_S).await, Claimed::OtherRequest, "though the hold is over");
-    // Nor can it answer or free what it does not hold.
-    answer(&*f.store, &other, b"forged").await;
-    release(&*f.store, &other).await;
-    assert_eq!(claim(&*f.store, &first, 2).await, Claimed::Running);
-    answer(&*f.store, &first, b"answer").await;
-    assert_eq!(claim(&*f.store, &other, 3).await, Claimed::OtherRequest);
-    assert_eq!(claim(&*f.store, &other, KEPT_S).await, Claimed::First, "the key's time is over");
+    assert_eq!(find(&*f.store, &first).await, None);
+    assert!(answer(&*f.store, &first, &[0, 255, 7], 0).await);
+    let found = FoundAnswer {
+        fingerprint: first.fingerprint,
+        sealed: Some(vec![0, 255, 7]),
+        held_until: build::moment(0),
+        kept_until: build::moment(KEPT_S),
+    };
+    assert_eq!(find(&*f.store, &first).await, Some(found.clone()));
+    for second in [0, 1, KEPT_S - 1] {
+        assert!(!answer(&*f.store, &first, b"another", second).await, "{second} s");
+        assert!(!answer(&*f.store, &other, b"another", second).await, "{second} s");
+    }
+    assert_eq!(find(&*f.store, &first).await, Some(found));
     // Keys do not touch each other.
-    assert_eq!(claim(&*f.store, &request(2, 2), 0).await, Claimed::First);
+    assert!(answer(&*f.store, &request(2, 2), b"its own", 0).await);
+
+    let large = vec![9; 64 * 1024];
+    assert!(answer(&*f.store, &other, &large, KEPT_S).await);
+    let found = find(&*f.store, &other).await.unwrap();
+    assert_eq!((found.fingerprint, found.sealed), (other.fingerprint, Some(large)));
 }
 
-pub async fn a_released_key_is_free(f: Fixture) {
-    let (request, other) = (request(1, 1), request(1, 2));
-    assert_eq!(claim(&*f.store, &request, 0).await, Claimed::First);
-    release(&*f.store, &request).await;
-    assert_eq!(claim(&*f.store, &other, 0).await, Claimed::First);
-    answer(&*f.store, &other, b"answer").await;
-    release(&*f.store, &other).await;
-    assert_eq!(claim(&*f.store, &other, 0).await, Claimed::Answered(b"answer".to_vec()), "what is answered stays");
+pub async fn an_answer_is_committed_with_the_work(f: Fixture) {
+    let request = request(1, 1);
+    let mut tx = f.store.write().await.unwrap();
+    assert!(insert(&mut *tx, &request, b"answer", 0).await);
+    drop(tx);
+    assert_eq!(find(&*f.store, &request).await, None);
+    assert!(answer(&*f.store, &request, b"answer", 0).await);
 }
 
-pub async fn fifty_claims_have_one_winner(f: Fixture) {
-    // A new key, then one whose time is over, then one whose owner did not answer.
-    for (round, second) in [(1, 0), (1, KEPT_S), (1, KEPT_S + HELD_S)] {
+pub async fn of_fifty_answers_one_is_stored(f: Fixture) {
+    // Under a new key, then under one whose time is over.
+    for second in [0, KEPT_S] {
         let tasks: Vec<_> = (0..50)
-            .map(|_| {
+            .map(|at| {
                 let store = f.store.clone();
-                tokio::spawn(async move { claim(&*store, &request(round, 1), second).await })
+                tokio::spawn(async move { answer(&*store, &request(1, at), &[at], second).await })
             })
             .collect();
-        let mut outcomes = Vec::new();
-        for task in tasks {
-            outcomes.push(task.await.unwrap());
+        let mut stored = Vec::new();
+        for (at, task) in tasks.into_iter().enumerate() {
+            if task.await.unwrap() {
+                stored.push(u8::try_from(at).unwrap());
+            }
         }
-        let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
-        assert_eq!((count(Claimed::First), count(Claimed::Running)), (1, 49), "at {second} s");
+        let found = find(&*f.store, &request(1, 0)).await.unwrap();
+        assert_eq!(found.sealed, Some(stored), "at {second} s");
     }
 }
 
 pub async fn a_purge_is_bounded(f: Fixture) {
     for n in 0..5 {
-        assert_eq!(claim(&*f.store, &request(n, 1), n.into()).await, Claimed::First);
+        assert!(answer(&*f.store, &request(n, 1), b"answer", n.into()).await);
     }
     let purge = async |second, limit| {
         let mut tx = f.store.write().await.unwrap();
@@ -97,35 +78,29 @@ pub async fn a_purge_is_bounded(f: Fixture) {
     assert_eq!(purge(KEPT_S + 2, 2).await, 2);
     assert_eq!(purge(KEPT_S + 2, 2).await, 1);
     assert_eq!(purge(KEPT_S + 2, 2).await, 0);
-    assert_eq!(claim(&*f.store, &request(3, 1), 4).await, Claimed::Running, "those not over are kept");
+    assert!(find(&*f.store, &request(3, 1)).await.is_some(), "those not over are kept");
 }
 
 fn request(key: u8, fingerprint: u8) -> IdempotentRequest {
-    IdempotentRequest { key: [key; 32], fingerprint: [fingerprint; 32] }
+    let share = Share::Caller(BudgetKey::from_bytes([0; 32]));
+    IdempotentRequest { key: [key; 32], fingerprint: [fingerprint; 32], share }
 }
 
-async fn claim(store: &dyn Store, request: &IdempotentRequest, second: u32) -> Claimed {
-    let now: Timestamp = build::moment(second);
-    let claim = Claim {
-        request: request.clone(),
-        now,
-        held_until: now.plus_seconds(HELD_S),
-        kept_until: now.plus_seconds(KEPT_S),
-    };
-    let mut tx = store.write().await.unwrap();
-    let claimed = tx.claim_idempotency_key(&claim).await.unwrap();
-    tx.commit().await.unwrap();
-    claimed
+async fn find(store: &dyn Store, request: &IdempotentRequest) -> Option<FoundAnswer> {
+    store.read().await.unwrap().find_idempotent_answer(&request.key).await.unwrap()
 }
 
-async fn answer(store: &dyn Store, request: &IdempotentRequest, sealed: &[u8]) {
-    let mut tx = store.write().await.unwrap();
-    tx.answer_idempotency_key(request, sealed).await.unwrap();
-    tx.commit().await.unwrap();
+async fn insert(tx: &mut dyn WriteTx, request: &IdempotentRequest, sealed: &[u8], second: u32) -> bool {
+    let now = build::moment(second);
+    let new = NewAnswer { request, sealed, now, kept_until: now.plus_seconds(KEPT_S) };
+    tx.insert_idempotent_answer(&new).await.unwrap()
 }
 
-async fn release(store: &dyn Store, request: &IdempotentRequest) {
+async fn answer(store: &dyn Store, request: &IdempotentRequest, sealed: &[u8], second: u32) -> bool {
     let mut tx = store.write().await.unwrap();
-    tx.release_idempotency_key(request).await.unwrap();
-    tx.commit().await.unwrap();
+    let is_stored = insert(&mut *tx, request, sealed, second).await;
+    if is_stored {
+        tx.commit().await.unwrap();
+    }
+    is_stored
 }
