@@ -1,9 +1,10 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use denizen_domain::events::Event;
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
@@ -27,7 +28,13 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Transaction<'static, Postgres>),
     /// The same, and writes.
-    Write { transaction: Transaction<'static, Postgres>, changed: ToForget, wake: Wake, events: Vec<Event> },
+    Write {
+        transaction: Transaction<'static, Postgres>,
+        changed: ToForget,
+        wake: Wake,
+        events: Vec<Event>,
+        chain_key: Arc<OnceLock<ChainKey>>,
+    },
 }
 
 impl PostgresTx {
@@ -43,8 +50,14 @@ impl PostgresTx {
         Self(Reach::Snapshot(transaction))
     }
 
-    pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write { transaction, changed: ToForget::nothing(recent), wake, events: Vec::new() })
+    pub(crate) fn write(
+        transaction: Transaction<'static, Postgres>,
+        recent: &Arc<Recent>,
+        wake: Wake,
+        chain_key: &Arc<OnceLock<ChainKey>>,
+    ) -> Self {
+        let (changed, chain_key) = (ToForget::nothing(recent), Arc::clone(chain_key));
+        Self(Reach::Write { transaction, changed, wake, events: Vec::new(), chain_key })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -109,6 +122,14 @@ impl PostgresTx {
         }
     }
 
+    /// The key of the chain of events, where this may write.
+    pub(crate) fn chain_key(&self) -> Option<ChainKey> {
+        match &self.0 {
+            Reach::Write { chain_key, .. } => chain_key.get().cloned(),
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => None,
+        }
+    }
+
     /// Where to look for sessions to remove.
     pub(crate) fn removed_until(&self) -> i64 {
         match &self.0 {
@@ -124,7 +145,7 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed, wake, events } => {
+            Reach::Write { mut transaction, changed, wake, events, chain_key: _ } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
                 // At the very end: what is told is sent if and when the transaction is committed, and transactions that
