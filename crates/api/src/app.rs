@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use denizen_domain::Services;
+use denizen_domain::audit;
 use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
@@ -28,7 +29,7 @@ use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits, Security, SignIn, Tokens, Webhooks};
+use crate::config::{Audit, Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::cookies::Origins;
 use crate::http::idempotency::Running;
@@ -45,6 +46,7 @@ pub struct App {
     pub services: Arc<Services>,
     router: Router,
     feed: Arc<Feed>,
+    audit: Audit,
     draining: CancellationToken,
 }
 
@@ -105,13 +107,17 @@ impl App {
             clock,
             policy,
         });
+        let keyed_after = audit::key_log(&services).await.context("sealing the audit log")?;
+        if let Some(position) = keyed_after.filter(|position| *position > 0) {
+            tracing::warn!(position, "the audit log is keyed from now on; records up to this position have no key");
+        }
         keys::keep(&services).await.context("opening the signing keys")?;
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
         let router = middleware::around_all(surface, &config.server, &config.limits);
         let feed = Arc::clone(&shared.feed);
-        Ok(Self { services, router, feed, draining })
+        Ok(Self { services, router, feed, audit: config.audit.clone(), draining })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -126,7 +132,7 @@ impl App {
     /// mail, following and rotating the signing keys, recording when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::run(Arc::clone(&self.services), Arc::clone(&self.feed), stop)
+        upkeep::run(Arc::clone(&self.services), Arc::clone(&self.feed), self.audit.clone(), stop)
     }
 
     /// Makes `/health/ready` answer 503, so that no new requests are sent here.
@@ -158,6 +164,7 @@ fn policy(config: &Config) -> Policy {
         product_name: config.product.name.clone(),
         guessing: guessing(&config.limits),
         sends_mail: sends_mail(config),
+        mail_request_delay_ms: config.mail.request_delay_ms,
         offers_mailed_codes: config.sign_in.mailed_codes,
         offers_magic_links: config.sign_in.magic_links,
         access_ttl_s: config.sessions.access_ttl_s,

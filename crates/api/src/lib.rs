@@ -15,6 +15,7 @@
 //! ```
 
 pub mod app;
+mod audit_heads;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

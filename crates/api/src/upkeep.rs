@@ -10,9 +10,10 @@ use denizen_domain::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Audit;
 use crate::feed::Feed;
 use crate::http::problem::Chain;
-use crate::{deliveries, webhook_deliveries};
+use crate::{audit_heads, deliveries, webhook_deliveries};
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
@@ -26,10 +27,11 @@ const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
-pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, stop: CancellationToken) {
+pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, audit: Audit, stop: CancellationToken) {
     let deliveries = deliveries::run(Arc::clone(&services), &stop);
     let webhooks = webhook_deliveries::run(Arc::clone(&services), feed.head(), &stop);
-    tokio::join!(feed.pump(&stop), deliveries, webhooks, keep(&services, &stop));
+    let heads = audit_heads::export(&services, &audit, &stop);
+    tokio::join!(feed.pump(&stop), deliveries, webhooks, heads, keep(&services, &stop));
 }
 
 async fn keep(services: &Services, stop: &CancellationToken) {

@@ -71,6 +71,8 @@ pub struct Policy {
     pub guessing: Limits,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// How long a mail that anybody can ask for waits at most until it is looked into, in milliseconds; 0 is not at all.
+    pub mail_request_delay_ms: u32,
     /// Whether a code that is mailed signs in.
     pub offers_mailed_codes: bool,
     /// Whether a link that is mailed signs in.
@@ -118,6 +120,7 @@ impl Policy {
                 account_mails_per_hour: 20,
             },
             sends_mail: true,
+            mail_request_delay_ms: 0,
             offers_mailed_codes: true,
             offers_magic_links: true,
             access_ttl_s: 900,

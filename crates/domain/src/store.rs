@@ -8,6 +8,7 @@ use crate::budgets::store::{BudgetWrites, Forgiving, Spending};
 use crate::challenges::store::{ChallengeReads, ChallengeWrites};
 use crate::credentials::store::{PasswordReads, PasswordWrites};
 use crate::events::NewEvent;
+use crate::events::chain::ChainKey;
 use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
 use crate::idempotency::store::{IdempotencyReads, IdempotencyWrites};
@@ -104,6 +105,9 @@ pub trait Store: Send + Sync {
     /// Gives what was committed and has no number yet its place in the log, and says how many. Of several who ask, over
     /// all nodes, one works. Nothing to do where numbers are given with the commit.
     async fn seal_events(&self) -> Result<u64, StoreError>;
+
+    /// The key for the chain of records that this store writes to the log from now on. Set once, when the server starts.
+    fn key_log(&self, key: ChainKey);
 
     /// Waits until there may be something new in the log, or to be given its place in it: committed by this store, or
     /// as another node tells. For one who waits; woken once too often rather than once too seldom, but what another

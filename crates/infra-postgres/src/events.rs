@@ -3,7 +3,8 @@
 //! come.
 
 use async_trait::async_trait;
-use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, TicketRow, follow_on};
+use denizen_domain::events::chain::ChainKey;
+use denizen_domain::events::store::{EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on};
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
@@ -33,6 +34,16 @@ impl EventReads for PostgresTx {
             head: row.head_position,
             head_hash: hash(row.head_hash)?,
         })
+    }
+
+    async fn log_seals(&mut self) -> Result<LogSeals, StoreError> {
+        let query = query!("SELECT keyed_position, keyed_hash, keyed_seal, floor_seal FROM event_log");
+        let row = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        let start = match (row.keyed_position, row.keyed_hash, row.keyed_seal) {
+            (Some(position), Some(of), Some(seal)) => Some(KeyedStart { position, hash: hash(of)?, seal }),
+            _ => None,
+        };
+        Ok(LogSeals { start, floor: row.floor_seal })
     }
 
     async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -127,17 +138,46 @@ impl EventWrites for PostgresTx {
         Ok(done.rows_affected())
     }
 
+    async fn lock_log(&mut self) -> Result<LogBounds, StoreError> {
+        let query = query!("SELECT id FROM event_log WHERE id = 1 FOR UPDATE");
+        query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        self.log_bounds().await
+    }
+
+    async fn set_log_seals(&mut self, seals: &LogSeals) -> Result<(), StoreError> {
+        let start = seals.start.as_ref();
+        let position = start.map(|start| start.position);
+        let (hash, seal) = (start.map(|start| start.hash.as_slice()), start.map(|start| start.seal.as_slice()));
+        let floor = seals.floor.as_deref();
+        let query = query!(
+            "UPDATE event_log SET keyed_position = $1, keyed_hash = $2, keyed_seal = $3, floor_seal = $4 WHERE id = 1",
+            position,
+            hash,
+            seal,
+            floor
+        );
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         // Of two who remove, one waits here.
-        let query = query!("SELECT floor_position FROM event_log WHERE id = 1 FOR UPDATE");
-        let floor = query.fetch_one(self.connection().await?).await.map_err(store_error)?.floor_position;
-        let first = self.events_between(floor, i64::MAX, limit).await?;
+        let bounds = self.lock_log().await?;
+        let seal = self.log_seals().await?.floor;
+        let first = self.events_between(bounds.floor, i64::MAX, limit).await?;
         let old = first.iter().take_while(|event| event.occurred_at < before).count();
         let Some(last) = old.checked_sub(1).map(|last| &first[last]) else { return Ok(0) };
         let (position, hash) = (last.position, last.hash.as_slice());
+        // What somebody else moved the beginning to is not sealed by moving it on.
+        let key = self.chain_key().filter(|key| seal.is_some_and(|seal| key.is_floor(&bounds, &seal)));
+        let seal = key.map(|key| key.seal_floor(position, &last.hash).to_vec());
         let query = query!("DELETE FROM events WHERE position <= $1", position);
         query.execute(self.connection().await?).await.map_err(store_error)?;
-        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2 WHERE id = 1", position, hash);
+        let query = query!(
+            "UPDATE event_log SET floor_position = $1, floor_hash = $2, floor_seal = $3 WHERE id = 1",
+            position,
+            hash,
+            seal as _
+        );
         query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(old as u64)
     }
@@ -151,14 +191,14 @@ pub(crate) async fn record(connection: &mut PgConnection, events: &[Event], told
 
 /// Gives everything that was committed by now its place, and says how much of it this one did. What is committed meanwhile
 /// is not waited for.
-pub(crate) async fn seal(pool: &PgPool, turn: &Mutex<()>) -> Result<u64, StoreError> {
+pub(crate) async fn seal(pool: &PgPool, key: Option<&ChainKey>, turn: &Mutex<()>) -> Result<u64, StoreError> {
     let last = query_file_scalar!("queries/last_pending_event.sql").fetch_one(pool).await.map_err(store_error)?;
     let Some(last) = last else { return Ok(0) };
     // Of many on this node one takes a connection for it.
     let _turn = turn.lock().await;
     let mut sealed = 0;
     loop {
-        let (count, reached) = seal_some(pool).await?;
+        let (count, reached) = seal_some(pool, key).await?;
         sealed += count;
         if reached.is_none_or(|reached| reached >= last) {
             return Ok(sealed);
@@ -167,7 +207,7 @@ pub(crate) async fn seal(pool: &PgPool, turn: &Mutex<()>) -> Result<u64, StoreEr
 }
 
 /// Gives some their place, and says how many, and which of those that were pending was the last; none when none was.
-async fn seal_some(pool: &PgPool) -> Result<(u64, Option<i64>), StoreError> {
+async fn seal_some(pool: &PgPool, key: Option<&ChainKey>) -> Result<(u64, Option<i64>), StoreError> {
     let mut transaction = begin(pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     // Whoever else does this, on whatever node, waits here. What was committed meanwhile is seen by the next statement.
     let query = query!("SELECT head_position, head_hash FROM event_log WHERE id = 1 FOR UPDATE");
@@ -176,7 +216,7 @@ async fn seal_some(pool: &PgPool) -> Result<(u64, Option<i64>), StoreError> {
     let rows = query.fetch_all(&mut *transaction).await.map_err(store_error)?;
     let mut events: Vec<Event> = rows.into_iter().map(event).collect();
     let sequences: Vec<i64> = events.iter().map(|event| event.position).collect();
-    follow_on(&mut events, head.head_position, hash(head.head_hash)?);
+    follow_on(&mut events, key, head.head_position, hash(head.head_hash)?);
     let Some(last) = events.last() else { return Ok((0, None)) };
     let query = query_file!(
         "queries/seal_events.sql",

@@ -44,12 +44,13 @@ mod webhooks;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use denizen_domain::authority::AuthorityLock;
 use denizen_domain::budgets::store::Spending;
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
@@ -132,6 +133,8 @@ pub struct PostgresStore {
     listening: Listening,
     rotations: Rotations,
     waiting: Waiting,
+    /// The key of the chain of events.
+    chain_key: Arc<OnceLock<ChainKey>>,
     /// Held by whoever gives events their place.
     sealing: tokio::sync::Mutex<()>,
 }
@@ -162,7 +165,8 @@ impl PostgresStore {
         let waiting = Waiting::default();
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
         let rotations = Rotations::new(&pool, &recent, options.max_connections);
-        Ok(Self { pool, recent, listening, rotations, waiting, sealing: tokio::sync::Mutex::default() })
+        let (chain_key, sealing) = (Arc::default(), tokio::sync::Mutex::default());
+        Ok(Self { pool, recent, listening, rotations, waiting, chain_key, sealing })
     }
 }
 
@@ -185,7 +189,7 @@ impl Store for PostgresStore {
         // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
         // see what was committed while waiting for it.
         let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-        let mut tx = PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting));
+        let mut tx = PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting), &self.chain_key);
         tx.lock_authorities(locks).await?;
         Ok(Box::new(tx))
     }
@@ -199,7 +203,12 @@ impl Store for PostgresStore {
     }
 
     async fn seal_events(&self) -> Result<u64, StoreError> {
-        events::seal(&self.pool, &self.sealing).await
+        events::seal(&self.pool, self.chain_key.get(), &self.sealing).await
+    }
+
+    fn key_log(&self, key: ChainKey) {
+        // A second one is the same: it is derived from the root key.
+        let _ = self.chain_key.set(key);
     }
 
     async fn events_recorded(&self) {

@@ -1,9 +1,10 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use denizen_domain::events::Event;
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
@@ -34,6 +35,7 @@ enum Reach {
         events: Vec<Event>,
         /// The numbers of the [authorities](crate::authority) that it has locked exclusively.
         locked: Vec<i64>,
+        chain_key: Arc<OnceLock<ChainKey>>,
     },
 }
 
@@ -50,14 +52,14 @@ impl PostgresTx {
         Self(Reach::Snapshot(transaction))
     }
 
-    pub(crate) fn write(transaction: Transaction<'static, Postgres>, recent: &Arc<Recent>, wake: Wake) -> Self {
-        Self(Reach::Write {
-            transaction,
-            changed: ToForget::nothing(recent),
-            wake,
-            events: Vec::new(),
-            locked: Vec::new(),
-        })
+    pub(crate) fn write(
+        transaction: Transaction<'static, Postgres>,
+        recent: &Arc<Recent>,
+        wake: Wake,
+        chain_key: &Arc<OnceLock<ChainKey>>,
+    ) -> Self {
+        let (changed, chain_key) = (ToForget::nothing(recent), Arc::clone(chain_key));
+        Self(Reach::Write { transaction, changed, wake, events: Vec::new(), locked: Vec::new(), chain_key })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -134,6 +136,14 @@ impl PostgresTx {
         matches!(&self.0, Reach::Write { locked, .. } if locked.contains(&key))
     }
 
+    /// The key of the chain of events, where this may write.
+    pub(crate) fn chain_key(&self) -> Option<ChainKey> {
+        match &self.0 {
+            Reach::Write { chain_key, .. } => chain_key.get().cloned(),
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => None,
+        }
+    }
+
     /// Where to look for sessions to remove.
     pub(crate) fn removed_until(&self) -> i64 {
         match &self.0 {
@@ -149,7 +159,7 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed, wake, events, locked: _ } => {
+            Reach::Write { mut transaction, changed, wake, events, locked: _, chain_key: _ } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
                 // At the very end: what is told is sent if and when the transaction is committed, and transactions that

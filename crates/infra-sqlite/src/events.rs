@@ -1,7 +1,8 @@
 //! The log of events in SQLite: one writes at a time, so that a record has its place when it is written.
 
 use async_trait::async_trait;
-use denizen_domain::events::store::{EventReads, EventRow, EventWrites, LogBounds, RecordFilter, TicketRow, follow_on};
+use denizen_domain::events::chain::ChainKey;
+use denizen_domain::events::store::{EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on};
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
@@ -35,6 +36,16 @@ impl EventReads for SqliteTx {
             head: row.head_position,
             head_hash: hash(row.head_hash)?,
         })
+    }
+
+    async fn log_seals(&mut self) -> Result<LogSeals, StoreError> {
+        let query = query!("SELECT keyed_position, keyed_hash, keyed_seal, floor_seal FROM event_log");
+        let row = query.fetch_one(self.connection().await?).await.map_err(store_error)?;
+        let start = match (row.keyed_position, row.keyed_hash, row.keyed_seal) {
+            (Some(position), Some(of), Some(seal)) => Some(KeyedStart { position, hash: hash(of)?, seal }),
+            _ => None,
+        };
+        Ok(LogSeals { start, floor: row.floor_seal })
     }
 
     async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -128,15 +139,39 @@ impl EventWrites for SqliteTx {
         Ok(done.rows_affected())
     }
 
+    async fn lock_log(&mut self) -> Result<LogBounds, StoreError> {
+        // One writes at a time.
+        self.log_bounds().await
+    }
+
+    async fn set_log_seals(&mut self, seals: &LogSeals) -> Result<(), StoreError> {
+        let start = seals.start.as_ref();
+        let position = start.map(|start| start.position);
+        let (hash, seal) = (start.map(|start| start.hash.as_slice()), start.map(|start| start.seal.as_slice()));
+        let floor = seals.floor.as_deref();
+        let query = query!(
+            "UPDATE event_log SET keyed_position = $1, keyed_hash = $2, keyed_seal = $3, floor_seal = $4 WHERE id = 1",
+            position,
+            hash,
+            seal,
+            floor
+        );
+        query.execute(self.connection().await?).await.map(drop).map_err(store_error)
+    }
+
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let floor = self.log_bounds().await?.floor;
-        let first = self.events_between(floor, i64::MAX, limit).await?;
+        let bounds = self.log_bounds().await?;
+        let seal = self.log_seals().await?.floor;
+        let first = self.events_between(bounds.floor, i64::MAX, limit).await?;
         let old = first.iter().take_while(|event| event.occurred_at < before).count();
         let Some(last) = old.checked_sub(1).map(|last| &first[last]) else { return Ok(0) };
         let (position, hash) = (last.position, last.hash.as_slice());
+        // What somebody else moved the beginning to is not sealed by moving it on.
+        let key = self.chain_key().filter(|key| seal.is_some_and(|seal| key.is_floor(&bounds, &seal)));
+        let seal = key.map(|key| key.seal_floor(position, &last.hash).to_vec());
         let query = query!("DELETE FROM events WHERE position <= $1", position);
         query.execute(self.connection().await?).await.map_err(store_error)?;
-        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2", position, hash);
+        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2, floor_seal = $3", position, hash, seal);
         query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(old as u64)
     }
@@ -147,19 +182,20 @@ impl EventWrites for SqliteTx {
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
     events: &mut [Event],
+    key: Option<&ChainKey>,
     seen: Option<Head>,
 ) -> Result<Option<Head>, StoreError> {
     let mut head = seen;
     for events in events.chunks_mut(EVENT_ROWS_AT_ONCE_MAX) {
         let is_written = match head {
-            Some(head) => insert(connection, events, head).await?,
+            Some(head) => insert(connection, events, key, head).await?,
             None => false,
         };
         if !is_written {
             let query = query!("SELECT head_position, head_hash FROM event_log");
             let row = query.fetch_one(&mut *connection).await.map_err(store_error)?;
             let now = Head { position: row.head_position, hash: hash(row.head_hash)? };
-            if !insert(connection, events, now).await? {
+            if !insert(connection, events, key, now).await? {
                 return Err(broken("the log of events moved under the one who writes it"));
             }
         }
@@ -168,8 +204,13 @@ pub(crate) async fn append(
     Ok(head)
 }
 
-async fn insert(connection: &mut SqliteConnection, events: &mut [Event], head: Head) -> Result<bool, StoreError> {
-    follow_on(events, head.position, head.hash);
+async fn insert(
+    connection: &mut SqliteConnection,
+    events: &mut [Event],
+    key: Option<&ChainKey>,
+    head: Head,
+) -> Result<bool, StoreError> {
+    follow_on(events, key, head.position, head.hash);
     let rows = rows_json(events)?;
     let hash = head.hash.as_slice();
     let query = query_file!("queries/append_events.sql", rows, hash);
@@ -178,11 +219,15 @@ async fn insert(connection: &mut SqliteConnection, events: &mut [Event], head: H
 }
 
 /// The same in a [group](crate::group).
-pub(crate) fn append_in(connection: &Connection, event: NewEvent) -> rusqlite::Result<usize> {
+pub(crate) fn append_in(
+    connection: &Connection,
+    key: Option<&ChainKey>,
+    event: NewEvent,
+) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached("SELECT head_position, head_hash FROM event_log")?;
     let head = statement.query_row([], |row| Ok(Head { position: row.get(0)?, hash: row.get(1)? }))?;
     let mut events = [event.unplaced()];
-    follow_on(&mut events, head.position, head.hash);
+    follow_on(&mut events, key, head.position, head.hash);
     let rows = rows_json(&events).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     execute(connection, include_str!("../queries/append_events.sql"), params![rows, head.hash.as_slice()])
 }

@@ -1,6 +1,9 @@
 //! What is written most, a refresh and a sign-in, as [group](crate::group) writes: by the text that sqlx has checked.
 
+use std::sync::{Arc, OnceLock};
+
 use denizen_domain::credentials::PasswordHash;
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::factors::Standing;
 use denizen_domain::id::SessionId;
 use denizen_domain::sessions::store::{Displacement, Opened, Opening, Rotated, Rotation};
@@ -56,8 +59,12 @@ enum OpenedRows {
     Refused,
 }
 
-pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Opened, StoreError> {
-    Ok(match group.run(move |connection| open_in(connection, &opening)).await? {
+pub(crate) async fn open(
+    group: &GroupWriter,
+    chain_key: Arc<OnceLock<ChainKey>>,
+    opening: Opening,
+) -> Result<Opened, StoreError> {
+    Ok(match group.run(move |connection| open_in(connection, chain_key.get(), &opening)).await? {
         OpenedRows::Session(rows) => {
             let (user, state) = *rows;
             Opened::Session(Box::new((User::try_from(user)?, SessionState::try_from(state)?.permissions)))
@@ -67,7 +74,7 @@ pub(crate) async fn open(group: &GroupWriter, opening: Opening) -> Result<Opened
     })
 }
 
-fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
+fn open_in(connection: &Connection, chain_key: Option<&ChainKey>, opening: &Opening) -> Result<OpenedRows> {
     let Opening { session, proven, renewed, forgiven, event, displacement } = opening;
     let user_id = session.user_id.as_uuid();
     let user = find(connection, FIND_USER, user_id, UserRow::read_in_place)?;
@@ -89,9 +96,9 @@ fn open_in(connection: &Connection, opening: &Opening) -> Result<OpenedRows> {
     execute(connection, RECORD_SIGN_IN, params![user_id.as_bytes().as_slice(), at])?;
     insert(connection, session)?;
     forgive_in(connection, forgiven)?;
-    append_in(connection, event.clone())?;
+    append_in(connection, chain_key, event.clone())?;
     for event in displacement.events_of(&end_oldest(connection, session, displacement)?) {
-        append_in(connection, event)?;
+        append_in(connection, chain_key, event)?;
     }
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
     Ok(state.map_or(OpenedRows::Refused, |state| OpenedRows::Session(Box::new((user, state)))))

@@ -46,11 +46,12 @@ mod write_health;
 pub use migrate::{PendingMigration, migrate, pending};
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use denizen_domain::budgets::store::{Forgiving, Spending};
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
@@ -123,6 +124,8 @@ pub struct SqliteStore {
     group: GroupWriter,
     waiting: Waiting,
     health: Arc<WriteHealth>,
+    /// The key of its chain.
+    chain_key: Arc<OnceLock<ChainKey>>,
     /// Where the log of events ended when this store last wrote to it.
     head: Arc<Mutex<Option<Head>>>,
 }
@@ -158,8 +161,8 @@ impl SqliteStore {
         let writer = writer.max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
         let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent), Arc::clone(&health));
-        let (waiting, head) = (Waiting::default(), Arc::default());
-        Ok(Self { readers, writer, in_place, recent, group, waiting, health, head })
+        let (waiting, chain_key, head) = (Waiting::default(), Arc::default(), Arc::default());
+        Ok(Self { readers, writer, in_place, recent, group, waiting, health, chain_key, head })
     }
 }
 
@@ -178,7 +181,14 @@ impl Store for SqliteStore {
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error);
         self.health.note(&begun);
-        Ok(Box::new(SqliteTx::write(begun?, &self.recent, Wake::nobody(&self.waiting), &self.head, &self.health)))
+        Ok(Box::new(SqliteTx::write(
+            begun?,
+            &self.recent,
+            Wake::nobody(&self.waiting),
+            &self.chain_key,
+            &self.head,
+            &self.health,
+        )))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -186,7 +196,7 @@ impl Store for SqliteStore {
     }
 
     async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
-        let opened = group_sessions::open(&self.group, opening.clone()).await;
+        let opened = group_sessions::open(&self.group, Arc::clone(&self.chain_key), opening.clone()).await;
         self.waiting.events.notify_one();
         opened
     }
@@ -198,6 +208,11 @@ impl Store for SqliteStore {
     async fn seal_events(&self) -> Result<u64, StoreError> {
         // They have their place with the commit.
         Ok(0)
+    }
+
+    fn key_log(&self, key: ChainKey) {
+        // A second one is the same: it is derived from the root key.
+        let _ = self.chain_key.set(key);
     }
 
     async fn events_recorded(&self) {

@@ -24,14 +24,15 @@ impl MailReads for SqliteTx {
 
 #[async_trait]
 impl MailWrites for SqliteTx {
-    async fn enqueue_mail(&mut self, mail: &Mail) -> Result<(), StoreError> {
+    async fn enqueue_mail_at(&mut self, mail: &Mail, due_at: Timestamp) -> Result<(), StoreError> {
+        let (is_due, due_at) = (due_at <= mail.created_at, due_at.as_micros());
         let (id, kind, subject_id) = (mail.id.as_uuid(), mail.subject.as_str(), mail.subject.id());
         let (recipient, name) = (mail.to.as_str(), mail.name.as_str());
         let locale = mail.locale.as_ref().map(Locale::as_str);
         let (created_at, expires_at) = (mail.created_at.as_micros(), mail.expires_at.as_micros());
         let query = query!(
             "INSERT INTO outbox (id, kind, subject_id, recipient, name, locale, created_at, expires_at, attempts, due_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $7)",
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)",
             id,
             kind,
             subject_id,
@@ -39,10 +40,13 @@ impl MailWrites for SqliteTx {
             name,
             locale,
             created_at,
-            expires_at
+            expires_at,
+            due_at
         );
         query.execute(self.connection().await?).await.map_err(store_error)?;
-        self.mail_enqueued();
+        if is_due {
+            self.mail_enqueued();
+        }
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use denizen_domain::events::Event;
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use rusqlite::{Row, ToSql};
 use sqlx::pool::PoolConnection;
@@ -44,6 +45,7 @@ enum Reach {
         forget: ForgetOnDrop,
         wake: Wake,
         events: Vec<Event>,
+        chain_key: Arc<OnceLock<ChainKey>>,
         head: Arc<Mutex<Option<Head>>>,
         health: Arc<WriteHealth>,
     },
@@ -63,11 +65,13 @@ impl SqliteTx {
         transaction: Transaction<'static, Sqlite>,
         recent: &Arc<Recent>,
         wake: Wake,
+        chain_key: &Arc<OnceLock<ChainKey>>,
         head: &Arc<Mutex<Option<Head>>>,
         health: &Arc<WriteHealth>,
     ) -> Self {
         let (forget, health) = (ForgetOnDrop(Arc::clone(recent)), Arc::clone(health));
-        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), head: Arc::clone(head), health })
+        let (chain_key, head) = (Arc::clone(chain_key), Arc::clone(head));
+        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), chain_key, head, health })
     }
 
     /// Notes what is to be written to the log with the commit.
@@ -82,6 +86,14 @@ impl SqliteTx {
     pub(crate) fn mail_enqueued(&mut self) {
         if let Reach::Write { wake, .. } = &mut self.0 {
             wake.note_mail();
+        }
+    }
+
+    /// The key of the chain of events, where this may write.
+    pub(crate) fn chain_key(&self) -> Option<ChainKey> {
+        match &self.0 {
+            Reach::Write { chain_key, .. } => chain_key.get().cloned(),
+            Reach::Single { .. } | Reach::Snapshot(_) => None,
         }
     }
 
@@ -125,10 +137,10 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, forget, wake, mut events, head, health } => {
+            Reach::Write { mut transaction, forget, wake, mut events, chain_key, head, health } => {
                 if !events.is_empty() {
                     let seen = *head.lock().unwrap_or_else(PoisonError::into_inner);
-                    let appended = append(&mut transaction, &mut events, seen).await;
+                    let appended = append(&mut transaction, &mut events, chain_key.get(), seen).await;
                     health.note(&appended);
                     let end = appended?;
                     // Whether it is committed or not: where the log does not end so, it is looked up.

@@ -1,9 +1,13 @@
 //! `denizen audit`: the log of what happened, checked and exported.
 
 use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
 
 use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
+use denizen_domain::audit::verify::KNOWN_MAX;
 use denizen_domain::audit::{self, AuditFilter, KnownHead, RawFilter, Report};
 use serde::Serialize;
 
@@ -12,20 +16,52 @@ use super::output::{Output, print, print_json};
 use super::progress::Progress;
 use super::whole_file::write_whole;
 use super::{Globals, operator};
+use crate::audit_heads::{HeadSigner, PublicKey, is_signed};
 use crate::http::audit::export::{Format, page_after};
+
+/// What a check without a fault proves.
+const PROVEN: &str = "\
+proven: nobody without the master key changed, removed, inserted or moved a record between the beginning and the head
+not proven: that no later records were cut off (compare with a head that was kept: --known), and anything against
+somebody who has the master key, except up to a head that was kept
+";
+
+const HEAD_HELP: &str = "\
+The head is signed (JWS, EdDSA) with a key derived from the root key; --output json prints the public key. The server
+exports it as well: audit.head_interval_s, audit.head_file.
+
+Examples:
+  denizen audit head >> heads.txt
+  denizen audit head --output json";
+
+const RESEAL_HELP: &str = "\
+While nodes of this release and of the release before run side by side, the latter write records without a key and
+remove old records without a seal; `denizen audit verify` then reports `unkeyed` or `unsealed_floor`. Run this once
+when the last node of the release before has stopped. It checks the log, accepts those records, and seals it.
+
+Example:
+  denizen audit reseal";
 
 /// What to do with the log.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Every change is a record in one log, numbered without a gap; each carries a hash over itself and the one before.
+Every change is a record in one log, numbered without a gap; each carries a code over itself and the one before, under
+a key derived from the master key's root key.
 
 Examples:
   denizen audit verify
-  denizen audit verify --known 1200:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  denizen audit verify --known-file heads.txt
+  denizen audit head >> heads.txt
   denizen audit export audit.csv --format csv --from 2026-11-01T00:00:00Z")]
 pub(super) enum AuditCommand {
     /// Checks every record; exit code 0 when nothing is wrong, else 1.
     Verify(VerifyArgs),
+    /// Prints the signed head of the log, to be kept where the database cannot be written from.
+    #[command(after_help = HEAD_HELP)]
+    Head,
+    /// Accepts records that an earlier release wrote without a key during an upgrade.
+    #[command(after_help = RESEAL_HELP)]
+    Reseal,
     /// Writes the records, oldest first.
     Export(ExportArgs),
 }
@@ -33,18 +69,21 @@ pub(super) enum AuditCommand {
 /// What to check against.
 #[derive(Args)]
 #[command(after_help = "\
-It finds a record that was changed, removed, put in or moved, and tells the first. Whoever can write the whole
-database can make a whole new log: keep the head that it prints where they cannot write, and give it back with
---known the next time.
+Proves that nobody without the master key changed, removed, inserted or moved a record between where the log begins
+and where it ends. It cannot prove that the end was not cut off, nor anything against somebody who has the master
+key: for that, keep heads elsewhere and give them back with --known or --known-file.
 
 Examples:
   denizen audit verify
   denizen audit verify --output json
   denizen audit verify --known 1200:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
 pub(super) struct VerifyArgs {
-    /// A head that an earlier check printed; may be repeated.
-    #[arg(long, value_name = "POSITION:HASH")]
+    /// A head that was kept, signed or as POSITION:HASH; may be repeated.
+    #[arg(long, value_name = "HEAD")]
     known: Vec<String>,
+    /// A file of heads, one a line; the last 10,000 are checked.
+    #[arg(long, value_name = "FILE")]
+    known_file: Option<PathBuf>,
 }
 
 /// Which records, and where to.
@@ -85,10 +124,24 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
     // What is wrong with the arguments is told before a database is opened.
     match command {
         AuditCommand::Verify(args) => {
-            let known: Result<Vec<_>, _> = args.known.iter().map(|raw| KnownHead::parse("--known", raw)).collect();
-            let known = known.map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
+            let known = known_heads(&args)?;
             let ctx = operator::open(&config).await?;
-            let outcome = verify(&ctx, known, globals.output).await;
+            let outcome = match open_heads(&ctx, &known) {
+                Ok(known) => verify(&ctx, known, globals.output).await,
+                Err(failure) => Err(failure),
+            };
+            ctx.store().close().await;
+            outcome
+        }
+        AuditCommand::Head => {
+            let ctx = operator::open(&config).await?;
+            let outcome = head(&ctx, globals.output).await;
+            ctx.store().close().await;
+            outcome
+        }
+        AuditCommand::Reseal => {
+            let ctx = operator::open(&config).await?;
+            let outcome = reseal(&ctx, globals.output).await;
             ctx.store().close().await;
             outcome
         }
@@ -103,13 +156,87 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
     }
 }
 
+/// The heads to check against, each with the argument that it came by. Those without a signature are read now.
+fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut heads: Vec<_> = args.known.iter().map(|raw| ("--known", raw.trim().to_owned())).collect();
+    if let Some(file) = &args.known_file {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let room = KNOWN_MAX.saturating_sub(heads.len());
+        heads.extend(lines.rev().take(room).map(|line| ("--known-file", line.to_owned())));
+    }
+    for (argument, raw) in heads.iter().filter(|(_, raw)| !is_signed(raw)) {
+        KnownHead::parse(argument, raw).map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
+    }
+    Ok(heads)
+}
+
+/// The same with their signatures checked.
+fn open_heads(ctx: &Ctx, heads: &[(&'static str, String)]) -> Result<Vec<KnownHead>, Failure> {
+    let signer = HeadSigner::derive(ctx.services().vault.as_ref());
+    let heads: Result<Vec<_>, _> = heads.iter().map(|(argument, raw)| signer.read(argument, raw)).collect();
+    heads.map_err(|fault| Failure::Usage(fields_line(&[fault])))
+}
+
+/// The head of the log, for programs.
+#[derive(Serialize)]
+struct HeadBody {
+    position: i64,
+    head: String,
+    keyed_from: i64,
+    taken_at: String,
+    signed: String,
+    public_key: PublicKey,
+}
+
+async fn head(ctx: &Ctx, output: Output) -> Result<(), Failure> {
+    let head = audit::head(ctx).await?;
+    let signer = HeadSigner::derive(ctx.services().vault.as_ref());
+    let signed = signer.sign(&head);
+    match output {
+        Output::Text => print(&format!("{signed}\n")),
+        Output::Json => print_json(&HeadBody {
+            position: head.last.position,
+            head: head.last.to_string(),
+            keyed_from: head.keyed_from,
+            taken_at: head.at.to_string(),
+            signed,
+            public_key: signer.public_key(),
+        }),
+    }
+}
+
+async fn reseal(ctx: &Ctx, output: Output) -> Result<(), Failure> {
+    let progress = Progress::of("records");
+    let report = audit::reseal(ctx, &mut |done, total| {
+        progress.set_total(total.max(0).cast_unsigned());
+        progress.advance_to(done.max(0).cast_unsigned(), String::new());
+    })
+    .await?;
+    progress.clear();
+    if let Some(fault) = report.fault {
+        return Err(Failure::Failed(anyhow::Error::msg(format!("the log is not whole: {fault}"))));
+    }
+    match output {
+        Output::Json => print_json(&ReportBody::from(report)),
+        Output::Text => print(&format!(
+            "accepted {} records, {} of them without a key; from record {} on every record must be keyed\n",
+            report.checked,
+            report.unkeyed,
+            report.head.position + 1
+        )),
+    }
+}
+
 /// What a check found, for programs.
 #[derive(Serialize)]
 struct ReportBody {
     is_whole: bool,
     floor: i64,
     head: String,
+    keyed_from: i64,
     checked: u64,
+    unkeyed: u64,
     forgotten: Vec<String>,
     fault: Option<FaultBody>,
 }
@@ -148,8 +275,13 @@ fn text(report: &Report) -> String {
         0 => String::new(),
         floor => format!("records 1 to {floor} are past their time and no longer kept\n"),
     };
+    let unkeyed = match report.unkeyed {
+        0 => String::new(),
+        count => format!("{count} records before record {} were written without a key\n", report.keyed_from),
+    };
     let forgotten: String = forgotten.collect();
-    format!("the log is whole: {} records checked\n{removed}{forgotten}head {}\n", report.checked, report.head)
+    let (checked, head) = (report.checked, report.head);
+    format!("the log is whole: {checked} records checked\n{removed}{unkeyed}{forgotten}{PROVEN}head {head}\n")
 }
 
 impl From<Report> for ReportBody {
@@ -163,7 +295,9 @@ impl From<Report> for ReportBody {
             is_whole: fault.is_none(),
             floor: report.floor,
             head: report.head.to_string(),
+            keyed_from: report.keyed_from,
             checked: report.checked,
+            unkeyed: report.unkeyed,
             forgotten: report.forgotten.iter().map(ToString::to_string).collect(),
             fault,
         }

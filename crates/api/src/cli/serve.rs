@@ -36,7 +36,8 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(globals: &Globals, args: ServeArgs) -> Result<(), Failure> {
     let config = globals.load(args.overrides())?.config;
-    crate::telemetry::init(&config.telemetry)?;
+    // Kept to the end: what is queued is written when it is dropped.
+    let _log = crate::telemetry::init(&config.telemetry)?;
     crate::lifecycle::serve(config).await?;
     Ok(())
 }

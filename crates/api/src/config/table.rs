@@ -259,6 +259,10 @@ table! {
         smtp_ca_file: Option<PathBuf> = "", optional(path());
         /// How long the delivery of one mail may take, in seconds.
         smtp_timeout_s: u32 = "20", whole(1..=60);
+        /// How long a mail that anybody can ask for by an address (a reset, a verification, a link or code that signs in, a
+        /// new address) waits before it is looked into, in milliseconds at most; the outbox is then looked into each second.
+        /// The wait keeps the time of the next request from telling whether the address has an account; 0 gives that up.
+        request_delay_ms: u32 = "1000", whole(0..=5_000);
         /// From whom mails are, `Example <no-reply@example.com>` for example. A mail server needs it.
         from: Option<Sender> = "", optional(mailbox());
         /// The folder that mails are written to, a file each, in place of a mail server. With `APP_ENV=dev` and no mail
@@ -287,6 +291,15 @@ table! {
         followers: u32 = "15000", whole(1..=1_000_000);
         /// How many of them may be of one account.
         followers_per_account: u32 = "1000", whole(1..=1_000_000);
+    }
+
+    /// Signed heads of the audit log, to be kept where the database cannot be written from: see docs/audit.md.
+    audit: Audit {
+        /// How often the signed head of the log is exported when the log has grown, in seconds; 0 is never. It is written to
+        /// the server's log, target `audit`.
+        head_interval_s: u32 = "3600", whole(0..=86_400);
+        /// A file that each exported head is added to as well, a line each.
+        head_file: Option<PathBuf> = "", optional(path());
     }
 
     /// How webhooks are told what happens.

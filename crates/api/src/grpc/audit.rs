@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use denizen_domain::audit::{self, AuditFilter, KnownHead, RawFilter};
+use denizen_domain::audit::{self, AuditFilter, RawFilter};
 use denizen_domain::error::FieldError;
 use denizen_domain::events::{Event, EventPage};
 use denizen_domain::page::PAGE_MAX;
@@ -20,6 +20,7 @@ use tracing::Instrument;
 use super::call::{Call, by_caller, identify};
 use super::convert::{moment, object, read_moment, said};
 use super::status::Refusal;
+use crate::audit_heads::HeadSigner;
 use crate::http::Shared;
 use crate::http::audit::export::page_after;
 use crate::http::events::body::{cursor, position};
@@ -81,7 +82,8 @@ async fn list(call: Call, request: v1::ListRecordsRequest) -> Result<v1::ListRec
 }
 
 async fn verify(call: Call, request: v1::VerifyLogRequest) -> Result<v1::VerifyLogResponse, Refusal> {
-    let known: Result<Vec<_>, _> = request.known.iter().map(|raw| KnownHead::parse("known", raw)).collect();
+    let signer = HeadSigner::derive(call.shared.services.vault.as_ref());
+    let known: Result<Vec<_>, _> = request.known.iter().map(|raw| signer.read("known", raw)).collect();
     let report = audit::verify(&call.ctx, known?, &mut |_, _| {}).await?;
     let fault = report.fault.map(|fault| v1::LogFault {
         position: fault.position(),

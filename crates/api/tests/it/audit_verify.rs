@@ -1,5 +1,6 @@
 //! `denizen audit`: whoever bends the log with the database in their hands is found.
 
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::events::store::follow_on;
 use denizen_domain::events::{Event, chain};
 use denizen_domain::value::Value as Said;
@@ -31,7 +32,7 @@ impl Tamperer<'_> {
     }
 
     /// Bytes as the database writes them.
-    fn bytes(&self, bytes: &[u8; 32]) -> String {
+    pub(crate) fn bytes(&self, bytes: &[u8; 32]) -> String {
         let digits = chain::hexadecimal(bytes);
         if self.world.sqlite_file().is_some() { format!("x'{digits}'") } else { format!("'\\x{digits}'") }
     }
@@ -41,19 +42,19 @@ impl Tamperer<'_> {
         if self.world.sqlite_file().is_some() { format!("x'{}'", id.replace('-', "")) } else { format!("'{id}'") }
     }
 
-    async fn keep_a_copy(&self) {
+    pub(crate) async fn keep_a_copy(&self) {
         self.run("CREATE TABLE kept_events AS SELECT * FROM events").await;
         self.run("CREATE TABLE kept_log AS SELECT * FROM event_log").await;
     }
 
-    async fn restore(&self) {
+    pub(crate) async fn restore(&self) {
         self.run("DELETE FROM events").await;
         self.run("DELETE FROM event_log").await;
         self.run("INSERT INTO events SELECT * FROM kept_events ORDER BY position").await;
         self.run("INSERT INTO event_log SELECT * FROM kept_log").await;
     }
 
-    async fn verify(&self, known: &[&str]) -> Done {
+    pub(crate) async fn verify(&self, known: &[&str]) -> Done {
         let mut arguments = vec!["audit", "verify", "--output", "json"];
         for head in known {
             arguments.extend(["--known", head]);
@@ -72,7 +73,7 @@ impl Tamperer<'_> {
     }
 }
 
-fn found(done: &Done, position: i64, code: &str, what: &str) {
+pub(crate) fn found(done: &Done, position: i64, code: &str, what: &str) {
     assert_eq!(done.code, 1, "{what}: {done:?}");
     let report: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{what}: {done:?}"));
     let fault = &report["fault"];
@@ -81,14 +82,14 @@ fn found(done: &Done, position: i64, code: &str, what: &str) {
     assert!(done.stderr.starts_with("denizen: the log is not whole: record"), "{what}: {done:?}");
 }
 
-fn whole(done: &Done) -> Value {
+pub(crate) fn whole(done: &Done) -> Value {
     let report = done.json();
     assert_eq!((&report["is_whole"], &report["fault"]), (&Value::Bool(true), &Value::Null), "{report}");
     report
 }
 
 /// A log of a dozen records, and its end.
-async fn written(app: &TestApp) -> i64 {
+pub(crate) async fn written(app: &TestApp) -> i64 {
     for _ in 0..4 {
         app.user().await;
     }
@@ -102,7 +103,7 @@ async fn written(app: &TestApp) -> i64 {
     end
 }
 
-fn head_of(records: &[Event]) -> String {
+pub(crate) fn head_of(records: &[Event]) -> String {
     let last = records.last().unwrap();
     format!("{}:{}", last.position, chain::hexadecimal(&last.hash))
 }
@@ -195,6 +196,9 @@ on_both! {
         let floor = format!("UPDATE event_log SET floor_position = 3, floor_hash = {}", hash_of(3));
         hands.run(removal).await;
         hands.run(&floor).await;
+        found(&hands.verify(&[]).await, 3, "unsealed_floor", "a beginning that was cut off");
+        let seal = ChainKey::derive(app.services.vault.as_ref()).seal_floor(3, &records[2].hash);
+        hands.run(&format!("UPDATE event_log SET floor_seal = {}", hands.bytes(&seal))).await;
         let known = [head_of(&records[..2]), head_of(&records[..3]), head_of(&records[..5])];
         let report = whole(&hands.verify(&known.each_ref().map(String::as_str)).await);
         assert_eq!((&report["floor"], &report["checked"]), (&Value::from(3), &Value::from(end - 3)));
@@ -217,7 +221,9 @@ on_both! {
         // One record with a hash that fits it: the next one no longer follows.
         let before = records[3].hash;
         records[4].data.insert("email".to_owned(), Said::String("forged@example.com".to_owned()));
-        follow_on(&mut records[4..], 4, before);
+        // Even with the key.
+        let key = ChainKey::derive(app.services.vault.as_ref());
+        follow_on(&mut records[4..], Some(&key), 4, before);
         let update = |record: &Event| {
             let data = serde_json::to_string(&record.data).unwrap().replace('\'', "''");
             let hash = hands.bytes(&record.hash);

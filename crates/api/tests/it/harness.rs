@@ -132,6 +132,8 @@ impl Place {
     pub(crate) fn basics(&self) -> Vec<(&'static str, String)> {
         vec![
             ("database.url", self.database_url.clone()),
+            // Mail that is asked for is looked into at once: most tests wait for it.
+            ("mail.request_delay_ms", "0".to_owned()),
             ("mail.folder", self.folder().join("mail").display().to_string()),
             ("security.master_key_file", self.folder().join("master.key").display().to_string()),
             ("security.argon2_memory_kib", "64".to_owned()),

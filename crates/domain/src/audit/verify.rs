@@ -1,18 +1,19 @@
-//! Check that nobody bent the log: numbers without a gap, and every record bound to the one before.
+//! Checks the log: numbers without a gap, and every record bound to the one before under the key of the chain.
 
 use std::fmt;
 
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{FieldError, Result};
-use crate::events::store::LogBounds;
+use crate::events::chain::ChainKey;
+use crate::events::store::{KeyedStart, LogBounds};
 use crate::events::{Event, chain};
 use crate::store::ReadTx;
 
 /// How many records are held at once.
 const RECORDS_AT_ONCE: u32 = 1_000;
 /// How many heads that are known from elsewhere can be checked against at once.
-pub const KNOWN_MAX: usize = 1_000;
+pub const KNOWN_MAX: usize = 10_000;
 
 /// The number and the hash of a record, as a check told them once: `POSITION:HASH`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,22 @@ pub enum Fault {
         /// Its number.
         position: i64,
     },
+    /// A record has no key where every record should: an earlier release wrote it, or somebody without the key.
+    Unkeyed {
+        /// Its number.
+        position: i64,
+    },
+    /// Where the keyed records are said to begin is not sealed under the key.
+    UnsealedStart {
+        /// The record that is said to be the last without a key.
+        position: i64,
+    },
+    /// Where the log is said to begin is not sealed under the key: an earlier release moved it, or somebody without the
+    /// key.
+    UnsealedFloor {
+        /// The record that is said to be the last that was removed.
+        position: i64,
+    },
     /// The log ends before a head that was known once.
     KnownMissing {
         /// The number of that head.
@@ -113,6 +130,9 @@ impl Fault {
             Self::Moved { .. } => "moved",
             Self::BeyondHead { .. } => "beyond_head",
             Self::OtherHead { .. } => "other_head",
+            Self::Unkeyed { .. } => "unkeyed",
+            Self::UnsealedStart { .. } => "unsealed_start",
+            Self::UnsealedFloor { .. } => "unsealed_floor",
             Self::KnownMissing { .. } => "known_missing",
             Self::KnownDiffers { .. } => "known_differs",
         }
@@ -128,6 +148,9 @@ impl Fault {
             | Self::Moved { position, .. }
             | Self::BeyondHead { position }
             | Self::OtherHead { position }
+            | Self::Unkeyed { position }
+            | Self::UnsealedStart { position }
+            | Self::UnsealedFloor { position }
             | Self::KnownMissing { position }
             | Self::KnownDiffers { position } => position,
         }
@@ -152,6 +175,19 @@ impl fmt::Display for Fault {
             Self::OtherHead { position } => {
                 write!(f, "record {position} is not the one that the log is said to end with")
             }
+            Self::Unkeyed { position } => write!(
+                f,
+                "record {position} was written without the key: by an earlier release during an upgrade, or by somebody \
+                 who does not have it"
+            ),
+            Self::UnsealedStart { position } => {
+                write!(f, "record {position} is said to be the last without a key, which is not sealed")
+            }
+            Self::UnsealedFloor { position } => write!(
+                f,
+                "record {position} is said to be the last that was removed, which is not sealed: an earlier release \
+                 removed records, or somebody without the key"
+            ),
             Self::KnownMissing { position } => write!(f, "record {position} is known from elsewhere and is missing"),
             Self::KnownDiffers { position } => {
                 write!(f, "record {position} is known from elsewhere with another hash: the log was written anew")
@@ -167,8 +203,12 @@ pub struct Report {
     pub floor: i64,
     /// The last record that was checked, and its hash: keep it elsewhere, for the next check.
     pub head: KnownHead,
+    /// The first record that must be keyed.
+    pub keyed_from: i64,
     /// How many records were checked.
     pub checked: u64,
+    /// How many of them have no key.
+    pub unkeyed: u64,
     /// The known heads whose records are no longer kept: nothing can be said of them.
     pub forgotten: Vec<KnownHead>,
     /// The first thing that is wrong, when anything is.
@@ -177,6 +217,10 @@ pub struct Report {
 
 /// A walk over the log.
 struct Walk {
+    key: ChainKey,
+    /// The last record that may lack a key.
+    start: KeyedStart,
+    accepts: Accepts,
     report: Report,
     /// Heads that are known from elsewhere, the last first.
     known: Vec<KnownHead>,
@@ -192,23 +236,61 @@ struct Walk {
 /// The field `known`, when there are more than [`KNOWN_MAX`].
 pub async fn verify(
     ctx: &Ctx,
-    mut known: Vec<KnownHead>,
+    known: Vec<KnownHead>,
     on_progress: &mut (dyn FnMut(i64, i64) + Send),
 ) -> Result<Report> {
     ctx.require(Permission::AuditRead)?;
+    walk(ctx, known, Accepts::Keyed, on_progress).await
+}
+
+/// What a walk takes for whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accepts {
+    /// Keyed records and a sealed beginning.
+    Keyed,
+    /// Records without a key as well, and a beginning that is not sealed.
+    Unkeyed,
+}
+
+pub(super) async fn walk(
+    ctx: &Ctx,
+    mut known: Vec<KnownHead>,
+    accepts: Accepts,
+    on_progress: &mut (dyn FnMut(i64, i64) + Send),
+) -> Result<Report> {
     if known.len() > KNOWN_MAX {
         let message = format!("must be at most {KNOWN_MAX} heads");
         return Err(FieldError::new("known", "too_many", message).into());
     }
     known.sort_by_key(|head| std::cmp::Reverse(head.position));
     ctx.store().seal_events().await?;
-    let bounds = ctx.store().read().await?.log_bounds().await?;
+    let mut snapshot = ctx.store().snapshot().await?;
+    let bounds = snapshot.log_bounds().await?;
+    let start = snapshot.log_seals().await?.start;
+    drop(snapshot);
+    let key = ChainKey::derive(ctx.services().vault.as_ref());
     let floor = KnownHead { position: bounds.floor, hash: bounds.floor_hash };
+    let is_sealed = start.as_ref().is_some_and(|start| key.is_start(start));
+    let start = start.unwrap_or(KeyedStart { position: bounds.floor, hash: bounds.floor_hash, seal: Vec::new() });
     let mut walk = Walk {
-        report: Report { floor: bounds.floor, head: floor, checked: 0, forgotten: Vec::new(), fault: None },
+        report: Report {
+            floor: bounds.floor,
+            head: floor,
+            keyed_from: start.position.saturating_add(1),
+            checked: 0,
+            unkeyed: 0,
+            forgotten: Vec::new(),
+            fault: (!is_sealed).then_some(Fault::UnsealedStart { position: start.position }),
+        },
+        key,
+        start,
+        accepts,
         known,
         target: KnownHead { position: bounds.head, hash: bounds.head_hash },
     };
+    if walk.report.fault.is_some() {
+        return Ok(walk.report);
+    }
     loop {
         // What a page says and where the log begins and ends at that moment agree with each other.
         let mut tx = ctx.store().snapshot().await?;
@@ -264,8 +346,18 @@ impl Walk {
             if record.position > expected {
                 return Err(Fault::Missing { position: expected, until: record.position - 1 });
             }
-            if chain::hash(&before.hash, record) != record.hash {
-                return Err(misplaced(record, records).unwrap_or(Fault::Changed { position: record.position }));
+            if self.key.hash(&before.hash, record) != record.hash {
+                if chain::hash(&before.hash, record) != record.hash {
+                    let moved = misplaced(&self.key, record, records);
+                    return Err(moved.unwrap_or(Fault::Changed { position: record.position }));
+                }
+                if record.position > self.start.position && self.accepts == Accepts::Keyed {
+                    return Err(Fault::Unkeyed { position: record.position });
+                }
+                self.report.unkeyed += 1;
+            }
+            if record.position == self.start.position && record.hash != self.start.hash {
+                return Err(Fault::Changed { position: record.position });
             }
             self.report.head = KnownHead { position: record.position, hash: record.hash };
             self.report.checked += 1;
@@ -298,6 +390,11 @@ impl Walk {
         if let Some(beyond) = tx.events_between(bounds.head, i64::MAX, 1).await?.first() {
             return Ok(Err(Fault::BeyondHead { position: beyond.position }));
         }
+        let seal = tx.log_seals().await?.floor;
+        let is_sealed = seal.is_some_and(|seal| self.key.is_floor(bounds, &seal));
+        if !is_sealed && self.accepts == Accepts::Keyed {
+            return Ok(Err(Fault::UnsealedFloor { position: bounds.floor }));
+        }
         // Those that are left lie behind where the log ended when the walk began.
         if let Some(known) = self.known.last() {
             return Ok(Err(Fault::KnownMissing { position: known.position }));
@@ -307,10 +404,11 @@ impl Walk {
 }
 
 /// Whether a record that does not fit where it stands fits somewhere near: then it was only moved.
-fn misplaced(record: &Event, among: &[Event]) -> Option<Fault> {
+fn misplaced(key: &ChainKey, record: &Event, among: &[Event]) -> Option<Fault> {
     let fits = |pair: &&[Event]| {
         let moved = Event { position: pair[1].position, ..record.clone() };
-        chain::hash(&pair[0].hash, &moved) == record.hash
+        let before = &pair[0].hash;
+        key.hash(before, &moved) == record.hash || chain::hash(before, &moved) == record.hash
     };
     let belongs_at = among.windows(2).find(fits)?[1].position;
     Some(Fault::Moved { position: record.position, belongs_at })

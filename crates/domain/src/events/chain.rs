@@ -1,37 +1,133 @@
-//! How records are bound to each other: each carries a SHA-256 over itself and the hash of the one before.
+//! How records are bound to each other: each carries a code over itself and the hash of the one before.
 //!
-//! Whoever changes, takes out or moves a record breaks the chain from there on. Whoever can write the whole database can
-//! make a whole new chain: keep the head that a check tells somewhere else, and the next one is checked against it.
+//! The code is an HMAC-SHA-256 under a key derived from the root key, so that write access to the database is not enough
+//! to change, remove, insert or move a record. Records of earlier releases carry a SHA-256 without a key; where the keyed
+//! records begin is sealed under the same key ([`ChainKey::seal_start`]).
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::Event;
+use super::store::{KeyedStart, LogBounds};
+use crate::ports::Vault;
 use crate::value::{Object, Value};
 
 /// What the first record follows on.
 pub const GENESIS: [u8; 32] = [0; 32];
 /// Changes with the form of what is hashed.
 const FORM: &[u8] = b"denizen event 1";
+/// The form of keyed records.
+const KEYED_FORM: &[u8] = b"denizen event 2";
 
-/// The hash of a record that follows on one with this hash.
+/// The key of the chain.
+#[derive(Clone)]
+pub struct ChainKey(Hmac<Sha256>);
+
+impl ChainKey {
+    /// Derives the key. It stays the same when the master key changes, as the root key does.
+    #[must_use]
+    pub fn derive(vault: &dyn Vault) -> Self {
+        // HMAC fills a key up to the block with zeros (RFC 2104).
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&vault.mac("audit log chain key", b"v1"));
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// The hash of a record that follows on one with this hash.
+    #[must_use]
+    pub fn hash(&self, previous: &[u8; 32], event: &Event) -> [u8; 32] {
+        let mut code = self.0.clone();
+        write(&mut code, KEYED_FORM, previous, event);
+        code.finalize().into_bytes().into()
+    }
+
+    /// Seals where the keyed records begin: behind this record.
+    #[must_use]
+    pub fn seal_start(&self, position: i64, hash: &[u8; 32]) -> [u8; 32] {
+        self.seal(b"denizen log keyed after", position, hash)
+    }
+
+    /// Whether the start of the keyed records is sealed under this key.
+    #[must_use]
+    pub fn is_start(&self, start: &KeyedStart) -> bool {
+        self.is_sealed(b"denizen log keyed after", start.position, &start.hash, &start.seal)
+    }
+
+    /// Seals where the log begins.
+    #[must_use]
+    pub fn seal_floor(&self, position: i64, hash: &[u8; 32]) -> [u8; 32] {
+        self.seal(b"denizen log floor", position, hash)
+    }
+
+    /// Whether the beginning of the log is sealed under this key.
+    #[must_use]
+    pub fn is_floor(&self, bounds: &LogBounds, seal: &[u8]) -> bool {
+        self.is_sealed(b"denizen log floor", bounds.floor, &bounds.floor_hash, seal)
+    }
+
+    fn seal(&self, purpose: &[u8], position: i64, hash: &[u8; 32]) -> [u8; 32] {
+        self.code(purpose, position, hash).finalize().into_bytes().into()
+    }
+
+    fn is_sealed(&self, purpose: &[u8], position: i64, hash: &[u8; 32], seal: &[u8]) -> bool {
+        self.code(purpose, position, hash).verify_slice(seal).is_ok()
+    }
+
+    fn code(&self, purpose: &[u8], position: i64, hash: &[u8; 32]) -> Hmac<Sha256> {
+        let mut code = self.0.clone();
+        code.update(purpose);
+        code.update(&position.to_be_bytes());
+        code.update(hash);
+        code
+    }
+}
+
+impl std::fmt::Debug for ChainKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChainKey([redacted])")
+    }
+}
+
+/// The hash without a key, as earlier releases write it.
 #[must_use]
 pub fn hash(previous: &[u8; 32], event: &Event) -> [u8; 32] {
     let mut digest = Sha256::new();
-    digest.update(FORM);
-    digest.update(previous);
-    digest.update(event.position.to_be_bytes());
-    digest.update(event.id.as_uuid().as_bytes());
-    text(&mut digest, Some(&event.kind));
-    text(&mut digest, event.about.as_str());
-    text(&mut digest, Some(event.actor.kind.as_str()));
-    text(&mut digest, event.actor.id.map(|id| id.to_string()).as_deref());
-    text(&mut digest, event.actor.credential.map(|(kind, _)| kind.as_str()));
-    text(&mut digest, event.actor.credential.map(|(_, id)| id.to_string()).as_deref());
-    text(&mut digest, event.address.map(|address| address.to_string()).as_deref());
-    text(&mut digest, event.user_agent.as_deref());
-    digest.update(event.occurred_at.as_micros().to_be_bytes());
-    object(&mut digest, &event.data);
+    write(&mut digest, FORM, previous, event);
     digest.finalize().into()
+}
+
+/// What takes the bytes of a record: a hash or a code.
+trait Sink {
+    fn put(&mut self, bytes: impl AsRef<[u8]>);
+}
+
+impl Sink for Sha256 {
+    fn put(&mut self, bytes: impl AsRef<[u8]>) {
+        Digest::update(self, bytes);
+    }
+}
+
+impl Sink for Hmac<Sha256> {
+    fn put(&mut self, bytes: impl AsRef<[u8]>) {
+        Mac::update(self, bytes.as_ref());
+    }
+}
+
+fn write(sink: &mut impl Sink, form: &[u8], previous: &[u8; 32], event: &Event) {
+    sink.put(form);
+    sink.put(previous);
+    sink.put(event.position.to_be_bytes());
+    sink.put(event.id.as_uuid().as_bytes());
+    text(sink, Some(&event.kind));
+    text(sink, event.about.as_str());
+    text(sink, Some(event.actor.kind.as_str()));
+    text(sink, event.actor.id.map(|id| id.to_string()).as_deref());
+    text(sink, event.actor.credential.map(|(kind, _)| kind.as_str()));
+    text(sink, event.actor.credential.map(|(_, id)| id.to_string()).as_deref());
+    text(sink, event.address.map(|address| address.to_string()).as_deref());
+    text(sink, event.user_agent.as_deref());
+    sink.put(event.occurred_at.as_micros().to_be_bytes());
+    object(sink, &event.data);
 }
 
 /// A hash in hexadecimal.
@@ -42,51 +138,51 @@ pub fn hexadecimal(hash: &[u8; 32]) -> String {
 }
 
 /// A text with its length before it, so that none can be taken for two.
-fn text(digest: &mut Sha256, text: Option<&str>) {
+fn text(sink: &mut impl Sink, text: Option<&str>) {
     match text {
-        None => digest.update([0]),
+        None => sink.put([0]),
         Some(text) => {
-            digest.update([1]);
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
+            sink.put([1]);
+            sink.put((text.len() as u64).to_be_bytes());
+            sink.put(text);
         }
     }
 }
 
-fn object(digest: &mut Sha256, members: &Object) {
-    digest.update((members.len() as u64).to_be_bytes());
+fn object(sink: &mut impl Sink, members: &Object) {
+    sink.put((members.len() as u64).to_be_bytes());
     for (name, member) in members {
-        text(digest, Some(name));
-        value(digest, member);
+        text(sink, Some(name));
+        value(sink, member);
     }
 }
 
-fn value(digest: &mut Sha256, value_of: &Value) {
+fn value(sink: &mut impl Sink, value_of: &Value) {
     match value_of {
-        Value::Null => digest.update([2]),
-        Value::Bool(flag) => digest.update([3, u8::from(*flag)]),
+        Value::Null => sink.put([2]),
+        Value::Bool(flag) => sink.put([3, u8::from(*flag)]),
         Value::Integer(number) => {
-            digest.update([4]);
-            digest.update(number.to_be_bytes());
+            sink.put([4]);
+            sink.put(number.to_be_bytes());
         }
         Value::Float(number) => {
-            digest.update([5]);
-            digest.update(number.to_bits().to_be_bytes());
+            sink.put([5]);
+            sink.put(number.to_bits().to_be_bytes());
         }
         Value::String(string) => {
-            digest.update([6]);
-            text(digest, Some(string));
+            sink.put([6]);
+            text(sink, Some(string));
         }
         Value::Array(items) => {
-            digest.update([7]);
-            digest.update((items.len() as u64).to_be_bytes());
+            sink.put([7]);
+            sink.put((items.len() as u64).to_be_bytes());
             for item in items {
-                value(digest, item);
+                value(sink, item);
             }
         }
         Value::Object(members) => {
-            digest.update([8]);
-            object(digest, members);
+            sink.put([8]);
+            object(sink, members);
         }
     }
 }

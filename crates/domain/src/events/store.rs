@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::chain::ChainKey;
 use super::tickets::Ticket;
 use super::{About, ActorKind, CredentialKind, Event, EventActor, NewEvent, chain};
 use crate::access::{Credential, Permissions, Subject};
@@ -22,6 +23,26 @@ pub struct LogBounds {
     pub head: i64,
     /// The hash of the last record.
     pub head_hash: [u8; 32],
+}
+
+/// The last record before the keyed ones, sealed under the key of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedStart {
+    /// The number of that record; 0 when every record is keyed.
+    pub position: i64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The seal over both.
+    pub seal: Vec<u8>,
+}
+
+/// What is sealed of the log under the key of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSeals {
+    /// Where the keyed records begin; `None` in a log that only earlier releases have written.
+    pub start: Option<KeyedStart>,
+    /// The seal over where the log begins; `None` when an earlier release moved it.
+    pub floor: Option<Vec<u8>>,
 }
 
 /// Which records are wanted, of those in a stretch of the log.
@@ -44,6 +65,9 @@ pub struct RecordFilter {
 pub trait EventReads {
     /// Where the log begins and ends.
     async fn log_bounds(&mut self) -> Result<LogBounds, StoreError>;
+
+    /// What is sealed of the log.
+    async fn log_seals(&mut self) -> Result<LogSeals, StoreError>;
 
     /// The first `limit` records with a number above `after` and up to `until`, in order.
     async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
@@ -80,7 +104,14 @@ pub trait EventWrites {
     /// Removes at most so many tickets that are past their time, and says how many.
     async fn purge_tickets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
+    /// Where the log begins and ends, from now on unchanged by others until the end of the transaction.
+    async fn lock_log(&mut self) -> Result<LogBounds, StoreError>;
+
+    /// Replaces what is sealed of the log.
+    async fn set_log_seals(&mut self, seals: &LogSeals) -> Result<(), StoreError>;
+
     /// Removes at most so many of the first records, as far as all of them are older than `before`, and says how many.
+    /// The new beginning is sealed when the one before was.
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }
 
@@ -166,12 +197,12 @@ impl Event {
     }
 }
 
-/// Gives records their place after one, in order.
-pub fn follow_on(events: &mut [Event], mut position: i64, mut hash: [u8; 32]) {
+/// Gives records their place after one, in order, and their hash: under the key, once the store has it.
+pub fn follow_on(events: &mut [Event], key: Option<&ChainKey>, mut position: i64, mut hash: [u8; 32]) {
     for event in events {
         position += 1;
         event.position = position;
-        event.hash = chain::hash(&hash, event);
+        event.hash = key.map_or_else(|| chain::hash(&hash, event), |key| key.hash(&hash, event));
         hash = event.hash;
     }
 }

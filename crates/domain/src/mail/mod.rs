@@ -132,6 +132,24 @@ impl MailSubject {
         }
     }
 
+    /// Whether what is done to send it depends on whether the address has an account, which whoever asked for it must not
+    /// learn.
+    #[must_use]
+    pub const fn depends_on_account(self) -> bool {
+        match self {
+            Self::Wanted(_) | Self::SignInCode(_) | Self::EmailChange(_) => true,
+            Self::PasswordReset(_)
+            | Self::EmailVerification(_)
+            | Self::Invitation(_)
+            | Self::SignInLink(_)
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::RecoveryCodesReplaced => false,
+        }
+    }
+
     /// The token or the challenge that it is about.
     #[must_use]
     pub const fn id(self) -> Option<uuid::Uuid> {
@@ -192,7 +210,7 @@ pub(crate) async fn enqueue(
         created_at: ctx.now(),
         expires_at,
     };
-    tx.enqueue_mail(&mail).await?;
+    tx.enqueue_mail_at(&mail, due_at(ctx, subject)).await?;
     Ok(())
 }
 
@@ -222,8 +240,22 @@ pub(crate) async fn enqueue_to_nobody(
         created_at: ctx.now(),
         expires_at,
     };
-    tx.enqueue_mail(&mail).await?;
+    tx.enqueue_mail_at(&mail, due_at(ctx, subject)).await?;
     Ok(())
+}
+
+/// From when a mail is sent. One whose work depends on whether an address has an account waits for a random time: done
+/// at once, it would slow down the next request, and so tell who asked whether there is an account. Nothing announces
+/// it either, so that it waits for the sender's next look at the outbox, whose moments no request decides.
+fn due_at(ctx: &Ctx, subject: MailSubject) -> Timestamp {
+    let (now, delay_ms) = (ctx.now(), ctx.policy().mail_request_delay_ms);
+    if !subject.depends_on_account() || delay_ms == 0 {
+        return now;
+    }
+    let mut chance = [0; 4];
+    ctx.services().random.fill(&mut chance);
+    let shortest = delay_ms / 5;
+    now.plus_millis(shortest + u32::from_be_bytes(chance) % (delay_ms - shortest + 1))
 }
 
 /// Writes news to the user's own address. Beyond the budget of the mailbox the same news is not repeated.

@@ -18,7 +18,14 @@ pub trait MailReads {
 #[async_trait]
 pub trait MailWrites {
     /// Adds a mail that is due at once.
-    async fn enqueue_mail(&mut self, mail: &Mail) -> Result<(), StoreError>;
+    async fn enqueue_mail(&mut self, mail: &Mail) -> Result<(), StoreError> {
+        self.enqueue_mail_at(mail, mail.created_at).await
+    }
+
+    /// Adds a mail that is due at a moment. One that is due when it is written wakes whoever waits for
+    /// [`mail_enqueued`](crate::store::Store::mail_enqueued) with the commit; one that is due later does not, and is found
+    /// when the outbox is looked into.
+    async fn enqueue_mail_at(&mut self, mail: &Mail, due_at: Timestamp) -> Result<(), StoreError>;
 
     /// Takes at most so many mails that are due, those that have been due longest, and counts an attempt for each. By
     /// one statement: a mail that is taken is not due for others before `leased_until`, so that it is found again when

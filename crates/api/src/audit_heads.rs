@@ -1,0 +1,209 @@
+//! Signed heads of the audit log: made, read, and exported while the server runs.
+//!
+//! A signed head is a JWS in compact form (RFC 7515) under EdDSA (RFC 8037). Its key is derived from the root key, so that
+//! it stays when signing keys for tokens are rotated and when the master key changes. Whoever has the public key can check
+//! a head without this server.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use denizen_domain::Services;
+use denizen_domain::audit::{self, Head, KnownHead};
+use denizen_domain::error::FieldError;
+use denizen_domain::ports::Vault;
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Audit;
+use crate::upkeep::report;
+
+/// What the signature is for: it cannot be taken for one of a token.
+const TYPE: &str = "denizen-audit-head+jws";
+/// The longest signed head, in bytes.
+const SIGNED_BYTES_MAX: usize = 1_024;
+
+/// The protected header.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    typ: String,
+}
+
+/// What is signed.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    position: i64,
+    hash: String,
+    keyed_from: i64,
+    iat: i64,
+}
+
+/// The public key, as a JWK.
+#[derive(Serialize)]
+pub(crate) struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    purpose: &'static str,
+    x: String,
+}
+
+/// The key that signs heads.
+pub(crate) struct HeadSigner(Ed25519KeyPair);
+
+impl HeadSigner {
+    /// Derives the key.
+    pub(crate) fn derive(vault: &dyn Vault) -> Self {
+        let seed = vault.mac("audit head signing key", b"v1");
+        Self(Ed25519KeyPair::from_seed_unchecked(&seed).expect("32 bytes are a seed"))
+    }
+
+    /// The public key.
+    pub(crate) fn public_key(&self) -> PublicKey {
+        let x = URL_SAFE_NO_PAD.encode(self.0.public_key().as_ref());
+        PublicKey { kty: "OKP", crv: "Ed25519", alg: "EdDSA", purpose: "sig", x }
+    }
+
+    /// Signs a head.
+    pub(crate) fn sign(&self, head: &Head) -> String {
+        let header = Header { alg: "EdDSA".to_owned(), typ: TYPE.to_owned() };
+        let last = head.last.to_string();
+        let hash = last.split_once(':').map_or("", |(_, hash)| hash).to_owned();
+        let iat = head.at.as_micros() / 1_000_000;
+        let claims = Claims { position: head.last.position, hash, keyed_from: head.keyed_from, iat };
+        let signed = format!("{}.{}", part(&header), part(&claims));
+        let signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    /// Reads a head that was kept: `POSITION:HASH`, or a signed one, whose signature must hold.
+    ///
+    /// # Errors
+    /// The named field, when it is neither, or the signature is another's.
+    pub(crate) fn read(&self, field: &str, raw: &str) -> Result<KnownHead, FieldError> {
+        if !is_signed(raw) {
+            return KnownHead::parse(field, raw);
+        }
+        let head = self.open(raw).map(|claims| format!("{}:{}", claims.position, claims.hash));
+        let message = "must be a head that this deployment signed";
+        let head = head.ok_or_else(|| FieldError::new(field, "invalid_value", message))?;
+        KnownHead::parse(field, &head)
+    }
+
+    fn open(&self, raw: &str) -> Option<Claims> {
+        let (signed, signature) = raw.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let key = UnparsedPublicKey::new(&ED25519, self.0.public_key().as_ref());
+        key.verify(signed.as_bytes(), &signature).ok()?;
+        let (header, claims) = signed.split_once('.')?;
+        let read = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        let header: Header = serde_json::from_slice(&read(header)?).ok()?;
+        let is_ours = header.alg == "EdDSA" && header.typ == TYPE;
+        is_ours.then(|| serde_json::from_slice(&read(claims)?).ok())?
+    }
+}
+
+/// Whether this has the form of a signed head.
+pub(crate) fn is_signed(raw: &str) -> bool {
+    raw.len() <= SIGNED_BYTES_MAX && raw.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+fn part(value: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).expect("plain fields are JSON"))
+}
+
+/// Exports the head at the start and at each interval, when the log has grown, until `stop` is cancelled: to the log, and
+/// to a file when one is configured.
+pub(crate) async fn export(services: &Arc<Services>, config: &Audit, stop: &CancellationToken) {
+    if config.head_interval_s == 0 {
+        return;
+    }
+    let signer = HeadSigner::derive(services.vault.as_ref());
+    let interval = Duration::from_secs(config.head_interval_s.into());
+    let (mut exported, mut is_failing) = (None, false);
+    loop {
+        let outcome = match audit::last_head(services).await {
+            Ok(head) if exported == Some(head.last) => Ok(()),
+            Ok(head) => match export_one(&signer, &head, config.head_file.as_deref()).await {
+                Ok(()) => {
+                    exported = Some(head.last);
+                    Ok(())
+                }
+                Err(error) => Err(denizen_domain::error::Error::Internal(error.into())),
+            },
+            Err(error) => Err(error),
+        };
+        is_failing = report("exporting the head of the audit log", is_failing, outcome);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(interval) => {}
+        }
+    }
+}
+
+async fn export_one(signer: &HeadSigner, head: &Head, file: Option<&Path>) -> std::io::Result<()> {
+    let signed = signer.sign(head);
+    if let Some(file) = file.map(PathBuf::from) {
+        let line = format!("{signed}\n");
+        tokio::task::spawn_blocking(move || append(&file, line.as_bytes())).await.map_err(std::io::Error::other)??;
+    }
+    tracing::info!(target: "audit", position = head.last.position, head = signed, "head of the audit log");
+    Ok(())
+}
+
+/// Adds a line to a file that its owner alone can read.
+fn append(file: &Path, line: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    file.write_all(line)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use denizen_domain::time::Timestamp;
+
+    use super::{Head, HeadSigner, KnownHead, Vault};
+
+    struct Key(u8);
+
+    impl Vault for Key {
+        fn seal(&self, _: &[u8], plain: &[u8]) -> Vec<u8> {
+            plain.to_vec()
+        }
+
+        fn open(&self, _: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+            Some(sealed.to_vec())
+        }
+
+        fn mac(&self, _: &str, _: &[u8]) -> [u8; 32] {
+            [self.0; 32]
+        }
+    }
+
+    #[test]
+    fn a_signed_head_is_read_under_the_key_that_signed_it_alone() {
+        let last = KnownHead { position: 42, hash: [7; 32] };
+        let head = Head { last, keyed_from: 1, at: Timestamp::from_micros(1_000_000) };
+        let signer = HeadSigner::derive(&Key(1));
+        let signed = signer.sign(&head);
+        assert_eq!(signer.read("known", &signed).unwrap(), last);
+        assert_eq!(signer.read("known", &last.to_string()).unwrap(), last);
+        assert!(HeadSigner::derive(&Key(2)).read("known", &signed).is_err());
+        for at in 0..signed.len() {
+            let mut altered = signed.clone().into_bytes();
+            altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+            assert!(signer.read("known", &String::from_utf8(altered).unwrap()).is_err(), "byte {at}");
+        }
+    }
+}
