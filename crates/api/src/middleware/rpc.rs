@@ -122,10 +122,8 @@ pub(super) async fn take(State(shared): State<Shared>, mut request: Request, nex
 
     let answering = async {
         let is_upload = UPLOADS.contains(&request.uri().path());
-        let received = match is_upload {
-            true => upload::enter(&shared, request),
-            false => upload::receive_call(&shared, request).await,
-        };
+        let received =
+            if is_upload { upload::enter(&shared, request) } else { upload::receive_call(&shared, request).await };
         match received {
             Ok((request, _place)) => next.run(request).await,
             Err(problem) => Refusal::from(problem).into_response(request_id.as_str()),

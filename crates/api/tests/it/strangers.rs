@@ -214,7 +214,7 @@ on_both! {
         }
         let (status, waited) = timed(server.status("/.well-known/jwks.json", None)).await;
         let grown = server.resident_bytes().saturating_sub(before);
-        println!("{} stalled responses: {} KiB more, others are answered in {waited:?}", stalled.len(), grown / 1024);
+        eprintln!("{} stalled responses: {} KiB more, others are answered in {waited:?}", stalled.len(), grown / 1024);
         assert_eq!(status, 200);
         assert!(grown < 96 * 1024 * 1024, "{grown} bytes for {} stalled responses", stalled.len());
     }
@@ -230,7 +230,7 @@ on_both! {
         let sign_in = server.request(Method::POST, "/api/v1/sessions", None).json(&body).send();
         let (answer, waited) = timed(timeout(SOON, sign_in)).await;
         let grown = server.resident_bytes().saturating_sub(before);
-        println!("{} connections of half-sent bodies: {} KiB more, a sign-in takes {waited:?}", begun.len(), grown / 1024);
+        eprintln!("{} connections of half-sent bodies: {} KiB more, a sign-in takes {waited:?}", begun.len(), grown / 1024);
         assert_eq!(answer.expect("others sign in").unwrap().status(), StatusCode::CREATED);
         assert!(grown < 128 * 1024 * 1024, "{grown} bytes");
     }
