@@ -4,7 +4,9 @@
 
 use async_trait::async_trait;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::events::store::{EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on};
+use denizen_domain::events::store::{
+    EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on,
+};
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;

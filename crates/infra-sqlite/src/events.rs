@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::events::store::{EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on};
+use denizen_domain::events::store::{
+    EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow, follow_on,
+};
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
@@ -171,7 +173,8 @@ impl EventWrites for SqliteTx {
         let seal = key.map(|key| key.seal_floor(position, &last.hash).to_vec());
         let query = query!("DELETE FROM events WHERE position <= $1", position);
         query.execute(self.connection().await?).await.map_err(store_error)?;
-        let query = query!("UPDATE event_log SET floor_position = $1, floor_hash = $2, floor_seal = $3", position, hash, seal);
+        let query =
+            query!("UPDATE event_log SET floor_position = $1, floor_hash = $2, floor_seal = $3", position, hash, seal);
         query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(old as u64)
     }
@@ -219,11 +222,7 @@ async fn insert(
 }
 
 /// The same in a [group](crate::group).
-pub(crate) fn append_in(
-    connection: &Connection,
-    key: Option<&ChainKey>,
-    event: NewEvent,
-) -> rusqlite::Result<usize> {
+pub(crate) fn append_in(connection: &Connection, key: Option<&ChainKey>, event: NewEvent) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached("SELECT head_position, head_hash FROM event_log")?;
     let head = statement.query_row([], |row| Ok(Head { position: row.get(0)?, hash: row.get(1)? }))?;
     let mut events = [event.unplaced()];

@@ -145,7 +145,16 @@ impl SqliteStore {
         let writer = pool().max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
         let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent));
-        Ok(Self { readers, writer, in_place, recent, group, waiting: Waiting::default(), chain_key: Arc::default(), head: Arc::default() })
+        Ok(Self {
+            readers,
+            writer,
+            in_place,
+            recent,
+            group,
+            waiting: Waiting::default(),
+            chain_key: Arc::default(),
+            head: Arc::default(),
+        })
     }
 }
 

@@ -32,8 +32,9 @@ pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
 pub use rule::LogFormat;
-pub use table::{Audit, 
-    Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens, Webhooks,
+pub use table::{
+    Audit, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens,
+    Webhooks,
 };
 
 /// What every environment variable of ours begins with.

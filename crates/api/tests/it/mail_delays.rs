@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{World, on_both};
+use crate::harness::on_both;
 
 /// The shortest delay: a fifth of the longest.
 const DELAY_MIN: Duration = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 //! Seals where the keyed records and the log itself begin.
 
-use super::verify::{Accepts, Report, walk};
 use super::KnownHead;
+use super::verify::{Accepts, Report, walk};
 use crate::access::{Actor, Permission};
 use crate::ctx::{Ctx, Services};
 use crate::error::{Error, Result};
