@@ -97,6 +97,8 @@ async fn verify(call: Call, request: v1::VerifyLogRequest) -> Result<v1::VerifyL
         checked: i64::try_from(report.checked).unwrap_or(i64::MAX),
         forgotten: report.forgotten.iter().map(ToString::to_string).collect(),
         fault,
+        keyed_from: report.keyed_from,
+        unkeyed: i64::try_from(report.unkeyed).unwrap_or(i64::MAX),
     })
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How much is queued at most, in bytes. The thread holds as much again while it writes.
-pub(super) const QUEUE_BYTES_MAX: usize = 2 * 1024 * 1024;
+const QUEUE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How long the end of the process waits for lines that are still queued.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the thread waits before it writes again to a reader that takes nothing at the moment.
