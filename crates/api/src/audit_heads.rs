@@ -1,6 +1,6 @@
 //! Signed heads of the audit log: made, read, and exported while the server runs.
 //!
-//! A signed head is a JWS in compact form (RFC 7515) under EdDSA (RFC 8037). Its key is derived from the root key, so that
+//! A signed head is a JWS in compact form (RFC 7515) under `EdDSA` (RFC 8037). Its key is derived from the root key, so that
 //! it stays when signing keys for tokens are rotated and when the master key changes. Whoever has the public key can check
 //! a head without this server.
 
@@ -149,12 +149,12 @@ pub(crate) async fn export(services: &Arc<Services>, config: &Audit, stop: &Canc
 }
 
 async fn export_one(signer: &HeadSigner, head: &Head, file: Option<&Path>) -> std::io::Result<()> {
-    let signed = signer.sign(head);
+    let line = signer.sign(head);
     if let Some(file) = file.map(PathBuf::from) {
-        let line = format!("{signed}\n");
+        let line = format!("{line}\n");
         tokio::task::spawn_blocking(move || append(&file, line.as_bytes())).await.map_err(std::io::Error::other)??;
     }
-    tracing::info!(target: "audit", position = head.last.position, head = signed, "head of the audit log");
+    tracing::info!(target: "audit", position = head.last.position, head = line, "head of the audit log");
     Ok(())
 }
 
