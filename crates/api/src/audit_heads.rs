@@ -196,12 +196,12 @@ mod tests {
         let last = KnownHead { position: 42, hash: [7; 32] };
         let head = Head { last, keyed_from: 1, at: Timestamp::from_micros(1_000_000) };
         let signer = HeadSigner::derive(&Key(1));
-        let signed = signer.sign(&head);
-        assert_eq!(signer.read("known", &signed).unwrap(), last);
+        let jws = signer.sign(&head);
+        assert_eq!(signer.read("known", &jws).unwrap(), last);
         assert_eq!(signer.read("known", &last.to_string()).unwrap(), last);
-        assert!(HeadSigner::derive(&Key(2)).read("known", &signed).is_err());
-        for at in 0..signed.len() {
-            let mut altered = signed.clone().into_bytes();
+        assert!(HeadSigner::derive(&Key(2)).read("known", &jws).is_err());
+        for at in 0..jws.len() {
+            let mut altered = jws.clone().into_bytes();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             assert!(signer.read("known", &String::from_utf8(altered).unwrap()).is_err(), "byte {at}");
         }
