@@ -1,6 +1,6 @@
 //! Signed heads of the audit log: made, read, and exported while the server runs.
 //!
-//! A signed head is a JWS in compact form (RFC 7515) under EdDSA (RFC 8037). Its key is derived from the root key, so that
+//! A signed head is a JWS in compact form (RFC 7515) under `EdDSA` (RFC 8037). Its key is derived from the root key, so that
 //! it stays when signing keys for tokens are rotated and when the master key changes. Whoever has the public key can check
 //! a head without this server.
 
@@ -149,12 +149,12 @@ pub(crate) async fn export(services: &Arc<Services>, config: &Audit, stop: &Canc
 }
 
 async fn export_one(signer: &HeadSigner, head: &Head, file: Option<&Path>) -> std::io::Result<()> {
-    let signed = signer.sign(head);
+    let line = signer.sign(head);
     if let Some(file) = file.map(PathBuf::from) {
-        let line = format!("{signed}\n");
+        let line = format!("{line}\n");
         tokio::task::spawn_blocking(move || append(&file, line.as_bytes())).await.map_err(std::io::Error::other)??;
     }
-    tracing::info!(target: "audit", position = head.last.position, head = signed, "head of the audit log");
+    tracing::info!(target: "audit", position = head.last.position, head = line, "head of the audit log");
     Ok(())
 }
 
@@ -196,12 +196,12 @@ mod tests {
         let last = KnownHead { position: 42, hash: [7; 32] };
         let head = Head { last, keyed_from: 1, at: Timestamp::from_micros(1_000_000) };
         let signer = HeadSigner::derive(&Key(1));
-        let signed = signer.sign(&head);
-        assert_eq!(signer.read("known", &signed).unwrap(), last);
+        let jws = signer.sign(&head);
+        assert_eq!(signer.read("known", &jws).unwrap(), last);
         assert_eq!(signer.read("known", &last.to_string()).unwrap(), last);
-        assert!(HeadSigner::derive(&Key(2)).read("known", &signed).is_err());
-        for at in 0..signed.len() {
-            let mut altered = signed.clone().into_bytes();
+        assert!(HeadSigner::derive(&Key(2)).read("known", &jws).is_err());
+        for at in 0..jws.len() {
+            let mut altered = jws.clone().into_bytes();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             assert!(signer.read("known", &String::from_utf8(altered).unwrap()).is_err(), "byte {at}");
         }

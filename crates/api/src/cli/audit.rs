@@ -192,15 +192,15 @@ struct HeadBody {
 async fn head(ctx: &Ctx, output: Output) -> Result<(), Failure> {
     let head = audit::head(ctx).await?;
     let signer = HeadSigner::derive(ctx.services().vault.as_ref());
-    let signed = signer.sign(&head);
+    let jws = signer.sign(&head);
     match output {
-        Output::Text => print(&format!("{signed}\n")),
+        Output::Text => print(&format!("{jws}\n")),
         Output::Json => print_json(&HeadBody {
             position: head.last.position,
             head: head.last.to_string(),
             keyed_from: head.keyed_from,
             taken_at: head.at.to_string(),
-            signed,
+            signed: jws,
             public_key: signer.public_key(),
         }),
     }

@@ -13,7 +13,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A server that logs everything, with both outputs on pipes that nobody reads, and its URL.
-async fn start(world: &World) -> (Child, String) {
+fn start(world: &World) -> (Child, String) {
     // The line that tells the port is not read, so the port is chosen here.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = [("server.port", &*port.to_string()), ("telemetry.log_filter", "trace")];
@@ -40,7 +40,7 @@ async fn stops(mut child: Child) {
 
 on_both! {
     async fn a_log_that_is_not_read_holds_up_no_request(world: World) {
-        let (child, url) = start(&world).await;
+        let (child, url) = start(&world);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         answers(&client, &url).await;
         // Many times what a pipe holds.
@@ -51,7 +51,7 @@ on_both! {
     }
 
     async fn a_log_whose_reader_is_gone_ends_nothing(world: World) {
-        let (mut child, url) = start(&world).await;
+        let (mut child, url) = start(&world);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         drop((child.stdout.take(), child.stderr.take()));
         answers(&client, &url).await;
