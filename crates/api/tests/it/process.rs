@@ -67,6 +67,13 @@ impl Process {
         Self::start_command(command).await
     }
 
+    /// The same, with more in its environment.
+    pub(crate) async fn start_in(world: &World, settings: &[(&str, &str)], variables: &[(&str, &Path)]) -> Self {
+        let mut command = command_on(world, settings);
+        command.envs(variables.iter().copied()).arg("serve");
+        Self::start_command(command).await
+    }
+
     /// The same, with a limit of open files.
     pub(crate) async fn start_with_open_files(world: &World, files: u32) -> Self {
         let command = command_on(world, &[]);
