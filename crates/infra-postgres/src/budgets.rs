@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Spending, Window};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use sqlx::{PgConnection, PgPool, query, query_file, query_scalar};
+use sqlx::{query, query_file, query_scalar};
 
 use crate::error::store_error;
+use crate::lend::{Lender, Lent};
 use crate::tx::PostgresTx;
 
 /// How long whoever lost a race is told to wait when the winner's block is over already, in seconds.
@@ -34,7 +35,7 @@ impl BudgetWrites for PostgresTx {
 }
 
 /// Takes failures back, in the order in which they were counted: two that do so cannot wait for each other.
-pub(crate) async fn forgive(connection: &mut PgConnection, forgiven: &[Forgiving]) -> Result<(), StoreError> {
+pub(crate) async fn forgive(connection: &mut Lent, forgiven: &[Forgiving]) -> Result<(), StoreError> {
     for forgiving in forgiven {
         let done = match forgiving {
             Forgiving::Whole(key) => {
@@ -56,7 +57,7 @@ pub(crate) async fn forgive(connection: &mut PgConnection, forgiven: &[Forgiving
 
 /// Counts all in one statement, or none.
 pub(crate) async fn spend(
-    pool: &PgPool,
+    lender: &Lender,
     spendings: &[Spending],
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
@@ -68,13 +69,13 @@ pub(crate) async fn spend(
     let longest: Vec<i64> = each(|spending| spending.patience.delay_max_s).map(micros).collect();
     let quiet: Vec<i64> = each(|spending| spending.patience.forgotten_s).map(micros).collect();
     let query = query_file!("queries/spend_budgets.sql", &keys, &free, &delays, &longest, &quiet, now.as_micros());
-    let row = query.fetch_one(pool).await.map_err(store_error)?;
+    let mut connection = lender.lend().await?;
+    let row = query.fetch_one(&mut connection).await.map_err(store_error)?;
     if row.is_too_long == Some(true) {
         // The clock was set back since.
-        let mut connection = pool.acquire().await.map_err(store_error)?;
         let at = now.as_micros();
         let query = query_file!("queries/shorten_blocks.sql", &keys, &free, &delays, &longest, &quiet, at);
-        query.execute(&mut *connection).await.map_err(store_error)?;
+        query.execute(&mut connection).await.map_err(store_error)?;
         return Ok(Some(end_of_blocks(&mut connection, &keys, now).await?));
     }
     if let Some(blocked_until) = row.blocked_until {
@@ -87,17 +88,12 @@ pub(crate) async fn spend(
     // Another try blocked one of them at this very moment: the rest is given back.
     let was_spent = |spending: &&Spending| row.spent.iter().any(|key| key == spending.key.as_bytes());
     let back: Vec<_> = spendings.iter().filter(was_spent).map(|spending| Forgiving::One(spending.key)).collect();
-    let mut connection = pool.acquire().await.map_err(store_error)?;
     forgive(&mut connection, &back).await?;
     Ok(Some(end_of_blocks(&mut connection, &keys, now).await?))
 }
 
 /// Until when the last of them is blocked.
-async fn end_of_blocks(
-    connection: &mut PgConnection,
-    keys: &[Vec<u8>],
-    now: Timestamp,
-) -> Result<Timestamp, StoreError> {
+async fn end_of_blocks(connection: &mut Lent, keys: &[Vec<u8>], now: Timestamp) -> Result<Timestamp, StoreError> {
     let query = query_scalar!("SELECT max(blocked_until) FROM budgets WHERE key = ANY($1)", keys);
     let blocked_until = query.fetch_one(&mut *connection).await.map_err(store_error)?;
     let at_least = now.plus_seconds(RACE_LOST_S);

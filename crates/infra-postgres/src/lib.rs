@@ -5,13 +5,13 @@
 //!
 //! Invariants:
 //! - Opening the store connects nothing, and a lost connection is replaced when the database is back.
+//! - No answer is waited for without end (`lend`).
 //! - No query walks a table that grows with the users, and none is planned without its values.
 //! - What the reads on the path of every request found is remembered (`recent`) until it changes: here, or on another
 //!   node, which tells (`listen`), and for four seconds at most.
 
 mod api_keys;
 mod authority;
-mod begin;
 mod budgets;
 mod challenges;
 mod changes;
@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod factors;
 mod idempotency;
+mod lend;
 mod listen;
 mod mail;
 mod migrate;
@@ -55,11 +56,12 @@ use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use tokio::time::timeout;
 
-use crate::begin::begin;
 use crate::error::{broken, store_error};
+use crate::lend::Lender;
 use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
@@ -71,6 +73,8 @@ use crate::wake::{Waiting, Wake};
 const IDLE_IN_TRANSACTION_TIMEOUT_S: u32 = 30;
 /// How long a connection may lie unused before it is tried out, in seconds.
 const UNTRIED_S_MAX: u64 = 1;
+/// How long a connection that is tried out has to answer, in seconds.
+const TRIAL_S_MAX: u64 = 1;
 
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
@@ -128,7 +132,7 @@ impl PostgresOptions {
 
 /// Accounts in one PostgreSQL database.
 pub struct PostgresStore {
-    pool: PgPool,
+    lender: Lender,
     recent: Arc<Recent>,
     listening: Listening,
     rotations: Rotations,
@@ -155,29 +159,31 @@ impl PostgresStore {
                     // One that was just in use is alive; one that lay idle may have been cut off meanwhile.
                     // An error closes it, and the pool goes on to the next or opens another.
                     if usage.idle_for > Duration::from_secs(UNTRIED_S_MAX) {
-                        connection.ping().await?;
+                        let trial = timeout(Duration::from_secs(TRIAL_S_MAX), connection.ping()).await;
+                        trial.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
                     }
                     Ok(true)
                 })
             })
             .connect_lazy_with(options.connect_pooled()?);
+        let lender = Lender::new(pool, options.statement_timeout_s);
         let recent = Arc::new(Recent::new());
         let waiting = Waiting::default();
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
-        let rotations = Rotations::new(&pool, &recent, options.max_connections);
+        let rotations = Rotations::new(&lender, &recent, options.max_connections);
         let (chain_key, sealing) = (Arc::default(), tokio::sync::Mutex::default());
-        Ok(Self { pool, recent, listening, rotations, waiting, chain_key, sealing })
+        Ok(Self { lender, recent, listening, rotations, waiting, chain_key, sealing })
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        Ok(Box::new(PostgresTx::single_reads(&self.pool, &self.recent)))
+        Ok(Box::new(PostgresTx::single_reads(&self.lender, &self.recent)))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let transaction = self.lender.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(Box::new(PostgresTx::snapshot(transaction)))
     }
 
@@ -188,7 +194,7 @@ impl Store for PostgresStore {
     async fn write_under(&self, locks: &[AuthorityLock]) -> Result<Box<dyn WriteTx>, StoreError> {
         // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
         // see what was committed while waiting for it.
-        let transaction = begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+        let transaction = self.lender.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
         let mut tx = PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting), &self.chain_key);
         tx.lock_authorities(locks).await?;
         Ok(Box::new(tx))
@@ -203,7 +209,7 @@ impl Store for PostgresStore {
     }
 
     async fn seal_events(&self) -> Result<u64, StoreError> {
-        events::seal(&self.pool, self.chain_key.get(), &self.sealing).await
+        events::seal(&self.lender, self.chain_key.get(), &self.sealing).await
     }
 
     fn key_log(&self, key: ChainKey) {
@@ -217,17 +223,17 @@ impl Store for PostgresStore {
     }
 
     async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        budgets::spend(&self.pool, spendings, now).await
+        budgets::spend(&self.lender, spendings, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!""#);
-        query.fetch_one(&self.pool).await.map(drop).map_err(store_error)
+        query.fetch_one(&mut self.lender.lend().await?).await.map(drop).map_err(store_error)
     }
 
     async fn close(&self) {
         self.rotations.close();
         self.listening.close();
-        self.pool.close().await;
+        self.lender.close().await;
     }
 }

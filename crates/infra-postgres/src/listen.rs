@@ -86,7 +86,8 @@ async fn hear(options: &PgConnectOptions, recent: &Recent, events: &Notify, paus
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
-    listener.listen_all([CHANNEL, EVENTS_CHANNEL]).await?;
+    let heard = timeout(ANSWER_WITHIN, listener.listen_all([CHANNEL, EVENTS_CHANNEL])).await;
+    heard.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))?;
     *pause = PAUSE_MIN;
     // From here on nothing is missed; what was told before, nobody knows.
     recent.forget(&Changes::Everything);

@@ -4,15 +4,16 @@
 //! back when nobody waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use denizen_domain::sessions::store::{Rotated, Rotation, SessionReads};
 use denizen_domain::store::StoreError;
 use denizen_domain::users::store::UserReads;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use crate::error::{store_error, unavailable};
+use crate::error::unavailable;
+use crate::lend::{Lender, Lent};
 use crate::recent::Recent;
 use crate::sessions;
 use crate::to_forget::ToForget;
@@ -25,7 +26,11 @@ const QUEUE_MAX: usize = 1_024;
 
 /// Takes refreshes and does them.
 #[derive(Debug)]
-pub(crate) struct Rotations(Mutex<Option<mpsc::Sender<Job>>>);
+pub(crate) struct Rotations {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    /// How long whoever asks waits, for their turn and the answer.
+    within: Duration,
+}
 
 #[derive(Debug)]
 struct Job {
@@ -36,45 +41,49 @@ struct Job {
 type Queue = Arc<tokio::sync::Mutex<mpsc::Receiver<Job>>>;
 
 impl Rotations {
-    /// Workers on this pool. Call it within a tokio runtime; they end with the store.
-    pub(crate) fn new(pool: &PgPool, recent: &Arc<Recent>, max_connections: u32) -> Self {
+    /// Workers on the connections of this lender. Call it within a tokio runtime; they end with the store.
+    pub(crate) fn new(lender: &Lender, recent: &Arc<Recent>, max_connections: u32) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         for _ in 0..(max_connections / 2).clamp(1, WORKERS_MAX) {
-            tokio::spawn(serve(Arc::clone(&queue), pool.clone(), Arc::clone(recent)));
+            tokio::spawn(serve(Arc::clone(&queue), lender.clone(), Arc::clone(recent)));
         }
-        Self(Mutex::new(Some(jobs)))
+        Self { jobs: Mutex::new(Some(jobs)), within: lender.answer_within() }
     }
 
     /// Does one. What has not begun when its asker leaves is not done.
     pub(crate) async fn run(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
         let (told, answer) = oneshot::channel();
-        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closed = || unavailable("the store is closed");
-        jobs.ok_or_else(closed)?.send(Job { rotation, told }).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| unavailable("the refresh was given up"))?
+        let jobs = jobs.ok_or_else(closed)?;
+        let done = async {
+            jobs.send(Job { rotation, told }).await.map_err(|_| closed())?;
+            answer.await.map_err(|_| unavailable("the refresh was given up"))?
+        };
+        timeout(self.within, done).await.map_err(unavailable)?
     }
 
     /// Takes no more.
     pub(crate) fn close(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-async fn serve(queue: Queue, pool: PgPool, recent: Arc<Recent>) {
+async fn serve(queue: Queue, lender: Lender, recent: Arc<Recent>) {
     loop {
         let first = queue.lock().await.recv().await;
         let Some(first) = first else { return };
-        match pool.acquire().await {
+        match lender.lend().await {
             Ok(connection) => serve_on(connection, first, &queue, &recent).await,
             // Whoever left is not told.
-            Err(error) => drop(first.told.send(Err(store_error(error)))),
+            Err(error) => drop(first.told.send(Err(error))),
         }
     }
 }
 
 /// Does one refresh after the other for as long as some wait.
-async fn serve_on(mut connection: PoolConnection<Postgres>, first: Job, queue: &Queue, recent: &Arc<Recent>) {
+async fn serve_on(mut connection: Lent, first: Job, queue: &Queue, recent: &Arc<Recent>) {
     let mut next = Some(first);
     while let Some(Job { rotation, told }) = next {
         if !told.is_closed() {
@@ -102,7 +111,7 @@ async fn serve_on(mut connection: PoolConnection<Postgres>, first: Job, queue: &
 }
 
 /// What was not rotated, by statements of their own: they see what another who rotated it meanwhile has committed.
-async fn as_it_is(connection: PoolConnection<Postgres>, rotation: &Rotation) -> Result<Rotated, StoreError> {
+async fn as_it_is(connection: Lent, rotation: &Rotation) -> Result<Rotated, StoreError> {
     let mut read = PostgresTx::single_fresh_reads(connection);
     let state = read.session_state(rotation.id).await?;
     let user = match &state {

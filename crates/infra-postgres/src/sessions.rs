@@ -11,11 +11,12 @@ use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, User};
-use sqlx::{PgConnection, query, query_file, query_file_as, query_file_scalar, query_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar, query_scalar};
 use uuid::Uuid;
 
 use crate::codec::{SessionStateRow, UserRow, Window};
 use crate::error::{broken, store_error};
+use crate::lend::Lent;
 use crate::tx::PostgresTx;
 
 #[async_trait]
@@ -239,7 +240,7 @@ struct RemovedRow {
 
 /// Removes at most so many sessions that are past their idle end, of those whose idle end is not before `from`.
 async fn remove_expired(
-    connection: &mut PgConnection,
+    connection: &mut Lent,
     from: i64,
     now: Timestamp,
     limit: i64,
@@ -250,7 +251,7 @@ async fn remove_expired(
 
 /// Makes the step in one statement and one round trip; nothing when it is not made.
 pub(crate) async fn rotate(
-    connection: &mut PgConnection,
+    connection: &mut Lent,
     rotation: &Rotation,
 ) -> Result<Option<(SessionState, User)>, StoreError> {
     let (id, at) = (rotation.id.as_uuid(), rotation.at.as_micros());

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use denizen_domain::events::Event;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, query};
+use sqlx::query;
 use uuid::Uuid;
 
 use crate::changes::{CHANNEL, Changes};
 use crate::error::store_error;
 use crate::events::record;
+use crate::lend::{Lender, Lent};
 use crate::recent::Recent;
 use crate::to_forget::ToForget;
 use crate::wake::Wake;
@@ -22,14 +22,14 @@ pub(crate) struct PostgresTx(Reach);
 
 enum Reach {
     /// Queries that stand alone. A pooled connection is taken at the first that memory does not answer.
-    Single { pool: PgPool, recent: Arc<Recent>, connection: Option<PoolConnection<Postgres>> },
+    Single { lender: Lender, recent: Arc<Recent>, connection: Option<Lent> },
     /// The same through one connection, by what the database says now.
-    Fresh(PoolConnection<Postgres>),
+    Fresh(Lent),
     /// Queries of one transaction, which all go through its connection.
-    Snapshot(Transaction<'static, Postgres>),
+    Snapshot(Lent),
     /// The same, and writes.
     Write {
-        transaction: Transaction<'static, Postgres>,
+        transaction: Lent,
         changed: ToForget,
         wake: Wake,
         events: Vec<Event>,
@@ -40,20 +40,20 @@ enum Reach {
 }
 
 impl PostgresTx {
-    pub(crate) fn single_reads(pool: &PgPool, recent: &Arc<Recent>) -> Self {
-        Self(Reach::Single { pool: pool.clone(), recent: Arc::clone(recent), connection: None })
+    pub(crate) fn single_reads(lender: &Lender, recent: &Arc<Recent>) -> Self {
+        Self(Reach::Single { lender: lender.clone(), recent: Arc::clone(recent), connection: None })
     }
 
-    pub(crate) fn single_fresh_reads(connection: PoolConnection<Postgres>) -> Self {
+    pub(crate) fn single_fresh_reads(connection: Lent) -> Self {
         Self(Reach::Fresh(connection))
     }
 
-    pub(crate) fn snapshot(transaction: Transaction<'static, Postgres>) -> Self {
+    pub(crate) fn snapshot(transaction: Lent) -> Self {
         Self(Reach::Snapshot(transaction))
     }
 
     pub(crate) fn write(
-        transaction: Transaction<'static, Postgres>,
+        transaction: Lent,
         recent: &Arc<Recent>,
         wake: Wake,
         chain_key: &Arc<OnceLock<ChainKey>>,
@@ -71,11 +71,11 @@ impl PostgresTx {
     }
 
     /// The connection to query.
-    pub(crate) async fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+    pub(crate) async fn connection(&mut self) -> Result<&mut Lent, StoreError> {
         match &mut self.0 {
             Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
             Reach::Fresh(connection) | Reach::Single { connection: Some(connection), .. } => Ok(connection),
-            Reach::Single { connection, pool, .. } => Ok(connection.insert(pool.acquire().await.map_err(store_error)?)),
+            Reach::Single { connection, lender, .. } => Ok(connection.insert(lender.lend().await?)),
         }
     }
 
@@ -168,9 +168,9 @@ impl WriteTx for PostgresTx {
                     record(&mut transaction, &events, payload.as_deref().unwrap_or_default()).await?;
                 } else if let Some(payload) = payload {
                     let tell = query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
-                    tell.execute(&mut *transaction).await.map_err(store_error)?;
+                    tell.execute(&mut transaction).await.map_err(store_error)?;
                 }
-                let committed = transaction.commit().await.map_err(store_error);
+                let committed = transaction.commit().await;
                 drop(forgets);
                 wake.tell();
                 committed

@@ -6,12 +6,13 @@
 use denizen_domain::page::Page;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{EmailAddress, Status, UserFilter};
-use sqlx::{Executor, PgConnection, query_file_as, query_file_scalar};
+use sqlx::{Executor, query_file_as, query_file_scalar};
 
 use crate::codec::{PrefixRange, UserRow, Window, created_after};
+use crate::lend::Lent;
 
 /// The rows of one page, newest first.
-pub(crate) async fn page(connection: &mut PgConnection, filter: &UserFilter, page: Page) -> sqlx::Result<Vec<UserRow>> {
+pub(crate) async fn page(connection: &mut Lent, filter: &UserFilter, page: Page) -> sqlx::Result<Vec<UserRow>> {
     plan_for_values(connection).await?;
     let rows = rows_of(connection, filter, page).await;
     let restored = plan_as_usual(connection).await;
@@ -19,23 +20,23 @@ pub(crate) async fn page(connection: &mut PgConnection, filter: &UserFilter, pag
 }
 
 /// How many users pass the filter.
-pub(crate) async fn count(connection: &mut PgConnection, filter: &UserFilter) -> sqlx::Result<i64> {
+pub(crate) async fn count(connection: &mut Lent, filter: &UserFilter) -> sqlx::Result<i64> {
     plan_for_values(connection).await?;
     let count = count_of(connection, filter).await;
     let restored = plan_as_usual(connection).await;
     count.and_then(|count| restored.map(|()| count))
 }
 
-async fn plan_for_values(connection: &mut PgConnection) -> sqlx::Result<()> {
+async fn plan_for_values(connection: &mut Lent) -> sqlx::Result<()> {
     connection.execute("SET plan_cache_mode = force_custom_plan").await.map(drop)
 }
 
 /// Should it not come to this, the connection plans more than it needs to, and nothing else.
-async fn plan_as_usual(connection: &mut PgConnection) -> sqlx::Result<()> {
+async fn plan_as_usual(connection: &mut Lent) -> sqlx::Result<()> {
     connection.execute("RESET plan_cache_mode").await.map(drop)
 }
 
-async fn rows_of(connection: &mut PgConnection, filter: &UserFilter, page: Page) -> sqlx::Result<Vec<UserRow>> {
+async fn rows_of(connection: &mut Lent, filter: &UserFilter, page: Page) -> sqlx::Result<Vec<UserRow>> {
     let Window { before_created_at: at, before_id: id, limit, offset } = Window::new(page);
     let since = created_after(filter);
     let role = filter.role.as_ref().map(RoleName::as_str);
@@ -107,7 +108,7 @@ async fn rows_of(connection: &mut PgConnection, filter: &UserFilter, page: Page)
     }
 }
 
-async fn count_of(connection: &mut PgConnection, filter: &UserFilter) -> sqlx::Result<i64> {
+async fn count_of(connection: &mut Lent, filter: &UserFilter) -> sqlx::Result<i64> {
     let since = created_after(filter);
     let role = filter.role.as_ref().map(RoleName::as_str);
     let status = filter.status.map(Status::as_str);

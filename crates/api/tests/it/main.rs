@@ -41,6 +41,7 @@ mod event_schemas;
 mod events;
 mod events_walk;
 mod first_proofs;
+mod frozen_database;
 mod fuzzish;
 mod growth;
 mod grpc;

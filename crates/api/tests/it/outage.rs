@@ -13,7 +13,7 @@ use crate::harness::{Db, PASSWORD, SignedIn, TestApp, World, eventually, problem
 
 /// How the way to the database is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
+pub(crate) enum Way {
     Open,
     /// Every connection breaks, and new ones are refused as by a machine that is up.
     Cut,
@@ -22,13 +22,13 @@ enum Way {
 }
 
 /// A stretch of the way to the database that a test can cut.
-struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     way: watch::Sender<Way>,
 }
 
 impl Proxy {
-    async fn to(target: String) -> Self {
+    pub(crate) async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = watch::channel(Way::Open);
@@ -40,7 +40,7 @@ impl Proxy {
         Self { address, way: sender }
     }
 
-    fn set(&self, way: Way) {
+    pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
 }
@@ -59,7 +59,7 @@ async fn carry(mut client: TcpStream, target: String, mut way: watch::Receiver<W
 }
 
 /// A server whose way to its database leads through a proxy, and somebody who is signed in.
-async fn start(settings: &[(&str, &str)]) -> (TestApp, Proxy, SignedIn) {
+pub(crate) async fn start(settings: &[(&str, &str)]) -> (TestApp, Proxy, SignedIn) {
     let world = World::new(Db::Postgres).await;
     let url = world.database_url.clone();
     let (before, rest) = url.split_once('@').expect("the URL names a user");
@@ -72,7 +72,7 @@ async fn start(settings: &[(&str, &str)]) -> (TestApp, Proxy, SignedIn) {
     (app, proxy, user)
 }
 
-async fn status(app: &TestApp, path: &str) -> u16 {
+pub(crate) async fn status(app: &TestApp, path: &str) -> u16 {
     app.request(Method::GET, path, None).send().await.unwrap().status().as_u16()
 }
 
