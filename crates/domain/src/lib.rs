@@ -29,6 +29,7 @@ pub mod mail;
 pub mod one_time;
 pub mod page;
 mod pending;
+mod policy;
 pub mod ports;
 pub mod roles;
 pub mod service_accounts;

@@ -52,11 +52,11 @@ impl Throttle {
         // No budget is spent further ahead than this, unless the clock was set back since: then it counts as spent now.
         let spent = |whole_at: i64| whole_at.clamp(now, now + self.ahead_us) + self.cost_us;
         let is_admitted = |whole_at: i64| spent(whole_at) - now <= self.ahead_us;
-        let spend = |whole_at: i64| {
+        let advance = |whole_at: i64| {
             Some(if is_admitted(whole_at) { spent(whole_at) } else { whole_at.min(now + self.ahead_us) })
         };
         let slot = self.slot(key);
-        let (Ok(before) | Err(before)) = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        let (Ok(before) | Err(before)) = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
         if is_admitted(before) {
             return Ok(());
         }

@@ -54,9 +54,8 @@ fn is_final(step: Step, code: &str, reply: &str) -> bool {
         return match (subject, detail) {
             // Bad address of the sender.
             (1, 7 | 8) => false,
-            // The message is too big for the system.
-            (3, 4) => true,
-            (1 | 2 | 6, _) => true,
+            // 5.3.4: the message is too big for the system.
+            (1 | 2 | 6, _) | (3, 4) => true,
             _ => false,
         };
     }
