@@ -94,7 +94,7 @@ impl Drop for Lent {
 /// Gives a connection back to the pool, which tries it out first; closes one that does not answer. Left to its own drop it
 /// would be tried out without end, and nobody could have another in its place.
 async fn give_back(mut connection: PoolConnection<Postgres>, in_transaction: bool, within: Duration) {
-    let until = Instant::now() + within;
+    let until = deadline(within);
     if in_transaction && !matches!(timeout_at(until, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
         connection.close_on_drop();
         return;
@@ -102,6 +102,12 @@ async fn give_back(mut connection: PoolConnection<Postgres>, in_transaction: boo
     if timeout_at(until, connection.return_to_pool()).await.is_err() {
         tracing::warn!("closed a connection to the database that does not answer");
     }
+}
+
+/// When an answer that is waited for from now on is late.
+#[expect(clippy::disallowed_methods, reason = "a timeout is measured by the runtime's clock")]
+fn deadline(within: Duration) -> Instant {
+    Instant::now() + within
 }
 
 fn silent() -> sqlx::Error {
@@ -126,16 +132,15 @@ impl<'c> Executor<'c> for &'c mut Lent {
     {
         let Lent { connection, answer_within, is_lost, .. } = self;
         let Some(connection) = connection else { return stream::iter([Err(sqlx::Error::PoolClosed)]).boxed() };
-        let until = Instant::now() + *answer_within;
+        let until = deadline(*answer_within);
         let steps = connection.fetch_many(query);
         let step = move |state: Option<(BoxStream<'e, _>, &'e mut bool)>| async move {
             let (mut steps, is_lost) = state?;
-            match timeout_at(until, steps.next()).await {
-                Ok(step) => step.map(|step| (step, Some((steps, is_lost)))),
-                Err(_) => {
-                    *is_lost = true;
-                    Some((Err(silent()), None))
-                }
+            if let Ok(step) = timeout_at(until, steps.next()).await {
+                step.map(|step| (step, Some((steps, is_lost))))
+            } else {
+                *is_lost = true;
+                Some((Err(silent()), None))
             }
         };
         stream::unfold(Some((steps, is_lost)), step).boxed()

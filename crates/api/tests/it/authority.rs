@@ -73,8 +73,8 @@ async fn act(app: &TestApp, token: &str, (method, path, body): (Method, String, 
     }
 }
 
-fn mask(path: &str) -> Option<FieldMask> {
-    Some(FieldMask { paths: vec![path.to_owned()] })
+fn mask(path: &str) -> FieldMask {
+    FieldMask { paths: vec![path.to_owned()] }
 }
 
 /// What came of every act over gRPC.
@@ -90,8 +90,8 @@ async fn answers(by: &Rpc, target: &Target) -> Vec<(&'static str, Result<(), Sta
     let of_user = v1::DeleteApiKeyRequest { id: key(&target.user_key), ..Default::default() };
     let of_account = v1::DeleteApiKeyRequest { id: key(&target.account_key), ..Default::default() };
     let all = v1::RevokeAllSessionsRequest { user_id: id.clone(), ..Default::default() };
-    let update = v1::UpdateUserRequest { user: Some(user), update_mask: mask("name") };
-    let rename = v1::UpdateServiceAccountRequest { service_account: Some(program), update_mask: mask("name") };
+    let update = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask("name")) };
+    let rename = v1::UpdateServiceAccountRequest { service_account: Some(program), update_mask: Some(mask("name")) };
     let factors = v1::RemoveFactorsRequest { user_id: id.clone() };
     let gone = v1::DeleteServiceAccountRequest { id: account, ..Default::default() };
     let role = v1::DeleteRoleRequest { role: target.role.clone(), ..Default::default() };

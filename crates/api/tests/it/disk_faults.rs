@@ -254,7 +254,8 @@ async fn a_disk_that_fails_loses_nothing_and_is_written_again_at_once() {
     server.kill_now().await;
     let server = Process::start(&world, &[]).await;
     missing.extend(lost(&server, &world, &seen).await);
-    println!(
+    #[expect(clippy::print_stdout, reason = "the figures are read by people")]
+    let () = println!(
         "{FAULTS} faults, {} writes acknowledged, {} refused with 503, {} lost, {} reads, longest recovery {longest:?}",
         seen.acknowledged.load(Ordering::SeqCst),
         seen.refused.load(Ordering::SeqCst),

@@ -54,15 +54,14 @@ async fn is_ended(app: &TestApp, before: Prepared, password: Option<&str>) {
     let finished = app.post(&format!("/api/v1/sessions/challenges/{challenge}"), &code).await;
     problem(finished, 401, "invalid_code").await;
     problem(app.try_sign_in(&stranger.email, PASSWORD).await, 401, "invalid_credentials").await;
-    let password = match password {
-        Some(password) => password,
-        None => {
-            assert_eq!(app.post("/api/v1/password-resets", &json!({"email": stranger.email})).await.status(), 202);
-            let token = app.token_to(&stranger.email, "reset-password").await;
-            let body = json!({"token": token, "new_password": NEW});
-            assert_eq!(app.post("/api/v1/password-resets/confirm", &body).await.status(), 204);
-            NEW
-        }
+    let password = if let Some(password) = password {
+        password
+    } else {
+        assert_eq!(app.post("/api/v1/password-resets", &json!({"email": stranger.email})).await.status(), 202);
+        let token = app.token_to(&stranger.email, "reset-password").await;
+        let body = json!({"token": token, "new_password": NEW});
+        assert_eq!(app.post("/api/v1/password-resets/confirm", &body).await.status(), 204);
+        NEW
     };
     assert_eq!(app.try_sign_in(&stranger.email, password).await.status(), 201, "no factor is owed");
 }
