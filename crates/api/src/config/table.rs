@@ -349,7 +349,7 @@ table! {
         /// How many messages one client may ask for each hour, to whomever.
         mail_requests_per_hour: u32 = "1000", whole(1..=1_000_000);
         /// How many accounts one client may create each hour that are sent a verification mail.
-        sign_up_mails_per_hour: u32 = "100", whole(1..=1_000_000);
+        sign_up_mails_per_hour: u32 = "1000", whole(1..=1_000_000);
         /// How many messages one account may cause each hour; a caller with `users:write` may cause 50 times as many.
         account_mails_per_hour: u32 = "20", whole(1..=1_000_000);
         /// How many changes one account may make each minute, and twice as many at once; its sign-ins and its password

@@ -20,8 +20,8 @@ async fn check_refused(app: &TestApp, user: &SignedIn) {
     let name = json!({"name": "Another"});
     let requests = [
         app.request(Method::GET, "/api/v1/me", Some(&user.token)),
-        app.request(Method::GET, "/api/v1/me/sessions", Some(&user.token)),
-        app.request(Method::PATCH, "/api/v1/me", Some(&user.token))
+        app.request(Method::GET, "/api/v1/sessions", Some(&user.token)),
+        app.request(Method::PATCH, &user.path(), Some(&user.token))
             .header("content-type", "application/merge-patch+json")
             .body(name.to_string()),
         app.request(Method::POST, "/api/v1/sessions", None).json(&sign_in),
