@@ -131,7 +131,8 @@ on_both! {
     }
 
     async fn beyond_their_share_the_key_of_anonymous_callers_is_ignored(world: World) {
-        let app = world.serve(&[("limits.sign_up_mails_per_hour", "1000000")]).await;
+        let settings = ["limits.sign_up_mails_per_hour", "limits.mail_requests_per_hour"].map(|key| (key, "1000000"));
+        let app = world.serve(&settings).await;
         assert_eq!(post(&app, USERS, "one", None, &new_user("a@example.com")).await.status(), 201);
         assert_eq!(answers(&world).await, 1);
         // Within the budget of sign-ups, and far beyond that of stored answers.
