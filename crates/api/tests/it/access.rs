@@ -375,7 +375,7 @@ async fn check(app: &TestApp, row: &Row) {
 on_both! {
     async fn every_operation_for_every_caller(
         app: TestApp, "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true",
-        "limits.sign_up_mails_per_hour" = "100000"
+        "limits.sign_up_mails_per_hour" = "100000", "limits.mail_requests_per_hour" = "100000"
     ) {
         for row in TABLE {
             check(&app, row).await;

@@ -404,7 +404,8 @@ async fn check(app: &TestApp, rpc: &Rpc, operation: &str, who: &str) {
 
 on_both! {
     async fn what_rest_does_grpc_does_and_answers_the_same(
-        app: TestApp, "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true"
+        app: TestApp, "sign_in.mailed_codes" = "true", "sign_in.magic_links" = "true",
+        "limits.sign_up_mails_per_hour" = "100000", "limits.mail_requests_per_hour" = "100000"
     ) {
         let rpc = Rpc::to(&app);
         let is_on_both = |operation: &str| !REST_ONLY.iter().any(|(known, _)| *known == operation);
