@@ -32,11 +32,13 @@ async fn what_is_made_can_be_adopted_and_signs() {
 }
 
 #[test]
-fn without_an_active_key_nothing_is_signed() {
+fn without_an_active_key_the_one_that_is_active_first_signs() {
     let (ring, _) = empty();
     assert!(ring.sign(&user()).is_err());
-    ring.adopt(&[StoredKey { activates_at: NOW.plus_seconds(1), ..stored(&es256(), 1) }]).unwrap();
-    assert!(ring.sign(&user()).is_err());
+    let first = StoredKey { activates_at: NOW.plus_seconds(1), ..stored(&es256(), 1) };
+    let next = StoredKey { activates_at: NOW.plus_seconds(300), ..stored(&es256(), 2) };
+    ring.adopt(&[next, first.clone()]).unwrap();
+    assert_eq!(kid(&ring.sign(&user()).unwrap()), first.id);
 }
 
 #[test]
