@@ -55,7 +55,7 @@ struct KeptAnswer {
     problem: Option<Problem>,
 }
 
-/// Does a request with a key once, and replays its answer to whoever repeats it.
+/// Does a request with a key once, and replays its answer to repetitions.
 pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Response {
     let key = request.headers().get(KEY).filter(|_| is_repeatable(&request)).cloned();
     match key {
