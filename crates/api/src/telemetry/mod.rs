@@ -1,6 +1,6 @@
 //! The log: one line per event, on standard error.
 //!
-//! No request waits for whoever reads the log: lines go through a bounded [queue](writer) to a thread that writes them.
+//! No request waits for whoever reads the log: lines go through a bounded queue to a thread that writes them.
 
 mod writer;
 

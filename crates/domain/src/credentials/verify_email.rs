@@ -40,7 +40,7 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
 ///
 /// The link alone does not tell the person who signed up from the person who reads the mail. Whoever also presents the
 /// password of the account, or calls from a session of it, is both, and nothing ends. Otherwise everything that was made
-/// before ends, the password included: [`first_proof`](super::first_proof).
+/// before ends, the password included.
 ///
 /// # Errors
 /// The field `token` when it is not valid, or the user has another address by now; the field `password` when it is wrong,
