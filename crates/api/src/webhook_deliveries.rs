@@ -10,7 +10,7 @@ use denizen_domain::id::WebhookId;
 use denizen_domain::webhooks::{self, Attempt, Settled, Taken};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::events::body::EventBody;
@@ -20,6 +20,8 @@ use crate::upkeep::report;
 const POLL_EVERY: Duration = Duration::from_millis(500);
 /// How long changes are gathered when nothing is under way: a look for each of many would cost as much as the changes.
 const GATHER: Duration = Duration::from_millis(20);
+/// How long further settled deliveries are waited for before the next ones are taken, so that several are taken at once.
+const GATHER_SETTLED: Duration = Duration::from_millis(5);
 /// How long what is under way may take to finish when the server stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -28,14 +30,28 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i64>, stop: &CancellationToken) {
     let mut running = Running::default();
     let mut is_failing = false;
+    let mut poll = interval(POLL_EVERY);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = Look::AtLogAndDue;
     while !stop.is_cancelled() {
-        let outcome = work(&services, &mut running).await;
+        let outcome = work(&services, &mut running, look).await;
         is_failing = report("delivering to webhooks", is_failing, outcome);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            Some(settled) = running.next(), if !running.is_empty() => note(settled, &mut is_failing),
-            Ok(()) = recorded.changed() => if running.is_empty() { sleep(GATHER).await },
-            () = sleep(POLL_EVERY) => {}
+        look = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(settled) = running.next(), if !running.is_empty() => {
+                note(settled, &mut is_failing);
+                while let Ok(Some(settled)) = timeout(GATHER_SETTLED, running.next()).await {
+                    note(settled, &mut is_failing);
+                }
+                Look::AtDue
+            }
+            Ok(()) = recorded.changed() => {
+                if running.is_empty() {
+                    sleep(GATHER).await;
+                }
+                Look::AtLogAndDue
+            }
+            _ = poll.tick() => Look::AtLogAndDue,
         }
     }
     let finishing = async {
@@ -47,9 +63,20 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
     let _ = timeout(STOP_PATIENCE, finishing).await;
 }
 
+/// Where to look for work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// At the deliveries that are due: those that waited for one that has been settled.
+    AtDue,
+    /// At the log for new events first.
+    AtLogAndDue,
+}
+
 /// Looks for what is new and what is due, and begins it.
-async fn work(services: &Arc<Services>, running: &mut Running) -> denizen_domain::Result<()> {
-    while webhooks::fan_out(services).await? {}
+async fn work(services: &Arc<Services>, running: &mut Running, look: Look) -> denizen_domain::Result<()> {
+    if look == Look::AtLogAndDue {
+        while webhooks::fan_out(services).await? {}
+    }
     let of = &running.of;
     // Whatever is taken is begun at once: the time for which it is ours runs already.
     for taken in webhooks::take(services, |id| of.get(&id).copied().unwrap_or_default()).await? {
