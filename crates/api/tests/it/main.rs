@@ -31,6 +31,7 @@ mod costly_hashes;
 mod crash;
 mod crash_repeated;
 mod disk_faults;
+mod displaced_sessions;
 mod docs;
 mod dump;
 mod email_changes;
