@@ -35,6 +35,7 @@ mod displaced_sessions;
 mod docs;
 mod dump;
 mod email_changes;
+mod enrolment_rate;
 mod enumeration;
 mod errors;
 mod event_flows;
