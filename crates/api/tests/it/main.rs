@@ -86,6 +86,7 @@ mod takeover;
 mod tls;
 mod tokens;
 mod transfer;
+mod uncounted;
 mod users;
 mod webhook_creators;
 mod webhook_sinks;
