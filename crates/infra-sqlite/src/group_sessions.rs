@@ -6,6 +6,7 @@ use denizen_domain::credentials::PasswordHash;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::factors::Standing;
 use denizen_domain::id::SessionId;
+use denizen_domain::one_time::Purpose;
 use denizen_domain::sessions::store::{Displacement, Opened, Opening, Rotated, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::StoreError;
@@ -29,6 +30,7 @@ const SECOND_FACTOR_STANDING: &str = include_str!("../queries/second_factor_stan
 const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
 const END_OLDEST_SESSIONS: &str = include_str!("../queries/end_oldest_sessions.sql");
 const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
+const REMOVE_EMAIL_CHANGE_BY: &str = include_str!("../queries/remove_email_change_by.sql");
 
 pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
     let (is_rotated, found) = group
@@ -97,8 +99,14 @@ fn open_in(connection: &Connection, chain_key: Option<&ChainKey>, opening: &Open
     insert(connection, session)?;
     forgive_in(connection, forgiven)?;
     append_in(connection, chain_key, event.clone())?;
-    for event in displacement.events_of(&end_oldest(connection, session, displacement)?) {
+    let ended = end_oldest(connection, session, displacement)?;
+    for event in displacement.events_of(&ended) {
         append_in(connection, chain_key, event)?;
+    }
+    for id in ended {
+        let (user, id) = (user_id.as_bytes().as_slice(), id.as_uuid());
+        let values = params![user, Purpose::EmailChange.as_str(), id.as_bytes().as_slice()];
+        execute(connection, REMOVE_EMAIL_CHANGE_BY, values)?;
     }
     let state = find(connection, SESSION_STATE, session.id.as_uuid(), SessionStateRow::read_in_place)?;
     Ok(state.map_or(OpenedRows::Refused, |state| OpenedRows::Session(Box::new((user, state)))))

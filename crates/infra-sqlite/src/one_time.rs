@@ -78,13 +78,7 @@ impl OneTimeTokenWrites for SqliteTx {
 
     async fn remove_email_change_by(&mut self, user: UserId, session: SessionId) -> Result<(), StoreError> {
         let (user, session, purpose) = (user.as_uuid(), session.as_uuid(), Purpose::EmailChange.as_str());
-        let query = query!(
-            "DELETE FROM one_time_tokens
-            WHERE user_id = $1 AND purpose = $2 AND (session_id = $3 OR session_id IS NULL)",
-            user,
-            purpose,
-            session
-        );
+        let query = query_file!("queries/remove_email_change_by.sql", user, purpose, session);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 

@@ -51,6 +51,12 @@ impl Trusted {
         ClientAddress(peer.map(|peer| self.client(peer, request.headers())))
     }
 
+    /// Whether one of them holds the other end of the connection.
+    pub(super) fn is_peer_of(&self, request: &Request) -> bool {
+        let peer = request.extensions().get::<PeerAddress>();
+        peer.is_some_and(|peer| self.contains(peer.0.ip().to_canonical()))
+    }
+
     /// Whether this is the address of one.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))

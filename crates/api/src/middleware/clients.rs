@@ -12,6 +12,8 @@ use crate::http::problem::Problem;
 const SHARDS: usize = 16;
 /// How many requests one address may have under way at least, unless it is configured.
 const REQUESTS_PER_CLIENT_MIN: u32 = 16;
+/// How many health checks one address may have under way.
+const PROBES_PER_CLIENT_MAX: u32 = 64;
 /// How many bytes of request bodies of one address are in memory at most, unless `limits.body_bytes` is larger.
 const BODY_BYTES_PER_CLIENT_MIN: u64 = 16 * 1024 * 1024;
 /// How many addresses may have that much at the same time.
@@ -52,6 +54,16 @@ impl Clients {
             shards: Default::default(),
             requests_max,
             body_bytes_max: BODY_BYTES_PER_CLIENT_MIN.max(limits.body_bytes.into()),
+            body_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Those of health checks, of which a client needs few at once.
+    pub(super) fn of_probes() -> Self {
+        Self {
+            shards: Default::default(),
+            requests_max: PROBES_PER_CLIENT_MAX,
+            body_bytes_max: BODY_BYTES_PER_CLIENT_MIN,
             body_bytes: AtomicU64::new(0),
         }
     }

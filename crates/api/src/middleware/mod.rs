@@ -39,6 +39,7 @@ pub(crate) use request_id::RequestId;
 pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
 
+use self::address::ClientAddress;
 use crate::config::{Limits, Server};
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
@@ -50,6 +51,8 @@ pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Ro
         clients: address::Trusted::new(server.trusted_proxies.clone()),
         budgets: rate::Budgets::new(limits),
         under_way: Arc::new(clients::Clients::new(limits)),
+        probes: Arc::new(clients::Clients::of_probes()),
+        refusals: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
     });
     let router = router.layer(from_fn_with_state(guards, guard));
@@ -108,8 +111,41 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
 struct Guards {
     clients: address::Trusted,
     budgets: rate::Budgets,
+    /// Requests under way.
     under_way: Arc<clients::Clients>,
+    /// Health checks under way, which nothing else bounds.
+    probes: Arc<clients::Clients>,
+    /// Refusals that are not yet written: they occupy memory as any response does.
+    refusals: Arc<clients::Clients>,
     header_bytes_max: u32,
+}
+
+impl Guards {
+    /// Whether the request may go on. It is counted against its client until its response is written.
+    fn admit(&self, request: &Request, exchange: &Exchange, client: ClientAddress) -> Result<(), Problem> {
+        size::check_head(request, self.header_bytes_max)?;
+        if is_exempt(request) {
+            exchange.count(self.probes.enter(client)?);
+            return Ok(());
+        }
+        if exchange.connection().is_in_reserve() {
+            return Err(Problem::overloaded(1));
+        }
+        self.budgets.admit(client)?;
+        exchange.count(self.under_way.enter(client)?);
+        Ok(())
+    }
+
+    /// The answer to a request that may not go on. A client that leaves too many of them unread loses the connection.
+    fn refuse(&self, problem: Problem, exchange: &Exchange, client: ClientAddress, is_direct: bool) -> Response {
+        match self.refusals.enter(client) {
+            Ok(share) => exchange.count(share),
+            // The connection of a proxy carries the requests of others too.
+            Err(_) if is_direct => exchange.connection().evict(),
+            Err(_) => {}
+        }
+        problem.into_response()
+    }
 }
 
 /// Second: a panic is one request's end; whose request is it, are its headers within bounds, has its client budget left,
@@ -117,27 +153,22 @@ struct Guards {
 async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Next) -> Response {
     let client = guards.clients.client_of(&request);
     request.extensions_mut().insert(client);
-    let admitted = async {
-        size::check_head(&request, guards.header_bytes_max)?;
-        if is_exempt(&request) {
-            return Ok(panic::catch(next.run(request)).await);
-        }
-        let exchange = exchange_of(&mut request);
-        if exchange.connection().is_in_reserve() {
-            return Err(Problem::overloaded(1));
-        }
-        guards.budgets.admit(client)?;
-        exchange.count(guards.under_way.enter(client)?);
-        let is_followed = rpc::is_followed(&request);
-        let encoding = compress::accepted(request.headers());
-        let response = panic::catch(next.run(request)).await;
-        if is_followed || is_event_stream(&response) {
-            // Followers of events have bounds of their own, and stay.
-            exchange.uncount();
-        }
-        Ok(compress::compress(encoding, response).await)
-    };
-    admitted.await.unwrap_or_else(Problem::into_response)
+    let exchange = exchange_of(&mut request);
+    if let Err(problem) = guards.admit(&request, &exchange, client) {
+        let is_direct = !guards.clients.is_peer_of(&request);
+        return guards.refuse(problem, &exchange, client, is_direct);
+    }
+    if is_exempt(&request) {
+        return panic::catch(next.run(request)).await;
+    }
+    let is_followed = rpc::is_followed(&request);
+    let encoding = compress::accepted(request.headers());
+    let response = panic::catch(next.run(request)).await;
+    if (is_followed && !rpc::is_refused(&response)) || is_event_stream(&response) {
+        // Followers of events have bounds of their own, and stay.
+        exchange.uncount();
+    }
+    compress::compress(encoding, response).await
 }
 
 /// The exchange that the listener has laid on the request, or one of its own where the router is mounted elsewhere.

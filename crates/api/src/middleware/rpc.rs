@@ -95,6 +95,11 @@ pub(super) fn is_followed(request: &Request) -> bool {
     FOLLOWED.contains(&request.uri().path())
 }
 
+/// Whether the response is the refusal of a call: its head tells the status.
+pub(super) fn is_refused(response: &Response) -> bool {
+    response.headers().contains_key("grpc-status")
+}
+
 /// First, outside of what translates gRPC-web: only calls come in.
 pub(super) async fn admit(request: Request, next: Next) -> Response {
     if request.method() == Method::POST && Dialect::of(request.headers()).is_some() {

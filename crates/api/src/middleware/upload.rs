@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 
 /// How fast a body must arrive on average, beyond the time that the head may take.
 const BYTES_PER_S_MIN: u32 = 1024;
-/// The longest body of a health check, which is counted against nobody.
+/// The longest body of a health check.
 const EXEMPT_BYTES_MAX: usize = 4 * 1024;
 /// How much room is made for a body before it comes, however much is announced.
 const ROOM_BYTES_MAX: u64 = 16 * 1024;
@@ -48,11 +48,15 @@ pub(super) async fn receive_call(
 
 /// The request as it comes, when its handler reads it piece by piece, and a place.
 pub(super) fn enter(shared: &Shared, request: Request) -> Result<(Request, Option<SemaphorePermit<'_>>), Problem> {
-    let place = if is_exempt(&request) { None } else { Some(shared.capacity.enter()?) };
+    if is_exempt(&request) {
+        // The connection may still be closed to make room: health checks have a reserve.
+        return Ok((request, None));
+    }
+    let place = shared.capacity.enter()?;
     if let Some(exchange) = request.extensions().get::<Arc<Exchange>>() {
         exchange.receive();
     }
-    Ok((request, place))
+    Ok((request, Some(place)))
 }
 
 async fn read(shared: &Shared, request: Request) -> Result<Request, Problem> {
@@ -77,6 +81,7 @@ async fn read_call(shared: &Shared, request: Request) -> Result<Request, Problem
 
 /// A body that arrives. It is copied into one piece: small frames would each hold on to the buffer that they were read into.
 struct Upload {
+    bytes_max: usize,
     exchange: Option<Arc<Exchange>>,
     received: BytesMut,
     begun_at: Instant,
@@ -88,6 +93,7 @@ impl Upload {
     fn of(shared: &Shared, request: &Request) -> Self {
         let announced = request.body().size_hint().lower().min(ROOM_BYTES_MAX);
         Self {
+            bytes_max: if is_exempt(request) { EXEMPT_BYTES_MAX } else { usize::MAX },
             exchange: request.extensions().get::<Arc<Exchange>>().cloned(),
             received: BytesMut::with_capacity(usize::try_from(announced).unwrap_or_default()),
             begun_at: now(),
@@ -110,13 +116,11 @@ impl Upload {
     }
 
     fn count(&self, bytes: usize) -> Result<(), Problem> {
-        let Some(exchange) = &self.exchange else { return Ok(()) };
-        let counted = exchange.with_share(|share| share.add_body_bytes(bytes as u64));
-        match counted {
-            Some(counted) => counted,
-            None if self.received.len() + bytes > EXEMPT_BYTES_MAX => Err(Problem::too_large()),
-            None => Ok(()),
+        if self.received.len() + bytes > self.bytes_max {
+            return Err(Problem::too_large());
         }
+        let Some(exchange) = &self.exchange else { return Ok(()) };
+        exchange.with_share(|share| share.add_body_bytes(bytes as u64)).unwrap_or(Ok(()))
     }
 }
 

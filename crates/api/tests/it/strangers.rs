@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use crate::harness::{PASSWORD, TestApp, eventually, on_both, problem, timed};
 use crate::process::Process;
 
-const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const SOON: Duration = Duration::from_secs(15);
+pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 /// The first bytes of HTTP/2: the preface and empty settings (RFC 9113 §3.4).
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -26,7 +26,7 @@ fn address(url: &str) -> SocketAddr {
     url.trim_start_matches("http://").parse().unwrap()
 }
 
-async fn connect(url: &str) -> std::io::Result<TcpStream> {
+pub(crate) async fn connect(url: &str) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((ATTACKER, 0)))?;
     socket.connect(address(url)).await
@@ -44,7 +44,7 @@ async fn idle(url: &str, count: usize) -> Vec<TcpStream> {
 }
 
 /// A connection over HTTP/2 whose streams have a window of so many bytes.
-async fn http2(url: &str, window: u32) -> SendRequest<Bytes> {
+pub(crate) async fn http2(url: &str, window: u32) -> SendRequest<Bytes> {
     let stream = connect(url).await.unwrap();
     let mut builder = h2::client::Builder::new();
     let (sender, connection) = builder.initial_window_size(window).handshake(stream).await.unwrap();
@@ -53,7 +53,7 @@ async fn http2(url: &str, window: u32) -> SendRequest<Bytes> {
 }
 
 /// Requests of which the server gets the head and some of the body, as long as it takes any.
-async fn half_sent(
+pub(crate) async fn half_sent(
     url: &str,
     (connections, streams): (usize, usize),
     (path, kind): (&str, &str),
@@ -77,7 +77,7 @@ async fn half_sent(
 }
 
 /// Others sign up, sign in, refresh and read while an attack goes on.
-async fn others_are_served(app: &TestApp) {
+pub(crate) async fn others_are_served(app: &TestApp) {
     let (user, waited) = timed(timeout(SOON, app.user())).await;
     let user = user.expect("others sign up and in");
     assert_eq!(app.me_status(&user.token).await, 200);

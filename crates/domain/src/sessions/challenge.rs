@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 
 use super::open::{Opened, open};
 use super::{Device, Outcome, SignedIn};
+use crate::access::Subject;
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
 use crate::credentials::first_proof::{EarlierPassword, prove_and_take_over};
@@ -15,6 +16,7 @@ use crate::events::{Happened, record_by};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
 use crate::id::{ChallengeId, UserId};
 use crate::pending::{self, Ending};
+use crate::ports::AccountActivity;
 use crate::store::WriteTx;
 use crate::users::{DisplayName, Status, User};
 
@@ -96,6 +98,8 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
         return Err(refused());
     }
     let user = owner(&mut *tx, &challenge).await?;
+    // Each secret leaves rows, and a challenge alone does not bound how many are made.
+    ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
     // Whoever ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
     let enrolment = totp::make(ctx, &mut *tx, &user).await?;

@@ -84,7 +84,8 @@ impl Displacement {
     }
 }
 
-/// Ends the user's oldest sessions, and records each, within the transaction that has added `opened`.
+/// Ends the user's oldest sessions with the address change that one of them asked for, and records each, within the
+/// transaction that has added `opened`.
 pub(crate) async fn displace(
     tx: &mut dyn WriteTx,
     opened: &Session,
@@ -94,6 +95,9 @@ pub(crate) async fn displace(
     let ended = tx.end_oldest_sessions(user, displacement.keep, displacement.limit(), at).await?;
     for event in displacement.events_of(&ended) {
         tx.record_event(event);
+    }
+    for session in ended {
+        tx.remove_email_change_by(user, session).await?;
     }
     Ok(())
 }

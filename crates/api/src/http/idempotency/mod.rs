@@ -22,6 +22,7 @@ pub(crate) use running::Running;
 use super::extract::read_problem;
 use super::problem::{Chain, Problem};
 use super::{Shared, oauth2};
+use crate::middleware::Exchange;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -102,10 +103,12 @@ async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) ->
     let deferred = Arc::new(DeferredCommit::default());
     parts.extensions.insert(ctx.deferring_commit(Arc::clone(&deferred)));
     let request = Request::from_parts(parts, Body::from(body));
-    // On a task of its own: a client that disconnects does not undo work that is nearly done.
+    // On a task of its own: a client that disconnects does not undo work that is nearly done. The work is counted against
+    // the client until it is done: disconnecting makes no room for more.
     let span = tracing::Span::current();
+    let exchange = request.extensions().get::<Arc<Exchange>>().cloned();
     let work = async move {
-        let _entered = entered;
+        let _entered = (entered, exchange);
         do_and_store(&shared, &identity, &deferred, request, next).await
     };
     let work = tracing::Instrument::instrument(work, span);
