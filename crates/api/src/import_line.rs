@@ -76,7 +76,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     });
     let created_at = fields.check("created_at", created_at.transpose());
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
-    let password_hash = raw.password_hash.map(adopt).transpose();
+    let password_hash = raw.password_hash.map(adopt).transpose().map(Option::flatten);
     let password_hash = password_hash.map_err(|refusal| match refusal {
         HashRefusal::Unsupported(reason) => broken("unsupported_hash", reason),
         HashRefusal::TooCostly(reason) => broken("hash_too_costly", reason),

@@ -19,7 +19,7 @@ pub mod update;
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
 pub use create::{NewUser, create};
 pub use delete::delete;
-pub use email::EmailAddress;
+pub use email::{EmailAddress, TypedEmail};
 pub use get::get;
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
 pub use invite::{Invitation, accept, invite};

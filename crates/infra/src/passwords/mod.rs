@@ -88,19 +88,32 @@ impl Argon2Hasher {
         Ok(Verdict::Wrong)
     }
 
-    async fn verify_foreign(&self, password: &str, stored: Foreign, origin: &Origin) -> Result<Verdict, HashError> {
-        let password = Zeroizing::new(password.as_bytes().to_vec());
-        // A wrong password costs a hash of today's too, as a right one will and as that of nobody does: how fast the
-        // other system hashed must not tell who came from it.
-        let today = Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]);
+    /// Verifies the password as typed or in NFC: which of the two another system hashed is not known.
+    async fn verify_foreign(
+        &self,
+        attempt: &PasswordAttempt,
+        stored: Foreign,
+        origin: &Origin,
+    ) -> Result<Verdict, HashError> {
         let admission = self.lane(stored.estimate());
-        let verified = admission.run(origin.client(), move |memory| {
-            if stored.matches(&password, memory) {
+        let stored = Arc::new(stored);
+        for form in attempt.forms() {
+            let password = Zeroizing::new(form.as_bytes().to_vec());
+            let stored = Arc::clone(&stored);
+            // A wrong password costs a hash of today's too, as a right one will and as that of nobody does: how fast
+            // the other system hashed must not tell who came from it.
+            let today = Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]);
+            let verified = admission.run(origin.client(), move |memory| {
+                if stored.matches(&password, memory) {
+                    return Ok(Verdict::RightButOutdated);
+                }
+                today.derive(&password, memory).map(|_| Verdict::Wrong)
+            });
+            if verified.await?.map_err(failed)? == Verdict::RightButOutdated {
                 return Ok(Verdict::RightButOutdated);
             }
-            today.derive(&password, memory).map(|_| Verdict::Wrong)
-        });
-        verified.await?.map_err(failed)
+        }
+        Ok(Verdict::Wrong)
     }
 }
 
@@ -131,7 +144,7 @@ impl PasswordHasher for Argon2Hasher {
         if !is_argon2(stored.expose()) {
             return match Foreign::parse(stored.expose()) {
                 Ok(foreign) if foreign.estimate().is_verifiable(self.ours()) => {
-                    self.verify_foreign(attempt.expose(), foreign, origin).await
+                    self.verify_foreign(attempt, foreign, origin).await
                 }
                 Err(reason) if !cost::is_about_cost(reason) => Err(failed(Unreadable(reason))),
                 Ok(_) | Err(_) => self.refuse_costly(attempt, origin).await,
@@ -145,19 +158,30 @@ impl PasswordHasher for Argon2Hasher {
         // What needs the slow lane is replaced too: the next sign-in should not wait there.
         let is_slow = Estimate::of_argon2(stored.cost).lane(self.ours()) == Lane::Slow;
         let is_outdated = is_slow || stored.cost.work() < self.cost.work() || !stored.is_argon2id();
-        let derived = self.derive(attempt.expose(), stored.clone(), origin).await?;
-        Ok(match verify_slices_are_equal(&derived.output, &stored.output) {
-            Err(_) => Verdict::Wrong,
-            Ok(()) if is_outdated => Verdict::RightButOutdated,
-            Ok(()) => Verdict::Right,
-        })
+        for form in attempt.forms() {
+            let derived = self.derive(form, stored.clone(), origin).await?;
+            if verify_slices_are_equal(&derived.output, &stored.output).is_err() {
+                continue;
+            }
+            // Another system hashed what was typed. Hashed again in NFC it is right on every keyboard.
+            let is_outdated = is_outdated || form != attempt.expose();
+            return Ok(if is_outdated { Verdict::RightButOutdated } else { Verdict::Right });
+        }
+        Ok(Verdict::Wrong)
     }
 
     async fn verify_nobody(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<(), HashError> {
-        self.derive(attempt.expose(), Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]), origin).await.map(drop)
+        // As often as a wrong password is hashed for an account that exists.
+        for form in attempt.forms() {
+            self.derive(form, Encoded::unhashed(self.cost, &[0; phc::SALT_BYTES]), origin).await?;
+        }
+        Ok(())
     }
 
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal> {
+    fn adopt(&self, encoded: &str) -> Result<Option<PasswordHash>, HashRefusal> {
+        if foreign::is_no_password(encoded) {
+            return Ok(None);
+        }
         let parsed = if is_argon2(encoded) { foreign::parse_argon2(encoded) } else { Foreign::parse(encoded) };
         let hash = parsed.map_err(|reason| match reason {
             reason if cost::is_about_cost(reason) => HashRefusal::TooCostly(reason),
@@ -166,7 +190,7 @@ impl PasswordHasher for Argon2Hasher {
         if !hash.estimate().is_importable(self.ours()) {
             return Err(HashRefusal::TooCostly(hash.cost_bound()));
         }
-        Ok(PasswordHash::from_encoded(encoded.to_owned()))
+        Ok(Some(PasswordHash::from_encoded(encoded.to_owned())))
     }
 }
 
@@ -221,7 +245,7 @@ mod tests {
                 Verdict::RightButOutdated,
             ),
         ] {
-            let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
+            let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap().unwrap();
             let verdict = hasher(CHEAP, 4).verify(&attempt("password"), &adopted, &Origin::default()).await.unwrap();
             assert_eq!(verdict, expected, "{encoded}");
         }
@@ -230,11 +254,66 @@ mod tests {
     #[tokio::test]
     async fn a_foreign_hash_is_right_once_and_kept_as_given() {
         let encoded = "$2b$05$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO";
-        let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap();
+        let adopted = hasher(CHEAP, 4).adopt(encoded).unwrap().unwrap();
         assert_eq!(adopted.expose(), encoded);
         let verdict = async |raw| hasher(CHEAP, 4).verify(&attempt(raw), &adopted, &Origin::default()).await.unwrap();
         assert_eq!(verdict("lètmein pässwörd").await, Verdict::RightButOutdated);
         assert_eq!(verdict("lètmein passwörd").await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn hashes_verify_against_the_password_as_typed_and_in_nfc() {
+        const TYPED: &str = "cafe\u{301} crème";
+        const NFC: &str = "café crème";
+        for (hashed, tried, expected) in [
+            (TYPED, TYPED, Verdict::RightButOutdated),
+            (NFC, TYPED, Verdict::RightButOutdated),
+            (NFC, NFC, Verdict::RightButOutdated),
+            (TYPED, NFC, Verdict::Wrong),
+            (NFC, "cafe\u{301} creme", Verdict::Wrong),
+        ] {
+            let bcrypt = bcrypt::hash_with_salt(hashed, 4, [7; 16]).unwrap().to_string();
+            let stored = hasher(CHEAP, 4).adopt(&bcrypt).unwrap().unwrap();
+            let verdict = hasher(CHEAP, 4).verify(&attempt(tried), &stored, &Origin::default()).await.unwrap();
+            assert_eq!(verdict, expected, "{hashed} {tried}");
+        }
+        let argon2 = |password: &str| {
+            Encoded::unhashed(CHEAP, &[7; phc::SALT_BYTES]).derive(password.as_bytes(), &mut Vec::new()).unwrap()
+        };
+        for (hashed, tried, expected) in [
+            (TYPED, TYPED, Verdict::RightButOutdated),
+            (NFC, TYPED, Verdict::Right),
+            (NFC, NFC, Verdict::Right),
+            (TYPED, NFC, Verdict::Wrong),
+        ] {
+            let stored = PasswordHash::from_encoded(argon2(hashed).to_string());
+            let verdict = hasher(CHEAP, 4).verify(&attempt(tried), &stored, &Origin::default()).await.unwrap();
+            assert_eq!(verdict, expected, "{hashed} {tried}");
+        }
+    }
+
+    #[test]
+    fn markers_of_no_password_are_no_password() {
+        for marker in [
+            "",
+            "!",
+            "!!",
+            "!vKlZ7eXQpr0cB4YMCqLDpBzqvQ9xkWcYAsqKqHnb",
+            "!$6$/eGW2z0U0xiChF1k$zt3cgyQwvG4MIOo7vnmeNcbmeQzID7AbZexGFsF7bcDb09QJPSHdkByeozrBj6t80S",
+            "*",
+            "*0",
+            "*1",
+            "*LK*",
+            "*NP*",
+            "{CRYPT}!",
+            "{crypt}*",
+        ] {
+            assert!(matches!(hasher(CHEAP, 4).adopt(marker), Ok(None)), "{marker}");
+        }
+        // A hash of MySQL's, and others that begin like a marker.
+        for hash in ["*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19", "*LOCKED*", " ", "x"] {
+            assert!(hasher(CHEAP, 4).adopt(hash).is_err(), "{hash}");
+        }
     }
 
     #[tokio::test]
@@ -267,7 +346,7 @@ mod tests {
             scrypt("ln=17,r=8,p=1"),
             scrypt("ln=18,r=8,p=1"),
         ] {
-            assert!(adopt(&encoded).is_ok(), "{encoded}");
+            assert!(matches!(adopt(&encoded), Ok(Some(_))), "{encoded}");
         }
         for encoded in [
             bcrypt(15),
@@ -300,7 +379,6 @@ mod tests {
     #[test]
     fn dangerous_costs_and_other_encodings_are_not_adopted() {
         for encoded in [
-            "",
             "$argon2id$",
             "$2b$10$abcdefghijklmnopqrstuv",
             "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
