@@ -75,7 +75,9 @@ async fn converse(stream: TcpStream, script: Script, seen: Arc<Mutex<Seen>>) -> 
             while !content.ends_with(b"\r\n.\r\n") {
                 content.push(stream.read_u8().await?);
             }
-            seen.lock().unwrap().contents.push(content);
+            // Without the second dot of a line that begins with one (RFC 5321 §4.5.2).
+            let content = String::from_utf8(content).unwrap().replace("\r\n..", "\r\n.");
+            seen.lock().unwrap().contents.push(content.into_bytes());
             stream.write_all(b"250 2.0.0 \xfcbernommen\r\n").await?;
         }
     }
