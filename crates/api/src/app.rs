@@ -160,6 +160,7 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
 fn policy(config: &Config) -> Policy {
     Policy {
         signup: config.signup.mode,
+        conceals_sign_up: config.signup.conceal_existing,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
         guessing: guessing(&config.limits),

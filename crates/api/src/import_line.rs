@@ -27,7 +27,7 @@ pub struct ImportLine {
     /// What to call them: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     pub(crate) name: String,
-    /// Their password hash as the other system kept it. Without one they cannot sign in by password.
+    /// Their password hash as the other system kept it. Without one, or with a marker such as `!`, they have no password.
     #[schema(value_type = Option<String>)]
     pub(crate) password_hash: Option<SecretString>,
     /// Whether the other system had verified the address; `false` when nothing is said.
@@ -39,7 +39,7 @@ pub struct ImportLine {
     /// The language that they read (BCP 47).
     #[schema(max_length = 35)]
     pub(crate) locale: Option<String>,
-    /// A JSON object that the product owns.
+    /// Preferences, which users can change afterwards: never decide by them what a user may do or has paid for.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     pub(crate) attributes: Option<Object>,
@@ -76,7 +76,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     });
     let created_at = fields.check("created_at", created_at.transpose());
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
-    let password_hash = raw.password_hash.map(adopt).transpose();
+    let password_hash = raw.password_hash.map(adopt).transpose().map(Option::flatten);
     let password_hash = password_hash.map_err(|refusal| match refusal {
         HashRefusal::Unsupported(reason) => broken("unsupported_hash", reason),
         HashRefusal::TooCostly(reason) => broken("hash_too_costly", reason),

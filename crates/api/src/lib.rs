@@ -18,6 +18,7 @@ pub mod app;
 mod audit_heads;
 pub mod catalogue;
 pub mod cli;
+mod concealment;
 pub mod config;
 mod deliveries;
 mod descriptors;

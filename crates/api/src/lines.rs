@@ -4,6 +4,9 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
+/// U+FEFF in UTF-8: what Windows programs begin a text file with. It is not part of the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
 /// Reads lines; one that is too long is skipped and told, not kept.
 pub(crate) struct Lines<R> {
     reader: R,
@@ -41,8 +44,9 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             let buffer = self.reader.fill_buf().await?;
             let end = buffer.iter().position(|&byte| byte == b'\n');
             let part = &buffer[..end.unwrap_or(buffer.len())];
-            // One byte of room for the carriage return before the line feed.
-            is_too_long |= line.len() + part.len() > self.bytes_max + 1;
+            // Room for the carriage return before the line feed, and for a byte order mark before the first line.
+            let extra_bytes_max = 1 + if self.number == 0 { BYTE_ORDER_MARK.len() } else { 0 };
+            is_too_long |= line.len() + part.len() > self.bytes_max + extra_bytes_max;
             if !is_too_long {
                 line.extend_from_slice(part);
             }
@@ -56,6 +60,9 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         }
         if !has_begun {
             return Ok(None);
+        }
+        if self.number == 0 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         self.number += 1;
         if line.last() == Some(&b'\r') {
@@ -91,5 +98,14 @@ mod tests {
         check("a\r\n\n\r\nb\n", &[Some("a"), Some(""), Some(""), Some("b")]).await;
         check("12345\r\n123456\n1234567890\nx", &[Some("12345"), None, None, Some("x")]).await;
         check("123456\r\n", &[None]).await;
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_skipped_at_the_start_alone() {
+        check("\u{FEFF}", &[Some("")]).await;
+        check("\u{FEFF}a\nb", &[Some("a"), Some("b")]).await;
+        check("\u{FEFF}12345\r\n\u{FEFF}a\n", &[Some("12345"), Some("\u{FEFF}a")]).await;
+        check("\u{FEFF}123456\r\n", &[None]).await;
+        check("\u{FEFF}\u{FEFF}\n", &[Some("\u{FEFF}")]).await;
     }
 }

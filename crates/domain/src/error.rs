@@ -146,7 +146,7 @@ pub const QUOTED_CHARS_MAX: usize = 64;
 /// One field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// The path of the field in the request, `attributes.plan` for example.
+    /// The path of the field in the request, `attributes.theme` for example.
     pub field: String,
     /// A stable, catalogued code.
     pub code: &'static str,

@@ -11,6 +11,8 @@ use crate::webhooks;
 pub struct Policy {
     /// Who may create an account.
     pub signup: SignupMode,
+    /// Whether sign-up answers alike for taken and free addresses. Needs mail.
+    pub conceals_sign_up: bool,
     /// The shortest password, in characters. Never below [`crate::credentials::PASSWORD_CHARS_MIN`].
     pub password_chars_min: u32,
     /// What the product is called.
@@ -51,12 +53,21 @@ pub struct Policy {
     pub webhooks: webhooks::Patience,
 }
 
+impl Policy {
+    /// Whether sign-up answers alike for taken and free addresses: as configured, and only where mail is sent.
+    #[must_use]
+    pub fn is_sign_up_concealed(&self) -> bool {
+        self.conceals_sign_up && self.sends_mail
+    }
+}
+
 #[cfg(test)]
 impl Policy {
     /// A policy to build a test's own on.
     pub(crate) fn for_tests() -> Self {
         Self {
             signup: SignupMode::Open,
+            conceals_sign_up: false,
             password_chars_min: 8,
             product_name: String::new(),
             guessing: Limits {

@@ -11,7 +11,7 @@ use crate::mail::Mail;
 use crate::one_time::Purpose;
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, VerifiedToken};
-use crate::users::{DisplayName, EmailAddress, Locale};
+use crate::users::{DisplayName, Locale, TypedEmail};
 
 /// Where the present comes from.
 pub trait Clock: Send + Sync {
@@ -102,9 +102,9 @@ pub trait PasswordHasher: Send + Sync {
     /// Spends the time of a check for an account that does not exist, so that time does not tell.
     async fn verify_nobody(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<(), HashError>;
 
-    /// Takes over a hash made elsewhere, if its encoding is known and its cost is bounded.
-    /// The error says what is wrong with it, never what it contains.
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal>;
+    /// Takes over a hash made elsewhere, if its encoding is known and its cost is bounded; `None` if the text says that
+    /// the user has no password. The error says what is wrong with it, never what it contains.
+    fn adopt(&self, encoded: &str) -> Result<Option<PasswordHash>, HashRefusal>;
 }
 
 /// Why an access token could not be signed, or the key for it not be made or opened.
@@ -170,7 +170,7 @@ pub struct HookedUser {
 pub trait SignInHook: Send + Sync {
     /// Who it is; `None` when the old system does not know them, the password is wrong, or there is no answer in time,
     /// which is told in the log alone.
-    async fn ask(&self, email: &EmailAddress, attempt: &PasswordAttempt) -> Option<HookedUser>;
+    async fn ask(&self, email: &TypedEmail, attempt: &PasswordAttempt) -> Option<HookedUser>;
 }
 
 /// A request to a webhook.

@@ -181,6 +181,9 @@ fn decode_hex(text: &str, key: &mut [u8]) -> Option<usize> {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(TEXT_BYTES_MAX as u64).read_to_string(&mut text)?;
+    if text.starts_with('\u{FEFF}') {
+        text.remove(0);
+    }
     Ok(text)
 }
 

@@ -7,10 +7,9 @@ use async_trait::async_trait;
 use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::id::uuid_v7;
 use denizen_domain::ports::{Clock, HookedUser, Random, SignInHook};
-use denizen_domain::users::{DisplayName, EmailAddress, Locale};
+use denizen_domain::users::{DisplayName, Locale, TypedEmail};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::outside::{Outside, OutsideError, SigningSecret, send};
 
@@ -23,13 +22,33 @@ pub struct HttpSignInHook {
     random: Arc<dyn Random>,
 }
 
-/// What the old system says of a user whose password is right.
-#[derive(Deserialize)]
+/// What the old system says of a user whose password is right. `null` is the same as an absent member.
+#[derive(Debug, Default, PartialEq)]
 struct HookAnswer {
     name: Option<String>,
-    #[serde(default)]
-    email_verified: bool,
+    email_verified: Option<bool>,
     locale: Option<String>,
+}
+
+impl HookAnswer {
+    fn parse(body: &[u8]) -> Result<Self, ExchangeError> {
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|_| ExchangeError::Form { expected: "a JSON object" })?;
+        let mut member = |name| members.remove(name).filter(|value| !value.is_null());
+        Ok(Self {
+            name: member("name").map(|value| text(value, "a string or null as `name`")).transpose()?,
+            email_verified: member("email_verified").map(boolean).transpose()?,
+            locale: member("locale").map(|value| text(value, "a string or null as `locale`")).transpose()?,
+        })
+    }
+}
+
+fn text(value: Value, expected: &'static str) -> Result<String, ExchangeError> {
+    if let Value::String(text) = value { Ok(text) } else { Err(ExchangeError::Form { expected }) }
+}
+
+fn boolean(value: Value) -> Result<bool, ExchangeError> {
+    value.as_bool().ok_or(ExchangeError::Form { expected: "true, false or null as `email_verified`" })
 }
 
 impl HttpSignInHook {
@@ -48,7 +67,7 @@ impl HttpSignInHook {
 
 #[async_trait]
 impl SignInHook for HttpSignInHook {
-    async fn ask(&self, email: &EmailAddress, attempt: &PasswordAttempt) -> Option<HookedUser> {
+    async fn ask(&self, email: &TypedEmail, attempt: &PasswordAttempt) -> Option<HookedUser> {
         match self.exchange(email, attempt).await {
             Ok(said) => said,
             Err(error) => {
@@ -63,7 +82,7 @@ impl SignInHook for HttpSignInHook {
 impl HttpSignInHook {
     async fn exchange(
         &self,
-        email: &EmailAddress,
+        email: &TypedEmail,
         attempt: &PasswordAttempt,
     ) -> Result<Option<HookedUser>, ExchangeError> {
         let id = uuid_v7(self.clock.as_ref(), self.random.as_ref()).to_string();
@@ -71,7 +90,11 @@ impl HttpSignInHook {
         let body = json!({
             "type": "sign_in.migrate",
             "timestamp": now.to_string(),
-            "data": {"email": email.as_str(), "password": attempt.expose()},
+            "data": {
+                "email": email.as_typed(),
+                "canonical_email": email.address().as_str(),
+                "password": attempt.expose_typed(),
+            },
         });
         let request = self.outside.post(self.address.expose_secret())?;
         let answer = send(self.secret.sign(request, &id, now, body.to_string().into_bytes())).await?;
@@ -80,11 +103,11 @@ impl HttpSignInHook {
             401 | 403 | 404 => return Ok(None),
             status => return Err(ExchangeError::Status(status)),
         }
-        let said: HookAnswer = serde_json::from_slice(&answer.body).map_err(|_| ExchangeError::Form)?;
+        let said = HookAnswer::parse(&answer.body)?;
         Ok(Some(HookedUser {
             // What cannot be a name or a language is as good as unsaid.
             name: said.name.and_then(|name| DisplayName::parse(&name).ok()),
-            email_verified: said.email_verified,
+            email_verified: said.email_verified.unwrap_or(false),
             locale: said.locale.and_then(|locale| Locale::parse(&locale).ok()),
         }))
     }
@@ -97,6 +120,36 @@ enum ExchangeError {
     Outside(#[from] OutsideError),
     #[error("the status is {0}")]
     Status(u16),
-    #[error("the answer has the wrong form")]
-    Form,
+    #[error("the answer has the wrong form; expected {expected}")]
+    Form { expected: &'static str },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HookAnswer;
+
+    #[test]
+    fn null_is_the_same_as_an_absent_member() {
+        let parse = |body: &str| HookAnswer::parse(body.as_bytes()).map_err(|error| error.to_string());
+        let nothing = Ok(HookAnswer::default());
+        assert_eq!(parse("{}"), nothing);
+        assert_eq!(parse(r#"{"name":null,"email_verified":null,"locale":null,"more":null}"#), nothing);
+        let whole = HookAnswer { name: Some("A".into()), email_verified: Some(true), locale: Some("fr".into()) };
+        assert_eq!(parse(r#"{"name":"A","email_verified":true,"locale":"fr","more":[1]}"#), Ok(whole));
+    }
+
+    #[test]
+    fn an_answer_of_another_form_names_what_is_expected_and_quotes_nothing() {
+        for (body, expected) in [
+            ("", "a JSON object"),
+            ("null", "a JSON object"),
+            (r#"["hunter2"]"#, "a JSON object"),
+            (r#"{"name":["hunter2"]}"#, "a string or null as `name`"),
+            (r#"{"email_verified":"hunter2"}"#, "true, false or null as `email_verified`"),
+            (r#"{"locale":7}"#, "a string or null as `locale`"),
+        ] {
+            let error = HookAnswer::parse(body.as_bytes()).unwrap_err().to_string();
+            assert_eq!(error, format!("the answer has the wrong form; expected {expected}"), "{body}");
+        }
+    }
 }

@@ -161,7 +161,7 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
     let mut heads: Vec<_> = args.known.iter().map(|raw| ("--known", raw.trim().to_owned())).collect();
     if let Some(file) = &args.known_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = text.trim_start_matches('\u{FEFF}').lines().map(str::trim).filter(|line| !line.is_empty());
         let room = KNOWN_MAX.saturating_sub(heads.len());
         heads.extend(lines.rev().take(room).map(|line| ("--known-file", line.to_owned())));
     }

@@ -165,7 +165,7 @@ impl Layers {
     fn read_dot_env(&mut self, dir: &Path) -> Vec<(String, String)> {
         let Some(text) = self.read_text(&dir.join(".env"), Path::new(".env")) else { return Vec::new() };
         let mut variables = Vec::new();
-        for variable in dotenvy::from_read_iter(text.trim_start_matches('\u{FEFF}').as_bytes()) {
+        for variable in dotenvy::from_read_iter(text.as_bytes()) {
             match variable {
                 Ok(variable) => variables.push(variable),
                 Err(error) => {
@@ -183,7 +183,10 @@ impl Layers {
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
         let problem = match read {
-            Ok(_) if text.len() as u64 <= FILE_BYTES_MAX => return Some(text),
+            Ok(_) if text.len() as u64 <= FILE_BYTES_MAX => {
+                // Windows programs begin a text file with a byte order mark.
+                return Some(text.strip_prefix('\u{FEFF}').map_or_else(|| text.clone(), str::to_owned));
+            }
             Ok(_) => "too large".to_owned(),
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => format!("not readable: {error}"),

@@ -56,6 +56,10 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
             &format!("a value when mail.smtp_{set} is set, or neither of them"),
         );
     }
+    if config.signup.conceal_existing && mail.smtp_host.is_none() && mail.folder.is_none() {
+        let expected = "false, or mail.smtp_host or mail.folder set: it sends mail to the owners of taken addresses";
+        refuse("signup.conceal_existing", "true", expected);
+    }
     let Some(host) = &mail.smtp_host else { return };
     if mail.folder.is_some() {
         refuse("mail.folder", "set as well", "nothing when mail.smtp_host is set");

@@ -181,6 +181,9 @@ table! {
     signup: Signup {
         /// `open`: anybody. `closed`: only those who may write users.
         mode: SignupMode = "open", one_of(&[("open", SignupMode::Open), ("closed", SignupMode::Closed)]);
+        /// Whether sign-up answers 202 alike for taken and free addresses, and mails either a link that verifies the address
+        /// or that there is an account already. Accounts can be signed in to once their address is verified. Needs mail.
+        conceal_existing: bool = "false", flag();
     }
 
     /// Ways to sign in besides the password. Each needs mail.

@@ -215,7 +215,7 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
     );
     check(
         Place::new().flag("signup.nonsense", "1", "--set"),
-        "signup.nonsense from flag --set is not a known key; expected one of signup.mode",
+        "signup.nonsense from flag --set is not a known key; expected one of signup.mode, signup.conceal_existing",
     );
     check(
         Place::new().file("config/default.toml", "[elsewhere]"),

@@ -3,7 +3,7 @@
 use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::id::SessionId;
 use denizen_domain::sessions::{self, DeviceClaim, Outcome, Session, SignedIn};
-use denizen_domain::users::{DisplayName, EmailAddress};
+use denizen_domain::users::{DisplayName, TypedEmail};
 use denizen_proto::v1;
 use denizen_proto::v1::session_service_server::SessionService;
 use secrecy::ExposeSecret;
@@ -102,7 +102,7 @@ impl SessionService for Sessions {
 
 async fn sign_in(call: Call, request: v1::SignInRequest) -> Result<v1::SignInResponse, Refusal> {
     let mut fields = Fields::default();
-    let email = fields.check("email", EmailAddress::parse(&request.email));
+    let email = fields.check("email", TypedEmail::parse(&request.email));
     let attempt = fields.check("password", PasswordAttempt::parse(&request.password.into()));
     let label = request.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
     let (email, attempt) = fields.finish(email.zip(attempt))?;

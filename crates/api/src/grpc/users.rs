@@ -7,7 +7,7 @@ use denizen_domain::credentials::{self, NewPassword, PasswordAttempt};
 use denizen_domain::error::{Error, FieldError};
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, NewUser, UserFilter};
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, NewUser, SignUp, UserFilter};
 use denizen_proto::v1;
 use denizen_proto::v1::get_me_response::Credential;
 use denizen_proto::v1::user_service_server::UserService;
@@ -19,6 +19,7 @@ use super::page::{self, asked};
 use super::status::Refusal;
 use super::user_change::change;
 use super::{convert, export, import};
+use crate::concealment;
 use crate::http::Shared;
 use crate::http::page::List;
 use crate::http::users_list::prefix;
@@ -122,9 +123,20 @@ async fn create(call: Call, request: v1::CreateUserRequest) -> Result<v1::Create
         })
     })();
 
-    let user = users::create(&call.ctx, fields.finish(new)?).await?;
+    let new = fields.finish(new)?;
+    let earliest_answer = concealment::earliest_answer(call.ctx.policy());
+    let outcome = users::sign_up(&call.ctx, new).await;
+    if let Some(earliest_answer) = earliest_answer
+        && !matches!(outcome, Ok(SignUp::Created(_)))
+    {
+        earliest_answer.await;
+    }
+    let user = match outcome? {
+        SignUp::Created(user) => Some(convert::user(*user)),
+        SignUp::Concealed => None,
+    };
     let strength = strength.map_or(v1::PasswordStrength::Unspecified, convert::strength);
-    Ok(v1::CreateUserResponse { user: Some(convert::user(user)), password_strength: strength.into() })
+    Ok(v1::CreateUserResponse { user, password_strength: strength.into() })
 }
 
 async fn get(call: Call, request: v1::GetUserRequest) -> Result<v1::GetUserResponse, Refusal> {

@@ -46,6 +46,8 @@ answers! {
     SteppedUp => ["403" "step_up_required" "`step_up_required`: prove a factor once more; `forbidden`: the caller has not signed in themselves."];
     /// The way to sign in must be offered.
     Offered => ["403" "not_offered" "This way to sign in is not offered by configuration."];
+    /// Mail must be sent.
+    MailSent => ["403" "not_offered" "No mail is sent by this server."];
     /// There must be a second factor.
     FactorExists => ["404" "second_factor_not_found" "There is no second factor to confirm or remove."];
     /// There must be no second factor yet.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[schema(example = json!({
     "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "email": "ada@example.com", "email_verified": false,
     "name": "Ada Lovelace", "role": "user", "status": "active", "created_at": "2026-11-22T17:30:18.000001Z",
-    "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "locale": "en", "attributes": {"plan": "free"}
+    "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "locale": "en", "attributes": {"theme": "dark"}
 }))]
 pub struct UserBody {
     /// Names the user for ever: a UUIDv7.
@@ -42,7 +42,8 @@ pub struct UserBody {
     /// The language that they read (BCP 47), when it is known.
     #[schema(max_length = 35)]
     locale: Option<String>,
-    /// What the product keeps with the user: at most 16 KiB, 512 values, 8 levels.
+    /// Preferences, written by users themselves: never decide by them what a user may do or has paid for. At most 16 KiB,
+    /// 512 values, 8 levels.
     #[schema(value_type = Object)]
     attributes: Object,
 }

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, EmailFree, Repeatable, SignedIn, SteppedUp};
+use super::answers::{Always, BadBody, EmailFree, MailSent, Repeatable, SignedIn, SteppedUp};
 use super::extract::{Caller, Fields, JsonBody};
 use super::mailed::{EmailBody, TokenBody};
 use super::problem::Problem;
@@ -30,7 +30,10 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(
     post, path = "/api/v1/email-verifications", tag = "credentials", operation_id = "email_verifications.create",
     request_body = EmailBody,
-    responses((status = 202, description = "If there is something to verify, a link is on its way."), BadBody, Repeatable, Always),
+    responses(
+        (status = 202, description = "If there is something to verify, a link is on its way."),
+        BadBody, MailSent, Repeatable, Always,
+    ),
     security(()),
 )]
 async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {

@@ -118,9 +118,11 @@ impl From<Error> for Problem {
                 "step_up_required",
                 "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
             ),
-            Error::NotOffered => {
-                Self::new(StatusCode::FORBIDDEN, "not_offered", "This way to sign in is not offered here.")
-            }
+            Error::NotOffered => Self::new(
+                StatusCode::FORBIDDEN,
+                "not_offered",
+                "This is not offered here: this way to sign in is off, or the server sends no mail.",
+            ),
             Error::NotHeld => {
                 Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
             }

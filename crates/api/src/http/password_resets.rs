@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, Repeatable};
+use super::answers::{Always, BadBody, MailSent, Repeatable};
 use super::extract::{Caller, Fields, JsonBody};
 use super::mailed::EmailBody;
 use super::problem::Problem;
@@ -28,7 +28,10 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(
     post, path = "/api/v1/password-resets", tag = "credentials", operation_id = "password_resets.create",
     request_body = EmailBody,
-    responses((status = 202, description = "If somebody has the address, a link is on its way."), BadBody, Repeatable, Always),
+    responses(
+        (status = 202, description = "If somebody has the address, a link is on its way."),
+        BadBody, MailSent, Repeatable, Always,
+    ),
     security(()),
 )]
 async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Result<StatusCode, Problem> {

@@ -8,7 +8,7 @@ use denizen_domain::credentials::PasswordAttempt;
 use denizen_domain::error::{Error, FieldError, Unauthenticated};
 use denizen_domain::id::SessionId;
 use denizen_domain::sessions::{self, DeviceClaim, Outcome, SignedIn};
-use denizen_domain::users::{DisplayName, EmailAddress};
+use denizen_domain::users::{DisplayName, TypedEmail};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -185,7 +185,7 @@ async fn sign_in(
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
     let mut fields = Fields::default();
-    let email = fields.check("email", EmailAddress::parse(&body.email));
+    let email = fields.check("email", TypedEmail::parse(&body.email));
     let attempt = fields.check("password", PasswordAttempt::parse(&body.password));
     let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
     let (email, attempt) = fields.finish(email.zip(attempt))?;

@@ -8,7 +8,7 @@ use denizen_domain::error::RuleBroken;
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, NewUser, Status, UserChange,
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, NewUser, SignUp, Status, UserChange,
 };
 use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LOCATION};
@@ -51,7 +51,7 @@ struct CreateUserBody {
     /// The language that they read (BCP 47), for the mail that they get.
     #[schema(max_length = 35)]
     locale: Option<String>,
-    /// A JSON object that the product owns.
+    /// Preferences, written by users themselves: never decide by them what a user may do or has paid for.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
@@ -59,7 +59,9 @@ struct CreateUserBody {
 
 /// Sign up, or add a user.
 ///
-/// Open to everybody when `signup.mode` is `open`, else to admins.
+/// Open to everybody when `signup.mode` is `open`, else to admins. With `signup.conceal_existing` the answer to callers
+/// without `users:write` is 202 for taken and free addresses alike: the rest is in the mail. The user can sign in once the
+/// address is verified.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "users.create",
     params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
@@ -68,6 +70,10 @@ struct CreateUserBody {
         (status = 201, description = "The user was created.", body = UserBody, headers(
             ("Location" = String, description = "The address of the user."),
             ("ETag" = String, description = "The version of the user."),
+            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+        )),
+        (status = 202, description = "With `signup.conceal_existing`: a mail is on its way to the address, with a link that \
+            verifies it or the notice that it has an account.", headers(
             ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, SignedIn, Grantable, EmailFree, Always,
@@ -99,7 +105,10 @@ async fn create(
         })
     })();
 
-    let user = users::create(&ctx, fields.finish(new)?).await?;
+    let user = match users::sign_up(&ctx, fields.finish(new)?).await? {
+        SignUp::Created(user) => *user,
+        SignUp::Concealed => return Ok((StatusCode::ACCEPTED, strength.map(PasswordStrength), ()).into_response()),
+    };
     let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
     Ok((StatusCode::CREATED, headers, strength.map(PasswordStrength), Json(UserBody::from(user))).into_response())
 }
@@ -126,7 +135,7 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<UserId>, headers: HeaderMap
 /// All of a user that can be replaced.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"email": "ada@example.com", "name": "Ada King", "attributes": {"plan": "pro"}}))]
+#[schema(example = json!({"email": "ada@example.com", "name": "Ada King", "attributes": {"theme": "dark"}}))]
 struct ReplaceUserBody {
     /// The email address; a new one has yet to be verified.
     #[schema(format = Email, max_length = 254)]
@@ -141,7 +150,7 @@ struct ReplaceUserBody {
     /// The language that they read (BCP 47); unsaid, none.
     #[schema(max_length = 35)]
     locale: Option<String>,
-    /// The attributes; unsaid, there are none.
+    /// The attributes, which users write themselves; none if absent.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
@@ -185,7 +194,7 @@ async fn replace(
 /// What to change of a user: a JSON Merge Patch (RFC 7396).
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(example = json!({"name": "Ada King", "attributes": {"plan": "pro", "trial": null}}))]
+#[schema(example = json!({"name": "Ada King", "attributes": {"theme": "dark", "sidebar": null}}))]
 struct PatchUserBody {
     /// A new email address; it has yet to be verified.
     #[schema(format = Email, max_length = 254)]
@@ -204,7 +213,7 @@ struct PatchUserBody {
     /// The language that they read (BCP 47); `null` for none.
     #[schema(value_type = Option<String>, max_length = 35)]
     locale: LocalePatch,
-    /// Merged into the attributes; a `null` removes.
+    /// Merged into the attributes, which users write themselves; a `null` removes.
     #[schema(value_type = Option<Object>)]
     attributes: AttributesPatch,
 }

@@ -28,6 +28,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::header::CONTENT_TYPE;
+use tokio::time::Sleep;
 use tonic_web::GrpcWebLayer;
 use tracing::Instrument;
 
@@ -40,6 +41,7 @@ pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
 
 use self::address::ClientAddress;
+use crate::concealment;
 use crate::config::{Limits, Server};
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
@@ -189,14 +191,30 @@ fn is_event_stream(response: &Response) -> bool {
 /// asks, and has it been asked before? Who asks is looked at after the body: whoever takes their time must still be allowed
 /// to ask then.
 async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let mut earliest_answer = None;
     let taken = async {
         let request = size::bound_body(request, shared.limits.body_bytes)?;
         let (request, _place) = upload::receive(&shared, request).await?;
+        // From here: a body that arrives late must not use the time up.
+        earliest_answer = sign_up_answer(&shared, &request);
         let request = auth::identify(&shared, request).await?;
         let stale = auth::stale_cookie_of(&request);
         Ok(auth::blame(stale, idempotency::pass(&shared, request, next).await))
     };
-    deadline::within(shared.limits.request_timeout_s, taken).await
+    let response = deadline::within(shared.limits.request_timeout_s, taken).await;
+    // Outside of everything that the request holds: no transaction and no place waits with it.
+    if let Some(earliest_answer) = earliest_answer
+        && matches!(response.status().as_u16(), 202 | 429 | 503)
+    {
+        earliest_answer.await;
+    }
+    response
+}
+
+/// When a sign-up may be answered that does not tell whether the address was free.
+fn sign_up_answer(shared: &Shared, request: &Request) -> Option<Sleep> {
+    let is_sign_up = request.method() == Method::POST && request.uri().path() == "/api/v1/users";
+    if is_sign_up { concealment::earliest_answer(&shared.services.policy) } else { None }
 }
 
 /// The same without looking who asks.

@@ -93,8 +93,8 @@ assert [session.is_current for session in mine.ListSessions().sessions].count(Tr
 for compression in (None, grpc.Compression.Gzip):
     users = Service("UserService", token, compression)
     address = f"{uuid.uuid4()}@example.com"
-    made = users.CreateUser(email=address, password=password, name="Ada", attributes={"plan": "pro", "seats": 3}).user
-    assert made.attributes["seats"] == 3
+    made = users.CreateUser(email=address, password=password, name="Ada", attributes={"theme": "dark", "columns": 3}).user
+    assert made.attributes["columns"] == 3
     got = users.GetUser(id=made.id).user
     assert got == made
     changed = users.UpdateUser(user={"id": made.id, "name": "Ada King", "etag": got.etag}, update_mask={"paths": ["name"]}).user

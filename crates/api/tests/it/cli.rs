@@ -44,11 +44,11 @@ on_both! {
         assert_eq!(denizen(&world, &["users", "enable", "ada@example.com"]).await.code, 0);
 
         let token = server.token("ada@example.com", PASSWORD).await.unwrap();
-        let set = run_on(&world, &[], &["users", "set-password", "ada@example.com", "--password-stdin"], "another good one\n").await;
+        let set = run_on(&world, &[], &["users", "set-password", "ada@example.com", "--password-stdin"], "\u{FEFF}another good one\r\n").await;
         assert_eq!(set.code, 0, "{set:?}");
         server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
         assert!(server.token("ada@example.com", PASSWORD).await.is_none());
-        let token = server.token("ada@example.com", "another good one").await.expect("the line feed is not part of it");
+        let token = server.token("ada@example.com", "another good one").await.expect("neither the byte order mark nor the line feed is part of it");
 
         assert_eq!(denizen(&world, &["users", "delete", "ada@example.com", "--yes"]).await.code, 0);
         server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
@@ -83,7 +83,7 @@ on_both! {
 
     async fn accounts_move_in_and_out_by_file(world: World) {
         let file = world.folder().join("in.ndjson");
-        std::fs::write(&file, "{\"email\":\"a@example.com\",\"name\":\"A\"}\nnonsense\n\n{\"email\":\"b@example.com\",\"name\":\"B\"}\n").unwrap();
+        std::fs::write(&file, "\u{FEFF}{\"email\":\"a@example.com\",\"name\":\"A\"}\nnonsense\n\n{\"email\":\"b@example.com\",\"name\":\"B\"}\n").unwrap();
         let file = file.to_str().unwrap();
         let dry = denizen(&world, &["users", "import", file, "--dry-run"]).await;
         assert!(dry.stdout.contains("would create 2"), "{dry:?}");

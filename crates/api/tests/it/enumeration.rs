@@ -8,7 +8,7 @@ use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Verdict};
 use denizen_domain::sessions::{self, DeviceClaim};
-use denizen_domain::users::EmailAddress;
+use denizen_domain::users::TypedEmail;
 use denizen_domain::{Ctx, Services};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ impl PasswordHasher for Counting {
         self.hasher.verify_nobody(attempt, origin).await
     }
 
-    fn adopt(&self, encoded: &str) -> Result<PasswordHash, HashRefusal> {
+    fn adopt(&self, encoded: &str) -> Result<Option<PasswordHash>, HashRefusal> {
         self.hasher.adopt(encoded)
     }
 }
@@ -141,7 +141,7 @@ on_both! {
         ] {
             let ctx = Ctx::new(Arc::clone(&services), Actor::Anonymous, Origin::default());
             let attempt = PasswordAttempt::parse(&password.into()).unwrap();
-            let refused = sessions::sign_in(&ctx, &EmailAddress::parse(email).unwrap(), attempt, DeviceClaim::default()).await;
+            let refused = sessions::sign_in(&ctx, &TypedEmail::parse(email).unwrap(), attempt, DeviceClaim::default()).await;
             assert!(matches!(refused, Err(Error::Unauthenticated(Unauthenticated::InvalidCredentials))), "{email}");
             assert_eq!(std::mem::take(&mut *done.lock().unwrap()), ["one hash"], "{email}");
         }

@@ -105,6 +105,7 @@ async fn what_contradicts_itself_stops_the_start_with_one_line() {
         ),
         (&[smtp, url, ("mail.from", "nobody")], "mail.from"),
         (&[("mail.default_locale", "german")], "mail.default_locale"),
+        (&[("signup.conceal_existing", "true")], "signup.conceal_existing"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = command(folder.path());

@@ -11,13 +11,18 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::events_walk::records_after;
-use crate::harness::{PASSWORD, TestApp, World, on_both, problem};
+use crate::harness::{PASSWORD, TestApp, World, eventually, on_both, problem};
+use crate::process::{AT_ONCE, Process};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A password as a Mac may send it: the accent is a character of its own.
+const DECOMPOSED: &str = "cafe\u{301} correct horse";
 
 /// What the old system was asked.
 #[derive(Clone, Default)]
@@ -51,6 +56,11 @@ async fn answer(State(old): State<OldSystem>, headers: HeaderMap, body: String) 
         "chatty" => "x".repeat(100_000).into_response(),
         "moved" => (StatusCode::FOUND, [("location", "http://127.0.0.1:1/")]).into_response(),
         "odd" => "not json".into_response(),
+        "wrong" => axum::Json(json!({"email_verified": "yes"})).into_response(),
+        "null" => axum::Json(json!({"name": null, "email_verified": null, "locale": null})).into_response(),
+        _ if email == "Ada.Lovelace@B\u{fc}cher.example" && password == DECOMPOSED => {
+            axum::Json(json!({})).into_response()
+        }
         _ if password == PASSWORD => {
             axum::Json(json!({"name": "Ada from before", "email_verified": true, "locale": "fr"})).into_response()
         }
@@ -116,7 +126,34 @@ on_both! {
         assert_eq!(text("webhook-signature"), format!("v1,{}", STANDARD.encode(tag)));
         let said: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(said["type"], "sign_in.migrate");
-        assert_eq!(said["data"], json!({"email": "ada@example.com", "password": PASSWORD}));
+        let expected = json!({"email": "ada@example.com", "canonical_email": "ada@example.com", "password": PASSWORD});
+        assert_eq!(said["data"], expected);
+    }
+
+    async fn the_old_system_gets_the_address_and_the_password_as_typed(world: World) {
+        let old = OldSystem::default();
+        let app = with_hook(&world, &old.start().await).await;
+        let response = app.try_sign_in("Ada.Lovelace@B\u{fc}cher.example", DECOMPOSED).await;
+        assert_eq!(response.status(), 201);
+        let body: Value = response.json().await.unwrap();
+        let canonical = "ada.lovelace@xn--bcher-kva.example";
+        assert_eq!((&body["user"]["email"], &body["user"]["name"]), (&json!(canonical), &json!(canonical)));
+        let asked: Value = serde_json::from_str(&old.asked().remove(0).1).unwrap();
+        assert_eq!(asked["data"]["canonical_email"], canonical);
+        // From now on any spelling and either form of the accent signs in.
+        assert_eq!(app.try_sign_in(canonical, "caf\u{e9} correct horse").await.status(), 201);
+        assert_eq!(app.try_sign_in(canonical, DECOMPOSED).await.status(), 201);
+        assert_eq!(old.asked().len(), 1);
+    }
+
+    async fn members_of_the_answer_may_be_null(world: World) {
+        let old = OldSystem::default();
+        let app = with_hook(&world, &old.start().await).await;
+        let response = app.try_sign_in("null@example.com", PASSWORD).await;
+        assert_eq!(response.status(), 201);
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["user"]["name"], "null@example.com");
+        assert_eq!((&body["user"]["email_verified"], &body["user"]["locale"]), (&json!(false), &Value::Null));
     }
 
     async fn a_failing_system_lets_nobody_in(world: World) {
@@ -164,6 +201,22 @@ on_both! {
         let users = app.json("/api/v1/users?email=ada@example.com", &admin.token).await;
         assert_eq!(users.as_array().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_logged_with_what_is_expected() {
+    let world = World::new(crate::harness::Db::Sqlite).await;
+    let old = OldSystem::default();
+    let url = old.start().await;
+    let settings =
+        [("sign_in.hook_url", &*url), ("sign_in.hook_secret", SECRET), ("sign_in.hook_allowed_hosts", "127.0.0.1")];
+    let process = Process::start(&world, &settings).await;
+    let body = json!({"email": "wrong@example.com", "password": PASSWORD});
+    let request = process.request(Method::POST, "/api/v1/sessions", None).json(&body);
+    problem(request.send().await.unwrap(), 401, "invalid_credentials").await;
+    let expected = "the answer has the wrong form; expected true, false or null as `email_verified`";
+    eventually("it is logged", AT_ONCE * 10, async || process.log().contains(expected)).await;
+    assert!(!process.log().contains("wrong@example.com"));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Password {
     /// The tried password once it proved right, to hash it anew. Rules newer than the account do not apply.
     #[must_use]
     pub fn from_verified(attempt: &PasswordAttempt) -> Self {
-        Self(attempt.0.clone())
+        Self(attempt.normalised.clone())
     }
 
     /// The password itself, for the hasher.
@@ -35,9 +35,12 @@ impl Password {
     }
 }
 
-/// A password that somebody tries. Only bounded: an imported account may have a short one.
+/// A password to be verified, in NFC and as typed. Only bounded: an imported account may have a short one.
 #[derive(Debug)]
-pub struct PasswordAttempt(SecretString);
+pub struct PasswordAttempt {
+    normalised: SecretString,
+    typed: SecretString,
+}
 
 impl PasswordAttempt {
     /// Reads a tried password.
@@ -48,13 +51,25 @@ impl PasswordAttempt {
         if raw.expose_secret().is_empty() {
             return Err(RuleBroken::new("required", "must not be empty"));
         }
-        normalise(raw).map(Self)
+        Ok(Self { normalised: normalise(raw)?, typed: raw.clone() })
     }
 
-    /// The password itself, for the hasher.
+    /// The password in NFC, as our own hashes have it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.normalised.expose_secret()
+    }
+
+    /// The password as typed, byte for byte: for systems that did not normalise it.
+    #[must_use]
+    pub fn expose_typed(&self) -> &str {
+        self.typed.expose_secret()
+    }
+
+    /// The forms to verify against a stored hash: NFC and, if it differs, the password as typed.
+    pub fn forms(&self) -> impl Iterator<Item = &str> {
+        let typed = Some(self.expose_typed()).filter(|typed| *typed != self.expose());
+        std::iter::once(self.expose()).chain(typed)
     }
 }
 
@@ -99,6 +114,14 @@ mod tests {
     #[test]
     fn both_forms_of_a_letter_are_one_attempt() {
         assert_eq!(PasswordAttempt::parse(&"e\u{301}".into()).unwrap().expose(), "é");
+    }
+
+    #[test]
+    fn an_attempt_has_the_typed_form_only_where_it_differs() {
+        let forms =
+            |raw: &str| PasswordAttempt::parse(&raw.into()).unwrap().forms().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(forms("é"), ["é"]);
+        assert_eq!(forms("e\u{301}"), ["é", "e\u{301}"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::NewPassword;
 use super::first_proof::{EarlierPassword, prove_and_take_over};
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::catalogue::Cause;
 use crate::events::{Happened, record_by};
 use crate::mail::{self, MailSubject, Wanted};
@@ -16,7 +16,13 @@ use crate::users::{EmailAddress, Status};
 
 /// Asks for a link that sets a new password, to be mailed when the address is that of an active user. Whether it is, is
 /// not told: not by the answer, and not by the work that it takes.
+///
+/// # Errors
+/// [`Error::NotOffered`] where no mail is sent.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
+    if !ctx.policy().sends_mail {
+        return Err(Error::NotOffered);
+    }
     let mut tx = ctx.write().await?;
     if budgets::admit_mail(ctx, &mut *tx, email, MailCause::PasswordReset).await? {
         mail::want(ctx, &mut *tx, email, Wanted::PasswordReset).await?;

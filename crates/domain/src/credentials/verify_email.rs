@@ -6,18 +6,24 @@ use super::first_proof::{EarlierPassword, take_over};
 use super::{PasswordAttempt, PasswordHash};
 use crate::budgets::{self, Admitted, MailCause};
 use crate::ctx::Ctx;
-use crate::error::{FieldError, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::id::OneTimeTokenId;
 use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::ports::Verdict;
 use crate::store::WriteTx;
-use crate::users::record_update;
-use crate::users::{EmailAddress, User};
+use crate::users::{EmailAddress, Status, User};
+use crate::users::{is_pending, record_update};
 
 /// Asks for a link that verifies the address again, to be mailed when it is that of a user who has not done so. Whether it
 /// is, is not told.
+///
+/// # Errors
+/// [`Error::NotOffered`] where no mail is sent.
 pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
+    if !ctx.policy().sends_mail {
+        return Err(Error::NotOffered);
+    }
     let mut tx = ctx.write().await?;
     if budgets::admit_mail(ctx, &mut *tx, email, MailCause::Verification).await? {
         mail::want(ctx, &mut *tx, email, Wanted::EmailVerification).await?;
@@ -57,10 +63,14 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString, password: Option<PasswordA
         return Err(one_time::refused());
     }
     if !user.email_verified {
+        // Read before the password may be removed: a pending account becomes one that can be signed in to.
+        let status = if is_pending(&mut *tx, &user).await? { Status::Active } else { user.status };
         if !is_by_account_holder(ctx, &mut *tx, &user, proven.as_ref()).await? {
             take_over(ctx, &mut *tx, &user, EarlierPassword::Removed).await?;
         }
-        prove_email(ctx, &mut *tx, user).await?;
+        let now = User { status, ..verified(ctx, user.clone()) };
+        tx.update_user(&now).await?;
+        record_update(ctx, &mut *tx, &user, &now);
     }
     if let Some(proven) = &proven {
         budgets::forgive(&mut *tx, &proven.admitted).await?;

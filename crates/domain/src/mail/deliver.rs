@@ -100,6 +100,7 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::SecondFactorAdded
         | MailSubject::SecondFactorRemoved
         | MailSubject::RecoveryCodesReplaced
+        | MailSubject::AccountExists
         | MailSubject::Wanted(_) => Opening::Nothing,
     }
 }

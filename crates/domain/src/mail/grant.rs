@@ -8,7 +8,7 @@ use crate::credentials::verify_email;
 use crate::ctx::{Ctx, Services};
 use crate::error::Result;
 use crate::one_time::{self, Purpose};
-use crate::users::{Status, User};
+use crate::users::{Status, User, is_pending};
 
 /// Makes the link that was asked for, and a mail with it in place of the wish, when there is somebody to have it.
 pub(super) async fn grant(services: &Arc<Services>, due: &DueMail, mail: &Mail, wanted: Wanted) -> Result<()> {
@@ -19,8 +19,13 @@ pub(super) async fn grant(services: &Arc<Services>, due: &DueMail, mail: &Mail, 
     if !tx.remove_mail(due.id).await? {
         return Ok(());
     }
-    let user = tx.find_user_by_email(&mail.to).await?.filter(|user| user.status == Status::Active);
-    if let Some(user) = user {
+    let user = tx.find_user_by_email(&mail.to).await?;
+    if let Some(user) = &user
+        && is_pending(&mut *tx, user).await?
+    {
+        // Nothing else can be done with the account before its address is proven.
+        verify_email::begin(&ctx, &mut *tx, user).await?;
+    } else if let Some(user) = user.filter(|user| user.status == Status::Active) {
         match wanted {
             Wanted::EmailVerification if user.email_verified => {}
             Wanted::EmailVerification => verify_email::begin(&ctx, &mut *tx, &user).await?,

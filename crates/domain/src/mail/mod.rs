@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 use crate::users::{DisplayName, EmailAddress, Locale, User};
 
 /// How long news is worth sending, in seconds.
-const NEWS_KEPT_S: u32 = 24 * 60 * 60;
+pub(crate) const NEWS_KEPT_S: u32 = 24 * 60 * 60;
 
 /// A mail that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub enum MailSubject {
     SecondFactorRemoved,
     /// News: the recovery codes were replaced.
     RecoveryCodesReplaced,
+    /// The address was signed up with again; it has an account already.
+    AccountExists,
     /// Somebody asked for a mail to an address. Whether anybody has it is looked up by whoever sends: to ask costs the
     /// same for every address.
     Wanted(Wanted),
@@ -128,6 +130,7 @@ impl MailSubject {
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::AccountExists => "account_exists",
             Self::Wanted(wanted) => wanted.as_str(),
         }
     }
@@ -146,7 +149,8 @@ impl MailSubject {
             | Self::EmailChanged
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
-            | Self::RecoveryCodesReplaced => false,
+            | Self::RecoveryCodesReplaced
+            | Self::AccountExists => false,
         }
     }
 
@@ -165,6 +169,7 @@ impl MailSubject {
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::RecoveryCodesReplaced
+            | Self::AccountExists
             | Self::Wanted(_) => None,
         }
     }
@@ -185,6 +190,7 @@ impl MailSubject {
             "second_factor_added" => Self::SecondFactorAdded,
             "second_factor_removed" => Self::SecondFactorRemoved,
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
+            "account_exists" => Self::AccountExists,
             _ => Self::Wanted(Wanted::parse(name)?),
         })
     }

@@ -9,13 +9,13 @@ use crate::id::UserId;
 use crate::ports::HookedUser;
 use crate::roles::RoleName;
 use crate::users::created;
-use crate::users::{Attributes, DisplayName, EmailAddress, Status, User};
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, TypedEmail, User};
 
 /// Asks the old system about somebody who has no password here. Who is known there, by this password, is so here from now
 /// on, and the old system is not asked again.
 pub(super) async fn migrate(
     ctx: &Ctx,
-    email: &EmailAddress,
+    email: &TypedEmail,
     known: Option<User>,
     attempt: &PasswordAttempt,
 ) -> Result<Option<(User, PasswordHash)>> {
@@ -29,7 +29,7 @@ pub(super) async fn migrate(
     let user = if let Some(user) = known {
         user
     } else {
-        let user = new_user(ctx, email, said);
+        let user = new_user(ctx, email.address(), said);
         if !tx.insert_user(&user).await? {
             // Somebody was quicker. They are asked for a password of ours now.
             return Ok(None);

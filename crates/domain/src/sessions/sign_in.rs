@@ -18,7 +18,7 @@ use crate::events::{Happened, record_by};
 use crate::factors::Standing;
 use crate::id::UserId;
 use crate::ports::{AccountActivity, HashError, Verdict};
-use crate::users::{EmailAddress, Status, User};
+use crate::users::{Status, TypedEmail, User};
 
 /// What came of a first factor.
 #[derive(Debug)]
@@ -31,12 +31,7 @@ pub enum Outcome {
 
 /// Opens a session, on a device that the user may name; or a challenge, when a second factor is owed. Unknown address,
 /// wrong password and disabled account are one and the same answer, in content and in time.
-pub async fn sign_in(
-    ctx: &Ctx,
-    email: &EmailAddress,
-    attempt: PasswordAttempt,
-    device: DeviceClaim,
-) -> Result<Outcome> {
+pub async fn sign_in(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, device: DeviceClaim) -> Result<Outcome> {
     // Before anything is looked up or counted: most of a storm ends here.
     ctx.services().hasher.check_room(ctx.origin())?;
     let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;
@@ -93,12 +88,12 @@ struct Proven {
 
 async fn prove(
     ctx: &Ctx,
-    email: &EmailAddress,
+    email: &TypedEmail,
     attempt: &PasswordAttempt,
     device_token: Option<&SecretString>,
 ) -> Result<Proven> {
     let mut read = ctx.store().read().await?;
-    let user = read.find_user_by_email(email).await?;
+    let user = read.find_user_by_email(email.address()).await?;
     // Asked for unknown users too: a round trip more must not tell who has an account.
     let asked = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
     let before = read.find_password(asked).await?;
@@ -106,7 +101,7 @@ async fn prove(
     // The connection goes back before the hash takes its time.
     drop(read);
 
-    let admitted = budgets::admit_password(ctx, email, device.as_ref()).await?;
+    let admitted = budgets::admit_password(ctx, email.address(), device.as_ref()).await?;
     let (verdict, admitted) = admitted.made(ctx, verdict_on(ctx, attempt, before.as_ref()).await).await?;
     let (user, before) = match (user, before) {
         (Some(user), Some(before)) => (user, before),

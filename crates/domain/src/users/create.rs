@@ -4,13 +4,15 @@ use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
-use crate::credentials::{NewPassword, verify_email};
+use crate::credentials::{NewPassword, Password, verify_email};
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::events::catalogue::Source;
 use crate::events::record;
 use crate::id::UserId;
+use crate::mail::{self, MailSubject};
 use crate::roles::{RoleName, require_grantable, require_known};
+use crate::store::WriteTx;
 
 /// What a new account is made of.
 #[derive(Debug)]
@@ -25,40 +27,84 @@ pub struct NewUser {
     pub role: Option<RoleName>,
     /// The language that they read.
     pub locale: Option<Locale>,
-    /// What the product keeps with the user.
+    /// Preferences of the user.
     pub attributes: Attributes,
 }
 
-/// Creates an account. Open to everybody or to admins only, by `signup.mode`.
+/// What came of a sign-up.
+#[derive(Debug)]
+pub enum SignUp {
+    /// This user was created.
+    Created(Box<User>),
+    /// The answer does not tell whether an account was created: see [`sign_up`].
+    Concealed,
+}
+
+/// Signs up, or adds a user for a caller who may write users. Open to everybody or to admins only, by `signup.mode`.
+///
+/// With `signup.conceal_existing` the outcome for other callers is [`SignUp::Concealed`], whether the address is taken or
+/// free. An account that was created so is pending: it cannot be signed in to before its address is proven by the mailed
+/// link, or the password that was chosen here would tell whether the address was free. The owner of a taken address is
+/// mailed that there is an account.
+pub async fn sign_up(ctx: &Ctx, new: NewUser) -> Result<SignUp> {
+    if !conceals(ctx) {
+        return Ok(SignUp::Created(Box::new(create(ctx, new).await?)));
+    }
+    require_allowed(ctx, &new).await?;
+    let password = accept_password(ctx, new.password, &new.email, &new.name)?;
+    let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
+    let user = User { status: Status::Invited, ..user_of(ctx, new.email, new.name, new.locale, new.attributes, None) };
+    let mut tx = ctx.write().await?;
+    let is_free = tx.insert_user(&user).await?;
+    if is_free {
+        tx.set_password(user.id, &hash, ctx.now()).await?;
+        record(ctx, &mut *tx, user.id, created(&user, Source::SignUp));
+    }
+    if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
+        if is_free {
+            verify_email::begin(ctx, &mut *tx, &user).await?;
+        } else {
+            remind(ctx, &mut *tx, &user.email).await?;
+        }
+    }
+    ctx.commit(tx).await?;
+    Ok(SignUp::Concealed)
+}
+
+/// Whether the caller must not learn whether an address has an account.
+pub(super) fn conceals(ctx: &Ctx) -> bool {
+    ctx.policy().is_sign_up_concealed() && !ctx.holds(Permission::UsersWrite)
+}
+
+/// Mails the owner of a taken address that there is an account; or the link again, if it is pending.
+async fn remind(ctx: &Ctx, tx: &mut dyn WriteTx, email: &EmailAddress) -> Result<()> {
+    let Some(user) = tx.find_user_by_email(email).await? else { return Ok(()) };
+    if is_pending(tx, &user).await? {
+        return verify_email::begin(ctx, tx, &user).await;
+    }
+    let expires_at = ctx.now().plus_seconds(mail::NEWS_KEPT_S);
+    mail::enqueue(ctx, tx, (&user, &user.email), MailSubject::AccountExists, expires_at).await
+}
+
+/// Whether the account waits for the proof of its address: it was signed up for with `signup.conceal_existing`. An invited
+/// user has no password, and a new sign-up has the role `user`: no other account opens by a verification link.
+pub(crate) async fn is_pending(tx: &mut dyn WriteTx, user: &User) -> Result<bool> {
+    let may_be = user.status == Status::Invited && !user.email_verified && user.role == RoleName::user();
+    Ok(may_be && tx.find_password(user.id).await?.is_some())
+}
+
+/// Creates an account and answers with it, or that the address is taken. Open to everybody or to admins only, by
+/// `signup.mode`.
 pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
-    if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
-        ctx.require(Permission::UsersWrite)?;
-    }
-    if let Some(role) = &new.role {
-        require_known(ctx, role).await?;
-    }
-    let password = new.password.for_user(ctx.policy(), &new.email, &new.name).map_err(|rule| rule.at("password"))?;
+    require_allowed(ctx, &new).await?;
+    let password = accept_password(ctx, new.password, &new.email, &new.name)?;
     // Before the hash: a taken address should not cost one. The insert still decides.
     if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
 
-    let now = ctx.now();
-    let user = User {
-        id: UserId::from_uuid(ctx.new_id()),
-        email: new.email,
-        email_verified: false,
-        name: new.name,
-        role: new.role.unwrap_or_else(RoleName::user),
-        status: Status::Active,
-        locale: new.locale,
-        attributes: new.attributes,
-        created_at: now,
-        updated_at: now,
-        last_sign_in_at: None,
-        version: 1,
-    };
+    let user = user_of(ctx, new.email, new.name, new.locale, new.attributes, new.role);
     let mut tx = ctx.write().await?;
     if user.role != RoleName::user() {
         require_grantable(ctx, &mut *tx, &user.role).await?;
@@ -66,7 +112,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if !tx.insert_user(&user).await? {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
-    tx.set_password(user.id, &hash, now).await?;
+    tx.set_password(user.id, &hash, ctx.now()).await?;
     let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
     record(ctx, &mut *tx, user.id, created(&user, source));
     if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
@@ -74,4 +120,43 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     }
     ctx.commit(tx).await?;
     Ok(user)
+}
+
+async fn require_allowed(ctx: &Ctx, new: &NewUser) -> Result<()> {
+    if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
+        ctx.require(Permission::UsersWrite)?;
+    }
+    match &new.role {
+        Some(role) => require_known(ctx, role).await,
+        None => Ok(()),
+    }
+}
+
+fn accept_password(ctx: &Ctx, new: NewPassword, email: &EmailAddress, name: &DisplayName) -> Result<Password> {
+    Ok(new.for_user(ctx.policy(), email, name).map_err(|rule| rule.at("password"))?)
+}
+
+fn user_of(
+    ctx: &Ctx,
+    email: EmailAddress,
+    name: DisplayName,
+    locale: Option<Locale>,
+    attributes: Attributes,
+    role: Option<RoleName>,
+) -> User {
+    let now = ctx.now();
+    User {
+        id: UserId::from_uuid(ctx.new_id()),
+        email,
+        email_verified: false,
+        name,
+        role: role.unwrap_or_else(RoleName::user),
+        status: Status::Active,
+        locale,
+        attributes,
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+        version: 1,
+    }
 }

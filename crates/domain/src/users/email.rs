@@ -58,6 +58,35 @@ impl fmt::Display for EmailAddress {
     }
 }
 
+/// An address and how it was typed: another system may compare addresses letter by letter.
+#[derive(Debug, Clone)]
+pub struct TypedEmail {
+    address: EmailAddress,
+    typed: String,
+}
+
+impl TypedEmail {
+    /// Reads an address as people write it.
+    ///
+    /// # Errors
+    /// As for [`EmailAddress::parse`].
+    pub fn parse(raw: &str) -> Result<Self, RuleBroken> {
+        Ok(Self { address: EmailAddress::parse(raw)?, typed: raw.to_owned() })
+    }
+
+    /// The canonical form.
+    #[must_use]
+    pub fn address(&self) -> &EmailAddress {
+        &self.address
+    }
+
+    /// The address as typed.
+    #[must_use]
+    pub fn as_typed(&self) -> &str {
+        &self.typed
+    }
+}
+
 fn is_dot_atom(local: &str) -> bool {
     let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
     local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))

@@ -30,7 +30,7 @@ pub struct ImportUser {
     pub status: Status,
     /// The language that they read.
     pub locale: Option<Locale>,
-    /// What the product keeps with the user.
+    /// Preferences of the user.
     pub attributes: Attributes,
     /// When the account was first made; now, when nothing is said.
     pub created_at: Option<Timestamp>,

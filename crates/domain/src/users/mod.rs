@@ -17,9 +17,10 @@ pub mod store;
 pub mod update;
 
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
-pub use create::{NewUser, create};
+pub(crate) use create::is_pending;
+pub use create::{NewUser, SignUp, create, sign_up};
 pub use delete::delete;
-pub use email::EmailAddress;
+pub use email::{EmailAddress, TypedEmail};
 pub use get::get;
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
 pub use invite::{Invitation, accept, invite};
@@ -51,7 +52,7 @@ pub struct User {
     pub status: Status,
     /// The language that they read, when it is known.
     pub locale: Option<Locale>,
-    /// A bounded JSON object that the product owns.
+    /// A bounded JSON object that the user writes themselves: never decide by it what they may do.
     pub attributes: Attributes,
     /// When the account was made.
     pub created_at: Timestamp,

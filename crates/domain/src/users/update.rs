@@ -1,6 +1,7 @@
 //! Change a user.
 
 use super::change_email;
+use super::create::conceals;
 use super::record_update;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
 use crate::access::Permission;
@@ -63,8 +64,8 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     }
     let moving = postpone_email(ctx, &before, &mut change);
     if let Some(email) = &moving {
-        // Signing up would tell as much.
-        if tx.find_user_by_email(email).await?.is_some() {
+        // Signing up would tell as much, unless it conceals it.
+        if !conceals(ctx) && tx.find_user_by_email(email).await?.is_some() {
             return Err(Error::Conflict(Conflict::EmailTaken));
         }
         change_email::begin(ctx, &mut *tx, &before, email).await?;

@@ -248,7 +248,7 @@ async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Re
         let recipient = Rcpt::new(recipient.clone(), vec![]);
         connection.command(recipient).await.map_err(|error| judge(Step::Recipient, error))?;
     }
-    connection.command(Data).await.map_err(|error| judge(Step::Content, error))?;
+    connection.command(Data).await.map_err(|error| judge(Step::Data, error))?;
     connection.message(&message.formatted()).await.map_err(|error| judge(Step::Content, error))?;
     Ok(())
 }

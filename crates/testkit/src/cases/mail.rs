@@ -42,6 +42,7 @@ pub async fn every_subject_comes_back(f: Fixture) {
         MailSubject::SecondFactorAdded,
         MailSubject::SecondFactorRemoved,
         MailSubject::RecoveryCodesReplaced,
+        MailSubject::AccountExists,
         MailSubject::Wanted(Wanted::PasswordReset),
         MailSubject::Wanted(Wanted::EmailVerification),
         MailSubject::Wanted(Wanted::SignInLink),

@@ -20,16 +20,22 @@ pub(super) fn require_stdin(is_given: bool, command: &str) -> Result<(), Failure
     )))
 }
 
-/// Reads one line; the line feed at its end is not part of the password.
+/// What Windows programs begin a text file with (U+FEFF).
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
+/// Reads one line; a byte order mark before it and the line feed after it are not part of the password.
 pub(super) fn read(ctx: &Ctx) -> Result<NewPassword, Failure> {
     // Room from the start: a growing string leaves copies behind.
     let mut text = String::with_capacity(PASSWORD_BYTES_MAX * 2);
-    let bounded = std::io::stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 3);
+    let bounded = std::io::stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 6);
     { bounded }.read_to_string(&mut text).context("reading the password from standard input")?;
     let line_chars = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(line_chars);
     if text.contains('\n') {
         return Err(Failure::Usage("standard input must hold the password alone, in one line".to_owned()));
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.remove(0);
     }
     let chars_min = ctx.policy().password_chars_min;
     Ok(NewPassword::parse(&SecretString::from(text), chars_min).map_err(|rule| Error::from(rule.at("password")))?)

@@ -18,7 +18,9 @@ const REPLY_CHARS_MAX: usize = 300;
 pub(super) enum Step {
     /// `RCPT TO`.
     Recipient,
-    /// `DATA` and the content.
+    /// `DATA`, before the content is sent.
+    Data,
+    /// The content.
     Content,
 }
 
@@ -30,6 +32,7 @@ pub(super) fn judge(step: Step, error: smtp::Error, recipients: &[Address]) -> M
     });
     let name = match step {
         Step::Recipient => "naming the recipient to the mail server",
+        Step::Data => "announcing the content to the mail server",
         Step::Content => "handing the mail over",
     };
     let failed = Failed::at(name, error, recipients);
@@ -43,21 +46,21 @@ pub(super) fn later(step: &'static str, error: smtp::Error) -> MailError {
 
 /// Whether a 5xx reply refuses the recipient or the content.
 fn is_final(step: Step, code: &str, reply: &str) -> bool {
-    if reply.to_ascii_lowercase().split(|char: char| !char.is_ascii_alphabetic()).any(|word| word.starts_with("relay"))
-    {
-        return false;
-    }
-    if let Some((class, subject, detail)) = enhanced(reply)
-        && class == 5
-        && subject != 0
-    {
+    let class = enhanced(reply).filter(|(class, subject, _)| *class == 5 && *subject != 0);
+    if let Some((_, subject, detail)) = class {
         return match (subject, detail) {
+            // An unknown mailbox, whatever else the reply mentions: "User unknown in relay recipient table".
+            (1, 1) => true,
+            _ if names_relaying(reply) => false,
             // Bad address of the sender.
             (1, 7 | 8) => false,
             // 5.3.4: the message is too big for the system.
             (1 | 2 | 6, _) | (3, 4) => true,
             _ => false,
         };
+    }
+    if names_relaying(reply) || (step != Step::Content && names_the_sender(reply)) {
+        return false;
     }
     match code {
         "550" | "551" | "552" | "553" | "556" => true,
@@ -67,9 +70,58 @@ fn is_final(step: Step, code: &str, reply: &str) -> bool {
     }
 }
 
-/// The enhanced status code (RFC 2034) at the start of a reply.
+/// Whether the server does not relay for us. A host name such as `relay.example.com` does not count.
+fn names_relaying(reply: &str) -> bool {
+    words(reply).any(|word| matches!(word.as_str(), "relay" | "relays" | "relaying" | "relayed"))
+}
+
+/// Whether a reply without a class concerns the sender, the login or the reputation of the client.
+fn names_the_sender(reply: &str) -> bool {
+    const ABOUT_THE_SENDER: &[&str] = &[
+        "sender",
+        "authentication",
+        "authenticate",
+        "authenticated",
+        "auth",
+        "spf",
+        "dkim",
+        "dmarc",
+        "helo",
+        "ehlo",
+        "rdns",
+        "ptr",
+        "tls",
+        "starttls",
+        "ssl",
+        "dnsbl",
+        "rbl",
+        "blacklist",
+        "blacklisted",
+        "blocklist",
+        "blocklisted",
+        "blocked",
+        "banned",
+        "spamhaus",
+        "reputation",
+        "rcpthosts",
+    ];
+    words(reply).any(|word| ABOUT_THE_SENDER.contains(&word.as_str()))
+}
+
+fn words(reply: &str) -> impl Iterator<Item = String> {
+    let is_mark = |char: char| !char.is_alphanumeric();
+    reply.split_whitespace().map(move |word| word.trim_matches(is_mark).to_ascii_lowercase())
+}
+
+/// The enhanced status code (RFC 2034) at the start of a reply, or the one that qmail puts at its end: `(#5.7.1)`.
 fn enhanced(reply: &str) -> Option<(u16, u16, u16)> {
-    let mut parts = reply.split_whitespace().next()?.split('.').map(|part| part.parse().ok());
+    let qmail = reply.split_once("(#").and_then(|(_, rest)| rest.split(')').next());
+    let first = reply.split_whitespace().next();
+    first.and_then(status).or_else(|| qmail.and_then(status))
+}
+
+fn status(text: &str) -> Option<(u16, u16, u16)> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
     let code = (parts.next()??, parts.next()??, parts.next()??);
     parts.next().is_none().then_some(code)
 }
@@ -139,6 +191,13 @@ mod tests {
             (Step::Content, "552", "5.3.4 message too big"),
             (Step::Content, "554", "5.6.0 malformed content"),
             (Step::Content, "554", "rejected as spam"),
+            (Step::Data, "550", "5.1.1 no such user"),
+            (Step::Data, "550", "no such user"),
+            (Step::Recipient, "550", "5.1.1 <a@b.example>: User unknown in relay recipient table"),
+            (Step::Recipient, "550", "5.1.1 <ada@relay.example.com>: unknown"),
+            (Step::Recipient, "550", "<ada@relay.example.com>: unknown"),
+            (Step::Recipient, "550", "relay.example.com knows no such user"),
+            (Step::Recipient, "553", "sorry, no mailbox here by that name. (#5.1.1)"),
         ] {
             assert!(is_final(step, code, reply), "{code} {reply}");
         }
@@ -156,6 +215,15 @@ mod tests {
             (Step::Content, "554", "5.5.1 no valid recipients"),
             (Step::Content, "554", "5.4.6 routing loop"),
             (Step::Content, "550", "5.7.26 unauthenticated sender"),
+            (Step::Data, "554", "no valid recipients"),
+            (Step::Recipient, "553", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"),
+            (Step::Recipient, "553", "sorry, that domain isn't in my list of allowed rcpthosts"),
+            (Step::Recipient, "550", "we do not relay"),
+            (Step::Recipient, "550", "Sender verify failed"),
+            (Step::Recipient, "550", "SPF check failed"),
+            (Step::Recipient, "550", "Authentication required."),
+            (Step::Recipient, "550", "192.0.2.1 is blacklisted at zen.spamhaus.org"),
+            (Step::Data, "550", "HELO is not a full host name"),
         ] {
             assert!(!is_final(step, code, reply), "{code} {reply}");
         }

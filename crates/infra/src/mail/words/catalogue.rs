@@ -34,6 +34,7 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("second_factor_added"),
         news("second_factor_removed"),
         news("recovery_codes_replaced"),
+        news("account_exists"),
     ]
     .into_iter()
 }

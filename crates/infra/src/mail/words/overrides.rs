@@ -80,5 +80,6 @@ fn text(path: &Path, shown: &str) -> Result<String, WordsError> {
     if size > FILE_BYTES_MAX {
         return Err(WordsError::new(shown, format!("is larger than {FILE_BYTES_MAX} bytes")));
     }
-    fs::read_to_string(path).map_err(|error| WordsError::new(shown, error))
+    let text = fs::read_to_string(path).map_err(|error| WordsError::new(shown, error))?;
+    Ok(text.strip_prefix('\u{FEFF}').map_or_else(|| text.clone(), str::to_owned))
 }

@@ -140,6 +140,17 @@ impl Foreign {
     }
 }
 
+/// Whether a text says that the user has no password: `!` and what follows it (Django's unusable passwords, locked
+/// passwords of shadow), `*` and its kin (shadow, the failure tokens of crypt), or nothing at all.
+pub(super) fn is_no_password(text: &str) -> bool {
+    const CRYPT: &str = "{CRYPT}";
+    let text = match text.split_at_checked(CRYPT.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(CRYPT) => rest,
+        _ => text,
+    };
+    text.starts_with('!') || matches!(text, "" | "*" | "*0" | "*1" | "*LK*" | "*NP*")
+}
+
 pub(super) fn parse_argon2(text: &str) -> Result<Foreign, Reason> {
     Encoded::parse(text).map(Foreign::Argon2).map_err(|unreadable| unreadable.0)
 }
