@@ -49,6 +49,7 @@ fn claims() -> AccessClaims {
             id: UserId::new(&clock, &chance),
             session_id: SessionId::new(&clock, &chance),
             email: EmailAddress::from_stored("ada@example.com".to_owned()),
+            email_verified: true,
         },
         role: RoleName::admin(),
         scope: Permissions::ALL,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::access::{Credential, Subject};
 use denizen_domain::ctx::Policy;
 use denizen_domain::error::{Error, Unauthenticated};
-use denizen_domain::tokens::{self, Client, ClientCredentials, Introspection, TokenKind};
+use denizen_domain::tokens::{self, Client, ClientCredentials, FIRST_PARTY_CLIENT_ID, Introspection, TokenKind};
 use denizen_proto::v1;
 use denizen_proto::v1::token_service_server::TokenService;
 use secrecy::{ExposeSecret, SecretString};
@@ -102,7 +102,7 @@ fn told(found: &Introspection, policy: &Policy) -> v1::IntrospectResponse {
             Subject::User(id) => Told::UserId(id.to_string()),
             Subject::ServiceAccount(id) => Told::ServiceAccountId(id.to_string()),
         }),
-        email: found.email.as_ref().map(ToString::to_string),
+        email: found.address.as_ref().map(|address| address.email.to_string()),
         role: found.role.to_string(),
         issued_at: found.issued_at.map(moment),
         expires_at: found.expires_at.map(moment),
@@ -111,6 +111,8 @@ fn told(found: &Introspection, policy: &Policy) -> v1::IntrospectResponse {
         issuer: policy.issuer.clone(),
         token_id: found.token_id.map(|id| URL_SAFE_NO_PAD.encode(id)),
         session_id,
+        email_verified: found.address.as_ref().map(|address| address.is_verified),
+        client_id: found.client_id(),
     }
 }
 
@@ -120,9 +122,12 @@ async fn revoke(call: Call, request: v1::RevokeRequest) -> Result<v1::RevokeResp
     Ok(v1::RevokeResponse {})
 }
 
-/// The client that proved who it is; `None` when nobody says to be one.
+/// The client that authenticated. `None` if there are no credentials, or those of the public client, which has no secret.
 async fn client(call: &Call, credentials: Option<v1::ClientCredentials>) -> Result<Option<Client>, Refusal> {
     let Some(v1::ClientCredentials { client_id: id, client_secret }) = credentials else { return Ok(None) };
+    if id == FIRST_PARTY_CLIENT_ID && client_secret.is_empty() {
+        return Ok(None);
+    }
     let credentials = ClientCredentials { id, secret: client_secret.into() };
     Ok(Some(tokens::authenticate_client(&call.ctx, &credentials).await?))
 }

@@ -3,26 +3,39 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::routing::get;
 use denizen_domain::keys::Algorithm;
 use denizen_infra::tokens::{Jwks, KeyRing};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::Always;
 use super::encoding::Encoding;
+use super::problem::Problem;
 use super::{Shared, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(jwks)).routes(routes!(metadata))
+    OpenApiRouter::new().routes(routes!(jwks)).routes(routes!(metadata)).routes(routes!(authorization_server))
+}
+
+/// The metadata of an issuer with a path, `https://example.com/auth`: RFC 8414 §3.1 inserts the well-known part before the
+/// path. A proxy must forward these to the server as they are.
+pub(super) fn path_suffixed_routes() -> Router<Shared> {
+    Router::new()
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata_of_path))
+        .route("/.well-known/openid-configuration/{*path}", get(metadata_of_path))
 }
 
 /// How a client authenticates, by the names of RFC 8414 §2.
 const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// The same, and the public client of sessions, which does not.
+const OR_PUBLIC: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
 
 /// Below this, compressing a document saves nothing.
 const COMPRESS_ABOVE_BYTES: usize = 1024;
@@ -91,15 +104,15 @@ pub(crate) fn metadata_of(issuer: &str, algorithm: Algorithm) -> Document {
             "token_endpoint": format!("{issuer}/oauth2/token"),
             "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
             "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
-            "token_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
+            "token_endpoint_auth_methods_supported": OR_PUBLIC,
             "introspection_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
-            "revocation_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
+            "revocation_endpoint_auth_methods_supported": OR_PUBLIC,
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials", "refresh_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [algorithm.as_str()],
             "scopes_supported": denizen_domain::access::Permission::ALL.iter().map(|permission| permission.as_str()).collect::<Vec<_>>(),
-            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "email", "client_id", "key_id", "role", "scope"],
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "email", "email_verified", "client_id", "key_id", "role", "scope"],
             "service_documentation": format!("{issuer}/docs"),
         })
         .to_string(),
@@ -136,4 +149,38 @@ async fn jwks(State(shared): State<Shared>, headers: HeaderMap) -> Response {
 )]
 async fn metadata(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     shared.metadata.respond(&headers)
+}
+
+/// The metadata of the authorization server.
+///
+/// The same document where RFC 8414 clients look for it. If the issuer has a path, `https://example.com/auth`, it is also
+/// at `/.well-known/oauth-authorization-server/auth`.
+#[utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server", tag = "metadata", operation_id = "metadata.oauth",
+    responses(
+        (status = 200, description = "The metadata.", content_type = "application/json", body = Object,
+            example = json!({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"})),
+        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        Always,
+    ),
+    security(()),
+)]
+async fn authorization_server(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    shared.metadata.respond(&headers)
+}
+
+async fn metadata_of_path(
+    State(shared): State<Shared>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let is_ours = path_of(&shared.services.policy.issuer).is_some_and(|own| own == path);
+    if is_ours { Ok(shared.metadata.respond(&headers)) } else { Err(Problem::of_status(StatusCode::NOT_FOUND)) }
+}
+
+/// The path of an issuer without its first slash; `None` if it has none.
+fn path_of(issuer: &str) -> Option<&str> {
+    let (_, rest) = issuer.split_once("://")?;
+    let (_, path) = rest.split_once('/')?;
+    (!path.is_empty()).then_some(path)
 }

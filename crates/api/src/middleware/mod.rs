@@ -11,6 +11,7 @@ mod cors;
 mod deadline;
 mod exchange;
 mod panic;
+mod public_documents;
 mod rate;
 mod request_id;
 mod rpc;
@@ -63,7 +64,7 @@ pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Ro
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(from_fn(name_and_log))
+    router.layer(from_fn(public_documents::allow_any_origin)).layer(from_fn(name_and_log))
 }
 
 /// Around bounded requests.

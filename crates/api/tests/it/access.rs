@@ -61,6 +61,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("me.totp.delete", [401, 403, 404, 404, 403, 404]),
     row("metadata.get", [200, 200, 200, 200, 200, 200]),
     row("metadata.jwks", [200, 200, 200, 200, 200, 200]),
+    row("metadata.oauth", [200, 200, 200, 200, 200, 200]),
     row("oauth2.introspect", [401, 403, 403, 403, 200, 200]),
     row("oauth2.revoke", [200, 200, 200, 200, 200, 200]),
     row("oauth2.token", [200, 200, 200, 200, 200, 200]),
@@ -157,6 +158,7 @@ fn on_users(operation: &str, targets: &Targets) -> Request {
         }
         "metadata.get" => (Method::GET, "/.well-known/openid-configuration".into(), None),
         "metadata.jwks" => (Method::GET, "/.well-known/jwks.json".into(), None),
+        "metadata.oauth" => (Method::GET, "/.well-known/oauth-authorization-server".into(), None),
         "users.create" => (Method::POST, "users".into(), Some(new)),
         "users.create with a role" => (Method::POST, "users".into(), with(new, "role", "admin")),
         "users.delete" => (Method::DELETE, path, None),

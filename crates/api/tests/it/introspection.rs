@@ -59,8 +59,9 @@ on_both! {
         let (program, admin) = (Program::create(&app, "").await, app.admin().await);
         let body = told(&app, &program, &admin.token).await;
         let me = app.json("/api/v1/me", &admin.token).await;
-        assert_eq!(names(&body), ["active", "aud", "exp", "iat", "iss", "jti", "kind", "role", "scope", "sid", "sub", "token_type", "username"]);
+        assert_eq!(names(&body), ["active", "aud", "client_id", "email_verified", "exp", "iat", "iss", "jti", "kind", "role", "scope", "sid", "sub", "token_type", "username"]);
         assert_eq!(body["active"], true);
+        assert_eq!((&body["client_id"], &body["email_verified"]), (&json!("denizen"), &json!(false)));
         assert_eq!((&body["kind"], &body["token_type"]), (&json!("access_token"), &json!("Bearer")));
         assert_eq!((&body["sub"], &body["sid"], &body["username"]), (&me["id"], &me["session"]["id"], &me["email"]));
         assert_eq!((&body["role"], &body["scope"]), (&json!("admin"), &json!(Permissions::ALL.to_string())));
@@ -71,7 +72,8 @@ on_both! {
     async fn the_refresh_token_of_a_session(app: TestApp) {
         let (program, user) = (Program::create(&app, "").await, app.user().await);
         let body = told(&app, &program, &user.refresh_token).await;
-        assert_eq!(names(&body), ["active", "exp", "iat", "iss", "kind", "role", "scope", "sid", "sub", "username"]);
+        assert_eq!(names(&body), ["active", "client_id", "email_verified", "exp", "iat", "iss", "kind", "role", "scope", "sid", "sub", "username"]);
+        assert_eq!(body["client_id"], "denizen");
         assert_eq!((&body["kind"], &body["sub"]), (&json!("refresh_token"), &json!(user.id)));
         let form = [("grant_type", "refresh_token"), ("refresh_token", user.refresh_token.as_str())];
         let next = granted(send(&app, "token", None, &form).await).await;
@@ -88,7 +90,7 @@ on_both! {
         assert_eq!((&body["client_id"], &body["sub"]), (&json!(program.id.to_string()), &json!(program.id.to_string())));
         let (_, secret) = key_of(&app, &user).await;
         let body = told(&app, &program, &secret).await;
-        assert_eq!(names(&body), ["active", "aud", "iss", "kind", "role", "scope", "sub", "token_type", "username"]);
+        assert_eq!(names(&body), ["active", "aud", "email_verified", "iss", "kind", "role", "scope", "sub", "token_type", "username"]);
         assert_eq!((&body["sub"], &body["username"]), (&json!(user.id), &json!(user.email)));
     }
 

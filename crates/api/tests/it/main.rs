@@ -85,6 +85,7 @@ mod session_list;
 mod sessions;
 mod sign_in_hook;
 mod signing_keys;
+mod standard_clients;
 mod strangers;
 mod takeover;
 mod tls;

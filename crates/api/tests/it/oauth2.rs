@@ -255,14 +255,17 @@ on_both! {
         let program = Program::create(&app, "users:read").await;
         for body in ["", "scope=users%3Aread", "grant_type=", "grant_type", "grant_type=refresh_token", "grant_type=refresh_token&refresh_token=",
             "grant_type=client_credentials&grant_type=client_credentials", "grant_type=client_credentials&scope=a&scope=b",
-            "grant_type=client_credentials&unknown=1&unknown=2"] {
+            "grant_type=client_credentials&client_id=", "grant_type=refresh_token&refresh_token=x&client_id"] {
             refused(send_text(&app, "token", Some(&program.basic()), body).await, 400, "invalid_request").await;
         }
         for grant in ["password", "authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "CLIENT_CREDENTIALS"] {
             let response = send(&app, "token", Some(&program.basic()), &[("grant_type", grant)]).await;
             refused(response, 400, "unsupported_grant_type").await;
         }
-        granted(send_text(&app, "token", Some(&program.basic()), "grant_type=client_credentials&audience=x&resource=y").await).await;
+        for ignored in ["audience=x&resource=y", "resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example", "unknown=1&unknown=2"] {
+            let form = format!("grant_type=client_credentials&{ignored}");
+            granted(send_text(&app, "token", Some(&program.basic()), form).await).await;
+        }
         for operation in ["introspect", "revoke"] {
             refused(send_text(&app, operation, Some(&program.basic()), "").await, 400, "invalid_request").await;
             refused(send_text(&app, operation, Some(&program.basic()), "token=").await, 400, "invalid_request").await;
@@ -354,7 +357,12 @@ on_both! {
             assert_eq!(metadata[name], format!("{}/oauth2/{path}", metadata["issuer"].as_str().unwrap()));
         }
         assert_eq!(metadata["grant_types_supported"], json!(["client_credentials", "refresh_token"]));
-        assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["client_secret_basic", "client_secret_post"]));
+        for endpoint in ["token", "revocation"] {
+            let methods = &metadata[format!("{endpoint}_endpoint_auth_methods_supported")];
+            assert_eq!(methods, &json!(["client_secret_basic", "client_secret_post", "none"]));
+        }
+        let methods = json!(["client_secret_basic", "client_secret_post"]);
+        assert_eq!(metadata["introspection_endpoint_auth_methods_supported"], methods);
     }
 }
 

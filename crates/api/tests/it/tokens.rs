@@ -60,6 +60,7 @@ async fn signed(app: &TestApp, user: &SignedIn, change: impl FnOnce(&mut AccessC
             id: UserId::parse(&user.id).unwrap(),
             session_id: session_of(app, user).await,
             email: EmailAddress::parse(&user.email).unwrap(),
+            email_verified: false,
         },
         role: RoleName::user(),
         scope: Permissions::default(),
@@ -92,7 +93,8 @@ on_both! {
         assert_eq!((&claims["role"], &claims["scope"]), (&json!("user"), &json!("")));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
         assert!(claims["jti"].as_str().unwrap().len() >= 20);
-        assert_eq!(claims.as_object().unwrap().len(), 10);
+        assert_eq!((&claims["client_id"], &claims["email_verified"]), (&json!("denizen"), &json!(false)));
+        assert_eq!(claims.as_object().unwrap().len(), 12);
 
         let header = part(&user.token, 0);
         assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("ES256")));

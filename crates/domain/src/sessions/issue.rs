@@ -52,7 +52,12 @@ pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> 
     let claims = AccessClaims {
         issuer: policy.issuer.clone(),
         audience: policy.audience.clone(),
-        subject: TokenSubject::User { id: user.id, session_id, email: user.email.clone() },
+        subject: TokenSubject::User {
+            id: user.id,
+            session_id,
+            email: user.email.clone(),
+            email_verified: user.email_verified,
+        },
         role: user.role.clone(),
         scope: permissions,
         issued_at: now,

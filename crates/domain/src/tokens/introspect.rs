@@ -2,13 +2,13 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::FIRST_PARTY_CLIENT_ID;
 use super::authenticate::principal_of;
 use crate::access::{Credential, Permission, Permissions, Principal, Subject};
 use crate::api_keys::authenticate::live_state;
 use crate::api_keys::{self, secret};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::id::ServiceAccountId;
 use crate::roles::RoleName;
 use crate::sessions::refresh;
 use crate::time::Timestamp;
@@ -23,8 +23,8 @@ pub struct Introspection {
     pub subject: Subject,
     /// The credential behind it.
     pub credential: Credential,
-    /// The subject's address, when it is a user.
-    pub email: Option<EmailAddress>,
+    /// The subject's address now, if it is a user.
+    pub address: Option<IntrospectedAddress>,
     /// The subject's role now.
     pub role: RoleName,
     /// What it may do now.
@@ -35,6 +35,15 @@ pub struct Introspection {
     pub expires_at: Option<Timestamp>,
     /// The claim `jti` of an access token, decoded.
     pub token_id: Option<[u8; 16]>,
+}
+
+/// The address of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntrospectedAddress {
+    /// The address.
+    pub email: EmailAddress,
+    /// Whether the user has proven that they receive mail at it.
+    pub is_verified: bool,
 }
 
 /// The kinds of tokens there are.
@@ -77,7 +86,7 @@ async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
         kind: TokenKind::Access,
         subject: principal.subject,
         credential: principal.credential,
-        email: email_of(ctx, principal.subject).await?,
+        address: address_of(ctx, principal.subject).await?,
         role: principal.role,
         scope: principal.permissions,
         issued_at: Some(token.issued_at),
@@ -98,7 +107,7 @@ async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introsp
         kind: TokenKind::Refresh,
         subject,
         credential: Credential::Session(session),
-        email: email_of(ctx, subject).await?,
+        address: address_of(ctx, subject).await?,
         role: state.role,
         scope: state.permissions,
         issued_at: Some(state.refreshed_at),
@@ -114,7 +123,7 @@ async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
         kind: TokenKind::ApiKey,
         subject: state.owner,
         credential: Credential::ApiKey(id),
-        email: email_of(ctx, state.owner).await?,
+        address: address_of(ctx, state.owner).await?,
         scope: state.effective(),
         role: state.role,
         issued_at: None,
@@ -123,20 +132,21 @@ async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
     }))
 }
 
-async fn email_of(ctx: &Ctx, subject: Subject) -> Result<Option<EmailAddress>, Error> {
-    match subject {
-        Subject::User(id) => Ok(ctx.store().read().await?.find_user(id).await?.map(|user| user.email)),
-        Subject::ServiceAccount(_) => Ok(None),
-    }
+async fn address_of(ctx: &Ctx, subject: Subject) -> Result<Option<IntrospectedAddress>, Error> {
+    let Subject::User(id) = subject else { return Ok(None) };
+    let user = ctx.store().read().await?.find_user(id).await?;
+    Ok(user.map(|user| IntrospectedAddress { email: user.email, is_verified: user.email_verified }))
 }
 
 impl Introspection {
-    /// The service account it is for.
+    /// The OAuth 2 client it was issued to: a service account, or the public client of sessions. `None` for the API key
+    /// of a user.
     #[must_use]
-    pub fn service_account(&self) -> Option<ServiceAccountId> {
-        match self.subject {
-            Subject::User(_) => None,
-            Subject::ServiceAccount(id) => Some(id),
+    pub fn client_id(&self) -> Option<String> {
+        match (self.subject, self.credential) {
+            (Subject::ServiceAccount(id), _) => Some(id.to_string()),
+            (Subject::User(_), Credential::Session(_)) => Some(FIRST_PARTY_CLIENT_ID.to_owned()),
+            (Subject::User(_), _) => None,
         }
     }
 }

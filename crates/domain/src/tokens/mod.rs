@@ -11,7 +11,7 @@ pub use authenticate::{authenticate, authenticate_certificate, renew};
 pub use client::{Client, ClientCredentials, authenticate_client};
 pub(crate) use current::current;
 pub use grant::{ClientGrant, client_credentials};
-pub use introspect::{Introspection, TokenKind, introspect, require_introspection};
+pub use introspect::{IntrospectedAddress, Introspection, TokenKind, introspect, require_introspection};
 pub use revoke::revoke;
 
 use crate::access::Permissions;
@@ -19,6 +19,10 @@ use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 use crate::time::Timestamp;
 use crate::users::EmailAddress;
+
+/// The `client_id` of the product's own applications, in which users sign in: a public client, without a secret
+/// (RFC 6749 §2.1). No service account has this id, which is not a UUID.
+pub const FIRST_PARTY_CLIENT_ID: &str = "denizen";
 
 /// The claims of an access token (RFC 9068 §2.2). The claim `jti` is added by whoever signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct AccessClaims {
 /// Whom a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSubject {
-    /// A user in a session.
+    /// A user in a session. `client_id` is [`FIRST_PARTY_CLIENT_ID`].
     User {
         /// `sub`: the user.
         id: UserId,
@@ -50,6 +54,8 @@ pub enum TokenSubject {
         session_id: SessionId,
         /// `email`: the user's address.
         email: EmailAddress,
+        /// `email_verified`: whether the user has proven that they receive mail at it (OpenID Connect Core §5.1).
+        email_verified: bool,
     },
     /// A service account, by one of its API keys.
     Client {

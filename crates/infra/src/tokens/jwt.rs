@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::access::Permissions;
 use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::{AccessClaims, TokenSubject, VerifiedSubject, VerifiedToken};
+use denizen_domain::tokens::{AccessClaims, FIRST_PARTY_CLIENT_ID, TokenSubject, VerifiedSubject, VerifiedToken};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pair::KeyPair;
@@ -33,7 +33,8 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// The claims, with those of both kinds of subject; a token has all of one kind and none of the other.
+/// The claims, with those of both kinds of subject; a token has all of one kind and none of the other. The tokens of users
+/// may lack `client_id` and `email_verified`, which earlier releases did not write.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
@@ -43,21 +44,23 @@ struct Payload {
     exp: i64,
     iat: i64,
     jti: String,
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     key_id: Option<String>,
     role: String,
     scope: String,
 }
 
 /// A claim may be absent; it may not be `null`.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Payload {
@@ -73,10 +76,12 @@ impl Payload {
             ..Self::default()
         };
         match &claims.subject {
-            TokenSubject::User { id, session_id, email } => Self {
+            TokenSubject::User { id, session_id, email, email_verified } => Self {
                 sub: id.to_string(),
                 sid: Some(session_id.to_string()),
                 email: Some(email.to_string()),
+                email_verified: Some(*email_verified),
+                client_id: Some(FIRST_PARTY_CLIENT_ID.to_owned()),
                 ..shared
             },
             TokenSubject::Client { id, key_id } => Self {
@@ -89,14 +94,16 @@ impl Payload {
     }
 
     fn subject(&self) -> Option<VerifiedSubject> {
-        match (&self.sid, &self.email, &self.client_id, &self.key_id) {
-            (Some(session_id), Some(_), None, None) => {
+        match (&self.sid, &self.email, self.client_id.as_deref(), &self.key_id) {
+            (Some(session_id), Some(_), None | Some(FIRST_PARTY_CLIENT_ID), None) => {
                 Some(VerifiedSubject::User { id: UserId::parse(&self.sub)?, session_id: SessionId::parse(session_id)? })
             }
-            (None, None, Some(client_id), Some(key_id)) if *client_id == self.sub => Some(VerifiedSubject::Client {
-                id: ServiceAccountId::parse(client_id)?,
-                key_id: ApiKeyId::parse(key_id)?,
-            }),
+            (None, None, Some(client_id), Some(key_id)) if client_id == self.sub && self.email_verified.is_none() => {
+                Some(VerifiedSubject::Client {
+                    id: ServiceAccountId::parse(client_id)?,
+                    key_id: ApiKeyId::parse(key_id)?,
+                })
+            }
             _ => None,
         }
     }

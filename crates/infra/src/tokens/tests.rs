@@ -82,6 +82,7 @@ fn user() -> AccessClaims {
         id: UserId::new(&SystemClock, &SystemChance),
         session_id: SessionId::new(&SystemClock, &SystemChance),
         email: EmailAddress::parse("ada@example.com").unwrap(),
+        email_verified: true,
     })
 }
 
@@ -136,9 +137,14 @@ fn the_header_and_the_claims_are_those_of_the_contract() {
         assert_eq!(part(&token, 0)["typ"], "at+jwt");
         assert_eq!(part(&token, 0)["alg"], algorithm.as_str());
         let names = |claims: Value| claims.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let expected = ["aud", "email", "exp", "iat", "iss", "jti", "role", "scope", "sid", "sub"];
+        let expected =
+            ["aud", "client_id", "email", "email_verified", "exp", "iat", "iss", "jti", "role", "scope", "sid", "sub"];
         assert_eq!(names(part(&token, 1)), expected);
         assert_eq!(part(&token, 1)["scope"], "users:read roles:write");
+        assert_eq!(
+            (&part(&token, 1)["client_id"], &part(&token, 1)["email_verified"]),
+            (&json!("denizen"), &json!(true))
+        );
 
         let token = ring.sign(&client()).unwrap();
         let expected = ["aud", "client_id", "exp", "iat", "iss", "jti", "key_id", "role", "scope", "sub"];
@@ -160,7 +166,7 @@ fn the_largest_token_fits() {
         role: RoleName::parse(&"r".repeat(64)).unwrap(),
         scope: Permissions::ALL,
         issuer: issuer.clone(),
-        ..claims(TokenSubject::User { id, session_id, email })
+        ..claims(TokenSubject::User { id, session_id, email, email_verified: false })
     };
     let ring = KeyRing { issuer, ..ring(Algorithm::Rs256) };
     let token = ring.sign(&largest).unwrap();
@@ -315,7 +321,9 @@ fn payloads_of_neither_kind_are_rejected_under_a_good_signature() {
         for claim in base.as_object().unwrap().keys() {
             let mut without = base.clone();
             without.as_object_mut().unwrap().remove(claim);
-            assert!(!is_good(&without.to_string()), "without {claim}");
+            // Tokens of earlier releases have neither for a user, and stay valid until they expire.
+            let is_optional = base == &of_user && matches!(claim.as_str(), "client_id" | "email_verified");
+            assert_eq!(is_good(&without.to_string()), is_optional, "without {claim}");
             assert!(!with(base, claim, Value::Null), "{claim} is null");
             assert!(!with(base, claim, json!([base[claim]])), "{claim} is a list");
             let twice = base.to_string().replacen('{', &format!("{{\"{claim}\":{},", base[claim]), 1);
@@ -336,6 +344,11 @@ fn payloads_of_neither_kind_are_rejected_under_a_good_signature() {
     assert!(!with(&of_client, "sub", json!(other_id)));
     assert!(!with(&of_client, "key_id", json!("key")));
     assert!(!with(&of_user, "sid", json!("session")));
+    assert!(!with(&of_user, "client_id", json!(other_id)));
+    assert!(!with(&of_user, "client_id", json!("Denizen")));
+    assert!(!with(&of_user, "email_verified", json!("true")));
+    assert!(with(&of_user, "email_verified", json!(false)));
+    assert!(!with(&of_client, "client_id", json!("denizen")));
     // Neither kind borrows from the other.
     for (base, other) in [(&of_user, &of_client), (&of_client, &of_user)] {
         for (claim, value) in other.as_object().unwrap() {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use denizen_domain::Ctx;
 use denizen_domain::error::{Error, Unauthenticated};
-use denizen_domain::tokens::{Client, ClientCredentials, authenticate_client};
+use denizen_domain::tokens::{Client, ClientCredentials, FIRST_PARTY_CLIENT_ID, authenticate_client};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
@@ -36,7 +36,8 @@ impl Presented {
                 Ok(Self::Client(ClientCredentials { id: id.expose_secret().to_owned(), secret }))
             }
             (Self::Nothing, None, Some(_)) => Err(invalid_request("A client_secret needs its client_id.")),
-            // There are no clients without a secret.
+            // A public client names itself and proves nothing (RFC 6749 §3.2.1).
+            (Self::Nothing, Some(id), None) if id.expose_secret() == FIRST_PARTY_CLIENT_ID => Ok(Self::Nothing),
             (Self::Nothing, Some(_), None) => Err(refused()),
             (Self::Client(_) | Self::Bearer(_), _, _) => Err(in_several_ways()),
         }

@@ -15,8 +15,13 @@ use crate::http::problem::Problem;
 /// More parameters than all grants together know.
 const PARAMETERS_MAX: usize = 64;
 
-/// The parameters by name. One without a value counts as absent; one that is given twice is refused; one that nobody
-/// asks for is ignored.
+/// The parameters of all operations. Only these may not be repeated: RFC 6749 §3.2 has unrecognized ones ignored, and
+/// RFC 8707 §2 repeats `resource`.
+const RECOGNIZED: [&str; 7] =
+    ["grant_type", "scope", "refresh_token", "client_id", "client_secret", "token", "token_type_hint"];
+
+/// The recognized parameters by name. One without a value counts as absent, except for `client_id`: no client has an
+/// empty id. One that is given twice is refused.
 pub(super) struct Form(BTreeMap<String, SecretString>);
 
 impl Form {
@@ -28,16 +33,22 @@ impl Form {
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let malformed = |_| invalid_request("The body is not a form.");
         let pairs: Vec<(String, SecretString)> = serde_urlencoded::from_bytes(body).map_err(malformed)?;
+        if pairs.len() > PARAMETERS_MAX {
+            return Err(invalid_request("There are too many parameters."));
+        }
         let mut form = BTreeMap::new();
         for (name, value) in pairs {
+            if !RECOGNIZED.contains(&name.as_str()) {
+                continue;
+            }
             if value.expose_secret().is_empty() {
+                if name == "client_id" {
+                    return Err(invalid_request("The client_id is empty. Send the id of a client, or leave it out."));
+                }
                 continue;
             }
             if form.insert(name, value).is_some() {
                 return Err(invalid_request("Each parameter must be given once."));
-            }
-            if form.len() > PARAMETERS_MAX {
-                return Err(invalid_request("There are too many parameters."));
             }
         }
         Ok(Self(form))
@@ -81,13 +92,22 @@ mod tests {
         check("scope", "scope", None);
         check("scope=", "scope", None);
         check("", "scope", None);
-        check("a=b=c", "a", Some("b=c"));
-        check("a=%ff", "a", Some("\u{fffd}"));
+        check("token=b=c", "token", Some("b=c"));
+        check("token=%ff", "token", Some("\u{fffd}"));
+        check("resource=a&resource=b&token=x&unknown=1&unknown=2", "token", Some("x"));
+        check("resource=a", "resource", None);
     }
 
     #[test]
     fn a_parameter_given_twice_is_refused() {
-        for body in ["a=1&a=1", "token=x&token=y", "token=x&%74oken=y", "unknown=1&token=x&unknown=2"] {
+        for body in ["scope=1&scope=1", "token=x&token=y", "token=x&%74oken=y", "client_id=a&token=x&client_id=a"] {
+            assert!(Form::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_empty_client_id_is_refused() {
+        for body in ["client_id=", "client_id", "client_id=&client_id=x", "grant_type=refresh_token&client_id="] {
             assert!(Form::read(body.as_bytes()).is_err(), "{body}");
         }
     }

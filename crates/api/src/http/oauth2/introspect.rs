@@ -34,8 +34,8 @@ struct IntrospectForm {
     token: String,
     /// What kind of token it may be; every kind is looked for, whatever this says.
     token_type_hint: Option<String>,
-    /// The service account that asks, when the header `Authorization` does not say so.
-    #[schema(format = Uuid)]
+    /// The id of the service account that asks, unless the header `Authorization` has it.
+    #[schema(format = Uuid, min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
     #[schema(format = Password)]
@@ -55,14 +55,17 @@ struct IntrospectionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "users:read users:write")]
     scope: Option<String>,
-    /// The service account, when it is for one.
+    /// The client: the id of the service account, or `denizen` for the access or refresh token of a session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(example = "denizen")]
     client_id: Option<String>,
     /// The address of the user, when it is for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Email)]
     username: Option<String>,
+    /// Whether the user has proven that they receive mail at this address, now; only if it is for a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
     /// `Bearer`, when it opens doors as it is: a refresh token does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "Bearer")]
@@ -112,8 +115,9 @@ impl IntrospectionBody {
             active: true,
             kind: Some(kind),
             scope: Some(found.scope.to_string()),
-            client_id: found.service_account().map(|id| id.to_string()),
-            username: found.email.as_ref().map(ToString::to_string),
+            client_id: found.client_id(),
+            username: found.address.as_ref().map(|address| address.email.to_string()),
+            email_verified: found.address.as_ref().map(|address| address.is_verified),
             token_type: opens_doors.then_some("Bearer"),
             exp: found.expires_at.map(Timestamp::as_seconds),
             iat: found.issued_at.map(Timestamp::as_seconds),

@@ -21,8 +21,9 @@ struct RevokeForm {
     token: String,
     /// What kind of token it may be; every kind is looked for, whatever this says.
     token_type_hint: Option<String>,
-    /// The service account that asks, when the header `Authorization` does not say so.
-    #[schema(format = Uuid)]
+    /// The id of the service account that asks, unless the header `Authorization` has it; or `denizen`, the public client
+    /// that users sign in to, without a secret.
+    #[schema(min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
     #[schema(format = Password)]

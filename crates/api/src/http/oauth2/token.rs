@@ -32,8 +32,9 @@ struct TokenForm {
     /// With `refresh_token`: the refresh token of the last sign-in or refresh.
     #[schema(format = Password)]
     refresh_token: Option<String>,
-    /// The service account, when the header `Authorization` does not say so.
-    #[schema(format = Uuid)]
+    /// The id of the service account, unless the header `Authorization` has it. With `refresh_token` also `denizen`, the
+    /// public client that users sign in to, without a secret.
+    #[schema(min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
     #[schema(format = Password)]
@@ -87,8 +88,8 @@ impl From<SignedIn> for TokenBody {
 /// Get a token.
 ///
 /// With `client_credentials`, a service account gets an access token for one of its API keys (RFC 6749 §4.4). With
-/// `refresh_token`, a session goes on with new tokens (RFC 6749 §6); the session belongs to no client, so no client
-/// is needed, but one that is named must be good.
+/// `refresh_token`, a session goes on with new tokens (RFC 6749 §6). Its client is the public client `denizen`, which has
+/// no secret and need not be named; a service account that is named must authenticate.
 #[utoipa::path(
     post, path = "/oauth2/token", tag = "oauth2", operation_id = "oauth2.token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),

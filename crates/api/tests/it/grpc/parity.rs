@@ -22,6 +22,7 @@ use crate::holders::Targets;
 const REST_ONLY: &[(&str, &str)] = &[
     ("events.schemas", "a document of JSON Schema, which is fetched over HTTP"),
     ("metadata.get", "a document of OpenID Connect, which is fetched over HTTP"),
+    ("metadata.oauth", "a document of OAuth 2 (RFC 8414), which is fetched over HTTP"),
     ("sessions.csrf_token", "for pages that sign in by cookies; cookies do not count over gRPC"),
 ];
 

@@ -62,6 +62,13 @@ on_both! {
         assert_eq!(told.kind(), v1::TokenKind::AccessToken);
         assert_eq!(told.subject, Some(v1::introspect_response::Subject::UserId(user.id.clone())));
         assert_eq!((told.email.as_deref(), told.session_id.as_ref()), (Some(user.email.as_str()), Some(&user.session_id)));
+        assert_eq!((told.client_id.as_deref(), told.email_verified), (Some("denizen"), Some(false)));
+        let public = v1::ClientCredentials { client_id: "denizen".into(), client_secret: String::new() };
+        refused(rpc.tokens().grant_token(ask(Some(public.clone()), None)).await, Code::Unauthenticated, "invalid_client");
+        refused(rpc.tokens().introspect(look(&user.token, Some(public.clone()))).await, Code::Unauthenticated, "invalid_client");
+        let other = app.user().await;
+        let refresh = v1::GrantTokenRequest { refresh_token: Some(other.refresh_token), ..ask(Some(public), None) };
+        assert!(rpc.tokens().grant_token(refresh).await.unwrap().into_inner().refresh_token.is_some());
         let by_bearer = rpc.by(&granted.access_token);
         assert!(by_bearer.tokens().introspect(look(&user.refresh_token, None)).await.unwrap().into_inner().active);
         let twice = by_bearer.tokens().introspect(look(&user.token, Some(client(&account, &key.secret)))).await;
