@@ -25,7 +25,7 @@ fn example(heading: &str) -> Value {
 }
 
 /// Runs a recipe on an export, and imports what it writes.
-async fn run(app: &TestApp, admin: &SignedIn, recipe: &str, (file, export): (&str, &Value)) -> Value {
+async fn convert(app: &TestApp, admin: &SignedIn, recipe: &str, (file, export): (&str, &Value)) -> Value {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(file), export.to_string()).unwrap();
     let mut command = Command::new("sh");
@@ -94,7 +94,7 @@ on_both! {
             r#""base64_signer_key":"…""#,
             &format!(r#""base64_signer_key":{}"#, example["base64_signer_key"]),
         );
-        let report = run(&app, &admin, &recipe, ("users.json", &export)).await;
+        let report = convert(&app, &admin, &recipe, ("users.json", &export)).await;
         check(&app, &admin, &report).await;
     }
 
@@ -119,7 +119,7 @@ on_both! {
             // A realm exports its service accounts as users without an address.
             {"username": "service-account-app", "enabled": true, "serviceAccountClientId": "app"},
         ]});
-        let report = run(&app, &admin, recipes(" realm.json ")[0], ("realm.json", &export)).await;
+        let report = convert(&app, &admin, recipes(" realm.json ")[0], ("realm.json", &export)).await;
         check(&app, &admin, &report).await;
     }
 }
