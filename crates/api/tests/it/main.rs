@@ -63,6 +63,7 @@ mod mail_smtp;
 mod me;
 mod oauth2;
 mod oauth2_revoke;
+mod openapi;
 mod outage;
 mod password_resets;
 mod passwordless;
