@@ -1,27 +1,60 @@
 //! The `webhooks` of the OpenAPI document: what a receiver is sent, type by type.
 
+use denizen_domain::events::EventType;
 use denizen_domain::events::catalogue::{FieldInfo, Form};
-use denizen_domain::events::{ActorKind, EventType};
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, Object, SchemaType};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Discriminator, Object, OneOfBuilder, Schema, SchemaType};
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, PathsBuilder, Ref, Required,
+    ContentBuilder, HttpMethod, KnownFormat, ObjectBuilder, OpenApi, PathItem, PathsBuilder, Ref, RefOr, Required,
     ResponseBuilder, SchemaFormat, Type,
 };
 
 use super::example;
 
-/// Describes what webhooks send.
+/// Describes what webhooks send, and says of events and audit records what their data is.
 pub(crate) fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let mut webhooks = PathsBuilder::new();
     for &kind in EventType::ALL {
-        let name = format!("{kind:?}Event");
+        let name = event_name(kind);
         webhooks = webhooks.path(kind.as_str(), webhook(kind, &name));
         components.schemas.insert(name, payload(kind).into());
+        components.schemas.insert(data_name(kind), data(kind).into());
     }
     document.webhooks = Some(webhooks.build());
+    components.schemas.insert("EventBody".to_owned(), any_event().into());
+    let record = components.schemas.get_mut("RecordBody");
+    if let Some(RefOr::T(Schema::Object(record))) = record {
+        record.properties.insert("data".to_owned(), any_data().into());
+    }
+}
+
+fn event_name(kind: EventType) -> String {
+    format!("{kind:?}Event")
+}
+
+fn data_name(kind: EventType) -> String {
+    format!("{kind:?}Data")
+}
+
+/// An event of any type, which its member `type` tells apart.
+fn any_event() -> Schema {
+    let kinds = EventType::ALL.iter();
+    let mapping = kinds.map(|&kind| (kind.as_str(), format!("#/components/schemas/{}", event_name(kind))));
+    let any = OneOfBuilder::new()
+        .description(Some("What happened. A later version may add types: skip those that you do not know."))
+        .discriminator(Some(Discriminator::with_mapping("type", mapping)))
+        .examples([example(EventType::SessionEnded)]);
+    let any = EventType::ALL.iter().fold(any, |any, &kind| any.item(Ref::from_schema_name(event_name(kind))));
+    Schema::OneOf(any.build())
+}
+
+/// The data of an audit record, which depends on its type.
+fn any_data() -> Schema {
+    let any = AnyOfBuilder::new().description(Some("The data of the event, as its type has it."));
+    let any = EventType::ALL.iter().fold(any, |any, &kind| any.item(Ref::from_schema_name(data_name(kind))));
+    Schema::AnyOf(any.build())
 }
 
 fn webhook(kind: EventType, schema: &str) -> PathItem {
@@ -37,6 +70,8 @@ fn webhook(kind: EventType, schema: &str) -> PathItem {
         .parameter(header("webhook-timestamp", "When it was sent, in seconds since 1970."))
         .parameter(header("webhook-signature", "`v1,` and a code over both and the body (Standard Webhooks)."))
         .request_body(Some(body.build()))
+        // The signature authenticates the sender; the receiver asks for nothing.
+        .securities(Some([]))
         .response("2XX", taken.build());
     PathItem::new(HttpMethod::Post, operation.build())
 }
@@ -62,29 +97,29 @@ fn formatted(format: KnownFormat) -> ObjectBuilder {
 fn payload(kind: EventType) -> Object {
     let named = |value: &'static str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value]));
     let subject = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
-    let data = kind.fields().iter().fold(ObjectBuilder::new(), |data, field| {
+    let whole = ObjectBuilder::new()
+        .description(Some(kind.description()))
+        .property("cursor", ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{32}$")))
+        .property("id", formatted(KnownFormat::Uuid))
+        .property("type", named(kind.as_str()))
+        .property("subject", subject)
+        .property("actor", Ref::from_schema_name("ActorBody"))
+        .property("occurred_at", formatted(KnownFormat::DateTime))
+        .property("data", Ref::from_schema_name(data_name(kind)));
+    let required = ["cursor", "id", "type", "subject", "actor", "occurred_at", "data"];
+    required.into_iter().fold(whole, ObjectBuilder::required).examples([example(kind)]).build()
+}
+
+fn data(kind: EventType) -> Object {
+    let whole = ObjectBuilder::new().description(Some(format!("The data of an event `{}`.", kind.as_str())));
+    let data = kind.fields().iter().fold(whole, |data, field| {
         let data = match field.form {
             Form::Texts => data.property(field.name, texts(field)),
             _ => data.property(field.name, property(field)),
         };
         if field.is_optional { data } else { data.required(field.name) }
     });
-    let actors = ActorKind::ALL.iter().map(|kind| kind.as_str());
-    let actor = ObjectBuilder::new()
-        .property("type", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(actors)))
-        .property("id", formatted(KnownFormat::Uuid))
-        .required("type");
-    let whole = ObjectBuilder::new()
-        .description(Some(kind.description()))
-        .property("cursor", text())
-        .property("id", formatted(KnownFormat::Uuid))
-        .property("type", named(kind.as_str()))
-        .property("subject", subject)
-        .property("actor", actor)
-        .property("occurred_at", formatted(KnownFormat::DateTime))
-        .property("data", data);
-    let required = ["cursor", "id", "type", "subject", "actor", "occurred_at", "data"];
-    required.into_iter().fold(whole, ObjectBuilder::required).examples([example(kind)]).build()
+    data.build()
 }
 
 fn property(field: &FieldInfo) -> ObjectBuilder {

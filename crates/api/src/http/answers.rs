@@ -61,7 +61,7 @@ answers! {
     /// The user must exist and be visible to the caller.
     UserExists => ["404" "user_not_found" "There is no such user, or the caller may not see it."];
     /// The caller must hold a permission, and whatever they grant.
-    Grantable => ["403" "forbidden" "`forbidden`: the caller may not do this; `permission_not_held`: nobody grants what they do not hold."];
+    Grantable => ["403" "permission_not_held" "`forbidden`: the caller may not do this; `permission_not_held`: nobody grants what they do not hold."];
     /// The session must exist and be visible to the caller.
     SessionExists => ["404" "session_not_found" "There is no such session, or the caller may not end it."];
     /// The role must exist.

@@ -44,22 +44,22 @@ pub(crate) struct ApiKeyBody {
     /// What it may do, as far as its owner may at that moment.
     scopes: Vec<&'static str>,
     /// Whose it is, when it is a user's.
-    #[schema(format = Uuid)]
+    #[schema(required = true, format = Uuid)]
     user_id: Option<String>,
     /// Whose it is, when it is a service account's.
-    #[schema(format = Uuid)]
+    #[schema(required = true, format = Uuid)]
     service_account_id: Option<String>,
     /// When it stops working; never, when nothing is said.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When its secret was last replaced.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     rotated_at: Option<Timestamp>,
     /// When it was last used, to about a minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
 

@@ -37,10 +37,10 @@ pub struct UserBody {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// When the user last signed in.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_sign_in_at: Option<Timestamp>,
     /// The language that they read (BCP 47), when it is known.
-    #[schema(max_length = 35)]
+    #[schema(required = true, max_length = 35)]
     locale: Option<String>,
     /// Preferences, written by users themselves: never decide by them what a user may do or has paid for. At most 16 KiB,
     /// 512 values, 8 levels.

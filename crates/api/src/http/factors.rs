@@ -44,6 +44,7 @@ pub(crate) struct FactorsBody {
     /// Whether there is a password.
     password: bool,
     /// The app that shows codes, when there is one.
+    #[schema(required = true)]
     totp: Option<TotpBody>,
     /// How many recovery codes are left.
     recovery_codes_left: u64,

@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Serialize, ToSchema)]
 struct HealthBody {
     /// `ok`, `draining` or `unavailable`.
-    #[schema(example = "ok")]
+    #[schema(example = "ok", pattern = "^(ok|draining|unavailable)$")]
     status: &'static str,
     /// The version of the server.
     #[schema(example = "0.1.0")]
@@ -39,7 +39,7 @@ struct HealthBody {
 #[derive(Serialize, ToSchema)]
 struct Checks {
     /// `ok` or `unavailable`.
-    #[schema(example = "ok")]
+    #[schema(example = "ok", pattern = "^(ok|unavailable)$")]
     database: &'static str,
 }
 

@@ -31,14 +31,17 @@ struct MeBody {
     #[serde(flatten)]
     user: UserBody,
     /// The session of the access token; none when an API key asks.
+    #[schema(required = true)]
     session: Option<MyCredentialBody>,
     /// The API key that asks; none when it is a session.
+    #[schema(required = true)]
     api_key: Option<MyCredentialBody>,
     /// What the caller's role may do, as far as the credential carries it.
     #[schema(example = json!(["users:read", "users:write"]))]
     permissions: Vec<&'static str>,
     /// In cookie mode: what to send as `X-CSRF-Token` with every change.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     csrf_token: Option<String>,
 }
 

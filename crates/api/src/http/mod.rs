@@ -133,7 +133,10 @@ pub(crate) fn documented() -> Groups {
 /// The whole REST surface, without the outer middleware.
 pub(crate) fn router(shared: &Shared) -> Router {
     let Groups { open, requests, streams } = documented();
-    let open = middleware::for_open_requests(Router::from(open).merge(docs::routes()).merge(account::routes()).merge(well_known::path_suffixed_routes()), shared);
+    let open = middleware::for_open_requests(
+        Router::from(open).merge(docs::routes()).merge(account::routes()).merge(well_known::path_suffixed_routes()),
+        shared,
+    );
     let requests = middleware::for_requests(Router::from(requests), shared);
     let streams = middleware::for_streams(Router::from(streams), shared);
     open.merge(requests)

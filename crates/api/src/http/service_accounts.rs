@@ -182,6 +182,7 @@ struct ReplaceServiceAccountBody {
     /// The role, which may do no more than the caller may. Unsaid, it stays.
     role: Option<String>,
     /// `active` or `disabled`. Unsaid, it stays.
+    #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
 
@@ -224,18 +225,20 @@ async fn replace(
 #[schema(example = json!({"status": "disabled"}))]
 struct PatchServiceAccountBody {
     /// What to call it: 1 to 200 characters.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
     #[serde(deserialize_with = "said")]
     name: Option<String>,
     /// What it is for.
-    #[schema(max_length = 200)]
+    #[schema(nullable = false, max_length = 200)]
     #[serde(deserialize_with = "said")]
     description: Option<String>,
     /// Another role, which may do no more than the caller may.
     #[serde(deserialize_with = "said")]
+    #[schema(nullable = false)]
     role: Option<String>,
     /// `active` or `disabled`.
     #[serde(deserialize_with = "said")]
+    #[schema(nullable = false, pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
 

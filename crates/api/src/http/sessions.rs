@@ -41,12 +41,13 @@ pub(crate) struct SessionBody {
     #[schema(format = Uuid)]
     user_id: String,
     /// What the device was called at sign-in.
-    #[schema(max_length = 200)]
+    #[schema(required = true, max_length = 200)]
     label: Option<String>,
     /// The address it was opened from.
+    #[schema(required = true)]
     address: Option<String>,
     /// The `User-Agent` it was opened with, cut to 256 characters.
-    #[schema(max_length = 256)]
+    #[schema(required = true, max_length = 256)]
     user_agent: Option<String>,
     /// When it was opened.
     #[schema(value_type = String, format = DateTime)]

@@ -45,7 +45,7 @@ struct SignInBody {
     #[schema(format = Email)]
     email: String,
     /// The password.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
     /// What to call the device in the list of sessions.
     #[schema(max_length = 200)]
@@ -59,33 +59,39 @@ struct SignInBody {
     cookies: bool,
 }
 
-/// A session just opened or refreshed. In cookie mode the tokens are in `Set-Cookie` and left out here.
+/// A session just opened or refreshed: with its tokens, or in cookie mode with a CSRF token in their place.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SignedInBody {
+#[serde(untagged)]
+pub(super) enum SignedInBody {
+    /// The tokens are in the body.
+    Tokens(SignedInWithTokensBody),
+    /// The tokens are in `Set-Cookie`.
+    Cookies(SignedInWithCookiesBody),
+}
+
+/// A session just opened or refreshed, with its tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SignedInWithTokensBody {
     /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
-    access_token: Option<String>,
+    access_token: String,
     /// Always `Bearer`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "Bearer")]
-    token_type: Option<&'static str>,
+    #[schema(value_type = String, example = "Bearer", pattern = "^Bearer$")]
+    token_type: &'static str,
     /// How long the access token lives, in seconds.
     #[schema(example = 900)]
     expires_in: u32,
     /// What the next tokens are got with, once; it begins with `dnr_`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh")]
-    refresh_token: Option<String>,
-    /// After a sign-in: what to send as `device_token` with the next one on this device. Keep it when the session ends; it
-    /// opens nothing by itself. It begins with `dnd_`.
+    refresh_token: String,
+    /// After a sign-in: what to send as `device_token` with the next one on this device. Store it beyond the end of the
+    /// session; it does not authenticate by itself. It begins with `dnd_`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "dnd_AZNlqHsffD6NDAocLT5PUAAGQ3m4dJgAx7cKJ1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh5v6w7x8y9z0aBcD")]
+    #[schema(
+        nullable = false,
+        example = "dnd_AZNlqHsffD6NDAocLT5PUAAGQ3m4dJgAx7cKJ1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh5v6w7x8y9z0aBcD"
+    )]
     device_token: Option<String>,
-    /// In cookie mode: what to send as `X-CSRF-Token` with every change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
-    csrf_token: Option<String>,
     /// Names the session; the claim `sid`.
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     session_id: String,
@@ -93,29 +99,52 @@ pub(super) struct SignedInBody {
     user: UserBody,
     /// The recovery codes, when the sign-in set a second factor up. They are shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
+    #[schema(nullable = false, example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
+    recovery_codes: Option<Vec<String>>,
+}
+
+/// A session just opened or refreshed in cookie mode: the tokens are in `Set-Cookie`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SignedInWithCookiesBody {
+    /// How long the access token lives, in seconds.
+    #[schema(example = 900)]
+    expires_in: u32,
+    /// What to send as `X-CSRF-Token` with every change.
+    #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
+    csrf_token: String,
+    /// Names the session; the claim `sid`.
+    #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
+    session_id: String,
+    /// Who signed in.
+    user: UserBody,
+    /// The recovery codes, when the sign-in set a second factor up. They are shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
     recovery_codes: Option<Vec<String>>,
 }
 
 impl SignedInBody {
-    fn with_tokens(signed_in: SignedIn) -> Self {
-        Self {
-            access_token: Some(signed_in.access_token.expose_secret().to_owned()),
-            token_type: Some("Bearer"),
+    fn with_tokens(signed_in: SignedIn, recovery_codes: Option<Vec<String>>) -> Self {
+        Self::Tokens(SignedInWithTokensBody {
+            access_token: signed_in.access_token.expose_secret().to_owned(),
+            token_type: "Bearer",
             expires_in: signed_in.expires_in_s,
-            refresh_token: Some(signed_in.refresh_token.expose_secret().to_owned()),
+            refresh_token: signed_in.refresh_token.expose_secret().to_owned(),
             device_token: signed_in.device_token.map(|token| token.expose_secret().to_owned()),
-            csrf_token: None,
             session_id: signed_in.session_id.to_string(),
             user: UserBody::from(signed_in.user),
-            recovery_codes: None,
-        }
+            recovery_codes,
+        })
     }
 
-    fn beside_cookies(signed_in: SignedIn, csrf_token: String) -> Self {
-        let csrf_token = Some(csrf_token);
-        let body = Self::with_tokens(signed_in);
-        Self { access_token: None, token_type: None, refresh_token: None, device_token: None, csrf_token, ..body }
+    fn beside_cookies(signed_in: SignedIn, csrf_token: String, recovery_codes: Option<Vec<String>>) -> Self {
+        Self::Cookies(SignedInWithCookiesBody {
+            expires_in: signed_in.expires_in_s,
+            csrf_token,
+            session_id: signed_in.session_id.to_string(),
+            user: UserBody::from(signed_in.user),
+            recovery_codes,
+        })
     }
 }
 
@@ -148,13 +177,13 @@ impl Delivery {
         let no_store = [(CACHE_CONTROL, "no-store")];
         match self {
             Self::Body => {
-                let body = SignedInBody { recovery_codes, ..SignedInBody::with_tokens(signed_in) };
+                let body = SignedInBody::with_tokens(signed_in, recovery_codes);
                 (status, no_store, Json(body)).into_response()
             }
             Self::Cookies => {
                 let tokens = cookies::made_of(&signed_in);
                 let csrf_token = cookies::csrf_token(ctx, signed_in.session_id);
-                let body = SignedInBody { recovery_codes, ..SignedInBody::beside_cookies(signed_in, csrf_token) };
+                let body = SignedInBody::beside_cookies(signed_in, csrf_token, recovery_codes);
                 (status, no_store, AppendHeaders(tokens), Json(body)).into_response()
             }
         }
@@ -168,12 +197,11 @@ impl Delivery {
 /// factor is owed, the answer is 202 with a challenge, and nothing is open before it is met.
 #[utoipa::path(
     post, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
     request_body = SignInBody,
     responses(
         (status = 201, description = "A session was opened.", body = SignedInBody),
         (status = 202, description = "A second factor is owed.", body = ChallengeBody),
-        BadBody, BadCredentials, FromOurPages, answers::Repeatable, Always,
+        BadBody, BadCredentials, FromOurPages, Always,
     ),
     security(()),
 )]

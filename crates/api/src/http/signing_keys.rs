@@ -43,9 +43,11 @@ pub(crate) struct SigningKeyBody {
     /// The `kid` (RFC 7517 §4.5).
     id: String,
     /// The `alg`: `ES256`, `EdDSA` or `RS256`.
+    #[schema(pattern = "^(ES256|EdDSA|RS256)$")]
     algorithm: &'static str,
     /// `next`: published, and does not sign yet; `current`: signs; `previous`: what it signed still verifies;
     /// `retired`: nothing it signed can be alive; `withdrawn`: nothing it signed is good.
+    #[schema(pattern = "^(next|current|previous|retired|withdrawn)$")]
     state: &'static str,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -54,7 +56,7 @@ pub(crate) struct SigningKeyBody {
     #[schema(value_type = String, format = DateTime)]
     activates_at: Timestamp,
     /// When it was withdrawn.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     withdrawn_at: Option<Timestamp>,
 }
 

@@ -146,6 +146,7 @@ struct ReplaceUserBody {
     /// The role; only an admin may say it. Unsaid, it stays.
     role: Option<String>,
     /// `active` or `disabled`; only an admin may say it. Unsaid, it stays.
+    #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
     /// The language that they read (BCP 47); unsaid, none.
     #[schema(max_length = 35)]
@@ -197,18 +198,20 @@ async fn replace(
 #[schema(example = json!({"name": "Ada King", "attributes": {"theme": "dark", "sidebar": null}}))]
 struct PatchUserBody {
     /// A new email address; it has yet to be verified.
-    #[schema(format = Email, max_length = 254)]
+    #[schema(nullable = false, format = Email, max_length = 254)]
     #[serde(deserialize_with = "said")]
     email: Option<String>,
     /// What to call them: 1 to 200 characters.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
     #[serde(deserialize_with = "said")]
     name: Option<String>,
     /// Another role; only an admin may say it.
     #[serde(deserialize_with = "said")]
+    #[schema(nullable = false)]
     role: Option<String>,
     /// `active` or `disabled`; only an admin may say it.
     #[serde(deserialize_with = "said")]
+    #[schema(nullable = false, pattern = "^(active|disabled)$")]
     status: Option<String>,
     /// The language that they read (BCP 47); `null` for none.
     #[schema(value_type = Option<String>, max_length = 35)]

@@ -38,6 +38,7 @@ struct FilterParams {
     /// Only users with this role.
     role: Option<String>,
     /// Only users with this status: `active`, `disabled` or `invited`.
+    #[param(pattern = "^(active|disabled|invited)$")]
     status: Option<String>,
     /// Only users created after this moment (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]

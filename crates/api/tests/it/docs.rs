@@ -30,7 +30,13 @@ pub(crate) fn operations(document: &Value) -> Vec<Operation> {
         for (method, body) in methods.as_object().unwrap() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let id = body["operationId"].as_str().unwrap().to_owned();
-            found.push(Operation { method, path: path.clone(), id, body: body.clone() });
+            let mut body = body.clone();
+            for response in body["responses"].as_object_mut().unwrap().values_mut() {
+                if let Some(reference) = response["$ref"].as_str() {
+                    *response = resolve(document, reference).clone();
+                }
+            }
+            found.push(Operation { method, path: path.clone(), id, body });
         }
     }
     found
@@ -50,7 +56,7 @@ pub(crate) fn example(document: &Value, operation: &Operation) -> Option<(String
     Some((media_type.clone(), text))
 }
 
-fn resolve<'a>(document: &'a Value, reference: &str) -> &'a Value {
+pub(crate) fn resolve<'a>(document: &'a Value, reference: &str) -> &'a Value {
     let pointer = reference.strip_prefix('#').expect("a reference within the document");
     document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }
@@ -135,7 +141,7 @@ fn every_operation_says_what_it_does_needs_and_answers() {
                 continue;
             }
             let content = &response["content"]["application/json"];
-            let shape = if is_oauth { "OAuthErrorBody" } else { "ErrorBody" };
+            let shape = if is_oauth { "OAuthError" } else { "Error" };
             assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{shape}"), "{id} {status}");
             let said = &content["example"]["error"]["status"];
             assert!(is_oauth || *said == json!(status.parse::<u16>().unwrap()), "{id} {status}");

@@ -69,6 +69,7 @@ mod me;
 mod no_mail;
 mod oauth2;
 mod oauth2_revoke;
+mod openapi;
 mod outage;
 mod password_resets;
 mod passwordless;

@@ -34,12 +34,15 @@ pub(crate) struct RecordBody {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// Whom or what it concerns.
+    #[schema(required = true)]
     pub(crate) subject: Option<String>,
     /// Who did it.
     pub(crate) actor: RecordActorBody,
     /// From which address.
+    #[schema(required = true)]
     pub(crate) address: Option<String>,
     /// By which program, as it said itself.
+    #[schema(required = true)]
     pub(crate) user_agent: Option<String>,
     /// When.
     #[schema(value_type = String, format = DateTime)]
@@ -60,9 +63,10 @@ pub(crate) struct RecordActorBody {
     #[schema(pattern = "^(anonymous|user|service_account|operator|system)$")]
     pub(crate) kind: &'static str,
     /// Which user or service account.
-    #[schema(format = Uuid)]
+    #[schema(required = true, format = Uuid)]
     pub(crate) id: Option<String>,
     /// By what they were known.
+    #[schema(required = true)]
     pub(crate) credential: Option<CredentialBody>,
 }
 

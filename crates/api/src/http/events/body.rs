@@ -62,6 +62,7 @@ pub(crate) struct EventBody {
     pub(crate) kind: String,
     /// Whom or what it concerns: the id of a user, a service account, a role or a signing key, by the type. What happens
     /// to a session, a factor or an API key concerns its owner.
+    #[schema(required = true)]
     pub(crate) subject: Option<String>,
     /// Who did it.
     pub(crate) actor: ActorBody,
@@ -82,7 +83,7 @@ pub(crate) struct ActorBody {
     kind: &'static str,
     /// Which user or service account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     id: Option<String>,
 }
 

@@ -79,6 +79,7 @@ pub(crate) struct OverBody<'a> {
     error: OverDetail<'a>,
     /// Where to go on; after the last event that came, when nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     cursor: Option<String>,
 }
 

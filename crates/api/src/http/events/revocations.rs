@@ -39,18 +39,18 @@ pub(crate) struct RevocationBody {
     cursor: String,
     /// Every token with this `sid` is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     session_id: Option<String>,
     /// Every token with this `key_id` is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     api_key_id: Option<String>,
     /// Every token with this `sub` that was issued (`iat`) before `since` is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     subject: Option<String>,
     /// Since when.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
 }
 

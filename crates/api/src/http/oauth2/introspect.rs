@@ -30,15 +30,16 @@ use crate::http::problem::Problem;
 #[schema(example = json!({"token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
 struct IntrospectForm {
     /// An access token, a refresh token or an API key.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1)]
     token: String,
     /// What kind of token it may be; every kind is looked for, whatever this says.
+    #[schema(nullable = false)]
     token_type_hint: Option<String>,
     /// The id of the service account that asks, unless the header `Authorization` has it.
-    #[schema(format = Uuid, min_length = 1)]
+    #[schema(nullable = false, format = Uuid, min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
-    #[schema(format = Password)]
+    #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 
@@ -49,52 +50,59 @@ struct IntrospectionBody {
     active: bool,
     /// `access_token`, `refresh_token` or `api_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "access_token")]
+    #[schema(nullable = false, pattern = "^(access_token|refresh_token|api_key)$", value_type = Option<String>, example = "access_token")]
     kind: Option<&'static str>,
     /// What it may do now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "users:read users:write")]
+    #[schema(nullable = false, example = "users:read users:write")]
     scope: Option<String>,
     /// The client: the id of the service account, or `denizen` for the access or refresh token of a session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "denizen")]
+    #[schema(nullable = false, example = "denizen")]
     client_id: Option<String>,
     /// The address of the user, when it is for one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Email)]
+    #[schema(nullable = false, format = Email)]
     username: Option<String>,
     /// Whether the user has proven that they receive mail at this address, now; only if it is for a user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email_verified: Option<bool>,
     /// `Bearer`, when it opens doors as it is: a refresh token does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "Bearer")]
+    #[schema(nullable = false, pattern = "^Bearer$", value_type = Option<String>, example = "Bearer")]
     token_type: Option<&'static str>,
     /// Until when it is good at most, in seconds since 1970; an API key may say nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     exp: Option<i64>,
     /// From when it is, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     iat: Option<i64>,
     /// The user or the service account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     sub: Option<String>,
     /// For whom it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     aud: Option<String>,
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     iss: Option<String>,
     /// Names an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     jti: Option<String>,
     /// The session, when it is of one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Uuid)]
+    #[schema(nullable = false, format = Uuid)]
     sid: Option<String>,
     /// The role now.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     role: Option<String>,
 }
 

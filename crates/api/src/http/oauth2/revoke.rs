@@ -17,16 +17,17 @@ use crate::http::problem::Problem;
 #[schema(example = json!({"token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
 struct RevokeForm {
     /// A refresh token, the access token of a session, or an API key.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1)]
     token: String,
     /// What kind of token it may be; every kind is looked for, whatever this says.
+    #[schema(nullable = false)]
     token_type_hint: Option<String>,
     /// The id of the service account that asks, unless the header `Authorization` has it; or `denizen`, the public client
     /// that users sign in to, without a secret.
-    #[schema(min_length = 1)]
+    #[schema(nullable = false, min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
-    #[schema(format = Password)]
+    #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 

@@ -27,34 +27,36 @@ struct TokenForm {
     #[schema(pattern = "^(client_credentials|refresh_token)$")]
     grant_type: String,
     /// What is asked for: scopes between spaces. All there are when nothing is said.
-    #[schema(example = "users:read")]
+    #[schema(nullable = false, example = "users:read")]
     scope: Option<String>,
     /// With `refresh_token`: the refresh token of the last sign-in or refresh.
-    #[schema(format = Password)]
+    #[schema(nullable = false, format = Password)]
     refresh_token: Option<String>,
     /// The id of the service account, unless the header `Authorization` has it. With `refresh_token` also `denizen`, the
     /// public client that users sign in to, without a secret.
-    #[schema(min_length = 1)]
+    #[schema(nullable = false, min_length = 1)]
     client_id: Option<String>,
     /// One of its API keys.
-    #[schema(format = Password)]
+    #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 
 /// A token (RFC 6749 §5.1).
 #[derive(Serialize, ToSchema)]
+#[schema(as = OAuthTokenBody)]
 pub(super) struct TokenBody {
     /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
     access_token: String,
     /// Always `Bearer`.
-    #[schema(example = "Bearer")]
+    #[schema(value_type = String, example = "Bearer", pattern = "^Bearer$")]
     token_type: &'static str,
     /// How long the access token lives, in seconds.
     #[schema(example = 900)]
     expires_in: u32,
     /// What the next tokens of the session are got with, once. A client asks again with its credentials instead.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     refresh_token: Option<String>,
     /// What the access token carries.
     #[schema(example = "users:read")]

@@ -33,15 +33,16 @@ pub(crate) struct WebhookBody {
     /// Why the server disabled it: `gone` (the receiver answered 410), or because the account in `created_by` was deleted
     /// (`creator_deleted`), disabled (`creator_disabled`), or no longer holds `webhooks:write` and `events:read`
     /// (`creator_not_permitted`). `null` while it is active, and when it was disabled by request.
-    #[schema(pattern = "^(gone|creator_deleted|creator_disabled|creator_not_permitted)$")]
+    #[schema(required = true, pattern = "^(gone|creator_deleted|creator_disabled|creator_not_permitted)$")]
     disabled_reason: Option<&'static str>,
     /// Who answers for the webhook: who created it, or last enabled it again or changed its URL. `null` when it was
     /// created by a release that did not record this.
+    #[schema(required = true)]
     created_by: Option<WebhookCreatorBody>,
     /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
     failures: u32,
     /// Until when it is left alone, because it failed several times in a row or asked for it.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     paused_until: Option<Timestamp>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -77,7 +78,7 @@ pub(crate) struct WebhookCreatorBody {
     #[schema(pattern = "^(user|service_account|operator)$")]
     kind: &'static str,
     /// The id of the user or the service account; `null` for the operator.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(required = true, value_type = Option<String>, format = Uuid)]
     id: Option<String>,
 }
 
@@ -126,6 +127,7 @@ pub(crate) struct DeliveryBody {
     #[serde(rename = "type")]
     kind: String,
     /// Whom or what it concerns.
+    #[schema(required = true)]
     subject: Option<String>,
     /// `pending`, `delivered`, or `parked`: given up until somebody puts it back.
     #[schema(pattern = "^(pending|delivered|parked)$")]
@@ -133,23 +135,27 @@ pub(crate) struct DeliveryBody {
     /// How often it was tried, since it was made or put back.
     attempts: u32,
     /// When it is tried next; nothing while it waits for an earlier one about the same subject.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it was last tried.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_attempt_at: Option<Timestamp>,
     /// The status of the last answer, when there was one.
+    #[schema(required = true)]
     last_status: Option<u16>,
     /// How long it took, in milliseconds.
+    #[schema(required = true)]
     last_latency_ms: Option<u32>,
     /// How it began: at most 4 KiB.
+    #[schema(required = true)]
     last_answer: Option<String>,
     /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` (the host leads into a private
     /// network), `secret_unreadable` (its secret cannot be opened by the master key) or `event_removed` (the log no longer has
     /// it).
+    #[schema(required = true)]
     last_error: Option<String>,
 }
 

@@ -33,6 +33,7 @@ pub(super) struct ReplaceWebhookBody {
     #[schema(max_length = 200)]
     description: Option<String>,
     /// `active` or `disabled`. Unsaid, it stays.
+    #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
 
@@ -77,19 +78,20 @@ pub(super) async fn replace(
 #[schema(example = json!({"status": "disabled"}))]
 pub(super) struct PatchWebhookBody {
     /// Where requests are sent.
-    #[schema(max_length = 2048)]
+    #[schema(nullable = false, max_length = 2048)]
     #[serde(deserialize_with = "said")]
     url: Option<String>,
     /// What it is told of: types of events, or beginnings of them with `*`; empty for everything.
-    #[schema(max_items = 64)]
+    #[schema(nullable = false, max_items = 64)]
     #[serde(deserialize_with = "said_types")]
     types: Option<Vec<String>>,
     /// What it is for.
-    #[schema(max_length = 200)]
+    #[schema(nullable = false, max_length = 200)]
     #[serde(deserialize_with = "said")]
     description: Option<String>,
     /// `active` or `disabled`.
     #[serde(deserialize_with = "said")]
+    #[schema(nullable = false, pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
 

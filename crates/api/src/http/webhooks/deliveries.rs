@@ -23,6 +23,7 @@ use crate::http::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(super) struct DeliveryParams {
     /// Only those that are `pending`, `delivered` or `parked`.
+    #[param(pattern = "^(pending|delivered|parked)$")]
     state: Option<String>,
 }
 

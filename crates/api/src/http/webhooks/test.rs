@@ -57,12 +57,14 @@ pub(crate) struct TestedBody {
     /// Whether the status is one of success.
     delivered: bool,
     /// The status, when there was one.
+    #[schema(required = true)]
     status: Option<u16>,
     /// How long it took, in milliseconds.
     latency_ms: u32,
     /// How the answer began: at most 4 KiB.
     answer: String,
     /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` or `secret_unreadable`.
+    #[schema(required = true)]
     error: Option<String>,
 }
 

@@ -1,5 +1,16 @@
 //! The OpenAPI 3.1 document, from the handlers themselves.
 
+mod error_codes;
+mod error_responses;
+mod forms;
+mod names;
+mod values;
+mod walk;
+
+use denizen_domain::access::Permission;
+use denizen_domain::events::EventType;
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -15,7 +26,7 @@ use crate::{catalogue, http};
 #[openapi(
     info(
         title = "Denizen",
-        description = "Users, sign-in and access for any product.\n\nEvery error has one shape, `ErrorBody` (below `/oauth2/` that of RFC 6749), with a stable `code`. Unknown fields are refused. Times are RFC 3339 in UTC, ids are UUIDv7.",
+        description = "Users, sign-in and access for any product.\n\nEvery error has one shape, `Error` (below `/oauth2/` that of RFC 6749), with a stable `code`. Unknown fields are refused. Times are RFC 3339 in UTC, ids are UUIDv7.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server.")),
@@ -33,7 +44,7 @@ use crate::{catalogue, http};
         (name = "audit", description = "Who did what to whom, from where and by which credential."),
         (name = "webhooks", description = "Whoever must know what happened is told by signed requests (Standard Webhooks)."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
-        (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthErrorBody`."),
+        (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthError`."),
         (name = "metadata", description = "What a verifier of access tokens needs."),
         (name = "health", description = "Is the server alive, and can it serve?"),
     ),
@@ -70,9 +81,32 @@ impl Modify for Schemes {
     }
 }
 
+/// An OpenAPI 3.1 document.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Document(Value);
+
+impl Document {
+    /// The document without line breaks.
+    ///
+    /// # Errors
+    /// Never: it is JSON already.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.0)
+    }
+
+    /// The document with line breaks.
+    ///
+    /// # Errors
+    /// Never: it is JSON already.
+    pub fn to_pretty_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&self.0)
+    }
+}
+
 /// The document of every route that is served.
 #[must_use]
-pub fn document() -> OpenApi {
+pub fn document() -> Document {
     let http::Groups { open, requests, streams } = http::documented();
     let mut document = Api::openapi();
     for mut group in [open, requests, streams] {
@@ -82,7 +116,31 @@ pub fn document() -> OpenApi {
     for path in document.paths.paths.values_mut() {
         allow_cookies(path);
     }
-    document
+    Document(refined(&document))
+}
+
+/// What applies to the document as a whole, and is therefore not written at each operation and type.
+fn refined(document: &OpenApi) -> Value {
+    let mut whole = serde_json::to_value(document).expect("the document serialises");
+    let permissions = Permission::ALL.iter().map(|permission| permission.as_str());
+    values::add(&mut whole, "PermissionName", "A permission of the catalogue, `GET /api/v1/permissions`.", permissions);
+    values::refer(&mut whole, "PermissionBody", "name", "PermissionName");
+    values::refer_items(&mut whole, &["permissions", "scopes"], "PermissionName");
+    let types = EventType::ALL.iter().map(|kind| kind.as_str());
+    values::add(&mut whole, "EventType", "A type of events.", types);
+    values::refer(&mut whole, "RecordBody", "type", "EventType");
+    values::add(&mut whole, "ErrorCode", "The code of an error. A later version may add codes.", error_codes::CODES);
+    values::refer(&mut whole, "ErrorDetail", "code", "ErrorCode");
+    values::add(&mut whole, "OAuthErrorCode", "The code of an error below `/oauth2/`.", error_codes::OAUTH_CODES);
+    values::refer(&mut whole, "OAuthErrorBody", "error", "OAuthErrorCode");
+    values::add(&mut whole, "Factor", "What meets a challenge.", ["totp", "recovery_code", "mailed_code"]);
+    values::refer_items(&mut whole, &["factors"], "Factor");
+    values::list(&mut whole);
+    forms::add_patterns(&mut whole);
+    forms::open_objects(&mut whole);
+    error_responses::share(&mut whole);
+    names::without_suffix(&mut whole);
+    whole
 }
 
 /// Wherever a bearer token opens a door of our own, so do cookies; a change needs the CSRF token beside them.
