@@ -1,8 +1,8 @@
 //! Signed heads of the audit log: made, read, and exported while the server runs.
 //!
 //! A signed head is a JWS in compact form (RFC 7515) under `EdDSA` (RFC 8037). Its key is derived from the root key, so that
-//! it stays when signing keys for tokens are rotated and when the master key changes. Whoever has the public key can check
-//! a head without this server.
+//! it stays when signing keys for tokens are rotated and when the master key changes. The public key alone checks a head,
+//! without this server.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use denizen_domain::ports::Vault;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::config::Audit;
 use crate::upkeep::report;
@@ -44,15 +45,20 @@ struct Claims {
     iat: i64,
 }
 
-/// The public key, as a JWK.
-#[derive(Serialize)]
-pub(crate) struct PublicKey {
-    kty: &'static str,
-    crv: &'static str,
-    alg: &'static str,
+/// The public key that verifies signed heads (RFC 7517, RFC 8037).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeadKeyBody {
+    /// The key type: `OKP`.
+    pub(crate) kty: &'static str,
+    /// The curve: `Ed25519`.
+    pub(crate) crv: &'static str,
+    /// The algorithm: `EdDSA`.
+    pub(crate) alg: &'static str,
+    /// The use of the key: `sig`.
     #[serde(rename = "use")]
-    purpose: &'static str,
-    x: String,
+    pub(crate) purpose: &'static str,
+    /// The public key, in base64url.
+    pub(crate) x: String,
 }
 
 /// The key that signs heads.
@@ -66,9 +72,9 @@ impl HeadSigner {
     }
 
     /// The public key.
-    pub(crate) fn public_key(&self) -> PublicKey {
+    pub(crate) fn public_key(&self) -> HeadKeyBody {
         let x = URL_SAFE_NO_PAD.encode(self.0.public_key().as_ref());
-        PublicKey { kty: "OKP", crv: "Ed25519", alg: "EdDSA", purpose: "sig", x }
+        HeadKeyBody { kty: "OKP", crv: "Ed25519", alg: "EdDSA", purpose: "sig", x }
     }
 
     /// Signs a head.
@@ -108,6 +114,37 @@ impl HeadSigner {
         let is_ours = header.alg == "EdDSA" && header.typ == TYPE;
         is_ours.then(|| serde_json::from_slice(&read(claims)?).ok())?
     }
+}
+
+/// An answer of `GET /api/v1/audit/head`, or an output of `denizen audit head --output json`, that was stored.
+#[derive(Deserialize)]
+struct StoredHead {
+    signed: String,
+}
+
+/// The heads of a file, in order: one a line, signed or as `POSITION:HASH`, or JSON objects that have a signed head.
+///
+/// # Errors
+/// The named field, when a JSON object has none.
+pub(crate) fn read_file(field: &str, text: &str) -> Result<Vec<String>, FieldError> {
+    let (mut heads, mut rest) = (Vec::new(), text.trim_start());
+    while !rest.is_empty() {
+        let read = if rest.starts_with('{') {
+            let mut objects = serde_json::Deserializer::from_str(rest).into_iter::<StoredHead>();
+            let Some(Ok(StoredHead { signed })) = objects.next() else {
+                let message = "must have heads, one a line, or JSON objects with the member `signed`";
+                return Err(FieldError::new(field, "invalid_value", message));
+            };
+            heads.push(signed);
+            objects.byte_offset()
+        } else {
+            let line = rest.lines().next().unwrap_or_default();
+            heads.push(line.trim_end().to_owned());
+            line.len()
+        };
+        rest = rest[read..].trim_start();
+    }
+    Ok(heads)
 }
 
 /// Whether this has the form of a signed head.
@@ -150,11 +187,12 @@ pub(crate) async fn export(services: &Arc<Services>, config: &Audit, stop: &Canc
 
 async fn export_one(signer: &HeadSigner, head: &Head, file: Option<&Path>) -> std::io::Result<()> {
     let line = signer.sign(head);
+    // First to the log: a file that cannot be written does not keep the head from both.
+    tracing::info!(target: "audit", position = head.last.position, head = line, "head of the audit log");
     if let Some(file) = file.map(PathBuf::from) {
         let line = format!("{line}\n");
         tokio::task::spawn_blocking(move || append(&file, line.as_bytes())).await.map_err(std::io::Error::other)??;
     }
-    tracing::info!(target: "audit", position = head.last.position, head = line, "head of the audit log");
     Ok(())
 }
 
@@ -173,7 +211,7 @@ fn append(file: &Path, line: &[u8]) -> std::io::Result<()> {
 mod tests {
     use denizen_domain::time::Timestamp;
 
-    use super::{Head, HeadSigner, KnownHead, Vault};
+    use super::{Head, HeadSigner, KnownHead, Vault, read_file};
 
     struct Key(u8);
 
@@ -204,6 +242,18 @@ mod tests {
             let mut altered = jws.clone().into_bytes();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             assert!(signer.read("known", &String::from_utf8(altered).unwrap()).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_heads_has_lines_or_json_objects() {
+        let read = |text: &str| read_file("--known-file", text).unwrap();
+        assert_eq!(read(" \n\n"), Vec::<String>::new());
+        assert_eq!(read("a.b.c \n\r\n  1:00\r\n"), ["a.b.c", "1:00"]);
+        let mixed = "{\"position\":1,\"signed\":\"a.b.c\"}{\n  \"signed\": \"d.e.f\"\n}\n1:00\n{\"signed\":\"g.h.i\"}";
+        assert_eq!(read(mixed), ["a.b.c", "d.e.f", "1:00", "g.h.i"]);
+        for text in ["{}", "{\"signed\":1}", "{\"signed\":\"a.b.c\"", "1:00\n{\"error\":{}}"] {
+            assert!(read_file("--known-file", text).is_err(), "{text}");
         }
     }
 }

@@ -166,7 +166,7 @@ fn shortened(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(QUOTED_CHARS_MAX) {
         text.truncate(end);
         text.push('…');
-        // The rest is not to be held by whoever keeps the error.
+        // The rest must not stay in memory with the error.
         text.shrink_to_fit();
     }
     text

@@ -27,7 +27,7 @@ pub(crate) enum Ending {
     EmailChanged,
     /// The account can no longer be used.
     Disabled,
-    /// Somebody proved to read the mail of an address that nobody had proven before.
+    /// A person proved to read the mail of an address that was not proven before.
     FirstProof,
 }
 

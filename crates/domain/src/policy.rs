@@ -43,11 +43,11 @@ pub struct Policy {
     pub audience: String,
     /// The algorithm that signs access tokens.
     pub token_algorithm: Algorithm,
-    /// How long a signing key signs before the next one takes over, in seconds; 0 is for ever.
+    /// How long a signing key signs before the next one takes over, in seconds; 0 is without end.
     pub key_rotation_s: u32,
     /// How long a signing key is published before it signs, in seconds: at least what caches may keep.
     pub key_lead_s: u32,
-    /// How long events are kept, in seconds; for ever when nothing is said.
+    /// How long events are kept, in seconds; without end when unset.
     pub events_kept_s: Option<u32>,
     /// How long, and how fast, deliveries to webhooks are tried.
     pub webhooks: webhooks::Patience,

@@ -59,7 +59,7 @@ pub enum AccountActivity {
     PrivilegedWrite,
     /// A session, or a challenge, is opened with the right password.
     SignIn,
-    /// The own password is changed. Counted by itself: whoever floods other changes does not keep the owner from it.
+    /// The own password is changed. Counted by itself: a flood of other changes does not keep the owner from it.
     PasswordChange,
 }
 

@@ -1,7 +1,7 @@
 //! The locks on accounts and roles that writes share and revocations take: advisory ones, by a number for each.
 //!
 //! Not row locks: those would write to the row of a caller for each of their requests, and many who share one can keep
-//! whoever wants it alone waiting. An advisory lock is granted in the order in which it was asked for.
+//! a transaction that wants it alone waiting. An advisory lock is granted in the order in which it was asked for.
 
 use denizen_domain::access::Subject;
 use denizen_domain::authority::{Authority, AuthorityLock, LockMode};
@@ -12,7 +12,7 @@ use crate::error::store_error;
 use crate::tx::PostgresTx;
 
 impl PostgresTx {
-    /// Takes locks in one statement and in the order of their numbers, whoever asks: nobody waits in a circle.
+    /// Takes locks in one statement and in the order of their numbers, for every caller: no two wait in a circle.
     pub(crate) async fn lock_authorities(&mut self, locks: &[AuthorityLock]) -> Result<(), StoreError> {
         if locks.is_empty() {
             return Ok(());
@@ -34,7 +34,7 @@ impl PostgresTx {
         Ok(())
     }
 
-    /// Locks an account or a role exclusively, unless this transaction began with it. For whoever finds out within the
+    /// Locks an account or a role exclusively, unless this transaction began with it. For a use case that finds out within the
     /// transaction what it changes; before any other lock.
     pub(crate) async fn lock_authority(&mut self, of: impl Into<Authority>) -> Result<(), StoreError> {
         let key = key(&of.into());

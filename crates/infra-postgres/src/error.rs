@@ -47,7 +47,7 @@ fn is_recoverable(code: &str) -> bool {
         // Connection lost; the role may not log in; serialization failure or deadlock; out of disk, memory or connections;
         // shutting down, starting up, or out of time; an I/O error of the server.
         Some("08" | "28" | "40" | "53" | "57" | "58") => true,
-        // A standby; idle for too long; no such database (while it is restored); nobody may connect, which is also what
+        // A standby; idle for too long; no such database (while it is restored); connections not allowed, which is also what
         // a limit of the role or the database says; a lock was not to be had.
         _ => matches!(code, "25006" | "25P02" | "25P03" | "25P04" | "3D000" | "55000" | "55P03"),
     }

@@ -169,7 +169,7 @@ impl EventWrites for PostgresTx {
         let old = first.iter().take_while(|event| event.occurred_at < before).count();
         let Some(last) = old.checked_sub(1).map(|last| &first[last]) else { return Ok(0) };
         let (position, hash) = (last.position, last.hash.as_slice());
-        // What somebody else moved the beginning to is not sealed by moving it on.
+        // A beginning that was moved without the key is not sealed by moving it on.
         let key = self.chain_key().filter(|key| seal.is_some_and(|seal| key.is_floor(&bounds, &seal)));
         let seal = key.map(|key| key.seal_floor(position, &last.hash).to_vec());
         let query = query!("DELETE FROM events WHERE position <= $1", position);

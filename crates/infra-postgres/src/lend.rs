@@ -47,7 +47,7 @@ impl Lender {
     /// A connection with a transaction open on it.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Lent, StoreError> {
         let mut lent = self.lend().await?;
-        // Before it is: whoever asked may leave before the answer is there.
+        // Before it is: the caller may be cancelled before the answer is there.
         lent.in_transaction = true;
         lent.execute(statement).await.map_err(store_error)?;
         Ok(lent)
@@ -92,7 +92,7 @@ impl Drop for Lent {
 }
 
 /// Gives a connection back to the pool, which tries it out first; closes one that does not answer. Left to its own drop it
-/// would be tried out without end, and nobody could have another in its place.
+/// would be tried out without end, and no other one could take its place in the pool.
 async fn give_back(mut connection: PoolConnection<Postgres>, in_transaction: bool, within: Duration) {
     let until = deadline(within);
     if in_transaction && !matches!(timeout_at(until, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {

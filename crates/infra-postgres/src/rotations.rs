@@ -28,7 +28,7 @@ const QUEUE_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Rotations {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    /// How long whoever asks waits, for their turn and the answer.
+    /// How long a caller waits, for the queue and the answer.
     within: Duration,
 }
 

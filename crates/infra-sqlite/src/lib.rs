@@ -147,7 +147,7 @@ impl SqliteStore {
                 .test_before_acquire(false)
         };
         let readers = pool().before_acquire(|connection, _| {
-            // A snapshot that could not be ended would be read from for ever.
+            // A snapshot that could not be ended would be read from without end.
             let is_usable = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_usable) })
         });

@@ -16,19 +16,20 @@ use super::output::{Output, print, print_json};
 use super::progress::Progress;
 use super::whole_file::write_whole;
 use super::{Globals, operator};
-use crate::audit_heads::{HeadSigner, PublicKey, is_signed};
+use crate::audit_heads::{HeadSigner, is_signed, read_file};
 use crate::http::audit::export::{Format, page_after};
+use crate::http::audit::head::HeadBody;
 
 /// What a check without a fault proves.
 const PROVEN: &str = "\
-proven: nobody without the master key changed, removed, inserted or moved a record between the beginning and the head
-not proven: that no later records were cut off (compare with a head that was kept: --known), and anything against
-somebody who has the master key, except up to a head that was kept
+proven: no record between the beginning and the head was changed, removed, inserted or moved without the master key
+not proven without a stored head (--known, --known-file): that no later records were cut off, and that the log was not
+rewritten with the master key; a stored head proves both up to its record
 ";
 
 const HEAD_HELP: &str = "\
 The head is signed (JWS, EdDSA) with a key derived from the root key; --output json prints the public key. The server
-exports it as well: audit.head_interval_s, audit.head_file.
+exports it as well (audit.head_interval_s, audit.head_file) and returns it at GET /api/v1/audit/head.
 
 Examples:
   denizen audit head >> heads.txt
@@ -69,19 +70,21 @@ pub(super) enum AuditCommand {
 /// What to check against.
 #[derive(Args)]
 #[command(after_help = "\
-Proves that nobody without the master key changed, removed, inserted or moved a record between where the log begins
-and where it ends. It cannot prove that the end was not cut off, nor anything against somebody who has the master
-key: for that, keep heads elsewhere and give them back with --known or --known-file.
+Proves that no record between the beginning and the end of the log was changed, removed, inserted or moved without the
+master key. It proves neither that the end was not cut off, nor that the log was not rewritten with the master key.
+Stored heads prove both up to their records: pass them with --known or --known-file.
 
 Examples:
   denizen audit verify
   denizen audit verify --output json
+  curl -H \"Authorization: Bearer $TOKEN\" https://id.example.com/api/v1/audit/head >> heads.json
+  denizen audit verify --known-file heads.json
   denizen audit verify --known 1200:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
 pub(super) struct VerifyArgs {
     /// A head that was kept, signed or as POSITION:HASH; may be repeated.
     #[arg(long, value_name = "HEAD")]
     known: Vec<String>,
-    /// A file of heads, one a line; the last 10,000 are checked.
+    /// A file of heads, one a line, or of answers of GET /api/v1/audit/head; the last 10,000 are checked.
     #[arg(long, value_name = "FILE")]
     known_file: Option<PathBuf>,
 }
@@ -161,9 +164,9 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
     let mut heads: Vec<_> = args.known.iter().map(|raw| ("--known", raw.trim().to_owned())).collect();
     if let Some(file) = &args.known_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let lines = text.trim_start_matches('\u{FEFF}').lines().map(str::trim).filter(|line| !line.is_empty());
+        let stored = read_file("--known-file", text.trim_start_matches('\u{FEFF}')).map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
         let room = KNOWN_MAX.saturating_sub(heads.len());
-        heads.extend(lines.rev().take(room).map(|line| ("--known-file", line.to_owned())));
+        heads.extend(stored.into_iter().rev().take(room).map(|head| ("--known-file", head)));
     }
     for (argument, raw) in heads.iter().filter(|(_, raw)| !is_signed(raw)) {
         KnownHead::parse(argument, raw).map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
@@ -178,31 +181,12 @@ fn open_heads(ctx: &Ctx, heads: &[(&'static str, String)]) -> Result<Vec<KnownHe
     heads.map_err(|fault| Failure::Usage(fields_line(&[fault])))
 }
 
-/// The head of the log, for programs.
-#[derive(Serialize)]
-struct HeadBody {
-    position: i64,
-    head: String,
-    keyed_from: i64,
-    taken_at: String,
-    signed: String,
-    public_key: PublicKey,
-}
-
 async fn head(ctx: &Ctx, output: Output) -> Result<(), Failure> {
     let head = audit::head(ctx).await?;
     let signer = HeadSigner::derive(ctx.services().vault.as_ref());
-    let jws = signer.sign(&head);
     match output {
-        Output::Text => print(&format!("{jws}\n")),
-        Output::Json => print_json(&HeadBody {
-            position: head.last.position,
-            head: head.last.to_string(),
-            keyed_from: head.keyed_from,
-            taken_at: head.at.to_string(),
-            signed: jws,
-            public_key: signer.public_key(),
-        }),
+        Output::Text => print(&format!("{}\n", signer.sign(&head))),
+        Output::Json => print_json(&HeadBody::new(&signer, &head)),
     }
 }
 

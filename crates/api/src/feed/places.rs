@@ -17,7 +17,7 @@ pub(super) struct Places {
     taken: Mutex<Taken>,
     in_all: u32,
     per_account: u32,
-    /// Three quarters of all, so that one address keeps nobody else out.
+    /// Three quarters of all, so that one address keeps no other one out.
     per_address: u32,
 }
 

@@ -65,6 +65,10 @@ impl AuditService for Audit {
     ) -> Result<Response<v1::VerifyLogResponse>, Status> {
         by_caller(&self.0, request, verify).await
     }
+
+    async fn get_head(&self, request: Request<v1::GetHeadRequest>) -> Result<Response<v1::GetHeadResponse>, Status> {
+        by_caller(&self.0, request, head).await
+    }
 }
 
 async fn list(call: Call, request: v1::ListRecordsRequest) -> Result<v1::ListRecordsResponse, Refusal> {
@@ -99,6 +103,26 @@ async fn verify(call: Call, request: v1::VerifyLogRequest) -> Result<v1::VerifyL
         fault,
         keyed_from: report.keyed_from,
         unkeyed: i64::try_from(report.unkeyed).unwrap_or(i64::MAX),
+    })
+}
+
+async fn head(call: Call, _: v1::GetHeadRequest) -> Result<v1::GetHeadResponse, Refusal> {
+    let head = audit::head(&call.ctx).await?;
+    let signer = HeadSigner::derive(call.shared.services.vault.as_ref());
+    let key = signer.public_key();
+    Ok(v1::GetHeadResponse {
+        position: head.last.position,
+        head: head.last.to_string(),
+        keyed_from: head.keyed_from,
+        taken_at: Some(moment(head.at)),
+        signed: signer.sign(&head),
+        public_key: Some(v1::HeadKey {
+            kty: key.kty.to_owned(),
+            crv: key.crv.to_owned(),
+            alg: key.alg.to_owned(),
+            r#use: key.purpose.to_owned(),
+            x: key.x,
+        }),
     })
 }
 

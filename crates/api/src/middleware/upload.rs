@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 
 /// How fast a body must arrive on average, beyond the time that the head may take.
 const BYTES_PER_S_MIN: u32 = 1024;
-/// The longest body of a health check.
+/// The longest body of a health check, which is not counted against any client.
 const EXEMPT_BYTES_MAX: usize = 4 * 1024;
 /// How much room is made for a body before it comes, however much is announced.
 const ROOM_BYTES_MAX: u64 = 16 * 1024;

@@ -1,6 +1,6 @@
 //! The log: one line per event, on standard error.
 //!
-//! No request waits for whoever reads the log: lines go through a bounded queue to a thread that writes them.
+//! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them.
 
 mod writer;
 
@@ -36,7 +36,7 @@ pub fn init(telemetry: &Telemetry) -> anyhow::Result<LogWriter> {
     Ok(writer)
 }
 
-/// Sends the message of a panic to the log. The standard hook writes to standard error itself, and waits when nobody
+/// Sends the message of a panic to the log. The standard hook writes to standard error itself, and waits when no process
 /// reads it.
 fn log_panics() {
     panic::set_hook(Box::new(|info| {

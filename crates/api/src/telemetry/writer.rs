@@ -150,7 +150,7 @@ impl Write for Lines<'_> {
     }
 }
 
-/// Standard error, without the lock of the standard library: whoever else writes there must not wait for this thread.
+/// Standard error, without the lock of the standard library: others that write there must not wait for this thread.
 pub(super) fn standard_error() -> Box<dyn Write + Send> {
     #[cfg(unix)]
     if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned() {

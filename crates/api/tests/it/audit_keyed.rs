@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::events::chain::{ChainKey, GENESIS};
 use denizen_domain::events::store::follow_on;
 use denizen_domain::events::{Event, chain};
 use denizen_domain::value::Value as Said;
-use serde_json::Value;
+use denizen_proto::v1;
+use serde_json::{Value, json};
 
 use crate::audit_verify::{Tamperer, found, head_of, whole, written};
 use crate::events_walk::{head, records_after};
+use crate::grpc::Rpc;
 use crate::harness::{TestApp, eventually, on_both};
 use crate::process::{Process, run_on};
 
 const UPDATE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Rewrites the log from a record on with hashes that need no key, as somebody does who can write the database.
+/// Rewrites the log from a record on with hashes that need no key, as an attacker does who can write the database.
 async fn rewrite(hands: &Tamperer<'_>, records: &mut [Event], from: usize) {
     let before = from.checked_sub(1).map_or((0, GENESIS), |before| (records[before].position, records[before].hash));
     follow_on(&mut records[from..], None, before.0, before.1);
@@ -101,7 +106,7 @@ on_both! {
         let signed = body["signed"].as_str().unwrap();
         whole(&hands.verify(&[signed]).await);
         let text = run_on(&world, &[], &["audit", "verify"], "").await.stdout;
-        assert!(text.contains("\nnot proven: that no later records were cut off"), "{text}");
+        assert!(text.contains("\nnot proven without a stored head (--known, --known-file): that no later records were cut off"), "{text}");
 
         hands.run(&format!("DELETE FROM events WHERE position > {}", end - 2)).await;
         let hash = hands.bytes(&records[usize::try_from(end - 3).unwrap()].hash);
@@ -166,6 +171,73 @@ on_both! {
         let done = run_on(&world, &[], &arguments, "").await;
         let report: Value = serde_json::from_str(&done.stdout).unwrap();
         assert_eq!((done.code, report["fault"]["code"].as_str()), (1, Some("known_missing")), "{report}");
+    }
+
+    async fn the_head_over_rest_and_grpc_is_the_signed_one_and_a_check_accepts_it(world: World) {
+        let app = world.serve(&[]).await;
+        let admin = app.admin().await;
+        written(&app).await;
+        let head = app.json("/api/v1/audit/head", &admin.token).await;
+        let printed = run_on(&world, &[], &["audit", "head", "--output", "json"], "").await.json();
+        for member in ["position", "head", "keyed_from", "public_key"] {
+            assert_eq!(head[member], printed[member], "{member}");
+        }
+        let over_grpc = Rpc::to(&app).by(&admin.token).audit().get_head(v1::GetHeadRequest {}).await.unwrap().into_inner();
+        assert_eq!((Some(over_grpc.position), Some(&*over_grpc.head)), (head["position"].as_i64(), head["head"].as_str()));
+        let key = over_grpc.public_key.unwrap();
+        assert_eq!(json!({"kty": key.kty, "crv": key.crv, "alg": key.alg, "use": key.r#use, "x": key.x}), head["public_key"]);
+
+        // The public key alone verifies the signature (RFC 8037).
+        let public = URL_SAFE_NO_PAD.decode(&key.x).unwrap();
+        for signed in [head["signed"].as_str().unwrap(), &over_grpc.signed] {
+            let (message, signature) = signed.rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            UnparsedPublicKey::new(&ED25519, &public).verify(message.as_bytes(), &signature).unwrap();
+        }
+
+        // As a system stores it: answers of the API, and a line, in one file.
+        let stored = world.folder().join("heads").display().to_string();
+        std::fs::write(&stored, format!("{head}{printed:#}\n{}\n", over_grpc.signed)).unwrap();
+        let verify = ["audit", "verify", "--output", "json", "--known-file", &stored];
+        whole(&run_on(&world, &[], &verify, "").await);
+        let hands = Tamperer { world: &world };
+        hands.run("DELETE FROM events").await;
+        hands.run("UPDATE event_log SET head_position = floor_position, head_hash = floor_hash").await;
+        let report: Value = serde_json::from_str(&run_on(&world, &[], &verify, "").await.stdout).unwrap();
+        assert_eq!(report["fault"]["code"], "known_missing", "{report}");
+        std::fs::write(&stored, r#"{"error":{}}"#).unwrap();
+        let refused = run_on(&world, &[], &verify, "").await;
+        assert!(refused.only_line(2).starts_with("--known-file: must have heads, one a line, or JSON objects"), "{refused:?}");
+    }
+
+    async fn a_changed_master_key_leaves_the_chain_and_its_heads_valid(world: World) {
+        let next = world.folder().join("next.key").display().to_string();
+        let renewed = [("security.master_key_file", next.as_str())];
+        let before = world.serve(&[]).await;
+        written(&before).await;
+        let known = run_on(&world, &[], &["audit", "head", "--output", "json"], "").await.json();
+        let signed = known["signed"].as_str().unwrap();
+        assert_eq!(run_on(&world, &[], &["master-key", "rotate", "--to-file", &next], "").await.code, 0);
+
+        // Nodes change one after the other, and write one chain.
+        let after = world.serve(&renewed).await;
+        for app in [&before, &after, &before, &after] {
+            app.user().await;
+        }
+        drop(before);
+        let retired = run_on(&world, &renewed, &["master-key", "retire"], "").await;
+        assert_eq!(retired.code, 0, "{retired:?}");
+        after.user().await;
+        let end = head(&after).await;
+        let verify = ["audit", "verify", "--output", "json", "--known", signed];
+        let report = whole(&run_on(&world, &renewed, &verify, "").await);
+        assert_eq!((report["checked"].as_i64(), report["unkeyed"].as_i64()), (Some(end), Some(0)), "{report}");
+        let later = run_on(&world, &renewed, &["audit", "head", "--output", "json"], "").await.json();
+        assert_eq!(later["public_key"], known["public_key"], "who checks signatures needs no other key");
+
+        // What was written before the change cannot be altered after it either.
+        Tamperer { world: &world }.run("UPDATE events SET user_agent = 'curl' WHERE position = 5").await;
+        found(&run_on(&world, &renewed, &verify, "").await, 5, "changed", "a record from before the change");
     }
 
     async fn both_nodes_write_one_keyed_chain(world: World) {

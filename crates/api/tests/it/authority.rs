@@ -14,13 +14,13 @@ use crate::holders::Key;
 const LESSER: &str = "users:read users:write sessions:read sessions:write roles:read roles:write service_accounts:read \
                       service_accounts:write api_keys:read api_keys:write tokens:introspect";
 
-/// Somebody, a program and a role that may do the same, and what belongs to them.
+/// A user, a program and a role that may do the same, and what belongs to them.
 struct Target {
     user: SignedIn,
     user_key: Key,
     account: String,
     account_key: Key,
-    /// A role that nobody has.
+    /// A role that no account has.
     role: String,
 }
 
@@ -115,7 +115,7 @@ on_both! {
     async fn a_lesser_administrator_does_nothing_to_a_stronger_account(app: TestApp) {
         let lesser = app.user_who_may(LESSER).await;
         let key = app.api_key(&lesser, &["sessions:write", "api_keys:write", "api_keys:read"]).await;
-        // An admin, and somebody who may do one thing that the other may not.
+        // An admin, and a user who may do one thing that the other may not.
         for permissions in [format!("{LESSER} events:read"), "signing_keys:read".to_owned()] {
             let target = Target::who_may(&app, &permissions).await;
             for one in target.acts() {

@@ -27,20 +27,22 @@ on_both! {
     async fn secrets_of_a_challenge_are_made_at_a_bounded_rate(app: TestApp, "limits.account_writes_per_minute" = "5") {
         let (email, challenge) = challenged(&app).await;
         let path = format!("/api/v1/sessions/challenges/{challenge}/totp");
-        let mut made = 0;
+        for _ in 0..5 {
+            assert_eq!(app.post(&path, &json!({})).await.status(), 201);
+        }
+        problem(app.post(&path, &json!({})).await, 429, "too_many_requests").await;
+        // Another challenge of the user makes as many, until the rate of the account is reached; over another transport too.
+        let mut made = 5;
         loop {
-            let response = app.post(&path, &json!({})).await;
-            if response.status() != 201 {
-                problem(response, 429, "too_many_requests").await;
+            let request = v1::EnrolChallengeRequest { challenge_id: challenge_of(&app, &email).await };
+            let answer = Rpc::to(&app).sessions().enrol_challenge(request).await;
+            if answer.is_err() {
+                refused(answer, Code::ResourceExhausted, "too_many_requests");
                 break;
             }
             made += 1;
             assert!(made < 20);
         }
         assert!((9..12).contains(&made), "{made}");
-        // Another challenge of the user is no way around it, and neither is another transport.
-        let challenge = challenge_of(&app, &email).await;
-        let request = v1::EnrolChallengeRequest { challenge_id: challenge };
-        refused(Rpc::to(&app).sessions().enrol_challenge(request).await, Code::ResourceExhausted, "too_many_requests");
     }
 }

@@ -8,7 +8,7 @@ use crate::totp::Authenticator;
 
 const NEW: &str = "another good one";
 
-/// What a stranger prepared in an account with the address of somebody else.
+/// What a stranger prepared in an account with the address of another person.
 struct Prepared {
     stranger: SignedIn,
     key: String,

@@ -1,4 +1,4 @@
-//! PostgreSQL stops answering, or lets nobody in: requests are answered in time, and afterwards all is as before.
+//! PostgreSQL stops answering, or refuses connections: requests are answered in time, and afterwards all is as before.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! How much one user can make the database grow: rates of what leaves rows, and a bound of sessions.
 
+use std::path::Path;
+
 use denizen_proto::v1;
 use prost_types::FieldMask;
 use reqwest::Response;
@@ -9,6 +11,7 @@ use tonic::Code;
 
 use crate::grpc::{Rpc, refused};
 use crate::harness::{PASSWORD, SignedIn, TestApp, on_both, problem};
+use crate::process::Process;
 
 const SESSIONS: &str = "/api/v1/sessions";
 
@@ -26,6 +29,26 @@ async fn flood(app: &TestApp, user: &SignedIn) -> usize {
         }
     }
     panic!("two hundred changes were accepted");
+}
+
+/// A user who must set a second factor up to sign in.
+async fn with_owed_enrolment(app: &TestApp) -> SignedIn {
+    let (admin, user) = (app.admin().await, app.user().await);
+    let role = json!({"description": "Whoever signs up.", "permissions": [], "second_factor": "required"});
+    assert_eq!(app.put("/api/v1/roles/user", &admin.token, &role).await.status(), 200);
+    user
+}
+
+/// A sign-in that owes a second factor.
+async fn challenge(app: &TestApp, user: &SignedIn) -> String {
+    let response = app.try_sign_in(&user.email, PASSWORD).await;
+    assert_eq!(response.status(), 202);
+    response.json::<serde_json::Value>().await.unwrap()["challenge_id"].as_str().unwrap().to_owned()
+}
+
+async fn enrol(app: &TestApp, challenge: &str) -> Response {
+    let path = format!("{SESSIONS}/challenges/{challenge}/totp");
+    app.request(reqwest::Method::POST, &path, None).send().await.unwrap()
 }
 
 async fn head(app: &TestApp) -> i64 {
@@ -76,10 +99,69 @@ on_both! {
         }
 
         assert_eq!(rename(&app, &other, "Not Concerned").await.status(), 200);
-        // What only ends something is never refused: whoever floods the account does not keep its owner from it.
+        // What only ends something is never refused: a flood of changes does not keep the owner from it.
         let change = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
         assert_eq!(app.put("/api/v1/me/password", &user.token, &change).await.status(), 204);
         assert_eq!(app.delete("/api/v1/sessions/current", &user.token).await.status(), 204);
+    }
+
+    async fn enrolments_of_one_sign_in_are_bounded(world: World) {
+        let settings = [("limits.account_writes_per_minute", "0")];
+        let nodes = [world.serve(&settings).await, world.serve(&settings).await];
+        let user = with_owed_enrolment(&nodes[0]).await;
+        let challenge = challenge(&nodes[0], &user).await;
+        let before = head(&nodes[0]).await;
+        let mut tasks = JoinSet::new();
+        for n in 0..30 {
+            let path = format!("{SESSIONS}/challenges/{challenge}/totp");
+            let request = nodes[n % 2].request(reqwest::Method::POST, &path, None);
+            tasks.spawn(async move { request.send().await.unwrap() });
+        }
+        let mut made = 0;
+        for response in tasks.join_all().await {
+            if response.status() == 201 {
+                made += 1;
+            } else {
+                problem(response, 429, "too_many_requests").await;
+            }
+        }
+        assert_eq!(made, 5);
+        assert_eq!(head(&nodes[0]).await - before, 5, "an event for each secret, and none for what is refused");
+        // Another sign-in begins again.
+        let next = self::challenge(&nodes[1], &user).await;
+        assert_eq!(enrol(&nodes[1], &next).await.status(), 201);
+    }
+
+    async fn enrolments_while_signing_in_are_changes_of_the_account(app: TestApp, "limits.account_writes_per_minute" = "4") {
+        let user = with_owed_enrolment(&app).await;
+        let mut made = 0;
+        for _ in 0..5 {
+            let challenge = challenge(&app, &user).await;
+            for _ in 0..3 {
+                made += usize::from(enrol(&app, &challenge).await.status() == 201);
+            }
+        }
+        // Eight at once, and one more every fifteen seconds.
+        assert!((8..12).contains(&made), "{made}");
+    }
+
+    async fn sign_ups_of_one_client_are_bounded_without_mail(world: World) {
+        // Outside development alone there is no folder for mail.
+        let settings = [
+            ("security.argon2_memory_kib", "19456"), ("security.argon2_iterations", "2"), ("mail.folder", ""),
+            ("limits.sign_up_mails_per_hour", "3"), ("server.trusted_proxies", "127.0.0.0/8"), ("telemetry.log_format", "text"),
+        ];
+        let server = Process::start_in(&world, &settings, &[("APP_ENV", Path::new("prod"))]).await;
+        let sign_up = async |address: &str| {
+            let body = json!({"email": world.fresh_email(), "password": PASSWORD, "name": "Some Body"});
+            let request = server.request(reqwest::Method::POST, "/api/v1/users", None).header("x-forwarded-for", address);
+            request.json(&body).send().await.unwrap()
+        };
+        for n in 0..3 {
+            assert_eq!(sign_up(&format!("2001:db8:1:2::{n}")).await.status(), 201);
+        }
+        problem(sign_up("2001:db8:1:2:ffff::9").await, 429, "too_many_requests").await;
+        assert_eq!(sign_up("2001:db8:1:3::1").await.status(), 201);
     }
 
     async fn administrators_may_change_far_more(app: TestApp) {

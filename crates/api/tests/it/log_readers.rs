@@ -12,7 +12,7 @@ use crate::process::command_on;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// A server that logs everything, with both outputs on pipes that nobody reads, and its URL.
+/// A server that logs everything, with both outputs on pipes that are not read, and its URL.
 fn start(world: &World) -> (Child, String) {
     // The line that tells the port is not read, so the port is chosen here.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

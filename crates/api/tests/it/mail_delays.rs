@@ -9,10 +9,10 @@ use crate::harness::on_both;
 
 /// The shortest delay: a fifth of the longest.
 const DELAY_MIN: Duration = Duration::from_millis(200);
-/// How long somebody waits for a mail at most, on a busy machine.
+/// How long a mail takes at most, on a busy machine.
 const DELAY_MAX: Duration = Duration::from_secs(8);
 
-#[expect(clippy::disallowed_methods, reason = "what somebody waits for a mail is real time")]
+#[expect(clippy::disallowed_methods, reason = "how long a mail takes is real time")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,4 +1,4 @@
-//! What one address may take of the server: connections, streams, unfinished requests, memory. Nobody's use keeps others out.
+//! What one address may take of the server: connections, streams, unfinished requests, memory. It keeps no other out.
 //!
 //! The attacker connects from 127.0.0.2, everybody else from 127.0.0.1.
 

@@ -15,7 +15,7 @@ pub(super) fn require_sight(ctx: &Ctx, owner: Subject) -> Result<()> {
     allowed.map_err(hidden)
 }
 
-/// Refuses whoever may not delete the owner's keys, or may do less than the owner.
+/// Refuses a caller who may not delete the owner's keys, or may do less than the owner.
 pub(super) async fn require_removal(ctx: &Ctx, tx: &mut dyn ReadTx, owner: Subject) -> Result<()> {
     let allowed = match owner {
         Subject::User(user) => ctx.require_self_or(user, Permission::ApiKeysWrite),

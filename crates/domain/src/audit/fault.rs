@@ -39,7 +39,7 @@ pub enum Fault {
         /// Its number.
         position: i64,
     },
-    /// A record has no key where every record should: an earlier release wrote it, or somebody without the key.
+    /// A record has no key where every record should: an earlier release, or a program without the key, wrote it.
     Unkeyed {
         /// Its number.
         position: i64,
@@ -49,8 +49,8 @@ pub enum Fault {
         /// The record that is said to be the last without a key.
         position: i64,
     },
-    /// Where the log is said to begin is not sealed under the key: an earlier release moved it, or somebody without the
-    /// key.
+    /// Where the log is said to begin is not sealed under the key: an earlier release, or a program without the key,
+    /// moved it.
     UnsealedFloor {
         /// The record that is said to be the last that was removed.
         position: i64,
@@ -125,16 +125,16 @@ impl fmt::Display for Fault {
             }
             Self::Unkeyed { position } => write!(
                 f,
-                "record {position} was written without the key: by an earlier release during an upgrade, or by somebody \
-                 who does not have it"
+                "record {position} was written without the key: by an earlier release during an upgrade, or by a \
+                 program that does not have the key"
             ),
             Self::UnsealedStart { position } => {
                 write!(f, "record {position} is said to be the last without a key, which is not sealed")
             }
             Self::UnsealedFloor { position } => write!(
                 f,
-                "record {position} is said to be the last that was removed, which is not sealed: an earlier release \
-                 removed records, or somebody without the key"
+                "record {position} is said to be the last that was removed, which is not sealed: an earlier release, \
+                 or a program without the key, removed records"
             ),
             Self::KnownMissing { position } => write!(f, "record {position} is known from elsewhere and is missing"),
             Self::KnownDiffers { position } => {

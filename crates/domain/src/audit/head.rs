@@ -1,4 +1,4 @@
-//! Where the log ends, for whoever keeps it elsewhere.
+//! The last record of the log, to be stored elsewhere.
 
 use super::KnownHead;
 use crate::access::Permission;

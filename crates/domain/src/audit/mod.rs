@@ -1,5 +1,5 @@
-//! The audit view: the whole log, with where everything was done from and by which credential, and the check that
-//! nobody bent it.
+//! The audit view: the whole log, with where everything was done from and by which credential, and the verification of
+//! its hash chain.
 //!
 //! It is the log of [`crate::events`], read by those who may see all of a record.
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::access::{Origin, Subject};
-use crate::id::{SessionId, UserId};
+use crate::id::{ChallengeId, SessionId, UserId};
 use crate::ports::Vault;
 use crate::sessions::Device;
 use crate::users::EmailAddress;
@@ -46,7 +46,7 @@ impl BudgetKey {
         Some(Self(vault.mac("budget mail requests", &client)))
     }
 
-    /// How many accounts one client may create that are sent mail.
+    /// How many accounts one client may create.
     pub(super) fn sign_up_mails(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
         let Self(client) = Self::client(vault, origin)?;
         Some(Self(vault.mac("budget sign-up mails", &client)))
@@ -55,6 +55,11 @@ impl BudgetKey {
     /// How much mail one account may cause.
     pub(super) fn account_mails(vault: &dyn Vault, account: &Subject) -> Self {
         Self(vault.mac("budget account mails", account.to_string().as_bytes()))
+    }
+
+    /// How many secrets a second factor is given in one sign-in.
+    pub(crate) fn enrolments(vault: &dyn Vault, challenge: ChallengeId) -> Self {
+        Self(vault.mac("budget enrolments", challenge.as_uuid().as_bytes()))
     }
 
     /// How many idempotent answers one caller may have stored.

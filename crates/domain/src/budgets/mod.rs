@@ -41,7 +41,7 @@ pub struct Limits {
     pub mails_per_hour: u32,
     /// How many messages one client may ask for each hour.
     pub mail_requests_per_hour: u32,
-    /// How many accounts that are sent mail one client may create each hour.
+    /// How many accounts one client may create each hour, whether they are sent mail or not.
     pub sign_up_mails_per_hour: u32,
     /// How many messages one account may cause each hour; who may write users, fifty times as many.
     pub account_mails_per_hour: u32,

@@ -44,7 +44,7 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
 
 /// Verifies an address by the token of a mailed link.
 ///
-/// The link alone does not tell the person who signed up from the person who reads the mail. Whoever also presents the
+/// The link alone does not tell the person who signed up from the person who reads the mail. A person who also presents the
 /// password of the account, or calls from a session of it, is both, and nothing ends. Otherwise everything that was made
 /// before ends, the password included.
 ///

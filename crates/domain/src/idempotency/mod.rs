@@ -62,7 +62,7 @@ pub enum Share {
 }
 
 impl Share {
-    /// The share of whoever sends the request.
+    /// The share of the caller.
     #[must_use]
     pub fn of(ctx: &Ctx) -> Self {
         let vault = ctx.services().vault.as_ref();

@@ -34,7 +34,7 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
         let key = make(services, &schedule, activates_at).await?;
         let mut tx = ctx.write().await?;
         if !tx.insert_signing_key(&key).await? {
-            // Somebody else added a key meanwhile: this one comes after it.
+            // Another node or command added a key meanwhile: this one comes after it.
             continue;
         }
         record(ctx, &mut *tx, key.id.as_str(), added(&key));

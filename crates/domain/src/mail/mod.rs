@@ -135,7 +135,7 @@ impl MailSubject {
         }
     }
 
-    /// Whether what is done to send it depends on whether the address has an account, which whoever asked for it must not
+    /// Whether what is done to send it depends on whether the address has an account, which the requester must not
     /// learn.
     #[must_use]
     pub const fn depends_on_account(self) -> bool {

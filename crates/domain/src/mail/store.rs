@@ -22,7 +22,7 @@ pub trait MailWrites {
         self.enqueue_mail_at(mail, mail.created_at).await
     }
 
-    /// Adds a mail that is due at a moment. One that is due when it is written wakes whoever waits for
+    /// Adds a mail that is due at a moment. One that is due when it is written wakes what waits for
     /// [`mail_enqueued`](crate::store::Store::mail_enqueued) with the commit; one that is due later does not, and is found
     /// when the outbox is looked into.
     async fn enqueue_mail_at(&mut self, mail: &Mail, due_at: Timestamp) -> Result<(), StoreError>;

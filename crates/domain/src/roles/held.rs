@@ -45,7 +45,7 @@ pub(crate) async fn require_authority(ctx: &Ctx, tx: &mut dyn ReadTx, user: &Use
     require_outranked(ctx, tx, &user.role).await
 }
 
-/// The same for an account of either kind, by its id: for acts on its sessions and API keys. One that is gone is nobody's.
+/// The same for an account of either kind, by its id: for acts on its sessions and API keys. One that is gone has none.
 pub(crate) async fn require_authority_over(ctx: &Ctx, tx: &mut dyn ReadTx, subject: Subject) -> Result<()> {
     let role = match subject {
         Subject::User(id) if is_signed_in_as(ctx, id) => return Ok(()),

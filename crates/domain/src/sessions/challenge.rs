@@ -6,7 +6,8 @@ use subtle::ConstantTimeEq;
 use super::open::{Opened, open};
 use super::{Device, Outcome, SignedIn};
 use crate::access::Subject;
-use crate::budgets::{self, Admitted};
+use crate::budgets::store::Window;
+use crate::budgets::{self, Admitted, BudgetKey};
 use crate::challenges::{self, Challenge, ChallengeKind};
 use crate::credentials::first_proof::{EarlierPassword, prove_and_take_over};
 use crate::ctx::Ctx;
@@ -19,6 +20,9 @@ use crate::pending::{self, Ending};
 use crate::ports::AccountActivity;
 use crate::store::WriteTx;
 use crate::users::{DisplayName, Status, User};
+
+/// How many secrets one sign-in can make: each leaves an event.
+const ENROLMENTS_MAX: u32 = 5;
 
 /// A sign-in that owes something.
 #[derive(Debug)]
@@ -90,6 +94,10 @@ pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
 
 /// Sets a second factor up for a sign-in whose user has none and needs one. It counts once a code of it finishes the
 /// sign-in.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] when the account has written too often, or the sign-in has made 5 secrets:
+/// then another sign-in is needed.
 pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(refused)?;
     let mut tx = ctx.write().await?;
@@ -98,10 +106,15 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
         return Err(refused());
     }
     let user = owner(&mut *tx, &challenge).await?;
-    // Each secret leaves rows, and a challenge alone does not bound how many are made.
-    ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
-    // Whoever ended it meanwhile held the user until now.
+    // A transaction that ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
+    // The challenge stands for the account, whose changes are limited together.
+    ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
+    let key = BudgetKey::enrolments(ctx.services().vault.as_ref(), id);
+    let window = Window { key, limit: ENROLMENTS_MAX, period_s: challenges::TTL_S };
+    if !tx.spend_window(&window, ctx.now()).await? {
+        return Err(Error::TooManyRequests { retry_after_s: challenges::TTL_S });
+    }
     let enrolment = totp::make(ctx, &mut *tx, &user).await?;
     ctx.commit(tx).await?;
     Ok(enrolment)

@@ -1,6 +1,6 @@
 //! Who answers for a webhook, and what becomes of it without them.
 //!
-//! A webhook sends everything that happens to an address that somebody chose, so it works only while that account could
+//! A webhook sends everything that happens to an address that an account chose, so it works only while that account could
 //! read events itself: it exists, is active, and holds `webhooks:write` and `events:read`. The transaction that ends
 //! this disables the webhook ([`disable_unauthorized`]); deliveries are taken only after asking again
 //! ([`still_authorized`]), which covers webhooks made at the same moment on another node.
@@ -19,7 +19,7 @@ use crate::users::Status;
 /// What an account needs to hold for its webhooks to work.
 const NEEDED: Permissions = Permissions::of(&[Permission::WebhooksWrite, Permission::EventsRead]);
 
-/// Who answers for a webhook: whoever created it, or last changed its URL or enabled it again.
+/// Who answers for a webhook: the account that created it, or last changed its URL or enabled it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creator {
     /// A user or a service account.

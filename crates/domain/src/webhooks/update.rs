@@ -25,7 +25,7 @@ pub struct WebhookChange {
 /// Changes a webhook. It is told of what happened before by what it was before. What happens while it is disabled it is
 /// never told of; what was pending before goes on when it is active again, or is parked when its day is over.
 ///
-/// Whoever enables it again or changes its URL takes it over: it works from then on while they may have it.
+/// A caller who enables it again or changes its URL takes it over: it works from then on while they may have it.
 ///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: Option<&[i64]>) -> Result<Webhook> {
@@ -53,7 +53,7 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     webhook.types = change.types.unwrap_or(webhook.types);
     webhook.status = change.status.unwrap_or(webhook.status);
     let is_enabled = webhook.status == WebhookStatus::Active && before.status == WebhookStatus::Disabled;
-    // Whoever decides that events go there, or where they go, answers for it from now on.
+    // The caller who decides that events go there, or where they go, answers for it from now on.
     if is_enabled || webhook.url != before.url {
         webhook.created_by = Creator::of(ctx.actor());
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !is_enabled);

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod csv;
 pub(crate) mod export;
+pub(crate) mod head;
 mod list;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +12,7 @@ use utoipa_axum::routes;
 use super::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list::list))
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(head::head))
 }
 
 pub(super) fn stream_routes() -> OpenApiRouter<Shared> {

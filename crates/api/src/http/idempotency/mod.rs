@@ -118,7 +118,7 @@ async fn once(shared: Shared, key: HeaderValue, request: Request, next: Next) ->
 
 /// Identifies the caller with the key, and the request. A user is the same caller in every session, unless the answer
 /// holds a secret; an API key that may do less must not get the answer that its owner got. Anonymous callers cannot be
-/// told apart, so that their key identifies the whole request: another request with the same key does not meet it.
+/// distinguished, so that their key identifies the whole request: another request with the same key does not meet it.
 fn identify(vault: &dyn Vault, ctx: &Ctx, key: &[u8], parts: &http::request::Parts, body: &Bytes) -> IdempotentRequest {
     // Another version is another request.
     let version = parts.headers.get(IF_MATCH).map_or(&b""[..], HeaderValue::as_bytes);

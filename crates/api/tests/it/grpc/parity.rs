@@ -354,6 +354,7 @@ async fn on_access(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answ
                 Err(status) => Err(status),
             }
         }
+        "audit.head" => said!(rpc.audit(), get_head(GetHeadRequest {})),
         "audit.list" => said!(rpc.audit(), list_records(ListRecordsRequest::default())),
         "permissions.list" => said!(rpc.roles(), list_permissions(ListPermissionsRequest {})),
         "roles.create" => {
