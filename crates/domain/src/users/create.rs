@@ -6,7 +6,7 @@ use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::{NewPassword, verify_email};
 use crate::ctx::{Ctx, SignupMode};
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Error, Result, Unauthenticated};
 use crate::events::catalogue::Source;
 use crate::events::record;
 use crate::id::UserId;
@@ -30,8 +30,17 @@ pub struct NewUser {
 }
 
 /// Creates an account. Open to everybody or to admins only, by `signup.mode`.
+///
+/// # Errors
+/// [`Error::SignupClosed`] when nobody is signed in and sign-up is closed.
 pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
-    if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
+    if ctx.policy().signup == SignupMode::Closed {
+        ctx.require(Permission::UsersWrite).map_err(|error| match error {
+            Error::Unauthenticated(Unauthenticated::Missing) => Error::SignupClosed,
+            other => other,
+        })?;
+    }
+    if new.role.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
     if let Some(role) = &new.role {
