@@ -1,7 +1,7 @@
 //! The composition root, the only one: from configuration to a server that can be mounted anywhere.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Audit, Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
-use crate::http::cookies::Origins;
 use crate::http::idempotency::Running;
+use crate::http::origins::Origins;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
@@ -115,7 +115,7 @@ impl App {
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
-        let router = middleware::around_all(surface, &config.server, &config.limits);
+        let router = middleware::around_all(surface, &shared, &config.server);
         let feed = Arc::clone(&shared.feed);
         Ok(Self { services, router, feed, audit: config.audit.clone(), draining })
     }
@@ -150,7 +150,9 @@ fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining
         metadata: metadata_of(&policy.issuer, policy.token_algorithm),
         draining,
         feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
-        origins: Origins::of(&config.server),
+        origins: Arc::new(Origins::of(config)),
+        prefix: middleware::path_of(&config.server.public_url()).to_owned(),
+        openapi: OnceLock::new(),
         limits: config.limits.clone(),
         capacity: middleware::Capacity::new(&config.limits),
         running: Running::default(),

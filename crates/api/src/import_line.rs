@@ -53,7 +53,7 @@ pub struct ImportLine {
 /// # Errors
 /// Every field that breaks a rule; or the first one that has the wrong form. Never quotes a value.
 pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<FieldError>> {
-    parse(deserialize(line).map_err(|field| vec![field])?, services)
+    parse(deserialize(line)?, services)
 }
 
 /// Checks what was read of one user.
@@ -99,14 +99,17 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     fields.finish(user)
 }
 
-fn deserialize(line: &[u8]) -> Result<ImportLine, FieldError> {
+fn deserialize(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
     json_form::read(line).map_err(|error| match error {
+        FormError::Empty => vec![FieldError::new("line", "invalid_json", "must be a JSON object; it is empty")],
         FormError::Syntax { column, .. } => {
             let message = format!("must be a JSON object; it breaks at column {column}");
-            FieldError::new("line", "invalid_json", message)
+            vec![FieldError::new("line", "invalid_json", message)]
         }
-        FormError::Field(at) if at.field.is_empty() => FieldError { field: "line".to_owned(), ..at },
-        FormError::Field(at) => at,
+        FormError::Fields(mut faults) => {
+            faults.iter_mut().filter(|at| at.field.is_empty()).for_each(|at| "line".clone_into(&mut at.field));
+            faults
+        }
     })
 }
 
@@ -115,7 +118,7 @@ mod tests {
     use super::deserialize;
 
     fn check(line: &str, field: &str, code: &str) {
-        let error = deserialize(line.as_bytes()).err().unwrap();
+        let error = deserialize(line.as_bytes()).err().unwrap().remove(0);
         assert_eq!((error.field.as_str(), error.code), (field, code), "{line}: {error:?}");
         assert!(!error.message.contains("hunter2"), "{line}: {error:?}");
     }

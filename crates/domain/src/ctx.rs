@@ -286,6 +286,15 @@ impl Ctx {
         }
     }
 
+    /// The same for a change: a caller who may see the user, by the permission `read`, is refused as forbidden. Only to
+    /// others the user does not exist.
+    pub fn require_self_or_write(&self, user: UserId, write: Permission, read: Permission) -> Result<()> {
+        match self.require_self_or(user, write) {
+            Err(Error::NotFound(_)) if self.holds(read) => Err(Error::Forbidden),
+            other => other,
+        }
+    }
+
     /// Whether the caller is this user, by whatever credential.
     #[must_use]
     pub fn is_user(&self, user: UserId) -> bool {

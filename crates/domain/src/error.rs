@@ -21,6 +21,9 @@ pub enum Error {
     /// The caller must prove a factor anew before they may: [`crate::sessions::step_up()`].
     #[error("a recent proof is required")]
     StepUpRequired,
+    /// Only those who may write users create accounts here.
+    #[error("sign-up is closed")]
+    SignupClosed,
     /// This way to sign in is not offered here.
     #[error("not offered")]
     NotOffered,

@@ -262,4 +262,7 @@ pub trait Mailer: Send + Sync {
 
     /// Nothing is due: connections that were kept for the next mail may go.
     async fn rest(&self);
+
+    /// Whether mail can be written in this language.
+    fn supports(&self, locale: &Locale) -> bool;
 }

@@ -74,7 +74,9 @@ impl From<Error> for Failure {
         let said = |line: &'static str| anyhow::Error::msg(line);
         Self::Failed(match error {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
-            Error::Unauthenticated(_) | Error::Forbidden | Error::Grant(_) => said("the operator may not do this"),
+            Error::Unauthenticated(_) | Error::Forbidden | Error::SignupClosed | Error::Grant(_) => {
+                said("the operator may not do this")
+            }
             Error::StepUpRequired => said("a recent proof is required"),
             Error::NotOffered => said("no mail is sent: set mail.smtp_host or mail.folder"),
             Error::NotHeld => said("a key can be given no more than the role of its owner allows"),

@@ -17,6 +17,7 @@ mod layers;
 mod mail;
 mod mistake;
 mod net;
+pub(crate) mod origin;
 mod raw;
 mod rule;
 mod table;

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use super::net::IpNet;
+use super::origin;
 use super::raw::Raw;
 
 /// The longest text a value may be, in bytes.
@@ -168,13 +169,11 @@ pub(super) fn networks() -> Rule<Vec<IpNet>> {
     Rule::of_list("a list of IP addresses or networks like 10.0.0.0/8", IpNet::parse)
 }
 
-/// A list of web origins (RFC 6454 §6.2), as browsers send them.
+/// A list of web origins (RFC 6454 §6.2), in the form that browsers send.
 pub(super) fn origins() -> Rule<Vec<String>> {
-    Rule::of_list("a list of origins like https://app.example.com, without a path", |text| {
-        let uri = parse_http_url(text)?;
-        let is_origin = uri.path() == "/" && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-        is_origin.then(|| text.to_owned())
-    })
+    let expected = "a list of origins like https://app.example.com or capacitor://localhost: scheme, host and port, \
+                    without a path. Each is compared exactly, so a wildcard never matches: list every origin";
+    Rule::of_list(expected, origin::normalize)
 }
 
 /// An absolute HTTP URL.

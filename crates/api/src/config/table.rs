@@ -116,7 +116,9 @@ table! {
         public_url: Option<String> = "", optional(http_url());
         /// The networks of the proxies whose `X-Forwarded-For` header is believed.
         trusted_proxies: Vec<IpNet> = "", networks();
-        /// The web origins whose pages may call the server, `https://app.example.com` for example. Nobody's by default.
+        /// The web origins whose pages may call the server: `https://app.example.com`, `capacitor://localhost` or
+        /// `chrome-extension://ID` for example, each compared exactly, without wildcards. None by default; with
+        /// `APP_ENV=dev` every loopback origin may call as well.
         cors_origins: Vec<String> = "", origins();
         /// The certificate to serve TLS with, and those that vouch for it, in PEM. Nothing means plain text. What is in
         /// the files of these three keys is taken over when it changes, without a restart.

@@ -176,7 +176,9 @@ fn code_of(error: &Error) -> Code {
     match error {
         Error::Invalid(_) | Error::Grant(_) => Code::InvalidArgument,
         Error::Unauthenticated(_) => Code::Unauthenticated,
-        Error::Forbidden | Error::NotHeld | Error::StepUpRequired | Error::NotOffered => Code::PermissionDenied,
+        Error::Forbidden | Error::NotHeld | Error::StepUpRequired | Error::SignupClosed | Error::NotOffered => {
+            Code::PermissionDenied
+        }
         Error::NotFound(_) => Code::NotFound,
         Error::Conflict(conflict) => code_of_conflict(*conflict),
         Error::Stale => Code::Aborted,

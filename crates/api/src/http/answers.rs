@@ -27,6 +27,8 @@ answers! {
         "500" "internal" "A defect on the server's side.",
         "503" "overloaded" "Overloaded, or the database is away; `Retry-After` says when to return.",
     ];
+    /// What every operation may answer, whatever it is: the head of the request is looked at first.
+    HeadTooLarge => ["431" "headers_too_large" "The address and the headers are larger than `limits.header_bytes`."];
     /// Parameters that break a rule.
     BadInput => ["400" "invalid_input" "The input breaks a rule; `fields` names what is at fault."];
     /// A body that cannot be taken.
@@ -62,8 +64,10 @@ answers! {
     UserExists => ["404" "user_not_found" "There is no such user, or the caller may not see it."];
     /// The caller must hold a permission, and whatever they grant.
     Grantable => ["403" "permission_not_held" "`forbidden`: the caller may not do this; `permission_not_held`: nobody grants what they do not hold."];
+    /// Sign-up must be open, or the caller must hold a permission and whatever they grant.
+    SignupOpen => ["403" "signup_closed" "`signup_closed`: only administrators create accounts here; `permission_not_held`: nobody grants what they do not hold."];
     /// The session must exist and be visible to the caller.
-    SessionExists => ["404" "session_not_found" "There is no such session, or the caller may not end it."];
+    SessionExists => ["404" "session_not_found" "There is no such session, or the caller may not see it."];
     /// The role must exist.
     RoleExists => ["404" "role_not_found" "There is no such role."];
     /// The service account must exist.

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::answers::{
     Always, ApiKeyExists, BadBody, BadInput, Fresh, Grantable, Permitted, Repeatable, ServiceAccountExists, SignedIn,
 };
-use super::extract::{Caller, Fields, IdPath, JsonBody};
+use super::extract::{Caller, Fields, IdPath, JsonBody, OptionalJsonBody};
 use super::problem::Problem;
 use super::{Shared, etag, permissions};
 
@@ -212,7 +212,7 @@ async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<ApiKeyId>, headers: Head
 }
 
 /// How to replace a secret.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap_s": 3600}))]
 struct RotateApiKeyBody {
@@ -243,7 +243,7 @@ async fn rotate(
     Caller(ctx): Caller,
     IdPath(id): IdPath<ApiKeyId>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<RotateApiKeyBody>,
+    OptionalJsonBody(body): OptionalJsonBody<RotateApiKeyBody>,
 ) -> Result<Response, Problem> {
     let overlap_s = body.overlap_s.unwrap_or(OVERLAP_DEFAULT_S);
     if overlap_s > OVERLAP_MAX_S {

@@ -1,4 +1,5 @@
-//! Cookies for browsers on the same site, beside bearer tokens, and what keeps other sites' pages from using them.
+//! Cookies for browsers on the same site, beside bearer tokens. What keeps other sites' pages from using them is in
+//! [`super::origins`].
 //!
 //! A page cannot read the cookies. Whoever changes something by them shows a CSRF token that only a page which may
 //! read our answers can know: a code over the session's id, so nothing is kept for it.
@@ -9,12 +10,9 @@ use denizen_domain::Ctx;
 use denizen_domain::id::SessionId;
 use denizen_domain::ports::Vault;
 use denizen_domain::sessions::{DEVICE_TTL_S, SignedIn};
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-
-use super::problem::Problem;
-use crate::config::Server;
 
 const ACCESS: &str = "__Host-denizen_access";
 const REFRESH: &str = "__Host-denizen_refresh";
@@ -24,46 +22,6 @@ const DEVICE: &str = "__Host-denizen_device";
 /// other sites except when a link leads here.
 const ATTRIBUTES: &str = "Path=/; HttpOnly; Secure; SameSite=Lax";
 const CSRF_PURPOSE: &str = "csrf token";
-const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The origins whose pages may change something by cookies: the server's own, and those that configuration names.
-pub(crate) struct Origins(Vec<String>);
-
-impl Origins {
-    pub(crate) fn of(server: &Server) -> Self {
-        let own = origin_of(&server.public_url());
-        Self(server.cors_origins.iter().cloned().chain([own]).collect())
-    }
-
-    /// Refuses a request that a page of another site made. Browsers say so themselves, in headers that no page can
-    /// forge; other clients say nothing.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let is_near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
-        let is_ours = |origin: &HeaderValue| self.0.iter().any(|known| known.as_bytes() == origin.as_bytes());
-        let is_near = headers.get_all(SEC_FETCH_SITE).iter().all(is_near);
-        if is_near && headers.get_all(ORIGIN).iter().all(is_ours) { Ok(()) } else { Err(refused()) }
-    }
-
-    /// Whether the one origin that a request names is one of them.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        headers.get_all(ORIGIN).iter().all(|origin| self.0.iter().any(|known| known.as_bytes() == origin.as_bytes()))
-    }
-
-    /// Refuses a change by cookies that does not come from a page of ours that knows the session's CSRF token.
-    pub(crate) fn check_change(
-        &self,
-        vault: &dyn Vault,
-        session: SessionId,
-        headers: &HeaderMap,
-    ) -> Result<(), Problem> {
-        self.check(headers)?;
-        let sent = headers.get(X_CSRF_TOKEN).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
-        let is_equal =
-            |sent: Vec<u8>| aws_lc_rs::constant_time::verify_slices_are_equal(&sent, &code(vault, session)).is_ok();
-        if sent.is_some_and(is_equal) { Ok(()) } else { Err(refused()) }
-    }
-}
 
 /// Whether the request says nothing but cookies of who asks: a bearer token wins over them.
 pub(crate) fn are_in_use(headers: &HeaderMap) -> bool {
@@ -87,7 +45,7 @@ pub(crate) fn device_of(headers: &HeaderMap) -> Option<SecretString> {
 
 /// What a page sends as `X-CSRF-Token` with every change.
 pub(crate) fn csrf_token(ctx: &Ctx, session: SessionId) -> String {
-    URL_SAFE_NO_PAD.encode(code(ctx.services().vault.as_ref(), session))
+    URL_SAFE_NO_PAD.encode(csrf_code(ctx.services().vault.as_ref(), session))
 }
 
 /// The tokens of a session, for the browser to keep where no script can read them.
@@ -122,36 +80,14 @@ fn find(headers: &HeaderMap, name: &str) -> Option<SecretString> {
     value.filter(|_| values.next().is_none()).map(SecretString::from)
 }
 
-fn code(vault: &dyn Vault, session: SessionId) -> [u8; 32] {
+/// The bytes of a session's CSRF token.
+pub(super) fn csrf_code(vault: &dyn Vault, session: SessionId) -> [u8; 32] {
     vault.mac(CSRF_PURPOSE, session.as_uuid().as_bytes())
-}
-
-/// Scheme, host and port of a URL.
-fn origin_of(url: &str) -> String {
-    let host_at = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host_at..].find('/').map_or(url.len(), |at| host_at + at);
-    url[..end].to_ascii_lowercase()
-}
-
-fn refused() -> Problem {
-    let message = "A change by cookies needs the X-CSRF-Token of the session, from a page of this site.";
-    Problem::new(StatusCode::FORBIDDEN, "csrf_failed", message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_a_url_without_its_path() {
-        for (url, expected) in [
-            ("https://id.example.com", "https://id.example.com"),
-            ("https://ID.example.com:8443/accounts/", "https://id.example.com:8443"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
-        ] {
-            assert_eq!(origin_of(url), expected);
-        }
-    }
 
     #[test]
     fn a_cookie_is_found_by_its_whole_name_and_once() {

@@ -9,6 +9,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::problem::Problem;
 
+/// What no resource has as its version.
+const NO_VERSION: i64 = -1;
+const ENCODING_SUFFIXES: [&str; 4] = ["-gzip", "-br", "-zstd", ";gzip"];
+
 /// The tag of a user: the version, then the last sign-in, which shows in the representation without being a
 /// change. `If-Match` compares the version alone: a sign-in in between is not a lost update.
 pub(crate) fn of_user(user: &User) -> String {
@@ -43,15 +47,31 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Problem>
     Ok(if headers.contains_key(IF_MATCH) { Some(versions) } else { None })
 }
 
-/// The version that a tag names; `None` when it is no tag. A weak tag and a tag we never made match nothing (RFC 9110
-/// §13.1.1).
+/// The version that a tag names; `None` when it is no tag. A tag that this server never makes matches no version.
+///
+/// Proxies that compress mark our strong tags as weak or add the encoding to them, and clients send back what they got. A
+/// version stands for all of a resource, so such a tag still names it, although RFC 9110 §13.1.1 compares strongly.
 pub(crate) fn version_of(tag: &str) -> Option<i64> {
     let tag = tag.trim();
-    let is_weak = tag.starts_with("W/");
     let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-    let opaque = opaque.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'))?;
-    let version = opaque.split('.').next().and_then(|version| version.parse().ok()).filter(|_| !is_weak);
-    Some(version.unwrap_or(-1))
+    let opaque = opaque.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).filter(|tag| !tag.contains('"'))?;
+    Some(own_version(without_encoding(opaque)).unwrap_or(NO_VERSION))
+}
+
+/// The version in a tag of the form that [`of_user`], [`of_api_key`] and [`of_version`] write.
+fn own_version(opaque: &str) -> Option<i64> {
+    let (version, rest) = opaque.split_once('.').map_or((opaque, None), |(version, rest)| (version, Some(rest)));
+    let is_moment = |rest: &str| {
+        let is_hex = rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_hex && (1..=16).contains(&rest.len()) && (rest == "0" || !rest.starts_with('0'))
+    };
+    let number: i64 = version.parse().ok()?;
+    (number.to_string() == version && rest.is_none_or(is_moment)).then_some(number)
+}
+
+/// The tag without what Apache's `mod_deflate` and `mod_brotli` add to it.
+fn without_encoding(opaque: &str) -> &str {
+    ENCODING_SUFFIXES.iter().find_map(|suffix| opaque.strip_suffix(suffix)).unwrap_or(opaque)
 }
 
 /// A representation with its tag, or 304 when the client has it already.
@@ -81,7 +101,26 @@ mod tests {
         check("*", None);
         check("\"3.5f2\"", Some(&[3]));
         check("\"3.0\", \"4.0\"", Some(&[3, 4]));
-        check("W/\"3.0\"", Some(&[-1]));
+        check("W/\"3.0\"", Some(&[3]));
+        check("W/\"3\"", Some(&[3]));
+        check("\"3.5f2-gzip\", W/\"4-br\"", Some(&[3, 4]));
+        for foreign in [
+            "2.garbage",
+            "2.",
+            "2.00",
+            "2.0.0",
+            "2.-1",
+            "2.5F2",
+            "+2",
+            "02",
+            " 2",
+            "-gzip",
+            "",
+            "2-x",
+            "2.12345678901234567",
+        ] {
+            check(&format!("\"{foreign}\""), Some(&[-1]));
+        }
         check("\"unknown\"", Some(&[-1]));
         assert!(if_match(&HeaderMap::from_iter([(http::header::IF_MATCH, "3".parse().unwrap())])).is_err());
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);

@@ -2,8 +2,9 @@
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use denizen_domain::Ctx;
-use denizen_domain::error::FieldError;
+use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::id::{ApiKeyId, DeliveryId, ServiceAccountId, SessionId, UserId, WebhookId};
+use denizen_domain::time::Timestamp;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -103,6 +104,26 @@ fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     })
 }
 
+/// Reads a moment from a query. The `+` of an offset stands for a space there.
+pub(crate) fn query_moment(raw: &str) -> Result<Timestamp, RuleBroken> {
+    let message = if raw.contains(' ') {
+        "must be an RFC 3339 moment; in a query, write the + of its offset as %2B"
+    } else {
+        "must be an RFC 3339 moment like 2026-11-22T17:30:18Z"
+    };
+    Timestamp::parse(raw).ok_or_else(|| RuleBroken { code: "invalid_value", message: message.to_owned() })
+}
+
+/// Refuses a value of a query that holds an email address with a space: a `+` that was not written as `%2B`.
+pub(crate) fn check_plus(raw: &str) -> Result<(), RuleBroken> {
+    let has_space = |local: &str| local.contains(' ') && !local.ends_with(' ');
+    if raw.trim().split_once('@').is_some_and(|(local, _)| has_space(local)) {
+        let message = "must not contain a space in an email address; in a query, write + as %2B".to_owned();
+        return Err(RuleBroken { code: "invalid_value", message });
+    }
+    Ok(())
+}
+
 /// The query string of a list: which part of it, and which of its items. Each parameter goes to the one that knows it.
 pub(crate) struct ListQuery<F> {
     pub(crate) page: PageParams,
@@ -133,16 +154,39 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
         let bytes = request.into_body().collect().await.map_err(|error| read_problem(&error))?.to_bytes();
-        let body = json_form::read(&bytes).map_err(|error| match error {
-            FormError::Syntax { line, column } => {
-                let message = format!("The body is not valid JSON at line {line}, column {column}.");
-                Problem::new(StatusCode::BAD_REQUEST, "invalid_json", message)
-            }
-            FormError::Field(at) if at.field.is_empty() => FieldError { field: "body".to_owned(), ..at }.into(),
-            FormError::Field(at) => at.into(),
-        })?;
-        Ok(Self(body))
+        read_json(&bytes).map(Self)
     }
+}
+
+/// A JSON body that may be left out: without one, no media type is needed, and the default is read.
+pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = body.collect().await.map_err(|error| read_problem(&error))?.to_bytes();
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        check_media_type(&parts.headers)?;
+        read_json(&bytes).map(Self)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let unreadable = |message| Problem::new(StatusCode::BAD_REQUEST, "invalid_json", message);
+    json_form::read(bytes).map_err(|error| match error {
+        FormError::Empty => unreadable("The body is empty. Send a JSON object.".to_owned()),
+        FormError::Syntax { line, column } => {
+            unreadable(format!("The body is not valid JSON at line {line}, column {column}."))
+        }
+        FormError::Fields(mut faults) => {
+            faults.iter_mut().filter(|at| at.field.is_empty()).for_each(|at| "body".clone_into(&mut at.field));
+            faults.into()
+        }
+    })
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -22,6 +22,7 @@ mod invitations;
 mod mailed;
 mod me;
 pub(crate) mod oauth2;
+pub(crate) mod origins;
 mod outcome;
 pub(crate) mod page;
 mod password_resets;
@@ -41,7 +42,7 @@ pub(crate) mod users_list;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use denizen_domain::Services;
@@ -53,7 +54,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::config::Limits;
 use crate::feed::Feed;
 use crate::middleware::{self, Capacity};
-use cookies::Origins;
+use origins::Origins;
 use problem::Problem;
 use well_known::{Document, PublicKeys};
 
@@ -74,8 +75,12 @@ pub(crate) struct SharedState {
     pub(crate) draining: CancellationToken,
     /// The log as it goes on.
     pub(crate) feed: Arc<Feed>,
-    /// Whose pages may change something by cookies.
-    pub(crate) origins: Origins,
+    /// The origins whose pages may call, and use cookies.
+    pub(crate) origins: Arc<Origins>,
+    /// The path of the public URL; empty for a bare origin.
+    pub(crate) prefix: String,
+    /// The OpenAPI document below that path.
+    pub(crate) openapi: OnceLock<Document>,
     /// Bounds on requests.
     pub(crate) limits: Limits,
     /// How many requests are worked on at once.

@@ -118,6 +118,11 @@ impl From<Error> for Problem {
                 "step_up_required",
                 "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
             ),
+            Error::SignupClosed => Self::new(
+                StatusCode::FORBIDDEN,
+                "signup_closed",
+                "Sign-up is closed. Ask an administrator for an account or an invitation.",
+            ),
             Error::NotOffered => Self::new(
                 StatusCode::FORBIDDEN,
                 "not_offered",

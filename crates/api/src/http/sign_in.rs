@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages};
 use super::body::UserBody;
 use super::challenges::{self, ChallengeBody};
-use super::extract::{Caller, Fields, JsonBody};
+use super::extract::{Caller, Fields, JsonBody, OptionalJsonBody};
 use super::problem::Problem;
 use super::{Shared, cookies};
 
@@ -228,7 +228,7 @@ async fn sign_in(
 }
 
 /// A refresh token.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"refresh_token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
 struct RefreshBody {
@@ -240,8 +240,8 @@ struct RefreshBody {
 /// Refresh a session.
 ///
 /// A refresh token is good once. For `sessions.refresh_grace_s` the same one gets the same next one again, for a
-/// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `{}` and
-/// `X-CSRF-Token`.
+/// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `X-CSRF-Token`,
+/// and no body or `{}`.
 #[utoipa::path(
     post, path = REFRESH, tag = "sessions", operation_id = "sessions.refresh",
     params(
@@ -258,7 +258,7 @@ async fn refresh(
     State(shared): State<Shared>,
     Caller(ctx): Caller,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<RefreshBody>,
+    OptionalJsonBody(body): OptionalJsonBody<RefreshBody>,
 ) -> Result<Response, Problem> {
     if let Some(token) = &body.refresh_token {
         let refreshed = sessions::refresh(&ctx, token).await?;

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::Shared;
 use super::answers::{Always, BadBody, KeysAreStored, Permitted, SignedIn, SigningKeyExists};
-use super::extract::{Caller, JsonBody, path_param};
+use super::extract::{Caller, OptionalJsonBody, path_param};
 use super::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -87,7 +87,7 @@ async fn list(Caller(ctx): Caller) -> Result<Json<Vec<SigningKeyBody>>, Problem>
 }
 
 /// When a new key takes over.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"takeover": "announced"}))]
 struct RotateBody {
@@ -110,7 +110,10 @@ struct RotateBody {
     ),
     security(("bearer" = [])),
 )]
-async fn rotate(Caller(ctx): Caller, JsonBody(body): JsonBody<RotateBody>) -> Result<Response, Problem> {
+async fn rotate(
+    Caller(ctx): Caller,
+    OptionalJsonBody(body): OptionalJsonBody<RotateBody>,
+) -> Result<Response, Problem> {
     let takeover = match body.takeover.as_deref() {
         None | Some("announced") => Takeover::Announced,
         Some("immediate") => Takeover::Immediate,

@@ -20,7 +20,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{
-    AdminRemains, Always, BadBody, BadInput, Collision, EmailFree, Fresh, Grantable, Permitted, SignedIn, UserExists,
+    AdminRemains, Always, BadBody, BadInput, Collision, EmailFree, Fresh, Grantable, Permitted, SignedIn, SignupOpen,
+    UserExists,
 };
 use super::body::UserBody;
 use super::extract::{Caller, Fields, IdPath, JsonBody};
@@ -59,9 +60,9 @@ struct CreateUserBody {
 
 /// Sign up, or add a user.
 ///
-/// Open to everybody when `signup.mode` is `open`, else to admins. With `signup.conceal_existing` the answer to callers
-/// without `users:write` is 202 for taken and free addresses alike: the rest is in the mail. The user can sign in once the
-/// address is verified.
+/// Open to everybody when `signup.mode` is `open`, else to callers with `users:write`: to anonymous callers it is then 403
+/// `signup_closed`. With `signup.conceal_existing` the answer to callers without `users:write` is 202 for taken and free
+/// addresses alike: the rest is in the mail. The user can sign in once the address is verified.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "users.create",
     params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
@@ -76,7 +77,7 @@ struct CreateUserBody {
             verifies it or the notice that it has an account.", headers(
             ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
         )),
-        BadBody, SignedIn, Grantable, EmailFree, Always,
+        BadBody, SignedIn, SignupOpen, EmailFree, Always,
     ),
     security((), ("bearer" = [])),
 )]

@@ -6,7 +6,6 @@ use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::page::{Page, Total};
 use denizen_domain::ports::Vault;
 use denizen_domain::roles::RoleName;
-use denizen_domain::time::Timestamp;
 use denizen_domain::users::{self, EmailAddress, Status, UserFilter};
 use http::Uri;
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use utoipa_axum::routes;
 use super::Shared;
 use super::answers::{Always, BadInput, Permitted, SignedIn};
 use super::body::UserBody;
-use super::extract::{Caller, Fields, ListQuery};
+use super::extract::{Caller, Fields, ListQuery, check_plus, query_moment};
 use super::page::{self, List, PageParams};
 use super::problem::Problem;
 
@@ -32,7 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 struct FilterParams {
     /// Only the user with this address.
     email: Option<String>,
-    /// Only users whose email address or name begins with this, in any case.
+    /// Only users whose email address or name begins with this, in any case. In a query `+` stands for a space: write the
+    /// one of an address as `%2B`.
     #[param(max_length = 200)]
     q: Option<String>,
     /// Only users with this role.
@@ -40,7 +40,7 @@ struct FilterParams {
     /// Only users with this status: `active`, `disabled` or `invited`.
     #[param(pattern = "^(active|disabled|invited)$")]
     status: Option<String>,
-    /// Only users created after this moment (RFC 3339).
+    /// Only users created after this moment (RFC 3339). Write the `+` of an offset as `%2B`.
     #[param(value_type = Option<String>, format = DateTime)]
     created_after: Option<String>,
 }
@@ -50,17 +50,18 @@ impl FilterParams {
     fn read(&self, page: &PageParams, vault: &dyn Vault) -> Result<(UserFilter, Page, Total), Problem> {
         let mut fields = Fields::default();
         let invalid = |field: &str, expected: &str| FieldError::new(field, "invalid_value", expected);
-        let email = self.email.as_deref().map(|raw| fields.check("email", EmailAddress::parse(raw)));
+        let email = self.email.as_deref().map(|raw| {
+            let email = check_plus(raw).and_then(|()| EmailAddress::parse(raw));
+            fields.check("email", email)
+        });
         let role = self.role.as_deref().map(|raw| fields.check("role", RoleName::reference(raw)));
         let status = self.status.as_deref().map(|raw| {
             let status = Status::parse(raw);
             status.ok_or_else(|| fields.refuse(invalid("status", "must be active, disabled or invited"))).ok()
         });
-        let created_after = self.created_after.as_deref().map(|raw| {
-            let moment = Timestamp::parse(raw);
-            moment.ok_or_else(|| fields.refuse(invalid("created_after", "must be an RFC 3339 moment"))).ok()
-        });
-        let prefix = fields.check("q", prefix(self.q.as_deref().unwrap_or_default()));
+        let created_after = self.created_after.as_deref().map(|raw| fields.check("created_after", query_moment(raw)));
+        let q = self.q.as_deref().unwrap_or_default();
+        let prefix = fields.check("q", check_plus(q).and_then(|()| prefix(q)));
         let filter = UserFilter {
             email: email.flatten(),
             prefix: prefix.flatten(),

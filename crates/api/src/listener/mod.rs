@@ -1,10 +1,12 @@
 //! The listener: HTTP/1.1 and HTTP/2 on one port, over TLS or in plain text, with bounds on time, headers, streams and connections.
 
 mod limiter;
+mod linger;
 mod outgoing;
 mod prompt;
 mod stall;
 mod steady;
+mod unread;
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,10 +31,12 @@ use crate::config::{Limits, Server};
 use crate::middleware::{Exchange, PeerAddress, PeerProgram};
 use crate::tls::{self, Tls};
 use limiter::{ConnectionLimiter, OpenConnection};
+use linger::Linger;
 use outgoing::Outgoing;
 use prompt::Prompt;
 use stall::{StreamExecutor, TAKEN_WITHIN};
 use steady::Steady;
+use unread::Unread;
 
 const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 /// How many streams one HTTP/2 connection may have open (RFC 9113 §6.5.2 recommends no less).
@@ -165,6 +169,7 @@ impl Serving {
             async move { Ok::<_, Infallible>(answering.await) }
         });
         let stream = Prompt::new(Steady::new(stream, TAKEN_WITHIN), self.head_timeout, connection);
+        let stream = Linger::new(stream, Arc::clone(&state));
         let mut serving = pin!(self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let mut is_closing = false;
         loop {
@@ -198,12 +203,24 @@ async fn answer(
 ) -> http::Response<Outgoing> {
     let is_http1 = request.version() < http::Version::HTTP_2;
     let is_connect = request.method() == http::Method::CONNECT;
-    let Ok(mut response) = router.call(request.map(Body::new)).await;
+    let unread = if is_http1 { Some(Unread::of(&request)).filter(|_| !request.body().is_end_stream()) } else { None };
+    let request = match &unread {
+        Some(unread) => request.map(|body| Body::new(unread.watch(body))),
+        None => request.map(Body::new),
+    };
+    let Ok(mut response) = router.call(request).await;
     let is_switched = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
     if is_switched || (is_connect && response.status().is_success()) {
         exchange.connection().upgrade();
     }
-    if exchange.connection().is_in_reserve() && is_http1 {
+    let is_left = match unread {
+        Some(unread) => !unread.drain().await,
+        None => false,
+    };
+    if is_left {
+        exchange.connection().linger();
+    }
+    if is_http1 && (is_left || exchange.connection().is_in_reserve()) {
         response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     }
     response.map(|body| Outgoing::new(body, exchange))

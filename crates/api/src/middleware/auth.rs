@@ -1,5 +1,7 @@
 //! From credentials to the context of the request: who asks.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
@@ -8,8 +10,8 @@ use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::id::SessionId;
 use denizen_domain::tokens;
 use denizen_domain::users::Locale;
-use http::HeaderMap;
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{ClientAddress, PeerProgram};
@@ -18,13 +20,14 @@ use crate::http::{Shared, cookies};
 
 const USER_AGENT_CHARS_MAX: usize = 256;
 
-/// A cookie that is no longer good, as an extension of the request.
-#[derive(Clone, Copy)]
-pub(super) struct StaleCookie;
+/// A cookie that does not count, as an extension of the request, and what to answer where credentials are needed.
+#[derive(Clone)]
+pub(super) struct IgnoredCookie(Arc<Problem>);
 
-/// The request with its [`Ctx`]. A bearer that is given must be good, and wins over cookies. A stale cookie is as good
-/// as none: the browser sends it along whether the page wants it or not.
-pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Request, Problem> {
+/// The request with its [`Ctx`]. A bearer that is given must be good, and wins over cookies. A cookie that is no longer
+/// good is ignored: the browser sends it along whether the page wants it or not. So is, where anybody may ask, the cookie
+/// of a change that does not show the CSRF token of its session.
+pub(super) async fn identify(shared: &Shared, request: Request) -> Result<Request, Problem> {
     if !cookies::are_in_use(request.headers()) {
         let actor = actor_of_bearer(shared, request.headers()).await?;
         return Ok(with_context(shared, actor, request));
@@ -35,27 +38,44 @@ pub(super) async fn identify(shared: &Shared, mut request: Request) -> Result<Re
     };
     // Boxed: programs send no cookies, and should not carry the room that this takes.
     let Some((actor, session)) = Box::pin(actor_of_cookie(shared, &token)).await? else {
-        request.extensions_mut().insert(StaleCookie);
-        return Ok(anybody(shared, request));
+        return Ok(without_cookie(shared, request, invalid().into()));
     };
     if !request.method().is_safe() {
-        shared.origins.check_change(shared.services.vault.as_ref(), session, request.headers())?;
+        let vault = shared.services.vault.as_ref();
+        match shared.origins.check_change(vault, session, request.headers()) {
+            Ok(()) => {}
+            Err(problem) if is_open_to_anybody(&request) => return Ok(without_cookie(shared, request, problem)),
+            Err(problem) => return Err(problem),
+        }
     }
     Ok(with_context(shared, actor, request))
 }
 
-/// The stale cookie of a request, if it has one.
-pub(super) fn stale_cookie_of(request: &Request) -> Option<StaleCookie> {
-    request.extensions().get().copied()
+/// Whether this is an operation beside which a session does not matter: signing up.
+fn is_open_to_anybody(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == "/api/v1/users"
 }
 
-/// The answer, which tells whoever had to be known that the cookie is why they are not.
-pub(super) fn blame(stale: Option<StaleCookie>, response: Response) -> Response {
-    let is_for_the_unknown = |problem: &Problem| problem.code() == "unauthenticated";
-    if stale.is_some() && response.extensions().get::<Problem>().is_some_and(is_for_the_unknown) {
-        return Problem::from(invalid()).into_response();
+/// The request as if it had come without its cookie.
+fn without_cookie(shared: &Shared, mut request: Request, problem: Problem) -> Request {
+    request.extensions_mut().insert(IgnoredCookie(Arc::new(problem)));
+    anybody(shared, request)
+}
+
+/// The cookie of a request that was ignored, if there was one.
+pub(super) fn ignored_cookie_of(request: &Request) -> Option<IgnoredCookie> {
+    request.extensions().get().cloned()
+}
+
+/// The answer; when it asks for credentials, what was wrong with the cookie in its place.
+pub(super) fn blame(ignored: Option<IgnoredCookie>, response: Response) -> Response {
+    let asks_for_credentials = |problem: &Problem| matches!(problem.code(), "unauthenticated" | "signup_closed");
+    match ignored {
+        Some(IgnoredCookie(problem)) if response.extensions().get().is_some_and(asks_for_credentials) => {
+            Arc::unwrap_or_clone(problem).into_response()
+        }
+        _ => response,
     }
-    response
 }
 
 /// The request with the [`Ctx`] of anybody, whatever credentials they send along.
@@ -80,14 +100,14 @@ enum Bearer {
 }
 
 impl Presented {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(shared: &Shared, request: &Request) -> Self {
         let headers = request.headers();
         let bearer = match bearer_of(headers) {
             _ if !headers.contains_key(AUTHORIZATION) => Bearer::None,
             None => Bearer::Malformed,
             Some(token) => Bearer::Token(token.into()),
         };
-        Self { bearer, program: request.extensions().get().copied(), origin: origin_of(request) }
+        Self { bearer, program: request.extensions().get().copied(), origin: origin_of(shared, request) }
     }
 
     /// The context of whoever this is: a bearer that is given must be good, and without one it is the program that the
@@ -123,16 +143,16 @@ pub(crate) async fn with_bearer(ctx: &Ctx, headers: &HeaderMap) -> Result<Ctx, E
 }
 
 fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request {
-    let origin = origin_of(&request);
+    let origin = origin_of(shared, &request);
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
     request
 }
 
-fn origin_of(request: &Request) -> Origin {
+fn origin_of(shared: &Shared, request: &Request) -> Origin {
     Origin {
         address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
         user_agent: user_agent(request.headers()),
-        language: language(request.headers()),
+        language: language(shared, request.headers()),
     }
 }
 
@@ -169,11 +189,35 @@ fn invalid() -> Error {
     Error::Unauthenticated(Unauthenticated::InvalidToken)
 }
 
-fn language(headers: &HeaderMap) -> Option<Locale> {
-    Locale::preferred(headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?)
+/// The language of the request's mail: of those that mail can be written in, the one with the most weight.
+fn language(shared: &Shared, headers: &HeaderMap) -> Option<Locale> {
+    let accepted = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
+    Locale::preferred(accepted, |locale| shared.services.mailer.supports(locale))
 }
 
+/// The `User-Agent` as text: UTF-8, which clients send against RFC 9110, or else ISO 8859-1, without control characters.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(USER_AGENT_CHARS_MAX).collect())
+    let bytes = headers.get(USER_AGENT)?.as_bytes();
+    let latin1 = || bytes.iter().copied().map(char::from).collect();
+    let text = std::str::from_utf8(bytes).map_or_else(|_| latin1(), str::to_owned);
+    Some(text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_agent_is_kept_in_any_encoding() {
+        let check = |bytes: &[u8], expected: &str| {
+            let headers = HeaderMap::from_iter([(USER_AGENT, http::HeaderValue::from_bytes(bytes).unwrap())]);
+            assert_eq!(user_agent(&headers).as_deref(), Some(expected));
+        };
+        check(b"Mozilla/5.0", "Mozilla/5.0");
+        check("Zürich/1.0 (日本)".as_bytes(), "Zürich/1.0 (日本)");
+        check(b"Z\xfcrich/1.0", "Zürich/1.0");
+        check(b"a\tb\x85\xff", "abÿ");
+        check("ü".repeat(300).as_bytes(), &"ü".repeat(256));
+        assert_eq!(user_agent(&HeaderMap::new()), None);
+    }
 }

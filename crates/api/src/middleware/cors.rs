@@ -1,67 +1,63 @@
-//! Which origins' pages may call: none unless configuration names them.
+//! Cross-origin requests (the CORS protocol of the Fetch standard): pages of the origins that configuration names may call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, VARY,
 };
-use http::{HeaderName, HeaderValue, Method};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::http::strength::PASSWORD_STRENGTH;
+use crate::http::origins::Origins;
 
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
-const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
+const METHODS: &str = "GET,POST,PUT,PATCH,DELETE";
+/// The headers of answers that pages may read.
+const EXPOSED: &str = "etag,grpc-message,grpc-status,grpc-status-details-bin,idempotency-replayed,link,location,\
+                       password-strength,retry-after,www-authenticate,x-request-id,x-total-count";
 /// The longest that browsers remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
 
-pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
+/// Answers preflights, and lets pages of a named origin read the answers. What does not come from such a page passes as
+/// it is.
+pub(super) async fn pass(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+    if origins.are_closed() {
+        return next.run(request).await;
     }
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            IF_MATCH,
-            IF_NONE_MATCH,
-            IDEMPOTENCY_KEY,
-            X_CSRF_TOKEN,
-            X_REQUEST_ID,
-            GRPC_TIMEOUT,
-            TRACEPARENT,
-            X_GRPC_WEB,
-            X_USER_AGENT,
-        ])
+    let origin = origins.readable(request.headers()).cloned();
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match &origin {
+        Some(_) if is_preflight => preflight(request.headers()),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin.filter(|_| !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         // Origins that are named one by one: their pages may send cookies, and by `SameSite` those of our site do.
-        .allow_credentials(true)
-        .expose_headers([
-            ETAG,
-            GRPC_MESSAGE,
-            GRPC_STATUS,
-            GRPC_STATUS_DETAILS,
-            IDEMPOTENCY_REPLAYED,
-            LINK,
-            LOCATION,
-            PASSWORD_STRENGTH,
-            RETRY_AFTER,
-            WWW_AUTHENTICATE,
-            X_REQUEST_ID,
-            X_TOTAL_COUNT,
-        ])
-        .max_age(PREFLIGHT_AGE);
-    Some(cors)
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        if !is_preflight {
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+    }
+    response
+}
+
+/// Allows whatever headers the page wants to send: tracing libraries and event sources add their own, and to a page that
+/// may call with credentials no header opens anything more.
+fn preflight(asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    if let Some(names) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_AGE.as_secs()));
+    headers.append(VARY, HeaderValue::from_static("access-control-request-method, access-control-request-headers"));
+    response
 }

@@ -23,6 +23,8 @@ pub(crate) struct ConnectionState {
     active_ms: AtomicU64,
     /// Whether it has become a WebSocket.
     is_upgraded: AtomicBool,
+    /// Whether a request on it was answered before its body had come.
+    lingers: AtomicBool,
     /// Whether only health checks are answered on it.
     is_in_reserve: bool,
     eviction: Notify,
@@ -47,6 +49,7 @@ impl ConnectionState {
             unsent: AtomicU32::new(0),
             active_ms: AtomicU64::new(0),
             is_upgraded: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             is_in_reserve,
             eviction: Notify::new(),
         }
@@ -91,6 +94,16 @@ impl ConnectionState {
     /// It has become a WebSocket, which has bounds of its own.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.store(true, Ordering::Relaxed);
+    }
+
+    /// A request on it was answered before its body had come: it ends with the answer, once the client has it.
+    pub(crate) fn linger(&self) {
+        self.lingers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what the client still sends is to be read before it is closed.
+    pub(crate) fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Relaxed)
     }
 
     /// A piece of a response is on its way to the transport.

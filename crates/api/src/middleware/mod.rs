@@ -11,7 +11,9 @@ mod cors;
 mod deadline;
 mod exchange;
 mod panic;
+mod prefix;
 mod public_documents;
+mod query;
 mod rate;
 mod request_id;
 mod rpc;
@@ -37,19 +39,21 @@ pub use address::{PeerAddress, PeerProgram};
 pub(crate) use address::{Trusted, key_of};
 pub(crate) use auth::{Presented, with_bearer};
 pub(crate) use exchange::{ConnectionState, Exchange};
+pub(crate) use prefix::path_of;
 pub(crate) use request_id::RequestId;
 pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
 
 use self::address::ClientAddress;
 use crate::concealment;
-use crate::config::{Limits, Server};
+use crate::config::Server;
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
 
 /// Around everything, outermost last.
-pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Router {
+pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Router {
+    let limits = &shared.limits;
     let guards = Arc::new(Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
         budgets: rate::Budgets::new(limits),
@@ -60,11 +64,9 @@ pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Ro
     });
     let router = router.layer(from_fn_with_state(guards, guard));
     // Outside the guards: a page must be able to read that it has to wait.
-    let router = match cors::layer(&server.cors_origins) {
-        Some(cors) => router.layer(cors),
-        None => router,
-    };
-    router.layer(from_fn(public_documents::allow_any_origin)).layer(from_fn(name_and_log))
+    let router = router.layer(from_fn_with_state(Arc::clone(&shared.origins), cors::pass));
+    let router = router.layer(from_fn(public_documents::allow_any_origin));
+    router.layer(from_fn_with_state(Arc::<str>::from(shared.prefix.as_str()), name_and_log))
 }
 
 /// Around bounded requests.
@@ -91,8 +93,8 @@ pub(crate) fn for_rpcs(router: Router, shared: &Shared) -> Router {
 }
 
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
-/// and what browsers must be told on every answer.
-async fn name_and_log(mut request: Request, next: Next) -> Response {
+/// the headers that browsers need on every answer, and the path of the public URL.
+async fn name_and_log(State(prefix): State<Arc<str>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);
@@ -107,6 +109,7 @@ async fn name_and_log(mut request: Request, next: Next) -> Response {
     };
     let mut response = id.mark(answered.instrument(span).await, shape);
     security_headers::lay(response.headers_mut(), policy);
+    prefix::lay(response.headers_mut(), &prefix);
     response
 }
 
@@ -194,13 +197,14 @@ fn is_event_stream(response: &Response) -> bool {
 async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut earliest_answer = None;
     let taken = async {
+        query::check(&request)?;
         let request = size::bound_body(request, shared.limits.body_bytes)?;
         let (request, _place) = upload::receive(&shared, request).await?;
         // From here: a body that arrives late must not use the time up.
         earliest_answer = sign_up_answer(&shared, &request);
         let request = auth::identify(&shared, request).await?;
-        let stale = auth::stale_cookie_of(&request);
-        Ok(auth::blame(stale, idempotency::pass(&shared, request, next).await))
+        let ignored = auth::ignored_cookie_of(&request);
+        Ok(auth::blame(ignored, idempotency::pass(&shared, request, next).await))
     };
     let response = deadline::within(shared.limits.request_timeout_s, taken).await;
     // Outside of everything that the request holds: no transaction and no place waits with it.
@@ -221,6 +225,7 @@ fn sign_up_answer(shared: &Shared, request: &Request) -> Option<Sleep> {
 /// The same without looking who asks.
 async fn take_open_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let taken = async {
+        query::check(&request)?;
         let request = size::bound_body(request, shared.limits.body_bytes)?;
         let (request, _place) = upload::receive(&shared, request).await?;
         let request = auth::anybody(&shared, request);
@@ -232,10 +237,11 @@ async fn take_open_request(State(shared): State<Shared>, request: Request, next:
 /// Third, for streams: a place, and who asks?
 async fn take_stream(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let taken = async {
+        query::check(&request)?;
         let (request, _place) = upload::enter(&shared, request)?;
         let request = auth::identify(&shared, request).await?;
-        let stale = auth::stale_cookie_of(&request);
-        Ok(auth::blame(stale, next.run(request).await))
+        let ignored = auth::ignored_cookie_of(&request);
+        Ok(auth::blame(ignored, next.run(request).await))
     };
     taken.await.unwrap_or_else(Problem::into_response)
 }

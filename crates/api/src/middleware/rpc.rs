@@ -122,7 +122,7 @@ pub(super) async fn take(State(shared): State<Shared>, mut request: Request, nex
     let longest = Duration::from_secs(shared.limits.request_timeout_s.into());
     let is_stream = STREAMS.contains(&request.uri().path());
     let bound = if is_stream { patience } else { Some(patience.map_or(longest, |patience| patience.min(longest))) };
-    let presented = Presented::of(&request);
+    let presented = Presented::of(&shared, &request);
     request.extensions_mut().insert(Head { request_id: request_id.clone(), presented, patience });
 
     let answering = async {

@@ -11,14 +11,15 @@ use denizen_domain::access::Permission;
 use denizen_domain::events::EventType;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::openapi::{OpenApi, PathItem, RefOr, Required};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-use crate::http::answers::FromOurPages;
-use crate::http::oauth2::OAuthErrorBody;
+use crate::http::answers::{FromOurPages, HeadTooLarge};
+use crate::http::oauth2::{self, OAuthErrorBody};
 use crate::http::problem::ErrorBody;
 use crate::{catalogue, http};
 
@@ -115,6 +116,10 @@ pub fn document() -> Document {
     catalogue::describe(&mut document);
     for path in document.paths.paths.values_mut() {
         allow_cookies(path);
+        bound_heads(path);
+        if let Some(operation) = &mut path.post {
+            allow_no_body(operation);
+        }
     }
     Document(refined(&document))
 }
@@ -141,6 +146,27 @@ fn refined(document: &OpenApi) -> Value {
     error_responses::share(&mut whole);
     names::without_suffix(&mut whole);
     whole
+}
+
+/// Any request may have too large a head.
+fn bound_heads(path: &mut PathItem) {
+    let PathItem { get, post, put, patch, delete, .. } = path;
+    for operation in [get, post, put, patch, delete].into_iter().flatten() {
+        let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth2");
+        let answers = if is_oauth { oauth2::HeadTooLarge::responses() } else { HeadTooLarge::responses() };
+        operation.responses.responses.extend(answers);
+    }
+}
+
+/// The operations whose body may be left out.
+const OPTIONAL_BODIES: [&str; 4] =
+    ["api_keys.rotate", "sessions.refresh", "signing_keys.rotate", "webhooks.rotate_secret"];
+
+fn allow_no_body(operation: &mut Operation) {
+    let is_optional = operation.operation_id.as_deref().is_some_and(|id| OPTIONAL_BODIES.contains(&id));
+    if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| is_optional) {
+        body.required = Some(Required::False);
+    }
 }
 
 /// Wherever a bearer token opens a door of our own, so do cookies; a change needs the CSRF token beside them.

@@ -31,7 +31,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("api_keys.list of a user", [401, 403, 200, 404, 404, 200]),
     row("api_keys.list of a service account", [401, 403, 403, 403, 403, 200]),
     row("api_keys.list of all", [401, 403, 403, 403, 403, 200]),
-    row("api_keys.rotate", [401, 404, 200, 404, 404, 404]),
+    row("api_keys.rotate", [401, 404, 200, 404, 404, 403]),
     row("audit.export", [401, 403, 403, 403, 403, 200]),
     row("audit.head", [401, 403, 403, 403, 403, 200]),
     row("audit.list", [401, 403, 403, 403, 403, 200]),

@@ -126,7 +126,7 @@ on_both! {
         let reader = app.api_key(&admin, &["users:read"]).await.secret;
         assert_eq!(app.get("/api/v1/users", &reader).await.status(), 200);
         assert_eq!(app.get(&other.path(), &reader).await.status(), 200);
-        problem(app.patch(&other.path(), &reader, &json!({"name": "A"})).await, 404, "user_not_found").await;
+        problem(app.patch(&other.path(), &reader, &json!({"name": "A"})).await, 403, "forbidden").await;
         problem(app.get("/api/v1/roles", &reader).await, 403, "forbidden").await;
         problem(app.get("/api/v1/signing-keys", &reader).await, 403, "forbidden").await;
         let writer = app.api_key(&admin, &["users:write"]).await.secret;
@@ -374,7 +374,7 @@ on_both! {
         let account = app.service_account("user").await;
         let programs = app.service_key(&account, "").await;
         assert_eq!(app.json(&key.path(), &reader.token).await["user_id"], user.id);
-        problem(app.delete(&key.path(), &reader.token).await, 404, "api_key_not_found").await;
+        problem(app.delete(&key.path(), &reader.token).await, 403, "forbidden").await;
         problem(app.get(&key.path(), &writer.token).await, 404, "api_key_not_found").await;
         problem(rotate(&app, &writer.token, &key, json!({})).await, 404, "api_key_not_found").await;
         for token in [&reader.token, &writer.token] {

@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::harness::{PASSWORD, TestApp, field_problem, on_both, problem};
+use crate::harness::{PASSWORD, TestApp, field_problem, fields_problem, on_both, problem};
 use crate::raw::exchange;
 
 const USERS: &str = "/api/v1/users";
@@ -121,7 +121,8 @@ on_both! {
         };
         exchange(&app, chunked(padded(2049))).await.problem(413, "body_too_large");
         exchange(&app, chunked(padded(2048))).await.problem(400, "invalid_input");
-        field_problem(post_text(&app, "application/json", padded(2048)).await, "password", "required").await;
+        let missing = [("password", "required"), ("name", "required")];
+        fields_problem(post_text(&app, "application/json", padded(2048)).await, &missing).await;
         let keyed = app.request(Method::POST, USERS, None).header("content-type", "application/json");
         let keyed = keyed.header("idempotency-key", "k").body(padded(2049)).send().await.unwrap();
         problem(keyed, 413, "body_too_large").await;

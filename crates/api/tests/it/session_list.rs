@@ -126,10 +126,11 @@ on_both! {
         for token in [&stranger.token, &writer.token] {
             problem(app.get(&format!("{SESSIONS}?{theirs}"), token).await, 404, "user_not_found").await;
         }
-        for token in [&stranger.token, &reader.token] {
-            problem(app.delete(&path(&user), token).await, 404, "session_not_found").await;
-            problem(app.delete(&format!("{SESSIONS}?{theirs}"), token).await, 404, "user_not_found").await;
-        }
+        problem(app.delete(&path(&user), &stranger.token).await, 404, "session_not_found").await;
+        problem(app.delete(&format!("{SESSIONS}?{theirs}"), &stranger.token).await, 404, "user_not_found").await;
+        // To one who sees them anyway they exist.
+        problem(app.delete(&path(&user), &reader.token).await, 403, "forbidden").await;
+        problem(app.delete(&format!("{SESSIONS}?{theirs}"), &reader.token).await, 403, "forbidden").await;
         assert_eq!(app.me_status(&user.token).await, 200);
         assert_eq!(app.delete(&path(&user), &writer.token).await.status(), 204);
         assert_eq!(app.me_status(&user.token).await, 401);

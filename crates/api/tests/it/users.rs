@@ -210,7 +210,7 @@ on_both! {
 
     async fn a_closed_sign_up_admits_admins_only(app: TestApp, "signup.mode" = "closed") {
         let body = |email: &str| json!({"email": email, "password": PASSWORD, "name": "A"});
-        problem(app.post("/api/v1/users", &body("a@example.com")).await, 401, "unauthenticated").await;
+        problem(app.post("/api/v1/users", &body("a@example.com")).await, 403, "signup_closed").await;
         let admin = app.admin().await;
         let post = async |token: &str, email: &str| {
             app.request(Method::POST, "/api/v1/users", Some(token)).json(&body(email)).send().await.unwrap()

@@ -39,7 +39,8 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
     let absent = || Error::NotFound(Resource::Session);
     // A session never changes its owner.
     let owner = ctx.store().read().await?.session_state(id).await?.ok_or_else(absent)?.user_id;
-    ctx.require_self_or(owner, Permission::SessionsWrite).map_err(|error| match error {
+    let allowed = ctx.require_self_or_write(owner, Permission::SessionsWrite, Permission::SessionsRead);
+    allowed.map_err(|error| match error {
         Error::NotFound(_) => absent(),
         other => other,
     })?;
@@ -52,7 +53,7 @@ pub async fn end(ctx: &Ctx, id: SessionId) -> Result<()> {
 
 /// Ends every session of a user, or every one but `keep`, and says how many: one's own, or anybody's for those who may.
 pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
-    ctx.require_self_or(user, Permission::SessionsWrite)?;
+    ctx.require_self_or_write(user, Permission::SessionsWrite, Permission::SessionsRead)?;
     let mut tx = ctx.write_unlimited(&[user.into()]).await?;
     require_authority_over(ctx, &mut *tx, Subject::User(user)).await?;
     let ended = match keep {

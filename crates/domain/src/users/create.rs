@@ -6,7 +6,7 @@ use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::{NewPassword, Password, verify_email};
 use crate::ctx::{Ctx, SignupMode};
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Error, Result, Unauthenticated};
 use crate::events::catalogue::Source;
 use crate::events::record;
 use crate::id::UserId;
@@ -95,6 +95,9 @@ pub(crate) async fn is_pending(tx: &mut dyn WriteTx, user: &User) -> Result<bool
 
 /// Creates an account and answers with it, or that the address is taken. Open to everybody or to admins only, by
 /// `signup.mode`.
+///
+/// # Errors
+/// [`Error::SignupClosed`] when nobody is signed in and sign-up is closed.
 pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     require_allowed(ctx, &new).await?;
     let password = accept_password(ctx, new.password, &new.email, &new.name)?;
@@ -123,7 +126,13 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
 }
 
 async fn require_allowed(ctx: &Ctx, new: &NewUser) -> Result<()> {
-    if ctx.policy().signup == SignupMode::Closed || new.role.is_some() {
+    if ctx.policy().signup == SignupMode::Closed {
+        ctx.require(Permission::UsersWrite).map_err(|error| match error {
+            Error::Unauthenticated(Unauthenticated::Missing) => Error::SignupClosed,
+            other => other,
+        })?;
+    }
+    if new.role.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
     match &new.role {

@@ -13,7 +13,7 @@ use crate::webhooks;
 ///
 /// `expected` lists the versions that the caller accepts to delete (`If-Match`); `None` accepts any.
 pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<()> {
-    ctx.require_self_or(id, Permission::UsersWrite)?;
+    ctx.require_self_or_write(id, Permission::UsersWrite, Permission::UsersRead)?;
 
     let mut tx = ctx.write_unlimited(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;

@@ -6,37 +6,40 @@ use crate::error::RuleBroken;
 
 /// The longest tag, in bytes: what RFC 5646 §4.4.1 asks buffers to hold.
 const TAG_BYTES_MAX: usize = 35;
+/// How many ranges of `Accept-Language` are read.
+const RANGES_MAX: usize = 16;
 
 /// A language tag (BCP 47): `de`, `zh-Hans`, `pt-BR`. Only its form is known to be right.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Locale(String);
 
 impl Locale {
-    /// Reads a tag in any case.
+    /// Reads a tag in any case. The underscores of POSIX locales count as hyphens: `en_US` is `en-US`.
     ///
     /// # Errors
     /// `invalid_locale`.
     pub fn parse(raw: &str) -> Result<Self, RuleBroken> {
-        let mut parts = raw.split('-');
+        let tag = raw.replace('_', "-");
+        let mut parts = tag.split('-');
         let is_language = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic());
         let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
         if raw.len() > TAG_BYTES_MAX || !parts.next().is_some_and(is_language) || !parts.all(is_subtag) {
             return Err(RuleBroken::new("invalid_locale", "must be a language tag like de, pt-BR or zh-Hans"));
         }
-        Ok(Self(canonical(raw)))
+        Ok(Self(canonical(&tag)))
     }
 
-    /// The language that a reader prefers, as `Accept-Language` says (RFC 9110 §12.5.4): the first with the highest
-    /// weight. `None` when nothing readable is said.
+    /// The language to use for a reader, as `Accept-Language` ranks them (RFC 9110 §12.5.4): of those that
+    /// `is_supported` accepts, the first with the highest weight. When none is supported, the first with the highest
+    /// weight of all; `None` when the header names no language.
     #[must_use]
-    pub fn preferred(accept_language: &str) -> Option<Self> {
-        let weighed = accept_language.split(',').take(16).filter_map(|range| {
-            let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
-            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok().filter(|weight| *weight > 0.0)?;
-            Some((Self::parse(tag.trim()).ok()?, weight))
-        });
-        let best = weighed.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        best.map(|(locale, _)| locale)
+    pub fn preferred(accept_language: &str, is_supported: impl Fn(&Self) -> bool) -> Option<Self> {
+        let mut ranked: Vec<(Self, f32)> =
+            accept_language.split(',').take(RANGES_MAX).filter_map(weighted_range).collect();
+        // The sort is stable: of equal weights the first named comes first.
+        ranked.sort_by(|(_, left), (_, right)| right.total_cmp(left));
+        let best = ranked.iter().position(|(locale, _)| is_supported(locale)).unwrap_or_default();
+        ranked.into_iter().nth(best).map(|(locale, _)| locale)
     }
 
     /// Takes over a tag that a store kept.
@@ -56,6 +59,15 @@ impl Locale {
     pub fn language(&self) -> &str {
         self.0.split('-').next().unwrap_or_default()
     }
+}
+
+/// One range of `Accept-Language` with its weight; `None` when it is malformed, the wildcard, or has the weight 0.
+fn weighted_range(range: &str) -> Option<(Locale, f32)> {
+    let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+    let (name, weight) = weight.split_once('=')?;
+    let weight: f32 = weight.trim().parse().ok().filter(|weight| *weight > 0.0 && *weight <= 1.0)?;
+    let tag = Locale::parse(tag.trim()).ok()?;
+    name.trim().eq_ignore_ascii_case("q").then_some((tag, weight))
 }
 
 /// The usual case (RFC 5646 §2.1.1): language `de`, script `Hans`, region `BR`.
@@ -82,22 +94,43 @@ mod tests {
 
     #[test]
     fn a_tag_has_one_spelling() {
-        for (raw, expected) in [("de", "de"), ("EN-us", "en-US"), ("zh-hans-cn", "zh-Hans-CN"), ("es-419", "es-419")] {
+        for (raw, expected) in [
+            ("de", "de"),
+            ("EN-us", "en-US"),
+            ("zh-hans-cn", "zh-Hans-CN"),
+            ("es-419", "es-419"),
+            ("en_US", "en-US"),
+            ("zh_hans_cn", "zh-Hans-CN"),
+        ] {
             assert_eq!(Locale::parse(raw).unwrap().as_str(), expected);
         }
-        for raw in ["", "d", "english", "de_DE", "de-", "-de", "de--at", "dé", "de\n", &"de-abcdefgh".repeat(4)] {
+        for raw in
+            ["", "d", "english", "de_", "_DE", "de__DE", "de-", "-de", "de--at", "dé", "de\n", &"de-abcdefgh".repeat(4)]
+        {
             assert_eq!(Locale::parse(raw).unwrap_err().code, "invalid_locale", "{raw:?}");
         }
     }
 
     #[test]
     fn the_preferred_language_is_the_first_of_the_heaviest() {
-        let preferred = |header| Locale::preferred(header).map(|locale| locale.to_string());
+        let preferred = |header| Locale::preferred(header, |_| true).map(|locale| locale.to_string());
         assert_eq!(preferred("fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5").as_deref(), Some("fr-CH"));
         assert_eq!(preferred("en;q=0.1,ja;q=0.9").as_deref(), Some("ja"));
         assert_eq!(preferred("de;q=0, es").as_deref(), Some("es"));
         for nothing in ["", "*", ";;;", "de;q=x", "\u{0}"] {
             assert_eq!(preferred(nothing), None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn a_supported_language_wins_over_an_unsupported_one_with_more_weight() {
+        let preferred = |header| {
+            let supported = |locale: &Locale| ["en", "es", "de"].contains(&locale.language());
+            Locale::preferred(header, supported).map(|locale| locale.to_string())
+        };
+        assert_eq!(preferred("ca-ES,ca;q=0.9,es;q=0.8").as_deref(), Some("es"));
+        assert_eq!(preferred("ca, de;q=0.2, es-MX ; Q=0.7").as_deref(), Some("es-MX"));
+        assert_eq!(preferred("es;q=0, de;q=0.1, ca").as_deref(), Some("de"));
+        assert_eq!(preferred("ca-ES,ca;q=0.9").as_deref(), Some("ca-ES"), "none is supported");
     }
 }

@@ -48,7 +48,7 @@ pub enum AttributesChange {
 ///
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Option<&[i64]>) -> Result<User> {
-    ctx.require_self_or(id, Permission::UsersWrite)?;
+    ctx.require_self_or_write(id, Permission::UsersWrite, Permission::UsersRead)?;
     if change.role.is_some() || change.status.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }

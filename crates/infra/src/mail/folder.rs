@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use denizen_domain::ports::{Letter, MailError, Mailer};
+use denizen_domain::users::Locale;
 
 use super::Writer;
 use super::message::compose;
@@ -74,6 +75,10 @@ impl Mailer for FolderMailer {
     }
 
     async fn rest(&self) {}
+
+    fn supports(&self, locale: &Locale) -> bool {
+        self.writer.words.supports(locale)
+    }
 }
 
 /// Writes a file that is there as a whole or not at all. A repetition takes its own place.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::ports::{Letter, MailError, Mailer};
+use denizen_domain::users::Locale;
 
 /// Sends nothing: for servers without a mail server. Whoever asks is told that it may go better later.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,4 +15,8 @@ impl Mailer for NoMail {
     }
 
     async fn rest(&self) {}
+
+    fn supports(&self, _locale: &Locale) -> bool {
+        false
+    }
 }

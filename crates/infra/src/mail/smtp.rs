@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use denizen_domain::ports::{Clock, Letter, MailError, Mailer};
 use denizen_domain::time::Timestamp;
+use denizen_domain::users::Locale;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
@@ -213,6 +214,10 @@ impl Mailer for SmtpMailer {
             }
         };
         let _ = timeout(GOODBYE, goodbyes).await;
+    }
+
+    fn supports(&self, locale: &Locale) -> bool {
+        self.writer.words.supports(locale)
     }
 }
 

@@ -79,8 +79,9 @@ pub(super) fn routes() -> Router<Shared> {
 
 impl Page {
     fn show(self, shared: &Shared, headers: &HeaderMap) -> Response {
-        let said = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let texts = Texts::for_reader(said.and_then(Locale::preferred).as_ref());
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let locale = accepted.and_then(|accepted| Locale::preferred(accepted, |locale| Texts::find(locale).is_some()));
+        let texts = Texts::for_reader(locale.as_ref());
         let policy = &shared.services.policy;
         let mut response =
             with_type("text/html; charset=utf-8", self.written(texts, &policy.product_name, policy.password_chars_min));

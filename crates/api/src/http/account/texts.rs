@@ -25,17 +25,21 @@ static LANGUAGES: LazyLock<Vec<Texts>> = LazyLock::new(|| {
 });
 
 impl Texts {
-    /// The texts that a reader understands.
+    /// The texts that a reader understands; English when there are none in their language.
     pub(super) fn for_reader(locale: Option<&Locale>) -> &'static Self {
+        locale.and_then(Self::find).unwrap_or(&LANGUAGES[0])
+    }
+
+    /// The texts in a language, if there are any.
+    pub(super) fn find(locale: &Locale) -> Option<&'static Self> {
         let is_traditional = |tag: &str| tag.split('-').any(|part| matches!(part, "Hant" | "TW" | "HK" | "MO"));
-        let wanted = locale.map(|locale| match locale.language() {
-            // Whoever reads one script does not thereby read the other.
+        let wanted = match locale.language() {
+            // A reader of one script does not necessarily read the other.
             "zh" if is_traditional(locale.as_str()) => "",
             "zh" => "zh-Hans",
             language => language,
-        });
-        let found = LANGUAGES.iter().find(|texts| Some(texts.language) == wanted);
-        found.unwrap_or(&LANGUAGES[0])
+        };
+        LANGUAGES.iter().find(|texts| texts.language == wanted)
     }
 
     #[cfg(test)]

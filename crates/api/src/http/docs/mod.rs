@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode};
@@ -24,7 +24,22 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/docs", get(async || Redirect::to("/docs/")))
         .route("/docs/", get(async |headers: HeaderMap| page("/docs/index.html", &headers)))
         .route("/docs/{*rest}", get(async |request: Request| page(request.uri().path(), request.headers())))
-        .route(DOCUMENT_PATH, get(async |headers: HeaderMap| OPENAPI.respond(&headers)))
+        .route(DOCUMENT_PATH, get(document))
+}
+
+/// The document. Below a path, it says so: its readers resolve the paths of operations against that.
+async fn document(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if shared.prefix.is_empty() {
+        return OPENAPI.respond(&headers);
+    }
+    let below = || {
+        let mut document = crate::openapi::document();
+        for server in document.servers.iter_mut().flatten() {
+            server.url.clone_from(&shared.prefix);
+        }
+        Document::new(document.to_json().expect("the document serialises"))
+    };
+    shared.openapi.get_or_init(below).respond(&headers)
 }
 
 fn page(path: &str, headers: &HeaderMap) -> Response {

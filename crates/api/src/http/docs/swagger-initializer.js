@@ -1,6 +1,7 @@
 window.onload = function () {
   window.ui = SwaggerUIBundle({
-    url: "/api/v1/openapi.json",
+    // Relative: the server may lie below a path.
+    url: "../api/v1/openapi.json",
     dom_id: "#swagger-ui",
     deepLinking: true,
     layout: "StandaloneLayout",

@@ -36,6 +36,16 @@ impl IntoResponses for Permitted {
     }
 }
 
+/// The head of the request is looked at before anything else.
+pub(crate) struct HeadTooLarge;
+
+impl IntoResponses for HeadTooLarge {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let description = "The address and the headers are larger than `limits.header_bytes`.";
+        BTreeMap::from([answer("431", "invalid_request", description)])
+    }
+}
+
 fn answer(status: &str, code: &str, description: &str) -> (String, RefOr<Response>) {
     let example = json!({"error": code, "error_description": description});
     let schema = Ref::from_schema_name("OAuthErrorBody");

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use answers::HeadTooLarge;
 pub(crate) use error::{OAuthErrorBody, error_body, invalid_request};
 pub(crate) use token::refresh;
 

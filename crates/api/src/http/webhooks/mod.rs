@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{Always, BadBody, BadInput, Fresh, Permitted, Repeatable, SignedIn, WebhookExists, WebhookRoom};
-use super::extract::{Caller, Fields, IdPath, JsonBody, Query};
+use super::extract::{Caller, Fields, IdPath, JsonBody, OptionalJsonBody, Query};
 use super::page::{self, List, PageParams};
 use super::problem::Problem;
 use super::{Shared, etag};
@@ -156,7 +156,7 @@ async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>, headers: Hea
 }
 
 /// How to replace a secret.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap_s": 3600}))]
 struct RotateWebhookSecretBody {
@@ -188,7 +188,7 @@ async fn rotate_secret(
     Caller(ctx): Caller,
     IdPath(id): IdPath<WebhookId>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<RotateWebhookSecretBody>,
+    OptionalJsonBody(body): OptionalJsonBody<RotateWebhookSecretBody>,
 ) -> Result<Response, Problem> {
     let overlap_s = body.overlap_s.unwrap_or(OVERLAP_DEFAULT_S);
     if overlap_s > OVERLAP_MAX_S {

@@ -129,6 +129,11 @@ impl Words {
     }
 
     /// Puts a letter into words.
+    /// Whether there are messages in this language.
+    pub(super) fn supports(&self, locale: &Locale) -> bool {
+        language::choose(&self.languages, locale).is_some()
+    }
+
     pub(super) fn write(&self, letter: &Letter<'_>) -> Result<Written, WordsError> {
         let mail = letter.mail;
         let language = mail.locale.as_ref().and_then(|locale| language::choose(&self.languages, locale));

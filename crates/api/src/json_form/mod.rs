@@ -3,6 +3,9 @@
 use denizen_domain::error::{FieldError, RuleBroken};
 use serde::de::DeserializeOwned;
 
+mod faults;
+mod integers;
+
 /// Why a text is not the body it should be.
 #[derive(Debug)]
 pub(crate) enum FormError {
@@ -13,32 +16,49 @@ pub(crate) enum FormError {
         /// From 1.
         column: usize,
     },
-    /// JSON of another form; the field is empty when the text as a whole is meant.
-    Field(FieldError),
+    /// No text at all, or white space alone.
+    Empty,
+    /// JSON of another form, and everything that is wrong with it; a field is empty when the text as a whole is meant.
+    Fields(Vec<FieldError>),
 }
 
 /// Reads one JSON object and nothing after it.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
+    let start = text.trim_ascii_start().first();
+    if start.is_none() {
+        return Err(FormError::Empty);
+    }
     // A derived reader also takes an array for a struct, by position.
-    if text.trim_ascii_start().first() == Some(&b'[') {
-        return Err(FormError::Field(FieldError::new("", "wrong_type", "must be a JSON object")));
+    if start == Some(&b'[') {
+        return Err(FormError::Fields(vec![FieldError::new("", "wrong_type", "must be a JSON object")]));
+    }
+    if let Some(fault) = integers::find_too_long(text) {
+        return Err(FormError::Fields(vec![fault]));
     }
     let mut json = serde_json::Deserializer::from_slice(text);
-    let body = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| form_error(&error.path().to_string(), error.inner()))?;
-    json.end().map_err(|error| form_error(".", &error))?;
+    let body = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let inner = error.inner();
+        if inner.is_data() {
+            FormError::Fields(faults::all::<T>(text, field_of(&error.path().to_string(), inner)))
+        } else {
+            syntax_error(inner)
+        }
+    })?;
+    json.end().map_err(|error| syntax_error(&error))?;
     Ok(body)
 }
 
-fn form_error(path: &str, error: &serde_json::Error) -> FormError {
-    if !error.is_data() {
-        return FormError::Syntax { line: error.line(), column: error.column() };
-    }
+fn syntax_error(error: &serde_json::Error) -> FormError {
+    FormError::Syntax { line: error.line(), column: error.column() }
+}
+
+/// The field at fault, from where the reader stopped and why.
+fn field_of(path: &str, error: &serde_json::Error) -> FieldError {
     let path = if path == "." { "" } else { path };
     let text = error.to_string();
     let named = text.split('`').nth(1).unwrap_or_default();
     let at_named = |code, message| FieldError::new(below(path, named), code, message);
-    FormError::Field(if text.starts_with("unknown field") {
+    if text.starts_with("unknown field") {
         at_named("unknown_field", "is not a field here")
     } else if text.starts_with("missing field") {
         at_named("required", "must be given")
@@ -51,7 +71,7 @@ fn form_error(path: &str, error: &serde_json::Error) -> FormError {
         let expected = if path.is_empty() { Some("a JSON object") } else { expected };
         let message = expected.map_or("has the wrong form".to_owned(), |expected| format!("must be {expected}"));
         FieldError::new(path, "wrong_type", message)
-    })
+    }
 }
 
 /// The path of a named field: the reader's own path may end with the name already, or above it.

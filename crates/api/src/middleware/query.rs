@@ -1,0 +1,82 @@
+//! Refuses query parameters that an operation does not have, on every route of the OpenAPI document: a filter that is
+//! mistyped, or sent to the wrong operation, must not be ignored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use axum::extract::{MatchedPath, Request};
+use denizen_domain::error::FieldError;
+use http::Method;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use crate::http::problem::Problem;
+
+/// How many unknown parameters are reported.
+const REPORTED_MAX: usize = 16;
+/// Below these paths, standards ask to ignore unknown parameters (RFC 6749 §3.2, RFC 8414 §3).
+const TOLERANT: [&str; 2] = ["/oauth2/", "/.well-known/"];
+
+/// The names of the query parameters of each operation, by the path of its route and its method. Made when a request with
+/// a query first comes.
+static PARAMETERS: LazyLock<HashMap<String, Vec<(Method, Vec<String>)>>> = LazyLock::new(|| {
+    let document = crate::openapi::document();
+    let shared = document.components.map(|components| components.parameters).unwrap_or_default();
+    let paths = document.paths.paths.into_iter();
+    let paths = paths.filter(|(path, _)| !TOLERANT.iter().any(|prefix| path.starts_with(prefix)));
+    let operations = paths.map(|(path, item)| {
+        let operations = [
+            (Method::GET, item.get),
+            (Method::POST, item.post),
+            (Method::PUT, item.put),
+            (Method::PATCH, item.patch),
+            (Method::DELETE, item.delete),
+        ];
+        let named = operations.into_iter().filter_map(|(method, operation)| {
+            let parameters = operation?.parameters.into_iter().flatten();
+            Some((method, parameters.filter_map(|parameter| query_name(&parameter, &shared)).collect()))
+        });
+        (path, named.collect())
+    });
+    operations.collect()
+});
+
+/// The name of a parameter that stands in the query, itself or as a reference to a shared one.
+fn query_name(parameter: &RefOr<Parameter>, shared: &BTreeMap<String, RefOr<Parameter>>) -> Option<String> {
+    let parameter = match parameter {
+        RefOr::T(parameter) => parameter,
+        RefOr::Ref(reference) => match shared.get(reference.ref_location.rsplit('/').next()?)? {
+            RefOr::T(parameter) => parameter,
+            RefOr::Ref(_) => return None,
+        },
+    };
+    (parameter.parameter_in == ParameterIn::Query).then(|| parameter.name.clone())
+}
+
+/// Refuses a request whose query names a parameter that its operation does not have.
+pub(super) fn check(request: &Request) -> Result<(), Problem> {
+    let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
+    let Some(known) = parameters_of(request) else { return Ok(()) };
+    let given: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let unknown: BTreeSet<String> =
+        given.into_iter().map(|(name, _)| name).filter(|name| !known.contains(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let refuse = |name: String| {
+        // A field has a name, and so `?=x` is about the query.
+        let name = if name.is_empty() { "query" } else { &name };
+        FieldError::new(name, "unknown_field", "is not a parameter of this operation")
+    };
+    Err(Problem::invalid(unknown.into_iter().take(REPORTED_MAX).map(refuse).collect()))
+}
+
+/// The names of the parameters that the operation of a request has; `None` when it is not in the document.
+fn parameters_of(request: &Request) -> Option<&'static [String]> {
+    let matched = request.extensions().get::<MatchedPath>()?.as_str();
+    // Mounted in another application, the route begins with where that is.
+    let at = matched.find("/api/v1/").or_else(|| matched.find("/health")).unwrap_or_default();
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let operations = PARAMETERS.get(&matched[at..])?;
+    operations.iter().find(|(known, _)| known == method).map(|(_, names)| names.as_slice())
+}
