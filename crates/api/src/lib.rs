@@ -3,16 +3,20 @@
 //! The binary `denizen` serves it; this library mounts it in an Axum application of your own:
 //!
 //! ```no_run
+//! use denizen::Embedded;
 //! use denizen::config::{Config, Overrides};
 //!
-//! # async fn mount() -> anyhow::Result<axum::Router> {
+//! # async fn mount() -> anyhow::Result<()> {
 //! let config = Config::load(&Overrides::default())?.config;
-//! denizen::app::store_options(&config)?.migrate().await?;
-//! let accounts = denizen::App::open(&config).await?;
+//! let accounts = Embedded::start(&config).await?;
 //! let app = axum::Router::new().merge(accounts.router());
-//! # Ok(app)
+//! // Serve `app`, and then:
+//! accounts.stop().await;
+//! # Ok(())
 //! # }
 //! ```
+//!
+//! `docs/embedding.md` has a complete program.
 
 pub mod app;
 mod audit_heads;
@@ -20,8 +24,10 @@ pub mod catalogue;
 pub mod cli;
 mod concealment;
 pub mod config;
+mod config_files;
 mod deliveries;
 mod descriptors;
+mod embedded;
 mod feed;
 mod grpc;
 pub mod http;
@@ -40,4 +46,5 @@ mod upkeep;
 mod webhook_deliveries;
 
 pub use app::App;
+pub use embedded::Embedded;
 pub use middleware::{PeerAddress, PeerProgram};
