@@ -143,12 +143,12 @@ impl Guards {
     }
 
     /// The answer to a request that may not go on. A client that leaves too many of them unread loses the connection.
-    fn refuse(&self, problem: Problem, exchange: &Exchange, client: ClientAddress, is_direct: bool) -> Response {
+    fn refuse(&self, problem: Problem, request: &Request, exchange: &Exchange, client: ClientAddress) -> Response {
         match self.refusals.enter(client) {
             Ok(share) => exchange.count(share),
             // The connection of a proxy carries the requests of others too.
-            Err(_) if is_direct => exchange.connection().evict(),
-            Err(_) => {}
+            Err(_) if self.clients.is_peer_of(request) => {}
+            Err(_) => exchange.connection().evict(),
         }
         problem.into_response()
     }
@@ -161,8 +161,7 @@ async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Ne
     request.extensions_mut().insert(client);
     let exchange = exchange_of(&mut request);
     if let Err(problem) = guards.admit(&request, &exchange, client) {
-        let is_direct = !guards.clients.is_peer_of(&request);
-        return guards.refuse(problem, &exchange, client, is_direct);
+        return guards.refuse(problem, &request, &exchange, client);
     }
     if is_exempt(&request) {
         return panic::catch(next.run(request)).await;
