@@ -172,7 +172,7 @@ on_both! {
             problem(send_if_match(&app, method.clone(), &user, "\"nonsense\"").await, 412, "stale").await;
             assert_eq!(user_now(&app, &user).await["name"], "Meanwhile");
             let now = tag_now(&app, &user).await;
-            problem(send_if_match(&app, method.clone(), &user, &format!("W/{now}")).await, 412, "stale").await;
+            problem(send_if_match(&app, method.clone(), &user, &format!("W/{old}")).await, 412, "stale").await;
             field_problem(send_if_match(&app, method.clone(), &user, "3").await, "If-Match", "malformed").await;
             let response = send_if_match(&app, method.clone(), &user, &format!("{old}, {now}")).await;
             assert!(response.status().is_success(), "{method}");
