@@ -48,10 +48,24 @@ fn main() {
         let entry = names.iter().find(|entry| entry.ends_with(&ending)).expect("a file of the distribution");
         let mut bytes = Vec::new();
         archive.by_name(entry).expect("a file").read_to_end(&mut bytes).expect("a file that can be read");
+        if name == "index.html" {
+            bytes = for_phones(&bytes);
+        }
         embed(&mut table, &folder, &format!("/docs/{name}"), &bytes);
     }
     table.push(']');
     fs::write(folder.join("assets.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// The page of Swagger UI, laid out for the width of the screen, and with a title of ours.
+fn for_phones(page: &[u8]) -> Vec<u8> {
+    const CHARSET: &str = "<meta charset=\"UTF-8\">";
+    const TITLE: &str = "<title>Swagger UI</title>";
+    let page = std::str::from_utf8(page).expect("a page in UTF-8");
+    assert!(page.contains(CHARSET) && page.contains(TITLE), "the page of Swagger UI has changed");
+    let viewport = "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
+    let page = page.replace(CHARSET, &format!("{CHARSET}\n    {viewport}"));
+    page.replace(TITLE, "<title>API documentation – Denizen</title>").into_bytes()
 }
 
 /// Writes a file with its compressed forms, and its row of the table.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use axum::Router;
 use denizen_domain::Services;
 use denizen_domain::audit;
@@ -21,7 +21,7 @@ use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::root::{has_root, open_root};
 use denizen_infra::sign_in_hook::HttpSignInHook;
-use denizen_infra::stores::{StoreLimits, StoreOptions};
+use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
@@ -33,6 +33,7 @@ use crate::config::{Audit, Config, Limits, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::cookies::Origins;
 use crate::http::idempotency::Running;
+use crate::http::start::StartPage;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
@@ -48,6 +49,8 @@ pub struct App {
     feed: Arc<Feed>,
     audit: Audit,
     draining: CancellationToken,
+    /// Also held by the router, which may outlive this.
+    _claim: Option<Arc<ServerClaim>>,
 }
 
 /// Where time and chance come from; tests bring their own.
@@ -66,21 +69,40 @@ impl Default for Ambience {
 }
 
 impl App {
-    /// Wires a server over the configured database, which must be migrated.
+    /// Wires a server over the configured database, which must be migrated, and claims a SQLite file for it, until the
+    /// last [router](Self::router) is dropped.
+    ///
+    /// # Errors
+    /// When another server has the SQLite file, the database does not answer, or the master key does not fit it.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let claim = store_options(config)?.claim()?;
+        Self::open_claimed(config, claim).await
+    }
+
+    /// The same over a database that is claimed already.
     ///
     /// # Errors
     /// When the database does not answer, or the master key does not fit it.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        Self::open_in(config, Ambience::default()).await
+    pub async fn open_claimed(config: &Config, claim: ServerClaim) -> anyhow::Result<Self> {
+        Self::wire(config, Ambience::default(), Some(Arc::new(claim))).await
     }
 
-    /// The same with another clock and another chance.
+    /// The same with another clock and another randomness, and beside a server that may have claimed the database:
+    /// for the command line and for tests.
     ///
     /// # Errors
-    /// As [`App::open`].
+    /// As [`App::open_claimed`].
     pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
+        Self::wire(config, ambience, None).await
+    }
+
+    async fn wire(config: &Config, ambience: Ambience, claim: Option<Arc<ServerClaim>>) -> anyhow::Result<Self> {
         let Ambience { clock, random } = ambience;
-        let store = store_options(config)?.open().context("opening the database")?;
+        let options = store_options(config)?;
+        if !config.database.migrate_on_start {
+            require_schema(&options).await?;
+        }
+        let store = options.open().context("opening the database")?;
         let master = master_key(&config.security, store.as_ref(), random.as_ref()).await?;
         let vault = Arc::new(open_root(store.as_ref(), &master, clock.as_ref(), random.as_ref()).await?);
         let policy = policy(config);
@@ -113,11 +135,11 @@ impl App {
         }
         keys::keep(&services).await.context("opening the signing keys")?;
         let draining = CancellationToken::new();
-        let shared = share(config, &services, ring, draining.clone());
+        let shared = share(config, &services, ring, draining.clone(), claim.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
         let router = middleware::around_all(surface, &config.server, &config.limits);
         let feed = Arc::clone(&shared.feed);
-        Ok(Self { services, router, feed, audit: config.audit.clone(), draining })
+        Ok(Self { services, router, feed, audit: config.audit.clone(), draining, _claim: claim })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -141,19 +163,37 @@ impl App {
     }
 }
 
-fn share(config: &Config, services: &Arc<Services>, ring: Arc<KeyRing>, draining: CancellationToken) -> Shared {
+/// Refuses a database that has to be migrated first.
+async fn require_schema(options: &StoreOptions) -> anyhow::Result<()> {
+    let pending = options.pending().await.context("looking for pending migrations")?.len();
+    ensure!(
+        pending == 0,
+        "the database lacks {pending} migrations: run `denizen migrate` first (database.migrate_on_start is false)"
+    );
+    Ok(())
+}
+
+fn share(
+    config: &Config,
+    services: &Arc<Services>,
+    ring: Arc<KeyRing>,
+    draining: CancellationToken,
+    claim: Option<Arc<ServerClaim>>,
+) -> Shared {
     let policy = &services.policy;
     Arc::new(SharedState {
         services: Arc::clone(services),
         ring,
         jwks: PublicKeys::default(),
         metadata: metadata_of(&policy.issuer, policy.token_algorithm),
+        start_page: StartPage::new(config),
         draining,
         feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
         origins: Origins::of(&config.server),
         limits: config.limits.clone(),
         capacity: middleware::Capacity::new(&config.limits),
         running: Running::default(),
+        claim,
     })
 }
 

@@ -3,24 +3,30 @@
 //! The binary `denizen` serves it; this library mounts it in an Axum application of your own:
 //!
 //! ```no_run
+//! use denizen::Embedded;
 //! use denizen::config::{Config, Overrides};
 //!
-//! # async fn mount() -> anyhow::Result<axum::Router> {
+//! # async fn mount() -> anyhow::Result<()> {
 //! let config = Config::load(&Overrides::default())?.config;
-//! denizen::app::store_options(&config)?.migrate().await?;
-//! let accounts = denizen::App::open(&config).await?;
+//! let accounts = Embedded::start(&config).await?;
 //! let app = axum::Router::new().merge(accounts.router());
-//! # Ok(app)
+//! // Serve `app`, and then:
+//! accounts.stop().await;
+//! # Ok(())
 //! # }
 //! ```
+//!
+//! `docs/embedding.md` has a complete program.
 
 pub mod app;
 mod audit_heads;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
+mod config_files;
 mod deliveries;
 mod descriptors;
+mod embedded;
 mod feed;
 mod grpc;
 pub mod http;
@@ -39,4 +45,5 @@ mod upkeep;
 mod webhook_deliveries;
 
 pub use app::App;
+pub use embedded::Embedded;
 pub use middleware::{PeerAddress, PeerProgram};

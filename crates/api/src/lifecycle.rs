@@ -33,11 +33,14 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     config.server.port = listener.local_addr()?.port();
 
     let store = store_options(&config)?;
+    // Before the migrations: a second server must not change the schema of the first.
+    let claim = store.claim()?;
+    // Before anything is changed: a file that cannot be used ends the start.
+    let tls = tls(&config).await?;
     if config.database.migrate_on_start {
         store.migrate().await.context("migrating the database")?;
     }
-    let tls = tls(&config).await?;
-    let app = App::open(&config).await?;
+    let app = App::open_claimed(&config, claim).await?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let leaving = run_over(&app, &config, listener, tls, stop.clone());
@@ -61,6 +64,18 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
         () = signals.next() => tracing::warn!("told twice: leaving at once"),
     }
     Ok(())
+}
+
+/// Waits for SIGTERM or Ctrl-C: for an application that embeds the server and stops as it does.
+pub async fn stop_requested() {
+    match Signals::listen() {
+        Ok(mut signals) => signals.next().await,
+        // Without signals nothing but the end of the process stops it.
+        Err(error) => {
+            tracing::warn!(%error, "cannot listen for signals");
+            std::future::pending().await
+        }
+    }
 }
 
 /// Serves on a listener until `stop` is cancelled; returns when the requests in flight are done, at most
@@ -118,9 +133,6 @@ fn announce(config: &Config) {
     }
     let url = config.server.public_url();
     let port = config.server.port;
-    if config.server.public_url.is_none() && config.server.host.is_unspecified() {
-        tracing::warn!("server.public_url is not set: tokens name {url} as their issuer, where nobody can reach it");
-    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         host = %config.server.host,

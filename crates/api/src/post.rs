@@ -35,6 +35,19 @@ pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<
     Ok(Arc::new(SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")?))
 }
 
+/// Whether mail can be set up as configured. Connects nowhere and creates nothing.
+///
+/// # Errors
+/// When a file that the configuration names cannot be used.
+pub(crate) fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+    let writer = writer(config)?;
+    if let Some(host) = &config.mail.smtp_host {
+        let options = smtp_options(config, host.clone())?;
+        SmtpMailer::new(options, writer, Arc::clone(clock)).context("mail.smtp_ca_file")?;
+    }
+    Ok(())
+}
+
 fn smtp_options(config: &Config, host: String) -> anyhow::Result<SmtpOptions> {
     let mail = &config.mail;
     let public_url: Uri = config.server.public_url().parse().context("server.public_url")?;

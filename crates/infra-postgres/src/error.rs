@@ -1,18 +1,48 @@
 //! From what PostgreSQL says to what the store's caller can do about it.
 
+use std::fmt;
+
 use denizen_domain::store::StoreError;
 use sqlx::migrate::MigrateError;
 
 /// Says whether the database may recover by itself.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    if is_unavailable(&error) { unavailable(error) } else { broken(error) }
+    let is_unavailable = is_unavailable(&error);
+    match PostgresError::of(&error) {
+        Some(error) if is_unavailable => unavailable(error),
+        Some(error) => broken(error),
+        None if is_unavailable => unavailable(error),
+        None => broken(error),
+    }
 }
+
+/// What the server answered, with its SQLSTATE and without the line of the server's own source that sqlx adds.
+#[derive(Debug)]
+pub(crate) struct PostgresError {
+    message: String,
+    code: String,
+}
+
+impl PostgresError {
+    /// The server's answer, if the error is one.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let error = error.as_database_error()?;
+        Some(Self { message: error.message().to_owned(), code: error.code().unwrap_or_default().into_owned() })
+    }
+}
+
+impl fmt::Display for PostgresError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for PostgresError {}
 
 /// The same for what went wrong while migrating.
 pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::Execute(error) => store_error(error),
-        MigrateError::ExecuteMigration(ref source, _) if is_unavailable(source) => unavailable(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
         _ => broken(error),
     }
 }
@@ -27,7 +57,7 @@ pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>)
     StoreError::Broken(error.into())
 }
 
-fn is_unavailable(error: &sqlx::Error) -> bool {
+pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

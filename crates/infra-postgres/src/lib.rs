@@ -16,6 +16,7 @@ mod budgets;
 mod challenges;
 mod changes;
 mod codec;
+mod connect;
 mod deliveries;
 mod error;
 mod events;
@@ -55,12 +56,12 @@ use denizen_domain::events::chain::ChainKey;
 use denizen_domain::sessions::store::{Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
-use crate::error::{broken, store_error};
+use crate::error::store_error;
 use crate::lend::Lender;
 use crate::listen::Listening;
 use crate::recent::Recent;
@@ -68,9 +69,6 @@ use crate::rotations::Rotations;
 use crate::tx::PostgresTx;
 use crate::wake::{Waiting, Wake};
 
-/// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
-/// than anybody can wait for its locks.
-const IDLE_IN_TRANSACTION_TIMEOUT_S: u32 = 30;
 /// How long a connection may lie unused before it is tried out, in seconds.
 const UNTRIED_S_MAX: u64 = 1;
 /// How long a connection that is tried out has to answer, in seconds.
@@ -102,32 +100,6 @@ impl PostgresOptions {
             statement_timeout_s: 10,
         }
     }
-
-    /// Whether the URL can be understood. Connects nothing.
-    ///
-    /// # Errors
-    /// When it cannot.
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.connect().map(drop)
-    }
-
-    fn connect(&self) -> Result<PgConnectOptions, StoreError> {
-        // The parser's own error may quote the URL, and with it the password.
-        let options: PgConnectOptions =
-            self.url.expose_secret().parse().map_err(|_| broken("the database URL is malformed"))?;
-        Ok(options.application_name("denizen"))
-    }
-
-    fn connect_pooled(&self) -> Result<PgConnectOptions, StoreError> {
-        Ok(self.connect()?.options([
-            ("statement_timeout", format!("{}s", self.statement_timeout_s)),
-            // A statement that stands alone must not fail because it waited for another.
-            ("default_transaction_isolation", "read committed".to_owned()),
-            ("idle_in_transaction_session_timeout", format!("{IDLE_IN_TRANSACTION_TIMEOUT_S}s")),
-            // Every query has its index; statistics that lag must not talk the planner into reading it all.
-            ("enable_seqscan", "off".to_owned()),
-        ]))
-    }
 }
 
 /// Accounts in one PostgreSQL database.
@@ -149,11 +121,16 @@ impl PostgresStore {
     /// # Errors
     /// When the URL cannot be understood. A database that is away shows when it is used.
     pub fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
+        let (settings, within) = (options.settings(), Duration::from_secs(options.acquire_timeout_s.into()));
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections.max(1))
             .min_connections(options.min_idle_connections)
-            .acquire_timeout(Duration::from_secs(options.acquire_timeout_s.into()))
+            .acquire_timeout(within)
             .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let settings = settings.clone();
+                Box::pin(connect::set(connection, settings, within))
+            })
             .before_acquire(|connection, usage| {
                 Box::pin(async move {
                     // One that was just in use is alive; one that lay idle may have been cut off meanwhile.
@@ -165,7 +142,7 @@ impl PostgresStore {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.connect_pooled()?);
+            .connect_lazy_with(options.connect()?);
         let lender = Lender::new(pool, options.statement_timeout_s);
         let recent = Arc::new(Recent::new());
         let waiting = Waiting::default();

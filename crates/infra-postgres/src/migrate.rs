@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use sqlx::migrate::{Migrate, Migration, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, query_scalar};
+use sqlx::{Connection, PgConnection, query_scalar};
 
 use crate::PostgresOptions;
-use crate::error::{migrate_error, store_error, unavailable};
+use crate::error::{migrate_error, store_error};
 
 /// A step of the schema that a database has not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,13 @@ pub async fn migrate(options: &PostgresOptions) -> Result<(), StoreError> {
     // SQLx holds an advisory lock while it migrates. The connection has no bound on its statements: a
     // migration takes the time it takes.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(connect_timeout(options));
-    let pool = pool.connect_with(options.connect()?).await.map_err(store_error)?;
-    let migrated = migrator().run(&pool).await.map_err(migrate_error);
+    let pool = pool.connect_with(options.connect()?).await.map_err(|error| options.explain(error))?;
+    let migrated = migrator().run(&pool).await;
     pool.close().await;
-    migrated
+    migrated.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => options.explain(error),
+        error => migrate_error(error),
+    })
 }
 
 /// The steps that [`migrate`] would take. Changes nothing.
@@ -42,10 +45,8 @@ pub async fn migrate(options: &PostgresOptions) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn pending(options: &PostgresOptions) -> Result<Vec<PendingMigration>, StoreError> {
-    let connecting = options.connect()?;
-    let connected = tokio::time::timeout(connect_timeout(options), connecting.connect()).await;
-    let mut connection = connected.map_err(unavailable)?.map_err(store_error)?;
-    let applied = applied(&mut connection).await?;
+    let mut connection = options.connect_once().await?;
+    let applied = applied(&mut connection).await.map_err(|error| options.explain(error))?;
     connection.close().await.map_err(store_error)?;
     Ok(missing(&applied))
 }
@@ -62,14 +63,17 @@ fn migrator() -> Migrator {
 }
 
 /// The checksum of every applied migration by its version.
-async fn applied(connection: &mut PgConnection) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Vec<u8>>> {
     let migrator = migrator();
     let table: &str = &migrator.table_name;
     let query = query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "is_there!""#, table);
-    if !query.fetch_one(&mut *connection).await.map_err(store_error)? {
+    if !query.fetch_one(&mut *connection).await? {
         return Ok(HashMap::new());
     }
-    let applied = connection.list_applied_migrations(table).await.map_err(migrate_error)?;
+    let applied = connection.list_applied_migrations(table).await.map_err(|error| match error {
+        MigrateError::Execute(error) => error,
+        error => sqlx::Error::Migrate(Box::new(error)),
+    })?;
     Ok(applied.into_iter().map(|migration| (migration.version, migration.checksum.into_owned())).collect())
 }
 

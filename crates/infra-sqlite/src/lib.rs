@@ -33,6 +33,7 @@ mod passwords;
 mod recent;
 mod roles;
 mod root_keys;
+mod server_lock;
 mod service_accounts;
 mod sessions;
 mod signing_keys;
@@ -44,6 +45,7 @@ mod webhooks;
 mod write_health;
 
 pub use migrate::{PendingMigration, migrate, pending};
+pub use server_lock::{ServerLock, ServerLockError};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};

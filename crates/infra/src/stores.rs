@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use denizen_domain::store::{Store, StoreError};
 use denizen_infra_postgres::{PostgresOptions, PostgresStore};
-use denizen_infra_sqlite::{SqliteOptions, SqliteStore};
+use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
 use secrecy::SecretString;
+
+pub use denizen_infra_sqlite::ServerLockError;
 
 /// Which database, and how to use it.
 #[derive(Debug, Clone)]
@@ -30,10 +32,20 @@ pub struct StoreLimits {
     pub statement_timeout_s: u32,
 }
 
-/// A database URL of no known kind.
-#[derive(Debug, thiserror::Error)]
-#[error("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
-pub struct UnknownUrl;
+/// Why a database URL is refused. Never quotes the URL: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; expected {expected}")]
+pub struct DatabaseUrlError {
+    /// What the URL is, in words that follow "is".
+    pub problem: &'static str,
+    /// What is expected instead.
+    pub expected: &'static str,
+}
+
+/// The right to serve a database. PostgreSQL has any number of servers, and needs none.
+#[derive(Debug)]
+#[must_use = "dropping it lets another server serve the database"]
+pub struct ServerClaim(#[expect(dead_code, reason = "held, not read")] Option<ServerLock>);
 
 /// A change of the schema that is yet to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +60,18 @@ impl StoreOptions {
     /// The options that a URL and bounds name.
     ///
     /// # Errors
-    /// When the URL is of no known kind.
-    pub fn parse(url: &str, limits: StoreLimits) -> Result<Self, UnknownUrl> {
+    /// When the URL is of no known kind, or asks for what Denizen does not do.
+    pub fn parse(url: &str, limits: StoreLimits) -> Result<Self, DatabaseUrlError> {
         if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
-            if path.is_empty() {
-                return Err(UnknownUrl);
-            }
             return Ok(Self::Sqlite(SqliteOptions {
                 max_readers: limits.max_connections.clamp(1, 16),
                 acquire_timeout_s: limits.acquire_timeout_s,
-                ..SqliteOptions::new(PathBuf::from(path))
+                ..SqliteOptions::new(sqlite_path(path)?)
             }));
+        }
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            let expected = "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
+            return Err(DatabaseUrlError { problem: "of no known kind", expected });
         }
         let options = PostgresOptions {
             max_connections: limits.max_connections,
@@ -67,10 +80,10 @@ impl StoreOptions {
             statement_timeout_s: limits.statement_timeout_s,
             ..PostgresOptions::new(SecretString::from(url))
         };
-        let is_known = url.starts_with("postgres://") || url.starts_with("postgresql://");
-        if !is_known || options.check().is_err() {
-            return Err(UnknownUrl);
-        }
+        options.check().map_err(|_| DatabaseUrlError {
+            problem: "not readable as a PostgreSQL URL",
+            expected: "postgres://USER:PASSWORD@HOST:PORT/NAME, with /, ?, #, @ and % in the password percent-encoded",
+        })?;
         Ok(Self::Postgres(options))
     }
 
@@ -80,6 +93,18 @@ impl StoreOptions {
             Self::Sqlite(options) => Arc::new(SqliteStore::open(options)?),
             Self::Postgres(options) => Arc::new(PostgresStore::open(options)?),
         })
+    }
+
+    /// Claims the right to serve the database: a SQLite file has one server at a time. The claim ends when it is dropped,
+    /// and with the process.
+    ///
+    /// # Errors
+    /// When another server has the file, or it cannot be locked.
+    pub fn claim(&self) -> Result<ServerClaim, ServerLockError> {
+        Ok(ServerClaim(match self {
+            Self::Sqlite(options) => Some(ServerLock::acquire(&options.path)?),
+            Self::Postgres(_) => None,
+        }))
     }
 
     /// Brings the schema up to date. Of many nodes that start at once, one does it.
@@ -104,5 +129,71 @@ impl StoreOptions {
                 .map(|found| PendingMigration { version: found.version, description: found.description })
                 .collect(),
         })
+    }
+}
+
+/// The file that the rest of a SQLite URL names. It is taken literally, without percent-decoding.
+fn sqlite_path(path: &str) -> Result<PathBuf, DatabaseUrlError> {
+    let refused = |problem, expected| Err(DatabaseUrlError { problem, expected });
+    if path.is_empty() {
+        return refused("without a path", "sqlite://PATH, sqlite://data/denizen.db for example");
+    }
+    if path.starts_with(":memory:") || (path.contains('?') && path.contains("mode=memory")) {
+        let problem = "an in-memory database, which would lose every account when the server stops";
+        return refused(problem, "sqlite://PATH, the path of a file");
+    }
+    if path.contains('?') || path.starts_with("file:") {
+        let problem = "a SQLite URL with parameters, which Denizen does not take: it sets them itself";
+        return refused(problem, "sqlite://PATH alone, without file: and without ? and what follows it");
+    }
+    if path.ends_with('/') || PathBuf::from(path).is_dir() {
+        return refused("a folder", "the path of a file in it, sqlite://data/denizen.db for example");
+    }
+    Ok(PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StoreLimits, StoreOptions};
+
+    const LIMITS: StoreLimits =
+        StoreLimits { max_connections: 4, min_connections: 0, acquire_timeout_s: 1, statement_timeout_s: 1 };
+
+    #[test]
+    fn a_sqlite_url_names_a_file_and_nothing_else() {
+        for (url, path) in [
+            ("sqlite://data/x.db", "data/x.db"),
+            ("sqlite:data/x.db", "data/x.db"),
+            ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
+            ("sqlite://my%20accounts.db", "my%20accounts.db"),
+        ] {
+            let Ok(StoreOptions::Sqlite(options)) = StoreOptions::parse(url, LIMITS) else { panic!("{url}") };
+            assert_eq!(options.path.to_str(), Some(path), "{url}");
+        }
+        for (url, problem) in [
+            ("sqlite://", "without a path"),
+            ("sqlite::memory:", "in-memory"),
+            ("sqlite://:memory:", "in-memory"),
+            ("sqlite://x.db?mode=memory&cache=shared", "in-memory"),
+            ("sqlite://data/x.db?mode=ro", "with parameters"),
+            ("sqlite:data/x.db?mode=rwc", "with parameters"),
+            ("sqlite:file:x.db", "with parameters"),
+            ("sqlite://data/", "a folder"),
+            ("sqlite:///", "a folder"),
+            ("sqlite:///tmp", "a folder"),
+            ("mysql://a/b", "no known kind"),
+            ("postgres://denizen:a/b@db/denizen", "not readable"),
+            ("postgres://db:port/denizen", "not readable"),
+        ] {
+            let error = StoreOptions::parse(url, LIMITS).unwrap_err();
+            assert!(error.problem.contains(problem), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_postgres_url_is_left_to_its_parser() {
+        for url in ["postgres://denizen@db/denizen", "postgresql://u:p%2F@[::1]:5433/x?sslmode=require"] {
+            assert!(matches!(StoreOptions::parse(url, LIMITS), Ok(StoreOptions::Postgres(_))), "{url}");
+        }
     }
 }

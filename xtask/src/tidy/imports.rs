@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-testkit", &["denizen-domain"]),
     ("denizen-proto", &[]),
     ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
+    ("denizen-embedding-example", &["denizen"]),
     (
         "xtask",
         &[
@@ -42,7 +43,7 @@ const TESTS_MAY_IMPORT: &[&str] = &["denizen-testkit", "denizen-domain"];
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("sqlx", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "xtask"]),
     ("rusqlite", &["denizen-infra-sqlite"]),
-    ("axum", &["denizen", "xtask"]),
+    ("axum", &["denizen", "denizen-embedding-example", "xtask"]),
     ("tonic", &["denizen", "denizen-proto", "xtask"]),
 ];
 

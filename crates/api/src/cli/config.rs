@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Globals;
 use super::failure::Failure;
 use super::output::{Output, print, print_json, table};
-use crate::config::{Loaded, Overrides};
+use crate::config::{ConfigErrors, Loaded, Overrides};
+use crate::config_files;
 
 const EXAMPLES: &str = "\
 A later source wins: built-in default, config/default.toml, config/{APP_ENV}.toml, .env, environment
@@ -23,7 +24,8 @@ pub(super) enum ConfigCommand {
     /// Prints every value with its source; secrets are redacted.
     #[command(after_help = EXAMPLES)]
     Show,
-    /// Prints `ok`, or every mistake: key, source and what is expected.
+    /// Prints `ok`, or every mistake: key, source and what is expected. Also finds files that cannot be used, and what
+    /// would let the server start but is probably not meant; connects to nothing.
     #[command(after_help = EXAMPLES)]
     Check,
 }
@@ -35,11 +37,20 @@ struct EntryBody {
     source: String,
 }
 
-pub(super) fn run(globals: &Globals, command: &ConfigCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: &ConfigCommand) -> Result<(), Failure> {
     let loaded = globals.load(Overrides::default())?;
     match command {
         ConfigCommand::Show => show(&loaded, globals.output),
-        ConfigCommand::Check => print("ok\n"),
+        ConfigCommand::Check => check(&loaded).await,
+    }
+}
+
+async fn check(loaded: &Loaded) -> Result<(), Failure> {
+    let mut findings = loaded.review();
+    findings.extend(config_files::check(loaded).await);
+    match ConfigErrors::of(findings) {
+        None => print("ok\n"),
+        Some(errors) => Err(Failure::Config(errors)),
     }
 }
 

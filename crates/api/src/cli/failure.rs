@@ -143,7 +143,7 @@ pub(super) fn printable(line: &str) -> String {
 }
 
 /// The error and its causes. A cause that its effect already quotes is not said twice.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if line.is_empty() {

@@ -39,6 +39,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Loaded, Overrides, Sources};
 use failure::Failure;
+pub(crate) use failure::chain;
 use output::Output;
 
 const EXAMPLES: &str = "\
@@ -159,7 +160,7 @@ impl Cli {
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
-            Command::Config(command) => config::run(globals, &command),
+            Command::Config(command) => config::run(globals, &command).await,
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,
             Command::Completions { shell } => completions::run(shell),

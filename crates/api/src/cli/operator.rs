@@ -6,13 +6,13 @@ use denizen_domain::Ctx;
 use denizen_domain::access::{Actor, Origin};
 
 use super::failure::Failure;
-use crate::app::App;
+use crate::app::{Ambience, App};
 use crate::config::Config;
 
 /// Opens the configured database, which is migrated first. Whoever opens it closes its store.
 pub(super) async fn open(config: &Config) -> Result<Ctx, Failure> {
     migrate(config).await?;
-    let app = App::open(config).await?;
+    let app = App::open_in(config, Ambience::default()).await?;
     Ok(Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default()))
 }
 

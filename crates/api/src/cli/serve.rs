@@ -35,10 +35,13 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(globals: &Globals, args: ServeArgs) -> Result<(), Failure> {
-    let config = globals.load(args.overrides())?.config;
+    let loaded = globals.load(args.overrides())?;
     // Kept to the end: what is queued is written when it is dropped.
-    let _log = crate::telemetry::init(&config.telemetry)?;
-    crate::lifecycle::serve(config).await?;
+    let _log = crate::telemetry::init(&loaded.config.telemetry)?;
+    for finding in loaded.review() {
+        tracing::warn!("{finding}");
+    }
+    crate::lifecycle::serve(loaded.config).await?;
     Ok(())
 }
 

@@ -2,17 +2,38 @@
 
 use denizen_domain::keys::Algorithm;
 use denizen_infra::master_key::{self, MasterKey};
+use denizen_infra::stores::{DatabaseUrlError, StoreLimits, StoreOptions};
 use secrecy::ExposeSecret;
 
 use super::layers::Layers;
 use super::mistake::Mistake;
-use super::{AppEnv, Config, Server, mail};
+use super::{AppEnv, Config, Database, Server, mail};
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
 const ARGON2_ITERATIONS_MIN: u32 = 2;
 /// What examples put where a password belongs.
-const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "CHANGEME", "PASSWORD", "<password>"];
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "changeit",
+    "change-me",
+    "change_me",
+    "password",
+    "<password>",
+    "your-password",
+    "your_password",
+    "yourpassword",
+    "my-password",
+    "mypassword",
+    "secret",
+    "placeholder",
+    "example",
+    "replace-me",
+    "replaceme",
+    "todo",
+];
+/// The same inside a longer secret. Random letters never spell one.
+const PLACEHOLDER_PARTS: &[&str] = &["changeme", "change-me", "change_me", "password", "replace-me", "placeholder"];
 
 /// Notes what does not hold.
 pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
@@ -20,6 +41,7 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_secrets(config, layers);
     mail::check(config, layers);
     check_tls(&config.server, layers);
+    check_database_url(&config.database, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -82,10 +104,33 @@ fn check_tls(server: &Server, layers: &mut Layers) {
     }
 }
 
+fn check_database_url(database: &Database, layers: &mut Layers) {
+    let limits = StoreLimits {
+        max_connections: database.max_connections,
+        min_connections: database.min_connections,
+        acquire_timeout_s: database.acquire_timeout_s,
+        statement_timeout_s: database.statement_timeout_s,
+    };
+    if let Err(DatabaseUrlError { problem, expected }) = StoreOptions::parse(&database.url, limits) {
+        let key = "database.url";
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), problem, expected));
+    }
+}
+
+/// Whether a password is what examples put in its place.
+pub(super) fn is_placeholder(password: &str) -> bool {
+    let password = password.to_ascii_lowercase();
+    let is_one_letter = !password.is_empty() && password.chars().all(|c| c == 'x' || c == '*');
+    // What a shell or a template did not replace.
+    let is_variable = password.starts_with("${") || password.starts_with("{{") || password.starts_with("$(");
+    PLACEHOLDERS.contains(&password.as_str()) || is_one_letter || is_variable
+}
+
 /// Whether a secret was thought up rather than drawn: few different characters, or a placeholder.
 fn is_thought_up(secret: &str) -> bool {
     let different = secret.bytes().collect::<std::collections::BTreeSet<u8>>().len();
-    different < 12 || PLACEHOLDERS.iter().any(|placeholder| secret.contains(placeholder))
+    let secret = secret.to_ascii_lowercase();
+    different < 12 || PLACEHOLDER_PARTS.iter().any(|placeholder| secret.contains(placeholder))
 }
 
 fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
@@ -99,8 +144,11 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     if key.is_some_and(|key| key.is_weak()) {
         refuse("security.master_key", "weak", master_key::EXPECTED);
     }
-    if password_of(&database.url).is_some_and(|password| PLACEHOLDERS.contains(&password)) {
+    if passwords_of(&database.url).any(is_placeholder) {
         refuse("database.url", "weak: its password is a placeholder", "a password of your own");
+    }
+    if config.mail.smtp_password.as_ref().is_some_and(|password| is_placeholder(password.expose_secret())) {
+        refuse("mail.smtp_password", "weak: a placeholder", "the password of mail.smtp_user");
     }
     if config.tokens.hs256_secret.as_ref().is_some_and(|secret| is_thought_up(secret.expose_secret())) {
         refuse("tokens.hs256_secret", "weak", "a random secret, as `openssl rand -base64 48` makes them");
@@ -114,7 +162,12 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     at_least("security.argon2_iterations", security.argon2_iterations, ARGON2_ITERATIONS_MIN);
 }
 
-fn password_of(url: &str) -> Option<&str> {
-    let (user_info, _) = url.split_once("://")?.1.rsplit_once('@')?;
-    user_info.split_once(':').map(|(_, password)| password)
+/// The password before the host of a URL, and one among its parameters.
+fn passwords_of(url: &str) -> impl Iterator<Item = &str> {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let user_info = rest.rsplit_once('@').map_or("", |(user_info, _)| user_info);
+    let before_host = user_info.split_once(':').map(|(_, password)| password);
+    let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
+    let parameters = parameters.split('&').filter_map(|pair| pair.strip_prefix("password="));
+    before_host.into_iter().chain(parameters)
 }

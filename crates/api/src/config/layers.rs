@@ -10,7 +10,7 @@ use super::mistake::Mistake;
 use super::raw::Raw;
 use super::rule::Rule;
 use super::table::{NAMES, sections};
-use super::{AppEnv, ENV_PREFIX, Entry, Overrides, Source, Sources, env_name};
+use super::{AppEnv, ENV_PREFIX, Entry, Overrides, Source, Sources, UnknownAppEnv, env_name};
 
 /// The largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -31,12 +31,12 @@ pub(super) struct Layers {
 
 impl Layers {
     /// Reads every layer. Mistakes are noted, not returned: one start tells them all.
-    pub(super) fn gather(sources: &Sources, flags: &Overrides) -> Self {
+    pub(super) fn gather(sources: &Sources, unknown: UnknownAppEnv, flags: &Overrides) -> Self {
         let app_env = AppEnv { name: "prod".to_owned(), source: Source::BuiltIn };
         let mut layers = Self { values: BTreeMap::new(), app_env, mistakes: Vec::new(), entries: Vec::new() };
         let dot_env = layers.read_dot_env(&sources.dir);
-        layers.choose_app_env(sources, &dot_env);
-        layers.add_files(sources);
+        layers.choose_app_env(sources, unknown, &dot_env);
+        layers.add_files(sources, unknown);
         for (name, value) in dot_env {
             // A single underscore is a slip here; in the environment Kubernetes sets DENIZEN_PORT and the like.
             if name.starts_with("DENIZEN_") {
@@ -62,7 +62,8 @@ impl Layers {
                 best = Some((value, raw, source));
             } else {
                 let found = rule.may_quote().then_some(&raw);
-                self.mistakes.push(Mistake::malformed(key, &source, found, &rule.expected));
+                let expected = format!("{}{}", rule.expected, rule.form_hint(&raw));
+                self.mistakes.push(Mistake::malformed(key, &source, found, &expected));
             }
         }
         let (value, raw, source) = best?;
@@ -92,7 +93,7 @@ impl Layers {
         }
     }
 
-    fn choose_app_env(&mut self, sources: &Sources, dot_env: &[(String, String)]) {
+    fn choose_app_env(&mut self, sources: &Sources, unknown: UnknownAppEnv, dot_env: &[(String, String)]) {
         let from_env = sources.env.get("APP_ENV").map(|name| (name, Source::Environment("APP_ENV".to_owned())));
         let from_file =
             || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, Source::DotEnv));
@@ -101,6 +102,8 @@ impl Layers {
         let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if name.len() <= 32 && name.bytes().all(is_letter) && name != "default" {
             self.app_env = AppEnv { name: name.clone(), source };
+        } else if unknown == UnknownAppEnv::Accept {
+            self.app_env.source = source;
         } else {
             let found = Raw::Untyped(name.clone());
             let expected = "a name of at most 32 lower-case letters, digits, - and _, other than default";
@@ -108,7 +111,7 @@ impl Layers {
         }
     }
 
-    fn add_files(&mut self, sources: &Sources) {
+    fn add_files(&mut self, sources: &Sources, unknown: UnknownAppEnv) {
         let dir = sources.config_dir.clone().unwrap_or_else(|| "config".into());
         let found = sources.dir.join(&dir);
         if sources.config_dir.is_some() && !found.is_dir() {
@@ -119,7 +122,8 @@ impl Layers {
         self.add_file(&found.join("default.toml"), &dir.join("default.toml"));
         let overlay = format!("{}.toml", self.app_env.name);
         let is_there = self.add_file(&found.join(&overlay), &dir.join(&overlay));
-        if !is_there && !ENVS_BUILT_IN.contains(&self.app_env.name.as_str()) {
+        let may_be_absent = unknown == UnknownAppEnv::Accept;
+        if !is_there && !may_be_absent && !ENVS_BUILT_IN.contains(&self.app_env.name.as_str()) {
             let AppEnv { name, source } = &self.app_env;
             let expected =
                 format!("dev, prod, or the name of an overlay: {} is not there", dir.join(&overlay).display());

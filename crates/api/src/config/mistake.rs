@@ -18,6 +18,11 @@ impl ConfigErrors {
         Self(mistakes)
     }
 
+    /// All of these, unless there are none.
+    pub(crate) fn of(mistakes: Vec<Mistake>) -> Option<Self> {
+        (!mistakes.is_empty()).then_some(Self(mistakes))
+    }
+
     /// Every mistake, in the order of the layers.
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.0.iter()

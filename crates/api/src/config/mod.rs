@@ -2,7 +2,7 @@
 //! `config/{APP_ENV}.toml` → `.env` → environment `DENIZEN__SECTION__KEY` → flags.
 //!
 //! Reading order: `table` (every key, once) → `rule` (what a value may be) → `layers` (where values
-//! come from) → `check` (what must hold between them).
+//! come from) → `check` (what must hold between them) → `review` (what lets the server start, and is probably a mistake).
 //!
 //! Invariants:
 //! - The table is the only list of keys. The struct, the defaults, the messages, `config/default.toml` and
@@ -18,6 +18,7 @@ mod mail;
 mod mistake;
 mod net;
 mod raw;
+mod review;
 mod rule;
 mod table;
 
@@ -41,12 +42,15 @@ pub use table::{
 const ENV_PREFIX: &str = "DENIZEN__";
 
 impl Config {
-    /// Reads every layer around this process and merges them.
+    /// Reads every layer around this process and merges them, for an application that embeds Denizen.
+    ///
+    /// `APP_ENV` may be the application's own then: a value without an overlay is accepted, with the strict rules of
+    /// `prod`. [`Config::from_sources`] refuses it, as the binary does.
     ///
     /// # Errors
     /// Every mistake in every layer, one line each.
     pub fn load(flags: &Overrides) -> Result<Loaded, ConfigErrors> {
-        Self::from_sources(&Sources::of_process(None), flags)
+        Self::merge(&Sources::of_process(None), UnknownAppEnv::Accept, flags)
     }
 
     /// Reads the given layers and merges them; touches nothing of the process.
@@ -54,7 +58,11 @@ impl Config {
     /// # Errors
     /// Every mistake in every layer, one line each.
     pub fn from_sources(sources: &Sources, flags: &Overrides) -> Result<Loaded, ConfigErrors> {
-        let mut layers = layers::Layers::gather(sources, flags);
+        Self::merge(sources, UnknownAppEnv::Refuse, flags)
+    }
+
+    fn merge(sources: &Sources, unknown: UnknownAppEnv, flags: &Overrides) -> Result<Loaded, ConfigErrors> {
+        let mut layers = layers::Layers::gather(sources, unknown, flags);
         let mut config = Self::read(&mut layers);
         let app_env = layers.app_env.clone();
         if let Some(config) = &mut config {
@@ -88,6 +96,19 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// Which environment was configured for.
     pub app_env: AppEnv,
+}
+
+impl Loaded {
+    /// Where the value of a key comes from.
+    fn source_of(&self, key: &str) -> Source {
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        entry.map_or(Source::BuiltIn, |entry| entry.source.clone())
+    }
+
+    /// A line about the value of a key: what it is, and what is expected.
+    pub(crate) fn finding(&self, key: &str, found: &str, expected: &str) -> Mistake {
+        Mistake::refused(key, &self.source_of(key), found, expected)
+    }
 }
 
 impl fmt::Debug for Loaded {
@@ -161,6 +182,15 @@ impl Overrides {
     pub fn push(&mut self, key: impl Into<String>, value: impl Into<String>, flag: impl Into<String>) {
         self.0.push((key.into(), value.into(), flag.into()));
     }
+}
+
+/// What to do with an `APP_ENV` that has no overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnknownAppEnv {
+    /// Refuse it: it is probably mistyped.
+    Refuse,
+    /// Accept it, with the strict rules of `prod`: the variable is the application's, not ours.
+    Accept,
 }
 
 /// Where the layers are looked for.

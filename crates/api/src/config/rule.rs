@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use denizen_domain::users::{DisplayName, Locale};
 use denizen_infra::mail::Sender;
 use denizen_infra::master_key::{self, MasterKey};
-use denizen_infra::outside::SigningSecret;
+use denizen_infra::outside::{SigningSecret, parse_host};
 use http::Uri;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -105,6 +105,21 @@ impl<T: 'static> Rule<T> {
     /// Whether a message may quote a wrong value.
     pub(super) fn may_quote(&self) -> bool {
         self.secrecy == Secrecy::Open
+    }
+
+    /// How a value would have to be written to be accepted, in words that follow what is expected; empty when the form
+    /// is not the fault.
+    pub(super) fn form_hint(&self, raw: &Raw) -> &'static str {
+        let would_pass = |text: String| self.read(&Raw::Untyped(text)).is_some();
+        match (raw, self.form) {
+            (Raw::String(text), Form::Bare) if would_pass(text.clone()) => ", without quotes",
+            (Raw::String(text), Form::List) if would_pass(text.clone()) => ", in square brackets",
+            (Raw::Integer(_) | Raw::Bool(_), Form::Quoted) if would_pass(raw.shown()) => ", in quotes",
+            (Raw::List(items), Form::Bare | Form::Quoted) if items.len() == 1 && would_pass(raw.shown()) => {
+                ", without square brackets"
+            }
+            _ => "",
+        }
     }
 
     /// A default as it is written in TOML.
@@ -242,11 +257,7 @@ pub(super) fn webhook_secret() -> Rule<SecretString> {
 
 /// A list of hosts.
 pub(super) fn hosts() -> Rule<Vec<String>> {
-    Rule::of_list("a list of host names or IP addresses, without a port", |text| {
-        let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]_".contains(&byte);
-        let is_host = (1..=253).contains(&text.len()) && text.bytes().all(is_host_byte);
-        is_host.then(|| text.to_ascii_lowercase())
-    })
+    Rule::of_list("a list of host names or IP addresses, without a port, a wildcard or a network", parse_host)
 }
 
 /// The path of a file.

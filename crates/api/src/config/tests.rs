@@ -1,3 +1,5 @@
+mod review;
+
 use std::fs;
 
 use super::{Config, ConfigErrors, Loaded, Overrides, Sources, default_toml, env_example};
@@ -143,7 +145,7 @@ fn a_malformed_value_names_key_source_and_expectation() {
     let port = "expected a whole number from 0 to 65535";
     check(
         Place::new().file("config/default.toml", "server.port = \"8080\""),
-        &format!("server.port from config/default.toml is \"8080\"; {port}"),
+        &format!("server.port from config/default.toml is \"8080\"; {port}, without quotes"),
     );
     check(
         Place::new().file("config/default.toml", "server.port = -1"),

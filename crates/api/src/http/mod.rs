@@ -33,6 +33,7 @@ pub(crate) mod sessions;
 pub(crate) mod shape;
 mod sign_in;
 pub(crate) mod signing_keys;
+pub(crate) mod start;
 mod step_up;
 pub(crate) mod strength;
 pub(crate) mod transfer;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use denizen_domain::Services;
+use denizen_infra::stores::ServerClaim;
 use denizen_infra::tokens::KeyRing;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +57,7 @@ use crate::feed::Feed;
 use crate::middleware::{self, Capacity};
 use cookies::Origins;
 use problem::Problem;
+use start::StartPage;
 use well_known::{Document, PublicKeys};
 
 /// What handlers share.
@@ -70,6 +73,8 @@ pub(crate) struct SharedState {
     pub(crate) jwks: PublicKeys,
     /// The metadata of the issuer.
     pub(crate) metadata: Document,
+    /// What is at `/`.
+    pub(crate) start_page: StartPage,
     /// Cancelled when the server begins to stop.
     pub(crate) draining: CancellationToken,
     /// The log as it goes on.
@@ -82,6 +87,9 @@ pub(crate) struct SharedState {
     pub(crate) capacity: Capacity,
     /// Requests with an idempotency key that this node works on.
     pub(crate) running: idempotency::Running,
+    /// The right to serve the database.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(crate) claim: Option<Arc<ServerClaim>>,
 }
 
 /// Every route, documented, in groups that differ in what they pass on the way in.
@@ -138,7 +146,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
     let streams = middleware::for_streams(Router::from(streams), shared);
     open.merge(requests)
         .merge(streams)
-        .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
+        .fallback(start::fallback)
         .method_not_allowed_fallback(async || Problem::of_status(StatusCode::METHOD_NOT_ALLOWED))
         .with_state(Arc::clone(shared))
 }

@@ -99,17 +99,8 @@ impl World {
     pub(crate) async fn serve_in(&self, settings: &[(&str, &str)], ambience: Ambience) -> TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut flags = Overrides::default();
-        flags.push("server.port", address.port().to_string(), "test");
-        for (key, value) in self.basics() {
-            flags.push(key, value, "test");
-        }
-        for (key, value) in settings {
-            flags.push(*key, *value, "test");
-        }
-        let env = BTreeMap::from([("APP_ENV".to_owned(), "dev".to_owned())]);
-        let sources = Sources { dir: self.folder().to_owned(), config_dir: None, env };
-        let config = Config::from_sources(&sources, &flags).unwrap().config;
+        let port = address.port().to_string();
+        let config = self.config(&[&[("server.port", port.as_str())][..], settings].concat());
 
         denizen::app::store_options(&config).unwrap().migrate().await.unwrap();
         let app = App::open_in(&config, ambience).await.unwrap();
@@ -124,6 +115,20 @@ impl World {
             _stop: stop.drop_guard(),
             world: self.clone(),
         }
+    }
+
+    /// The configuration of a server here.
+    pub(crate) fn config(&self, settings: &[(&str, &str)]) -> Config {
+        let mut flags = Overrides::default();
+        for (key, value) in self.basics() {
+            flags.push(key, value, "test");
+        }
+        for (key, value) in settings {
+            flags.push(*key, *value, "test");
+        }
+        let env = BTreeMap::from([("APP_ENV".to_owned(), "dev".to_owned())]);
+        let sources = Sources { dir: self.folder().to_owned(), config_dir: None, env };
+        Config::from_sources(&sources, &flags).unwrap().config
     }
 }
 

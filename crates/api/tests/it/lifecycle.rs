@@ -48,16 +48,6 @@ on_both! {
         assert_eq!(found["email"], "a@example.com");
     }
 
-    async fn two_that_start_at_once_share_one_key(world: World) {
-        let (one, two) = tokio::join!(Process::start(&world, &[]), Process::start(&world, &[]));
-        let keys = key_ids(&one).await;
-        assert_eq!(keys.len(), 1);
-        assert_eq!(key_ids(&two).await, keys);
-        assert_eq!(one.sign_up("a@example.com").await.unwrap().status(), 201);
-        let token = two.token("a@example.com", PASSWORD).await.expect("the other knows them");
-        assert_eq!(one.status("/api/v1/me", Some(&token)).await, 200);
-    }
-
     async fn another_master_key_is_refused_in_one_line(world: World) {
         Process::start(&world, &[]).await.kill().await;
         let other = "fbefbe3f0a9cd17e6624b85d8ff04c11927aa3c85e016bd4f73920ee81b6457d";
@@ -87,6 +77,19 @@ on_both! {
         assert_eq!(status.code(), Some(0));
         assert!(waited < Duration::from_secs(6), "{waited:?}");
     }
+}
+
+// A SQLite file has one server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_start_at_once_share_one_key() {
+    let world = World::new(Db::Postgres).await;
+    let (one, two) = tokio::join!(Process::start(&world, &[]), Process::start(&world, &[]));
+    let keys = key_ids(&one).await;
+    assert_eq!(keys.len(), 1);
+    assert_eq!(key_ids(&two).await, keys);
+    assert_eq!(one.sign_up("a@example.com").await.unwrap().status(), 201);
+    let token = two.token("a@example.com", PASSWORD).await.expect("the other knows them");
+    assert_eq!(one.status("/api/v1/me", Some(&token)).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,7 +85,7 @@ impl Process {
         Self::start_command(limited).await
     }
 
-    async fn start_command(mut command: Command) -> Self {
+    pub(crate) async fn start_command(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sender, receiver) = oneshot::channel();
@@ -152,6 +152,11 @@ impl Process {
     /// The same, while others still use it.
     pub(crate) async fn kill_now(&self) {
         self.child.lock().await.kill().await.unwrap();
+    }
+
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
     }
 
     /// How much memory it has at the moment.

@@ -7,7 +7,7 @@
 mod address;
 mod signature;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ impl Outside {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(timeout: Duration, allowed_hosts: &[String]) -> Result<Self, reqwest::Error> {
-        let allowed: Arc<[String]> = allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let canonical = |host: &String| parse_host(host).unwrap_or_else(|| host.to_ascii_lowercase());
+        let allowed: Arc<[String]> = allowed_hosts.iter().map(canonical).collect();
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -134,6 +135,21 @@ impl Outside {
     }
 }
 
+/// The canonical form of a host name or an IP address, as it stands in a URL: lower case, an IPv6 address in brackets.
+/// `None` for anything else, a host with a port included.
+#[must_use]
+pub fn parse_host(text: &str) -> Option<String> {
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let authority = match literal.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) if text.len() <= 253 && text.bytes().all(is_name_byte) => text.to_owned(),
+        Err(_) => return None,
+    };
+    let url = Url::parse(&format!("https://{authority}/")).ok()?;
+    url.host_str().map(str::to_ascii_lowercase)
+}
+
 /// Sends a request and reads the answer to its end.
 ///
 /// # Errors
@@ -172,7 +188,7 @@ impl Resolve for PublicOnly {
 mod tests {
     use std::time::Duration;
 
-    use super::{Outside, OutsideError, send};
+    use super::{Outside, OutsideError, parse_host, send};
 
     fn outside(allowed: &[&str]) -> Outside {
         let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
@@ -199,6 +215,34 @@ mod tests {
         assert!(outside(&[]).post("https://example.com/hook").is_ok());
         assert!(outside(&["127.0.0.1"]).post("http://127.0.0.1:8080/hook").is_ok());
         assert!(outside(&["localhost"]).post("http://LOCALHOST:8080/hook").is_ok());
+        for allowed in ["::1", "[::1]", "0:0::1", "[0:0:0:0:0:0:0:1]"] {
+            assert!(outside(&[allowed]).post("http://[::1]:8080/hook").is_ok(), "{allowed}");
+        }
+        assert!(outside(&["FD00::A"]).post("https://[fd00:0::a]/hook").is_ok());
+        assert!(outside(&["127.1"]).post("http://127.0.0.1/hook").is_ok());
+    }
+
+    #[test]
+    fn a_host_has_one_canonical_form() {
+        for (text, canonical) in [
+            ("CRM.Internal", Some("crm.internal")),
+            ("10.0.0.7", Some("10.0.0.7")),
+            ("0x7f.1", Some("127.0.0.1")),
+            ("::1", Some("[::1]")),
+            ("[FD00:0::A]", Some("[fd00::a]")),
+            ("crm_1", Some("crm_1")),
+            ("", None),
+            ("crm.internal:8080", None),
+            ("crm.internal:443", None),
+            ("[::1]:8080", None),
+            ("::1:", None),
+            ("*.example.com", None),
+            ("10.0.0.0/8", None),
+            ("http://crm.internal", None),
+            ("999.0.0.1", None),
+        ] {
+            assert_eq!(parse_host(text).as_deref(), canonical, "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use denizen_infra::mail::Links;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use self::texts::{Texts, escape};
+use self::texts::Texts;
+pub(super) use self::texts::escape;
 use super::Shared;
 use super::assets::Asset;
 

@@ -1,0 +1,143 @@
+//! Whether the files that the configuration names can be used, looked at as the server would, without starting it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use denizen_domain::ports::Clock;
+use denizen_infra::clock::SystemClock;
+use denizen_infra::master_key::MasterKey;
+
+use crate::cli::chain;
+use crate::config::{Loaded, Mistake};
+use crate::post;
+use crate::tls::{Tls, TlsFiles};
+
+/// The parameters of a PostgreSQL URL that name files.
+const URL_FILES: [&str; 3] = ["sslrootcert=", "sslcert=", "sslkey="];
+
+/// One line for each file or folder that cannot be used. Creates nothing.
+pub(crate) async fn check(loaded: &Loaded) -> Vec<Mistake> {
+    let mut findings = Vec::new();
+    check_tls(loaded, &mut findings).await;
+    check_mail(loaded, &mut findings);
+    check_master_key(loaded, &mut findings);
+    check_written(loaded, &mut findings);
+    check_database(loaded, &mut findings);
+    findings
+}
+
+async fn check_tls(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+    let server = &loaded.config.server;
+    let files = [
+        ("server.tls_cert_file", &server.tls_cert_file),
+        ("server.tls_key_file", &server.tls_key_file),
+        ("server.tls_client_ca_file", &server.tls_client_ca_file),
+    ];
+    let before = findings.len();
+    for (key, path) in files {
+        if let Some(path) = path {
+            findings.extend(unreadable(loaded, key, path));
+        }
+    }
+    if findings.len() > before {
+        return;
+    }
+    let Some(files) = TlsFiles::of(server) else { return };
+    if let Err(error) = Tls::open(files).await {
+        let found = format!("of no use: {}", chain(&error.into()));
+        findings.push(loaded.finding("server.tls_cert_file", &found, "a certificate, its key and authorities in PEM"));
+    }
+}
+
+fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+    let mail = &loaded.config.mail;
+    let before = findings.len();
+    if let Some(path) = &mail.smtp_ca_file {
+        findings.extend(unreadable(loaded, "mail.smtp_ca_file", path));
+    }
+    for (key, folder, may_be_absent) in
+        [("mail.templates", &mail.templates, false), ("mail.folder", &mail.folder, true)]
+    {
+        let Some(folder) = folder else { continue };
+        let is_absent = !folder.exists();
+        if !folder.is_dir() && !(is_absent && may_be_absent) {
+            let found = format!(
+                "{:?}, which is {}",
+                folder.display().to_string(),
+                if is_absent { "absent" } else { "no folder" }
+            );
+            findings.push(loaded.finding(key, &found, "a folder"));
+        }
+    }
+    if findings.len() > before {
+        return;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if let Err(error) = post::check(&loaded.config, &clock) {
+        let key = if mail.templates.is_some() { "mail.templates" } else { "mail.smtp_host" };
+        findings.push(loaded.finding(key, &format!("of no use: {}", chain(&error)), "mail that can be set up"));
+    }
+}
+
+/// An absent file is no fault: the first start creates it.
+fn check_master_key(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+    let security = &loaded.config.security;
+    if security.master_key.is_some() || security.master_key_command.is_some() {
+        return;
+    }
+    let key = "security.master_key_file";
+    if let Err(error) = MasterKey::find_in_file(&security.master_key_file) {
+        let found = format!("of no use: {}", chain(&error.into()));
+        findings.push(loaded.finding(key, &found, "a file that can be read, or none yet"));
+    }
+    findings.extend(unwritable(loaded, key, &security.master_key_file));
+}
+
+/// A file that lines are added to.
+fn check_written(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+    let Some(path) = &loaded.config.audit.head_file else { return };
+    findings.extend(unwritable(loaded, "audit.head_file", path));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if parent.is_some_and(|parent| !parent.exists()) {
+        let found = format!("{:?}, in a folder that does not exist", path.display().to_string());
+        findings.push(loaded.finding("audit.head_file", &found, "a file in a folder that exists"));
+    }
+}
+
+fn check_database(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+    let url = &loaded.config.database.url;
+    if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+        findings.extend(unwritable(loaded, "database.url", Path::new(path)));
+        return;
+    }
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    for pair in parameters.split('&') {
+        let Some(path) = URL_FILES.iter().find_map(|name| pair.strip_prefix(name)) else { continue };
+        findings.extend(unreadable(loaded, "database.url", Path::new(path)));
+    }
+}
+
+/// A line when a file that must exist cannot be read.
+fn unreadable(loaded: &Loaded, key: &str, path: &Path) -> Option<Mistake> {
+    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+    let problem = match opened {
+        Ok(metadata) if metadata.is_file() => return None,
+        Ok(_) => "is no file".to_owned(),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    let found = format!("{:?}, which {problem}", path.display().to_string());
+    Some(loaded.finding(key, &found, "a file that can be read"))
+}
+
+/// A line when a file cannot be made because something else stands in its way.
+fn unwritable(loaded: &Loaded, key: &str, path: &Path) -> Option<Mistake> {
+    let obstacle: PathBuf = if path.is_dir() {
+        path.to_owned()
+    } else {
+        let mut parents = path.ancestors().skip(1);
+        parents.find(|parent| parent.exists()).filter(|parent| !parent.is_dir())?.to_owned()
+    };
+    let kind = if obstacle.is_dir() { "a folder" } else { "a file" };
+    let found = format!("{:?}, where {:?} is {kind}", path.display().to_string(), obstacle.display().to_string());
+    Some(loaded.finding(key, &found, "the path of a file"))
+}
