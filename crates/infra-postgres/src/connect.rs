@@ -97,17 +97,21 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
+/// The host without the brackets that an IPv6 address has in a URL.
+fn host(options: &PgConnectOptions) -> &str {
+    options.get_host().trim_matches(['[', ']'])
+}
+
 fn target(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or(options.get_username());
     let user = options.get_username();
-    match options.get_socket() {
-        Some(socket) => format!("PostgreSQL at {}, database \"{database}\", user \"{user}\"", socket.display()),
-        None => {
-            let (host, port) = (options.get_host(), options.get_port());
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("PostgreSQL at {host}:{port}, database \"{database}\", user \"{user}\"")
-        }
-    }
+    let (host, port) = (host(options), options.get_port());
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None if host.contains(':') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
+    };
+    format!("PostgreSQL at {place}, database \"{database}\", user \"{user}\"")
 }
 
 fn remedy(error: &sqlx::Error, options: &PgConnectOptions) -> String {
@@ -134,7 +138,7 @@ fn remedy(error: &sqlx::Error, options: &PgConnectOptions) -> String {
 fn remedy_of(code: &str, message: &str, options: &PgConnectOptions) -> String {
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
-    let (host, port) = (options.get_host(), options.get_port());
+    let (host, port) = (host(options), options.get_port());
     match code {
         "3D000" => {
             format!("Create it: createdb -h {host} -p {port} -U {user} {database}; or correct the name in database.url")

@@ -56,7 +56,7 @@ impl Loaded {
             [("sign_in.mailed_codes", sign_in.mailed_codes), ("sign_in.magic_links", sign_in.magic_links)]
         {
             if is_on {
-                let expected = "false, or mail.smtp_host set: without mail it signs nobody in";
+                let expected = "false, or mail.smtp_host set: it does not work without mail";
                 findings.push(self.finding(key, "true", expected));
             }
         }

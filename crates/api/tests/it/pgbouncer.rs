@@ -1,6 +1,6 @@
 //! PostgreSQL behind a connection pooler in session mode.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ impl Pooler {
     }
 }
 
-async fn spawn(config: &PathBuf) -> Child {
+async fn spawn(config: &Path) -> Child {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/pgbouncer");
     let found = Command::new(script).stderr(Stdio::inherit()).output().await.unwrap();
     assert!(found.status.success(), "scripts/pgbouncer found none");
