@@ -53,7 +53,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
 
 /// How often one of the first takes longer than one of the second (Mann and Whitney's U, as a share).
 #[expect(clippy::cast_precision_loss, reason = "a share")]
-fn slower(first: &[Duration], second: &[Duration]) -> f64 {
+pub(super) fn slower(first: &[Duration], second: &[Duration]) -> f64 {
     let wins: f64 = first
         .iter()
         .flat_map(|one| second.iter().map(move |other| one.cmp(other)))

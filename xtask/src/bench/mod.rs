@@ -3,6 +3,7 @@
 //! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
 //! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time) ·
+//! `side_channel` (the same, by the requests after a reset) · `strangers` (unfinished requests) ·
 //! `grpc` (calls and streams) · `events` (following the log). Under them: `server` (a process with its own folder), `client` (HTTP/1.1 over a raw
 //! socket), `http2`, `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
@@ -20,9 +21,11 @@ mod read;
 mod refresh;
 mod server;
 mod sessions;
+mod side_channel;
 mod sign_in;
 mod start;
 mod storm;
+mod strangers;
 mod tokens;
 mod websocket;
 
@@ -65,8 +68,12 @@ enum Figure {
     Sessions,
     /// Sign-ins offered at five times what can be hashed, and everybody else meanwhile.
     Storm,
+    /// What unfinished requests cost, and how others fare meanwhile.
+    Strangers,
     /// How long known and unknown accounts take to be refused.
     Enumeration,
+    /// Whether the requests after a password reset reveal who has an account.
+    SideChannel,
     /// `GetUser` against the route of REST; a million users in and out.
     Grpc,
     /// Followers of the log: how soon, how many, what they and a record cost.
@@ -147,8 +154,16 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     if is_wanted(Figure::Storm) {
         rows.extend(runtime.block_on(storm::measure(&binary, scale)).context("measuring a storm")?);
     }
+    if is_wanted(Figure::Strangers) {
+        rows.extend(runtime.block_on(strangers::measure(&binary, scale)).context("measuring unfinished requests")?);
+    }
     if is_wanted(Figure::Enumeration) {
         rows.extend(runtime.block_on(enumeration::measure(&binary, scale)).context("measuring refusals")?);
+    }
+    if is_wanted(Figure::SideChannel) {
+        rows.extend(
+            runtime.block_on(side_channel::measure(&binary, scale)).context("measuring the side channel of resets")?,
+        );
     }
     if is_wanted(Figure::Grpc) {
         rows.extend(runtime.block_on(grpc::measure(&binary, scale)).context("measuring gRPC")?);

@@ -149,7 +149,8 @@ async fn read(address: SocketAddr, (token, id): (String, String), end: Instant) 
     Ok(Outcome::new(now() - begun, took))
 }
 
-async fn refresh(address: SocketAddr, sign_in: Vec<u8>, end: Instant) -> anyhow::Result<Outcome> {
+/// Refreshes one session after the other until the end.
+pub(super) async fn refresh(address: SocketAddr, sign_in: Vec<u8>, end: Instant) -> anyhow::Result<Outcome> {
     let mut client = Client::connect(address).await?;
     // In the storm, it may have to try more than once.
     while client.send(&sign_in).await? != 201 {

@@ -164,7 +164,8 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
     let mut heads: Vec<_> = args.known.iter().map(|raw| ("--known", raw.trim().to_owned())).collect();
     if let Some(file) = &args.known_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let stored = read_file("--known-file", text.trim_start_matches('\u{FEFF}')).map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
+        let stored = read_file("--known-file", text.trim_start_matches('\u{FEFF}'))
+            .map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
         let room = KNOWN_MAX.saturating_sub(heads.len());
         heads.extend(stored.into_iter().rev().take(room).map(|head| ("--known-file", head)));
     }
