@@ -1,8 +1,11 @@
 //! What PostgreSQL does for each query: it goes by an index and never reads a whole table.
 
-use denizen_testkit::postgres::PostgresDatabase;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, Row, raw_sql};
+use std::time::Duration;
 
+use denizen_testkit::postgres::PostgresDatabase;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row, raw_sql};
+
+use crate::connect::set;
 use crate::{PostgresOptions, migrate};
 
 /// A page without a cursor, then from a cursor: `$1` to `$5` of every list.
@@ -133,12 +136,19 @@ fn checks() -> Vec<Check> {
     ]
 }
 
+/// A connection with the settings of the pool.
+async fn connect_as_pooled(options: &PostgresOptions) -> PgConnection {
+    let mut connection = options.connect_once().await.unwrap();
+    set(&mut connection, options.settings(), Duration::from_secs(10)).await.unwrap();
+    connection
+}
+
 #[tokio::test]
 async fn no_query_reads_a_whole_table() {
     let database = PostgresDatabase::create().await;
     let options = PostgresOptions::new(database.url());
     migrate(&options).await.unwrap();
-    let mut connection = options.connect_pooled().unwrap().connect().await.unwrap();
+    let mut connection = connect_as_pooled(&options).await;
     load(&mut connection).await;
     for check in checks() {
         for (window, page) in std::iter::zip(WINDOWS, PAGES) {
@@ -167,7 +177,7 @@ async fn a_common_value_is_no_reason_to_read_the_whole_table() {
     let database = PostgresDatabase::create().await;
     let options = PostgresOptions::new(database.url());
     migrate(&options).await.unwrap();
-    let mut connection = options.connect_pooled().unwrap().connect().await.unwrap();
+    let mut connection = connect_as_pooled(&options).await;
     load(&mut connection).await;
     for (sql, values) in [
         (include_str!("../queries/list_users_by_role.sql"), "W, 'user'"),

@@ -38,7 +38,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     if let Some(server_url) = postgres_url() {
         let scratch = Scratch::new(&server_url).await?;
         let measured = on(binary, Some(scratch.url.clone()), "PostgreSQL", scale).await;
-        scratch.drop().await?;
+        scratch.remove().await?;
         rows.extend(measured?);
     }
     Ok(rows)

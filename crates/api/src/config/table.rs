@@ -353,7 +353,7 @@ table! {
         mails_per_hour: u32 = "10", whole(1..=10_000);
         /// How many messages one client may ask for each hour, to whomever.
         mail_requests_per_hour: u32 = "1000", whole(1..=1_000_000);
-        /// How many accounts one client may create each hour, whether a verification mail is sent or not.
+        /// How many accounts one client may create each hour that are sent a verification mail.
         sign_up_mails_per_hour: u32 = "1000", whole(1..=1_000_000);
         /// How many messages one account may cause each hour; a caller with `users:write` may cause 50 times as many.
         account_mails_per_hour: u32 = "20", whole(1..=1_000_000);

@@ -1,14 +1,13 @@
 //! Refuses query parameters that an operation does not have, on every route of the OpenAPI document: a filter that is
 //! mistyped, or sent to the wrong operation, must not be ignored.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use axum::extract::{MatchedPath, Request};
 use denizen_domain::error::FieldError;
 use http::Method;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use serde_json::Value;
 
 use crate::http::problem::Problem;
 
@@ -21,36 +20,29 @@ const TOLERANT: [&str; 2] = ["/oauth2/", "/.well-known/"];
 /// a query first comes.
 static PARAMETERS: LazyLock<HashMap<String, Vec<(Method, Vec<String>)>>> = LazyLock::new(|| {
     let document = crate::openapi::document();
-    let shared = document.components.map(|components| components.parameters).unwrap_or_default();
-    let paths = document.paths.paths.into_iter();
+    let shared = &document.json()["components"]["parameters"];
+    let paths = document.json()["paths"].as_object().into_iter().flatten();
     let paths = paths.filter(|(path, _)| !TOLERANT.iter().any(|prefix| path.starts_with(prefix)));
     let operations = paths.map(|(path, item)| {
-        let operations = [
-            (Method::GET, item.get),
-            (Method::POST, item.post),
-            (Method::PUT, item.put),
-            (Method::PATCH, item.patch),
-            (Method::DELETE, item.delete),
-        ];
-        let named = operations.into_iter().filter_map(|(method, operation)| {
-            let parameters = operation?.parameters.into_iter().flatten();
-            Some((method, parameters.filter_map(|parameter| query_name(&parameter, &shared)).collect()))
+        let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let named = methods.into_iter().filter_map(|method| {
+            let operation = item.get(method.as_str().to_ascii_lowercase())?;
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            Some((method, parameters.filter_map(|parameter| query_name(parameter, shared)).collect()))
         });
-        (path, named.collect())
+        (path.clone(), named.collect())
     });
     operations.collect()
 });
 
 /// The name of a parameter that stands in the query, itself or as a reference to a shared one.
-fn query_name(parameter: &RefOr<Parameter>, shared: &BTreeMap<String, RefOr<Parameter>>) -> Option<String> {
-    let parameter = match parameter {
-        RefOr::T(parameter) => parameter,
-        RefOr::Ref(reference) => match shared.get(reference.ref_location.rsplit('/').next()?)? {
-            RefOr::T(parameter) => parameter,
-            RefOr::Ref(_) => return None,
-        },
+fn query_name(parameter: &Value, shared: &Value) -> Option<String> {
+    let parameter = match parameter["$ref"].as_str() {
+        Some(reference) => shared.get(reference.rsplit('/').next()?)?,
+        None => parameter,
     };
-    (parameter.parameter_in == ParameterIn::Query).then(|| parameter.name.clone())
+    let name = parameter["name"].as_str()?;
+    (parameter["in"] == "query").then(|| name.to_owned())
 }
 
 /// Refuses a request whose query names a parameter that its operation does not have.

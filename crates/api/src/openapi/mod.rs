@@ -88,6 +88,19 @@ impl Modify for Schemes {
 pub struct Document(Value);
 
 impl Document {
+    /// The document as JSON.
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
+    }
+
+    /// The same operations below a path: its readers resolve the paths of operations against the URL of the server.
+    pub(crate) fn below(mut self, path: &str) -> Self {
+        for server in self.0["servers"].as_array_mut().into_iter().flatten() {
+            server["url"] = path.into();
+        }
+        self
+    }
+
     /// The document without line breaks.
     ///
     /// # Errors

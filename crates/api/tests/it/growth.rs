@@ -1,7 +1,5 @@
 //! How much one user can make the database grow: rates of what leaves rows, and a bound of sessions.
 
-use std::path::Path;
-
 use denizen_proto::v1;
 use prost_types::FieldMask;
 use reqwest::Response;
@@ -11,7 +9,6 @@ use tonic::Code;
 
 use crate::grpc::{Rpc, refused};
 use crate::harness::{PASSWORD, SignedIn, TestApp, on_both, problem};
-use crate::process::Process;
 
 const SESSIONS: &str = "/api/v1/sessions";
 
@@ -143,25 +140,6 @@ on_both! {
         }
         // Eight at once, and one more every fifteen seconds.
         assert!((8..12).contains(&made), "{made}");
-    }
-
-    async fn sign_ups_of_one_client_are_bounded_without_mail(world: World) {
-        // Outside development alone there is no folder for mail.
-        let settings = [
-            ("security.argon2_memory_kib", "19456"), ("security.argon2_iterations", "2"), ("mail.folder", ""),
-            ("limits.sign_up_mails_per_hour", "3"), ("server.trusted_proxies", "127.0.0.0/8"), ("telemetry.log_format", "text"),
-        ];
-        let server = Process::start_in(&world, &settings, &[("APP_ENV", Path::new("prod"))]).await;
-        let sign_up = async |address: &str| {
-            let body = json!({"email": world.fresh_email(), "password": PASSWORD, "name": "Some Body"});
-            let request = server.request(reqwest::Method::POST, "/api/v1/users", None).header("x-forwarded-for", address);
-            request.json(&body).send().await.unwrap()
-        };
-        for n in 0..3 {
-            assert_eq!(sign_up(&format!("2001:db8:1:2::{n}")).await.status(), 201);
-        }
-        problem(sign_up("2001:db8:1:2:ffff::9").await, 429, "too_many_requests").await;
-        assert_eq!(sign_up("2001:db8:1:3::1").await.status(), 201);
     }
 
     async fn administrators_may_change_far_more(app: TestApp) {

@@ -53,20 +53,6 @@ on_both! {
         eventually("eight mails", Duration::from_secs(10), async || mails() == 8).await;
     }
 
-    async fn the_default_bounds_a_hundred_and_fifty_sign_ups(world: World) {
-        let app = world.serve(&[("security.argon2_memory_kib", "8")]).await;
-        let mut accepted = 0;
-        for _ in 0..150 {
-            let response = sign_up_from(&app, "192.0.2.1").await;
-            if response.status() != 201 {
-                problem(response, 429, "too_many_requests").await;
-                break;
-            }
-            accepted += 1;
-        }
-        assert_eq!(accepted, 100);
-    }
-
     async fn one_account_asks_for_few_address_changes(app: TestApp, "limits.account_mails_per_hour" = "3") {
         let (user, other) = (app.user().await, app.user().await);
         for n in 0..3 {

@@ -58,42 +58,27 @@ impl MailCause {
 /// that writes it. `false` when the mailbox has had enough: then no mail is written, and the answer is the same, or a
 /// stranger would learn who was written to.
 ///
-/// Who may write users is counted by their account alone. The command line and the server itself are not counted. Where no
-/// mail is sent, sign-ups alone are counted: each leaves an account. A notification follows from an act that is bounded by
-/// itself, so that it is counted against its mailbox alone.
+/// Who may write users is counted by their account alone. The command line and the server itself are not counted, and
+/// nothing is where no mail is sent. A notification follows from an act that is bounded by itself, so that it is counted
+/// against its mailbox alone.
 ///
 /// # Errors
 /// [`Error::TooManyRequests`] when the client or the account has caused enough, for whatever recipient.
 pub async fn admit_mail(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, cause: MailCause) -> Result<bool> {
-    if matches!(ctx.actor(), Actor::Operator | Actor::System) {
-        return Ok(true);
-    }
-    if !ctx.policy().sends_mail {
-        // There is no mail to count, and still an account for each sign-up.
-        if cause == MailCause::SignUp && !ctx.holds(Permission::UsersWrite) {
-            let limit = ctx.policy().guessing.sign_up_mails_per_hour;
-            let key = BudgetKey::sign_up_mails(ctx.services().vault.as_ref(), ctx.origin());
-            spend(ctx, tx, key.zip(Some(limit))).await?;
-        }
+    if !ctx.policy().sends_mail || matches!(ctx.actor(), Actor::Operator | Actor::System) {
         return Ok(true);
     }
     if !matches!(cause, MailCause::Notification(_)) {
         // In one order everywhere: transactions that wait for each other here do not do so in a circle.
-        spend(ctx, tx, counted_against_the_sender(ctx, cause)).await?;
+        for (key, limit) in counted_against_the_sender(ctx, cause) {
+            if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
+                return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
+            }
+        }
     }
     let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, cause.purpose());
     let window = Window { key, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
     Ok(tx.spend_window(&window, ctx.now()).await?)
-}
-
-/// Takes one from each of these budgets of an hour.
-async fn spend(ctx: &Ctx, tx: &mut dyn WriteTx, counted: impl IntoIterator<Item = (BudgetKey, u32)>) -> Result<()> {
-    for (key, limit) in counted {
-        if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
-            return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
-        }
-    }
-    Ok(())
 }
 
 /// The budgets that the sender of the request spends: of the client, and of the account.

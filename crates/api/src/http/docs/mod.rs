@@ -33,10 +33,7 @@ async fn document(State(shared): State<Shared>, headers: HeaderMap) -> Response 
         return OPENAPI.respond(&headers);
     }
     let below = || {
-        let mut document = crate::openapi::document();
-        for server in document.servers.iter_mut().flatten() {
-            server.url.clone_from(&shared.prefix);
-        }
+        let document = crate::openapi::document().below(&shared.prefix);
         Document::new(document.to_json().expect("the document serialises"))
     };
     shared.openapi.get_or_init(below).respond(&headers)
