@@ -60,7 +60,7 @@ fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     {
         let Some(folder) = folder else { continue };
         let is_absent = !folder.exists();
-        if !folder.is_dir() && !(is_absent && may_be_absent) {
+        if !(folder.is_dir() || is_absent && may_be_absent) {
             let found = format!(
                 "{:?}, which is {}",
                 folder.display().to_string(),

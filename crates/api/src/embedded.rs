@@ -46,7 +46,6 @@ impl Embedded {
     }
 
     /// Every route with its middleware, to be merged into the application's own router.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.app.router()
     }

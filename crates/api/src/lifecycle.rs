@@ -73,7 +73,7 @@ pub async fn stop_requested() {
         // Without signals nothing but the end of the process stops it.
         Err(error) => {
             tracing::warn!(%error, "cannot listen for signals");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::webhooks;
 
 /// The rules that configuration sets.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that are independent of each other")]
 pub struct Policy {
     /// Who may create an account.
     pub signup: SignupMode,

@@ -37,7 +37,7 @@ impl HookAnswer {
         let mut member = |name| members.remove(name).filter(|value| !value.is_null());
         Ok(Self {
             name: member("name").map(|value| text(value, "a string or null as `name`")).transpose()?,
-            email_verified: member("email_verified").map(boolean).transpose()?,
+            email_verified: member("email_verified").as_ref().map(boolean).transpose()?,
             locale: member("locale").map(|value| text(value, "a string or null as `locale`")).transpose()?,
         })
     }
@@ -47,7 +47,7 @@ fn text(value: Value, expected: &'static str) -> Result<String, ExchangeError> {
     if let Value::String(text) = value { Ok(text) } else { Err(ExchangeError::Form { expected }) }
 }
 
-fn boolean(value: Value) -> Result<bool, ExchangeError> {
+fn boolean(value: &Value) -> Result<bool, ExchangeError> {
     value.as_bool().ok_or(ExchangeError::Form { expected: "true, false or null as `email_verified`" })
 }
 

@@ -84,9 +84,9 @@ async fn right_behind(server: &Server, emails: &[String]) -> anyhow::Result<f64>
             reset(&mut client, if is_known { email } else { &other }).await?;
             let took = probe(&mut client, &read).await?;
             if is_known {
-                known.push(took)
+                known.push(took);
             } else {
-                unknown.push(took)
+                unknown.push(took);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -52,7 +52,7 @@ struct SignInBody {
     label: Option<String>,
     /// The `device_token` of an earlier sign-in on this device, if there was one: then guesses that others fail at the
     /// account cannot keep its owner waiting. In cookie mode it is in a cookie.
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
     /// Whether to hand the tokens out as cookies, for a page on the same site.
     #[serde(default)]

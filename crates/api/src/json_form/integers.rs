@@ -19,11 +19,11 @@ pub(super) fn find_too_long(text: &[u8]) -> Option<FieldError> {
     if !error.inner().is_data() {
         return None;
     }
-    let path = error.path().to_string();
-    let field = if path == "." { "" } else { &path };
+    // A text that is nothing but a number has the wrong form, whatever its length.
+    let path = Some(error.path().to_string()).filter(|path| path != ".")?;
     let message =
         "must be a whole number from -9223372036854775808 to 9223372036854775807; send a longer one as a string";
-    Some(FieldError::new(field, "out_of_range", message))
+    Some(FieldError::new(path, "out_of_range", message))
 }
 
 /// Looks for a literal of digits alone, outside of strings, that is no `i64`.

@@ -13,7 +13,7 @@ mod exchange;
 mod panic;
 mod prefix;
 mod public_documents;
-mod query;
+pub(crate) mod query;
 mod rate;
 mod request_id;
 mod rpc;

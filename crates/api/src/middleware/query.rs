@@ -14,11 +14,13 @@ use crate::http::problem::Problem;
 /// How many unknown parameters are reported.
 const REPORTED_MAX: usize = 16;
 /// Below these paths, standards ask to ignore unknown parameters (RFC 6749 §3.2, RFC 8414 §3).
-const TOLERANT: [&str; 2] = ["/oauth2/", "/.well-known/"];
+pub(crate) const TOLERANT: [&str; 2] = ["/oauth2/", "/.well-known/"];
 
-/// The names of the query parameters of each operation, by the path of its route and its method. Made when a request with
-/// a query first comes.
-static PARAMETERS: LazyLock<HashMap<String, Vec<(Method, Vec<String>)>>> = LazyLock::new(|| {
+/// The methods of a route, and the names of the query parameters of each.
+type Operations = Vec<(Method, Vec<String>)>;
+
+/// The operations of each path. Made when a request with a query first comes.
+static PARAMETERS: LazyLock<HashMap<String, Operations>> = LazyLock::new(|| {
     let document = crate::openapi::document();
     let shared = &document.json()["components"]["parameters"];
     let paths = document.json()["paths"].as_object().into_iter().flatten();

@@ -18,9 +18,10 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{OpenApi, PathItem, RefOr, Required};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-use crate::http::answers::{FromOurPages, HeadTooLarge};
+use crate::http::answers::{BadInput, FromOurPages, HeadTooLarge};
 use crate::http::oauth2::{self, OAuthErrorBody};
 use crate::http::problem::ErrorBody;
+use crate::middleware::query;
 use crate::{catalogue, http};
 
 #[derive(utoipa::OpenApi)]
@@ -127,9 +128,12 @@ pub fn document() -> Document {
         document.merge(group.to_openapi());
     }
     catalogue::describe(&mut document);
-    for path in document.paths.paths.values_mut() {
+    for (name, path) in &mut document.paths.paths {
         allow_cookies(path);
         bound_heads(path);
+        if !query::TOLERANT.iter().any(|prefix| name.starts_with(prefix)) {
+            refuse_unknown_parameters(path);
+        }
         if let Some(operation) = &mut path.post {
             allow_no_body(operation);
         }
@@ -168,6 +172,16 @@ fn bound_heads(path: &mut PathItem) {
         let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth2");
         let answers = if is_oauth { oauth2::HeadTooLarge::responses() } else { HeadTooLarge::responses() };
         operation.responses.responses.extend(answers);
+    }
+}
+
+/// Any operation refuses query parameters that it does not have.
+fn refuse_unknown_parameters(path: &mut PathItem) {
+    let PathItem { get, post, put, patch, delete, .. } = path;
+    for operation in [get, post, put, patch, delete].into_iter().flatten() {
+        for (status, response) in BadInput::responses() {
+            operation.responses.responses.entry(status).or_insert(response);
+        }
     }
 }
 

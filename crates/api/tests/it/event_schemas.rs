@@ -57,6 +57,16 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut V
         };
         require!(found, path, value, is_formed, "format");
     }
+    if keywords.remove("pattern") {
+        let text = value.as_str().unwrap_or_default();
+        let is_formed = match schema["pattern"].as_str().unwrap() {
+            "^[A-Za-z0-9_-]{32}$" => {
+                text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            }
+            other => panic!("{other} is no pattern of ours"),
+        };
+        require!(found, path, value, is_formed, "pattern");
+    }
     if keywords.remove("required") {
         let names = schema["required"].as_array().unwrap().iter();
         for name in names.map(|name| name.as_str().unwrap()) {
