@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 52] = [
+pub(super) const CODES: [&str; 53] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -41,6 +41,7 @@ pub(super) const CODES: [&str; 52] = [
     "idempotency_key_reused",
     "idempotency_in_progress",
     "cursor_expired",
+    "signup_closed",
     "stale",
     "body_too_large",
     "unsupported_media_type",

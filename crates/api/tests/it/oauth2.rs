@@ -148,7 +148,7 @@ on_both! {
             let token = body["access_token"].as_str().unwrap();
             assert_eq!(users_status(&app, token).await, 200);
             let user = app.user().await;
-            problem(app.delete(&user.path(), token).await, 404, "user_not_found").await;
+            problem(app.delete(&user.path(), token).await, 403, "forbidden").await;
             problem(app.get("/api/v1/me", token).await, 403, "forbidden").await;
         }
         assert_ne!(by_header["access_token"], by_body["access_token"]);

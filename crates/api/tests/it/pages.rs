@@ -57,7 +57,9 @@ fn read(path: &str) -> String {
 /// README.md and every page of `docs/`.
 fn pages() -> BTreeMap<String, String> {
     let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
-    let docs = docs.filter_map(|name| name.into_string().ok()).filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
+    let docs = docs
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
     let names = docs.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]);
     names.map(|name| (name.clone(), read(&name))).collect()
 }
