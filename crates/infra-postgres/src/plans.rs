@@ -86,6 +86,7 @@ fn checks() -> Vec<Check> {
         check!("find_challenge"(format!("{USER}, 1")): "challenges_pkey"),
         check!("try_challenge"(format!("{USER}, 1")): "challenges_pkey"),
         check!("purge_challenges"("2500, 100"): "challenges_by_end", "challenges_pkey"),
+        check!("remove_email_change_by"(format!("{USER}, 'email_change', {USER}")): "one_time_tokens_user_id_purpose_key"),
         check!("purge_one_time_tokens"("2500, 100"): "one_time_tokens_by_end", "one_time_tokens_pkey"),
         check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "roles_name_key"),
         check!("has_due_mail"("1"): "outbox_by_due"),

@@ -77,6 +77,8 @@ const CHECKS: &[Check] = &[
     check!("touch_api_keys": "SEARCH api_keys USING INDEX sqlite_autoindex_api_keys_1 (id=?)"),
     check!("find_challenge": "SEARCH challenges USING INDEX sqlite_autoindex_challenges_1 (id=?)"),
     check!("purge_challenges": "SEARCH challenges USING INDEX challenges_by_end (expires_at<?)"),
+    check!("remove_email_change_by":
+        "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("purge_one_time_tokens": "SEARCH one_time_tokens USING INDEX one_time_tokens_by_end (expires_at<?)"),
     check!("second_factor_standing": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)",
         "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),

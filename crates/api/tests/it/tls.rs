@@ -240,6 +240,8 @@ async fn a_server_of_processes_checks_its_files_and_its_health() {
     let done = run_on(&world, &settings, &["healthcheck"], "").await;
     assert_eq!(done.stdout, "ready\n", "{}", done.stderr);
 
+    // A SQLite file has one server.
+    server.kill_now().await;
     std::fs::write(&files.key, authority.for_the_server().1).unwrap();
     let line = run_on(&world, &lent(&mutual), &["serve"], "").await.only_line(1).to_owned();
     assert!(line.contains("certificate and key are no good together"), "{line}");
