@@ -81,6 +81,9 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut V
             }
         }
     }
+    if keywords.remove("additionalProperties") {
+        assert_eq!(schema["additionalProperties"], true, "{path} is open to fields of later releases");
+    }
     if keywords.remove("items") {
         for item in value.as_array().into_iter().flatten() {
             faults(root, &schema["items"], item, &format!("{path}[]"), found);
