@@ -19,7 +19,7 @@ use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::current;
 
-/// How often a write begins anew because the caller has another role by now.
+/// How often a write is retried because the role of the caller has changed.
 const ROLE_READS_MAX: u32 = 3;
 /// When it is worth trying again after that, in seconds.
 const ROLE_RETRY_AFTER_S: u32 = 1;
@@ -111,7 +111,7 @@ impl Ctx {
     /// Begins a write transaction on behalf of the caller. Dropped without [`Ctx::commit`], it leaves nothing behind.
     ///
     /// The caller's credential, status and permissions are read again in it, under a lock that every revocation takes: a
-    /// revocation that was committed before is felt, and one that comes later waits for this transaction.
+    /// revocation that was committed before is seen, and a later one waits for this transaction.
     ///
     /// # Errors
     /// [`Unauthenticated::InvalidToken`] when the credential no longer works; [`Error::Forbidden`] when the caller lost a

@@ -168,12 +168,12 @@ struct CodeRequestBody {
 
 /// Mail a code that signs in.
 ///
-/// Where `sign_in.mailed_codes` is on. The answer is the same whether somebody has the address or not.
+/// Where `sign_in.mailed_codes` is on. The answer is the same whether or not an account has the address.
 #[utoipa::path(
     post, path = "/api/v1/sessions/codes", tag = "sessions", operation_id = "sessions.request_code",
     request_body = CodeRequestBody,
     responses(
-        (status = 202, description = "If somebody has the address, a code is on its way.", body = ChallengeBody),
+        (status = 202, description = "If an account has the address, a code is on its way.", body = ChallengeBody),
         BadBody, Offered, Repeatable, Always,
     ),
     security(()),
@@ -188,12 +188,12 @@ async fn request_code(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeRequestB
 
 /// Mail a link that signs in.
 ///
-/// Where `sign_in.magic_links` is on. The answer is the same whether somebody has the address or not.
+/// Where `sign_in.magic_links` is on. The answer is the same whether or not an account has the address.
 #[utoipa::path(
     post, path = "/api/v1/sessions/magic-links", tag = "sessions", operation_id = "sessions.request_link",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If somebody has the address, a link is on its way."),
+        (status = 202, description = "If an account has the address, a link is on its way."),
         BadBody, Offered, Repeatable, Always,
     ),
     security(()),

@@ -26,7 +26,7 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 
 /// Mail a link that verifies an address again.
 ///
-/// The answer is the same whether somebody has the address or not, and whether they have verified it already.
+/// The answer is the same whether or not an account has the address, and whether they have verified it already.
 #[utoipa::path(
     post, path = "/api/v1/email-verifications", tag = "credentials", operation_id = "email_verifications.create",
     request_body = EmailBody,

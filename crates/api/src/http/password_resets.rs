@@ -23,13 +23,13 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 
 /// Mail a link that sets a new password.
 ///
-/// The answer is the same whether somebody has the address or not. The link is good once and for an hour, and a new one
+/// The answer is the same whether or not an account has the address. The link is good once and for an hour, and a new one
 /// takes the place of the one before.
 #[utoipa::path(
     post, path = "/api/v1/password-resets", tag = "credentials", operation_id = "password_resets.create",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If somebody has the address, a link is on its way."),
+        (status = 202, description = "If an account has the address, a link is on its way."),
         BadBody, MailSent, Repeatable, Always,
     ),
     security(()),

@@ -190,9 +190,9 @@ fn is_event_stream(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
 }
 
-/// Third, for bounded requests: a deadline, a bound on the body and its time, a place among those that are worked on, who
-/// asks, and has it been asked before? Who asks is looked at after the body: whoever takes their time must still be allowed
-/// to ask then.
+/// Third, for bounded requests: the deadline, the bounds on the body and its rate, the limit of concurrent requests, the
+/// authentication, and the idempotency key. Authentication comes after the body: the credential of a slow client must still
+/// be valid then.
 async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut earliest_answer = None;
     let taken = async {
