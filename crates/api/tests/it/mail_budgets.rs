@@ -122,6 +122,33 @@ on_both! {
         assert_eq!(app.post("/api/v1/invitations/accept", &body).await.status(), 200);
     }
 
+    async fn a_stranger_gets_few_notifications_of_an_account_with_their_address(
+        app: TestApp, "limits.account_mails_per_hour" = "2"
+    ) {
+        let user = app.user().await;
+        let passwords = ["brown horses under rain", PASSWORD];
+        let change = async |n: usize| {
+            let (current, new) = (passwords[(n + 1) % 2], passwords[n % 2]);
+            let body = json!({"current_password": current, "new_password": new});
+            assert_eq!(app.put("/api/v1/me/password", &user.token, &body).await.status(), 204);
+        };
+        let notices = || app.letters_to(&user.email).iter().filter(|letter| letter.subject.contains("password")).count();
+        for n in 0..4 {
+            change(n).await;
+        }
+        eventually("two notices", Duration::from_secs(10), async || notices() == 2).await;
+        // Once the address is proven, its owner hears of every change.
+        let token = app.tokens_to(&user.email, "verify-email", 1).await.remove(0);
+        let body = json!({"token": token, "password": PASSWORD});
+        assert_eq!(app.post("/api/v1/email-verifications/confirm", &body).await.status(), 204);
+        for n in 0..2 {
+            change(n).await;
+        }
+        eventually("four notices", Duration::from_secs(10), async || notices() >= 4).await;
+        app.all_is_sent().await;
+        assert_eq!(notices(), 4);
+    }
+
     async fn an_administrator_invites_many(app: TestApp, "limits.account_mails_per_hour" = "1") {
         let admin = app.admin().await;
         for n in 0..50 {

@@ -1,5 +1,5 @@
 //! Bound how much mail a client, an account and a mailbox cause or receive. Everything that causes mail passes
-//! [`admit_mail`], once.
+//! [`admit_mail`] or [`admit_notification`], once.
 
 use super::BudgetKey;
 use super::store::Window;
@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::one_time::Purpose;
 use crate::store::WriteTx;
-use crate::users::EmailAddress;
+use crate::users::{EmailAddress, User};
 
 const PERIOD_S: u32 = 60 * 60;
 /// When it is worth asking again, in seconds: the window is fixed, and may end at any time.
@@ -35,8 +35,6 @@ pub enum MailCause {
     Invitation,
     /// An administrator gave a user another address.
     AddressReplaced,
-    /// A notification of what happened to the account, by its name.
-    Notification(&'static str),
 }
 
 impl MailCause {
@@ -49,7 +47,6 @@ impl MailCause {
             Self::SignInCode => "sign_in_code",
             Self::EmailChange => Purpose::EmailChange.as_str(),
             Self::Invitation => Purpose::Invitation.as_str(),
-            Self::Notification(name) => name,
         }
     }
 }
@@ -59,37 +56,68 @@ impl MailCause {
 /// stranger would learn who was written to.
 ///
 /// Who may write users is counted by their account alone. The command line and the server itself are not counted, and
-/// nothing is where no mail is sent. A notification follows from an act that is bounded by itself, so that it is counted
-/// against its mailbox alone.
+/// nothing is where no mail is sent.
 ///
 /// # Errors
 /// [`Error::TooManyRequests`] when the client or the account has caused enough, for whatever recipient.
 pub async fn admit_mail(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, cause: MailCause) -> Result<bool> {
-    if !ctx.policy().sends_mail || matches!(ctx.actor(), Actor::Operator | Actor::System) {
+    if !is_counted(ctx) {
         return Ok(true);
     }
-    if !matches!(cause, MailCause::Notification(_)) {
-        // In one order everywhere: transactions that wait for each other here do not do so in a circle.
-        for (key, limit) in counted_against_the_sender(ctx, cause) {
-            if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
-                return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
-            }
+    if !spend_of_sender(ctx, tx, Some(cause)).await? {
+        return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
+    }
+    spend_of_mailbox(ctx, tx, to, cause.purpose()).await
+}
+
+/// Counts a notification of what happened to an account. `false` when it is not to be sent; the act itself is not refused.
+///
+/// It follows from an act that is bounded by itself, so that it is counted against the mailbox alone. An address that is
+/// not proven may be a stranger's, chosen at sign-up: for it the client and the account are counted too.
+pub(crate) async fn admit_notification(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: &User,
+    name: &'static str,
+) -> Result<bool> {
+    if !is_counted(ctx) {
+        return Ok(true);
+    }
+    let may_send = user.email_verified || spend_of_sender(ctx, tx, None).await?;
+    Ok(may_send && spend_of_mailbox(ctx, tx, &user.email, name).await?)
+}
+
+fn is_counted(ctx: &Ctx) -> bool {
+    ctx.policy().sends_mail && !matches!(ctx.actor(), Actor::Operator | Actor::System)
+}
+
+/// Spends one message of the client and of the account; `false` when one of them has caused enough.
+async fn spend_of_sender(ctx: &Ctx, tx: &mut dyn WriteTx, cause: Option<MailCause>) -> Result<bool> {
+    // In one order everywhere: transactions that wait for each other here do not do so in a circle.
+    for (key, limit) in counted_against_the_sender(ctx, cause) {
+        if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
+            return Ok(false);
         }
     }
-    let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, cause.purpose());
+    Ok(true)
+}
+
+/// Spends one message of the mailbox; `false` when it has had enough of the kind.
+async fn spend_of_mailbox(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, purpose: &str) -> Result<bool> {
+    let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, purpose);
     let window = Window { key, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
     Ok(tx.spend_window(&window, ctx.now()).await?)
 }
 
 /// The budgets that the sender of the request spends: of the client, and of the account.
-fn counted_against_the_sender(ctx: &Ctx, cause: MailCause) -> Vec<(BudgetKey, u32)> {
+fn counted_against_the_sender(ctx: &Ctx, cause: Option<MailCause>) -> Vec<(BudgetKey, u32)> {
     let vault = ctx.services().vault.as_ref();
     let limits = &ctx.policy().guessing;
     let mut counted = Vec::new();
     let is_privileged = ctx.holds(Permission::UsersWrite);
     if !is_privileged {
         counted.extend(BudgetKey::mail_requests(vault, ctx.origin()).zip(Some(limits.mail_requests_per_hour)));
-        if cause == MailCause::SignUp {
+        if cause == Some(MailCause::SignUp) {
             counted.extend(BudgetKey::sign_up_mails(vault, ctx.origin()).zip(Some(limits.sign_up_mails_per_hour)));
         }
     }

@@ -14,6 +14,7 @@ pub mod store;
 
 pub use admit::{Admitted, admit_client, admit_factor, admit_own, admit_password, forgive, forgive_account, give_back};
 pub use key::BudgetKey;
+pub(crate) use mail::admit_notification;
 pub use mail::{MailCause, admit_mail};
 pub use purge::purge;
 

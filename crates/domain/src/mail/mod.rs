@@ -9,7 +9,7 @@ pub mod store;
 
 pub use deliver::{Delivery, LEASE_S, deliver, hasten, take};
 
-use crate::budgets::{self, MailCause};
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::{ChallengeId, MailId, OneTimeTokenId};
@@ -264,9 +264,9 @@ fn due_at(ctx: &Ctx, subject: MailSubject) -> Timestamp {
     now.plus_millis(shortest + u32::from_be_bytes(chance) % (delay_ms - shortest + 1))
 }
 
-/// Writes news to the user's own address. Beyond the budget of the mailbox the same news is not repeated.
+/// Mails a notification to the address of the user, unless that has had enough: see [`budgets::admit_notification`].
 pub(crate) async fn tell(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, news: MailSubject) -> Result<()> {
-    if !budgets::admit_mail(ctx, tx, &user.email, MailCause::Notification(news.as_str())).await? {
+    if !budgets::admit_notification(ctx, tx, user, news.as_str()).await? {
         return Ok(());
     }
     let expires_at = ctx.now().plus_seconds(NEWS_KEPT_S);
