@@ -115,7 +115,8 @@ impl App {
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
-        let router = middleware::around_all(surface, &config.server, &config.limits);
+        let clock = Arc::clone(&services.clock);
+        let router = middleware::around_all(surface, &config.server, &config.limits, clock);
         let feed = Arc::clone(&shared.feed);
         Ok(Self { services, router, feed, audit: config.audit.clone(), draining })
     }

@@ -26,6 +26,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use denizen_domain::ports::Clock;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use tonic_web::GrpcWebLayer;
@@ -45,10 +46,10 @@ use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
 
 /// Around everything, outermost last.
-pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits) -> Router {
+pub(crate) fn around_all(router: Router, server: &Server, limits: &Limits, clock: Arc<dyn Clock>) -> Router {
     let guards = Arc::new(Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
-        budgets: rate::Budgets::new(limits),
+        budgets: rate::Budgets::new(limits, clock),
         under_way: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
     });
@@ -155,7 +156,7 @@ fn is_event_stream(response: &Response) -> bool {
 }
 
 /// Third, for bounded requests: a deadline, a bound on the body and its time, a place among those that are worked on, who
-/// asks, and has it been asked before? Who asks is looked at after the body: whoever takes their time must still be allowed
+/// asks, and has it been asked before? Who asks is looked at after the body: a slow caller must still be allowed
 /// to ask then.
 async fn take_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let taken = async {

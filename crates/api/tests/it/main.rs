@@ -25,6 +25,7 @@ mod changes;
 mod cli;
 mod cli_access;
 mod cli_events;
+mod clock_set_back;
 mod conventions;
 mod cookies;
 mod costly_hashes;
