@@ -7,7 +7,7 @@ use denizen_domain::mail::{DueMail, Mail, MailSubject};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, EmailAddress, Locale};
-use sqlx::{query, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar};
 use uuid::Uuid;
 
 use crate::error::store_error;
@@ -71,7 +71,7 @@ impl MailWrites for PostgresTx {
     }
 
     async fn hasten_mail(&mut self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
-        let query = query!("UPDATE outbox SET due_at = $1 WHERE due_at > $2", now.as_micros(), latest.as_micros());
+        let query = query_file!("queries/hasten_mail.sql", now.as_micros(), latest.as_micros());
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected())
     }

@@ -60,6 +60,7 @@ fn checks() -> Vec<Check> {
         check!("end_oldest_sessions"(format!("{USER}, 100, 2, 0")): "live_sessions_by_user", "sessions_pkey"),
         check!("remove_expired_sessions"("0, 2500, 100"): "sessions_by_idle_expiry", "sessions_pkey"),
         check!("spend_budgets"("ARRAY['\\x00'::bytea, '\\x01'::bytea], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], 0"): "budgets_pkey"),
+        check!("shorten_blocks"("ARRAY['\\x00'::bytea, '\\x01'::bytea], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], ARRAY[9, 9], 0"): "budgets_pkey"),
         check!("purge_budgets"("0, 500"): "budgets_by_end", "budgets_pkey"),
         check!("find_role"(USER): "roles_pkey"),
         check!("lock_role"(USER): "roles_pkey"),
@@ -91,6 +92,7 @@ fn checks() -> Vec<Check> {
         check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "roles_name_key"),
         check!("has_due_mail"("1"): "outbox_by_due"),
         check!("take_due_mail"("1, 2, 3"): "outbox_by_due", "outbox_pkey"),
+        check!("hasten_mail"("1, 4990"): "outbox_by_due"),
         check!("find_webhook"(USER): "webhooks_pkey"),
         check!("lock_webhook"(USER): "webhooks_pkey"),
         check!("lock_webhooks"(""): "webhooks_pkey"),
@@ -105,6 +107,7 @@ fn checks() -> Vec<Check> {
         check!("count_deliveries"(HOOK): "deliveries_by_"),
         check!("count_deliveries_by_state"(format!("{HOOK}, 'parked'")): "deliveries_by_state"),
         check!("take_due_deliveries"(format!("{HOOK}, 2500, 2600, 4")): "deliveries_by_due", "deliveries_pkey"),
+        check!("hasten_deliveries"("1, 4990"): "deliveries_by_due", "deliveries_pkey"),
         check!("settle_delivery"(format!("{USER}, 1, 'parked', NULL, 1, 1, 1, '', ''")): "deliveries_pkey"),
         check!("release_deliveries"(format!("{HOOK}, ARRAY['a', 'b'], 1")): "deliveries_by_subject"),
         check!("put_back_deliveries"(format!("{HOOK}, 'parked', 1, 2500, 9, 9, 4")): "deliveries_by_state", "deliveries_pkey"),
@@ -196,9 +199,10 @@ fn every_list_and_count_is_checked() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/queries")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_read = ["find_", "lock_", "share_", "list_", "count_", "has_", "touch_", "remove_"]
-            .iter()
-            .any(|verb| name.starts_with(verb));
+        let is_read =
+            ["find_", "lock_", "share_", "list_", "count_", "has_", "touch_", "remove_", "hasten_", "shorten_"]
+                .iter()
+                .any(|verb| name.starts_with(verb));
         let is_checked = READ_WHOLE.contains(&name) || checks().iter().any(|check| check.name == name);
         assert!(!is_read || is_checked, "{name} has no plan in this test");
     }

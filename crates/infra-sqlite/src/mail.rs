@@ -7,7 +7,7 @@ use denizen_domain::mail::{DueMail, Mail, MailSubject};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, EmailAddress, Locale};
-use sqlx::{query, query_file_as, query_file_scalar};
+use sqlx::{query, query_file, query_file_as, query_file_scalar};
 use uuid::Uuid;
 
 use crate::error::store_error;
@@ -73,7 +73,7 @@ impl MailWrites for SqliteTx {
 
     async fn hasten_mail(&mut self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
         let (now, latest) = (now.as_micros(), latest.as_micros());
-        let query = query!("UPDATE outbox INDEXED BY outbox_by_due SET due_at = $1 WHERE due_at > $2", now, latest);
+        let query = query_file!("queries/hasten_mail.sql", now, latest);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected())
     }

@@ -84,8 +84,10 @@ const CHECKS: &[Check] = &[
         "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
     check!("has_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
     check!("take_due_mail": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),
+    check!("hasten_mail": "SEARCH outbox USING INDEX outbox_by_due (due_at>?)"),
     check!("list_signing_keys": "SCAN signing_keys USING INDEX sqlite_autoindex_signing_keys_2"),
     check!("find_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
+    check!("shorten_block": "SEARCH budgets USING PRIMARY KEY (key=?)"),
     check!("forgive_one_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
     check!("forgive_whole_budget": "SEARCH budgets USING PRIMARY KEY (key=?)"),
     check!("purge_budgets": "SEARCH budgets USING PRIMARY KEY (key=?)",
@@ -113,6 +115,8 @@ const CHECKS: &[Check] = &[
     check!("count_deliveries_by_state":
         "SEARCH deliveries USING COVERING INDEX deliveries_by_state (webhook_id=? AND state=?)"),
     check!("take_due_deliveries": "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
+    check!("hasten_deliveries": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)",
+        "SEARCH late USING INDEX deliveries_by_due (webhook_id=? AND due_at>?)"),
     check!("settle_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
     check!("release_deliveries": "SEARCH first USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)",
         "SEARCH due USING INDEX deliveries_by_turn (webhook_id=? AND subject=?)"),
@@ -175,8 +179,9 @@ fn every_query_that_could_walk_is_checked() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/queries")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_read =
-            ["find_", "list_", "count_", "has_", "touch_", "remove_"].iter().any(|verb| name.starts_with(verb));
+        let is_read = ["find_", "list_", "count_", "has_", "touch_", "remove_", "hasten_", "shorten_"]
+            .iter()
+            .any(|verb| name.starts_with(verb));
         assert!(!is_read || CHECKS.iter().any(|check| check.name == name), "{name} has no plan in this test");
     }
 }

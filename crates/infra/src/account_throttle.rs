@@ -47,8 +47,11 @@ impl AccountThrottle for AccountRates {
         let (now, ahead_us) = (now.as_micros(), BURST_MINUTES * MINUTE_US);
         let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (account, activity);
-        // A clock that was set back does not prolong the wait.
-        let before = whole_at.get(&key).copied().unwrap_or(now).clamp(now, now + ahead_us);
+        // No budget is spent further ahead than this, unless the clock was set back since: then it counts as spent now.
+        if let Some(at) = whole_at.get_mut(&key) {
+            *at = (*at).min(now + ahead_us);
+        }
+        let before = whole_at.get(&key).copied().unwrap_or(now).max(now);
         let after = before + cost_us;
         if after - now > ahead_us {
             let wait_us = (after - now - ahead_us).unsigned_abs();
@@ -117,6 +120,8 @@ mod tests {
         assert_eq!(admitted(&rates, AccountActivity::Write, NOW.plus_seconds(7_200)), 60);
         let refused = rates.admit(account(1), AccountActivity::Write, NOW);
         assert!(matches!(refused, Err(Error::TooManyRequests { retry_after_s: 1..=2 })), "{refused:?}");
+        assert_eq!(admitted(&rates, AccountActivity::Write, NOW.plus_seconds(2)), 1);
+        assert_eq!(admitted(&rates, AccountActivity::Write, NOW.plus_seconds(20)), 9);
     }
 
     #[test]

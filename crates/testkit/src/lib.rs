@@ -161,6 +161,12 @@ macro_rules! suite {
                 a_session_that_opens_forgives,
                 a_purge_is_bounded,
             }
+            clock_set_back {
+                block_is_shortened_to_what_its_failures_are_worth,
+                window_begins_again,
+                mail_that_is_due_too_late_becomes_due,
+                deliveries_that_are_due_too_late_become_due,
+            }
             idempotency {
                 the_first_answer_stands_until_its_time_is_over,
                 an_answer_is_committed_with_the_work,

@@ -56,7 +56,7 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
     let limits = &shared.limits;
     let guards = Arc::new(Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
-        budgets: rate::Budgets::new(limits),
+        budgets: rate::Budgets::new(limits, Arc::clone(&shared.services.clock)),
         under_way: Arc::new(clients::Clients::new(limits)),
         probes: Arc::new(clients::Clients::of_probes()),
         refusals: Arc::new(clients::Clients::new(limits)),

@@ -27,6 +27,7 @@ mod cli;
 mod cli_access;
 mod cli_events;
 mod concealed_sign_up;
+mod clock_set_back;
 mod conventions;
 mod cookies;
 mod costly_hashes;

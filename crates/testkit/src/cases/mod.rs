@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod budgets;
 pub mod challenges;
+pub mod clock_set_back;
 pub mod events;
 pub mod factors;
 pub mod idempotency;

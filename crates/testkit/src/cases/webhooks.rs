@@ -399,7 +399,7 @@ pub async fn fanning_out_and_settling_never_strand_a_subject(f: Fixture) {
     }
 }
 
-fn delivery(webhook: WebhookId, position: i64, subject: &str, is_first: bool) -> NewDelivery {
+pub(super) fn delivery(webhook: WebhookId, position: i64, subject: &str, is_first: bool) -> NewDelivery {
     let number = u128::try_from(position).unwrap() << 64;
     let of_webhook = webhook.as_uuid().as_u128() & u128::from(u64::MAX);
     let event = build::event(u32::try_from(position).unwrap());
@@ -418,11 +418,11 @@ fn attempt() -> Attempt {
     Attempt { at: build::moment(9), status: Some(200), latency_ms: 1, answer: String::new(), error: None }
 }
 
-fn positions(due: &[DueDelivery]) -> Vec<i64> {
+pub(super) fn positions(due: &[DueDelivery]) -> Vec<i64> {
     due.iter().map(|due| due.event_position).collect()
 }
 
-async fn hook(f: &Fixture, n: u32) -> WebhookId {
+pub(super) async fn hook(f: &Fixture, n: u32) -> WebhookId {
     insert(&*f.store, &[build::webhook(n)]).await;
     build::webhook(n).id
 }
@@ -443,18 +443,18 @@ async fn secrets(store: &dyn Store, id: WebhookId) -> Option<SealedSecrets> {
     store.read().await.unwrap().find_webhook_secrets(id).await.unwrap()
 }
 
-async fn add(f: &Fixture, rows: &[NewDelivery], second: u32) {
+pub(super) async fn add(f: &Fixture, rows: &[NewDelivery], second: u32) {
     let mut tx = f.store.write().await.unwrap();
     tx.lock_webhooks().await.unwrap();
     tx.insert_deliveries(rows, build::moment(second), build::moment(GIVEN_UP)).await.unwrap();
     tx.commit().await.unwrap();
 }
 
-async fn due(f: &Fixture, second: u32) -> Vec<WebhookId> {
+pub(super) async fn due(f: &Fixture, second: u32) -> Vec<WebhookId> {
     f.store.read().await.unwrap().due_webhooks(build::moment(second)).await.unwrap()
 }
 
-async fn take(f: &Fixture, id: WebhookId, second: u32, limit: u32) -> Vec<DueDelivery> {
+pub(super) async fn take(f: &Fixture, id: WebhookId, second: u32, limit: u32) -> Vec<DueDelivery> {
     let mut tx = f.store.write().await.unwrap();
     let now = build::moment(second);
     let taken = tx.take_due_deliveries(id, now, now.plus_seconds(HELD_S), limit).await.unwrap();
