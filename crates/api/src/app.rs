@@ -273,6 +273,7 @@ fn guessing(limits: &Limits) -> budgets::Limits {
         mail_requests_per_hour: limits.mail_requests_per_hour,
         sign_up_mails_per_hour: limits.sign_up_mails_per_hour,
         account_mails_per_hour: limits.account_mails_per_hour,
+        sign_up_attributes_kib_per_hour: limits.sign_up_attributes_kib_per_hour,
     }
 }
 

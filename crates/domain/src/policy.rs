@@ -78,6 +78,7 @@ impl Policy {
                 mail_requests_per_hour: 1_000,
                 sign_up_mails_per_hour: 100,
                 account_mails_per_hour: 20,
+                sign_up_attributes_kib_per_hour: 16_384,
             },
             sends_mail: true,
             mail_request_delay_ms: 0,

@@ -18,7 +18,8 @@ impl BudgetWrites for PostgresTx {
     async fn spend_window(&mut self, window: &Window, now: Timestamp) -> Result<bool, StoreError> {
         let key = window.key.as_bytes().as_slice();
         let (at, ends_at) = (now.as_micros(), now.plus_seconds(window.period_s).as_micros());
-        let query = query_file!("queries/spend_window.sql", key, at, i64::from(window.limit), ends_at);
+        let (amount, limit) = (i64::from(window.amount), i64::from(window.limit));
+        let query = query_file!("queries/spend_window.sql", key, at, limit, ends_at, amount);
         let done = query.execute(self.connection().await?).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
     }

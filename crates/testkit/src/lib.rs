@@ -158,6 +158,7 @@ macro_rules! suite {
                 all_are_spent_or_none,
                 a_hundred_tries_at_once_are_as_many_as_are_free,
                 a_window_is_used_up_and_begins_anew,
+                amounts_are_taken_while_enough_is_left,
                 a_session_that_opens_forgives,
                 a_purge_is_bounded,
             }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
+use super::bulk::Scratch;
 use super::client::{Client, request};
 use super::load::{Outcome, Plan, run};
 use super::server::{Binary, Server, Site, sign_in_request};
 use super::sign_in::sign_up;
-use super::{Row, Scale, ms, now};
+use super::{Row, Scale, ms, now, postgres_url};
 
 /// How many accounts sign in.
 const ACCOUNTS: usize = 200;
@@ -34,8 +35,19 @@ const LIMITS: &[(&str, &str)] =
     &[("DENIZEN__SECURITY__HASH_QUEUE", "64"), ("DENIZEN__SECURITY__HASH_QUEUE_TIMEOUT_MS", "2000")];
 
 pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let mut rows = on(binary, None, "SQLite", scale).await?;
+    if let Some(server_url) = postgres_url() {
+        let scratch = Scratch::new(&server_url).await?;
+        let measured = on(binary, Some(scratch.url.clone()), "PostgreSQL", scale).await;
+        scratch.remove().await?;
+        rows.extend(measured?);
+    }
+    Ok(rows)
+}
+
+async fn on(binary: &Binary, url: Option<String>, database: &str, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let cores = std::thread::available_parallelism()?.get();
-    let site = Site::configured(binary, None, LIMITS).await?;
+    let site = Site::configured(binary, url, LIMITS).await?;
     let (server, _) = site.start().await?;
     let emails: Vec<String> = (0..scale.count(ACCOUNTS)).map(|at| format!("user{at}@bench.example")).collect();
     sign_up(&server, &emails, cores).await?;
@@ -52,7 +64,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let duration = scale.time(STORM_S);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of hundreds")]
     let offered = (capacity * f64::from(TIMES)).ceil() as u32;
-    println!("storm: {offered} sign-ins a second for {duration:?}, {TIMES} times {capacity:.1}");
+    println!("storm on {database}: {offered} sign-ins a second for {duration:?}, {TIMES} times {capacity:.1}");
 
     let end = now() + duration;
     let (idle_kib, address) = (server.memory_kib()?, server.address);
@@ -72,11 +84,11 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let part = shed.rate() / (opened.rate() + shed.rate());
     let row = |name: &str, outcome: &Outcome| {
         let p99 = outcome.percentile(99);
-        Row::promised(format!("{name}, p99 meanwhile"), ms(p99), "< 200 ms", p99 < P99_MAX)
+        Row::promised(format!("{name}, p99 meanwhile, {database}"), ms(p99), "< 200 ms", p99 < P99_MAX)
     };
     Ok(vec![
         Row::shown(
-            format!("sign-ins, {TIMES} times what can be hashed offered"),
+            format!("sign-ins, {TIMES} times what can be hashed offered, {database}"),
             format!("{:.1}/s of {:.1}/s", opened.rate(), opened.rate() + shed.rate()),
         ),
         Row::shown("… share shed with 503 and Retry-After", format!("{:.1} %", part * 100.0)),

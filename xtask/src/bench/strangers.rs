@@ -1,6 +1,6 @@
 //! What unfinished requests and responses cost, and how other clients fare meanwhile.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 use super::client::Client;
 use super::load::{Outcome, Plan, run};
@@ -29,6 +29,8 @@ const READERS: usize = 64;
 const LOADED_S: u64 = 10;
 const MEMORY_MAX_KIB: u64 = 128 * 1024;
 const P99_MAX: Duration = Duration::from_millis(200);
+/// Where the unfinished requests come from. Limits per client address would refuse the others from the same one.
+const STRANGERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const ASSET: &str = "/docs/swagger-ui-bundle.js";
 const EMAILS: [&str; 2] = ["one@bench.example", "two@bench.example"];
 
@@ -162,7 +164,9 @@ async fn send_half(address: SocketAddr, count: usize) -> anyhow::Result<Vec<Half
 }
 
 async fn connect(address: SocketAddr, window: u32) -> anyhow::Result<SendRequest<Bytes>> {
-    let stream = TcpStream::connect(address).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(STRANGERS.into(), 0)).context("binding a second loopback address")?;
+    let stream = socket.connect(address).await?;
     let (sender, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await?;
     tokio::spawn(connection);
     Ok(sender)

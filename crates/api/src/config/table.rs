@@ -357,6 +357,8 @@ table! {
         sign_up_mails_per_hour: u32 = "1000", whole(1..=1_000_000);
         /// How many messages one account may cause each hour; a caller with `users:write` may cause 50 times as many.
         account_mails_per_hour: u32 = "20", whole(1..=1_000_000);
+        /// How large the `attributes` are in all with which one client may create accounts each hour, in KiB (16 MiB).
+        sign_up_attributes_kib_per_hour: u32 = "16384", whole(1..=1_073_741_824);
         /// How many changes one account may make each minute, and twice as many at once; its sign-ins and its password
         /// changes are counted apart, each by the same number. A caller with a write permission may make 1,000 times as
         /// many. Counted on each node; 0 means any number.

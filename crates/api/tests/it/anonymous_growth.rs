@@ -130,6 +130,32 @@ on_both! {
         assert_eq!(sql(&world, "SELECT (SELECT count(*) FROM challenges) + (SELECT count(*) FROM budgets)").await, before);
     }
 
+    async fn one_client_stores_a_bounded_size_of_attributes(
+        app: TestApp, "limits.sign_up_attributes_kib_per_hour" = "20", "server.trusted_proxies" = "127.0.0.0/8"
+    ) {
+        let sign_up = async |at: u32, address: &str, kib: usize| {
+            let mut body = new_user(&format!("user{at}@example.com"));
+            body["attributes"] = json!({"note": "x".repeat(kib * 1024 - 12)});
+            app.request(Method::POST, USERS, None).header("x-forwarded-for", address).json(&body).send().await.unwrap()
+        };
+        assert_eq!(sign_up(1, "2001:db8:1:2::1", 16).await.status(), 201);
+        let refused = sign_up(2, "2001:db8:1:2:ffff::9", 5).await;
+        assert!(refused.headers().contains_key("retry-after"));
+        problem(refused, 429, "too_many_requests").await;
+        assert_eq!(sign_up(2, "2001:db8:1:2::1", 4).await.status(), 201, "what was refused was not counted");
+        problem(sign_up(3, "2001:db8:1:2::1", 1).await, 429, "too_many_requests").await;
+        let plain = app.request(Method::POST, USERS, None).header("x-forwarded-for", "2001:db8:1:2::1");
+        assert_eq!(plain.json(&new_user("plain@example.com")).send().await.unwrap().status(), 201, "without attributes");
+        assert_eq!(sign_up(4, "2001:db8:1:3::1", 16).await.status(), 201);
+        // Callers who may write users are not counted.
+        let admin = app.admin().await;
+        for at in 5..8 {
+            let mut body = new_user(&format!("user{at}@example.com"));
+            body["attributes"] = json!({"note": "x".repeat(16_000)});
+            assert_eq!(app.post_as(USERS, &admin.token, &body).await.status(), 201);
+        }
+    }
+
     async fn beyond_their_share_the_key_of_anonymous_callers_is_ignored(world: World) {
         let settings = ["limits.sign_up_mails_per_hour", "limits.mail_requests_per_hour"].map(|key| (key, "1000000"));
         let app = world.serve(&settings).await;

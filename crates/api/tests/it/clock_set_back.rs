@@ -250,6 +250,19 @@ on_both! {
         assert_eq!(app.sign_in(&user.email).await.id, user.id);
     }
 
+    async fn devices_that_were_known_before_are_forgotten(world: World) {
+        let stage = Stage::set(&world, &[("limits.failures_free", "3"), ("limits.failures_delay_s", "900")]).await;
+        let app = &stage.app;
+        let user = app.user().await;
+        let signed_in: Value = app.try_sign_in(&user.email, PASSWORD).await.json().await.unwrap();
+        let on_device = json!({"email": user.email, "password": PASSWORD, "device_token": signed_in["device_token"]});
+        stage.set_back();
+        assert_eq!(app.delete("/api/v1/sessions", &user.token).await.status(), 200);
+        stage.set_forward();
+        stage.block(&user.email, 3).await;
+        assert_eq!(wait_s(app.post("/api/v1/sessions", &on_device).await).await, WAIT_MAX_S);
+    }
+
     async fn codes_and_links_are_good_once(world: World) {
         let stage = Stage::set(&world, &[("sign_in.mailed_codes", "true"), ("sign_in.magic_links", "true")]).await;
         let app = &stage.app;

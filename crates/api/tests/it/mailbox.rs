@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use denizen_domain::mail::LEASE_S;
 use mail_parser::MessageParser;
 
 use crate::harness::{TestApp, eventually};
@@ -93,13 +94,13 @@ impl TestApp {
         eventually(&format!("{subject:?} for {email}"), DELIVERY, found).await;
     }
 
-    /// Waits until nothing is left to be sent.
+    /// Waits until nothing is left to be sent, nor being sent: what is being sent is due again when its lease ends.
     pub(crate) async fn all_is_sent(&self) {
         let services = &self.services;
-        let now = services.clock.now();
         eventually("an empty outbox", DELIVERY, async || {
+            let end_of_leases = services.clock.now().plus_seconds(LEASE_S);
             let mut read = services.store.read().await.unwrap();
-            !read.is_mail_due(now).await.unwrap()
+            !read.is_mail_due(end_of_leases).await.unwrap()
         })
         .await;
     }

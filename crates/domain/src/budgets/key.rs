@@ -52,6 +52,12 @@ impl BudgetKey {
         Some(Self(vault.mac("budget sign-up mails", &client)))
     }
 
+    /// How large the attributes may be with which one client signs up.
+    pub(super) fn sign_up_attributes(vault: &dyn Vault, origin: &Origin) -> Option<Self> {
+        let Self(client) = Self::client(vault, origin)?;
+        Some(Self(vault.mac("budget sign-up attributes", &client)))
+    }
+
     /// How much mail one account may cause.
     pub(super) fn account_mails(vault: &dyn Vault, account: &Subject) -> Self {
         Self(vault.mac("budget account mails", account.to_string().as_bytes()))

@@ -95,7 +95,7 @@ fn is_counted(ctx: &Ctx) -> bool {
 async fn spend_of_sender(ctx: &Ctx, tx: &mut dyn WriteTx, cause: Option<MailCause>) -> Result<bool> {
     // In one order everywhere: transactions that wait for each other here do not do so in a circle.
     for (key, limit) in counted_against_the_sender(ctx, cause) {
-        if !tx.spend_window(&Window { key, limit, period_s: PERIOD_S }, ctx.now()).await? {
+        if !tx.spend_window(&Window { key, amount: 1, limit, period_s: PERIOD_S }, ctx.now()).await? {
             return Ok(false);
         }
     }
@@ -105,7 +105,7 @@ async fn spend_of_sender(ctx: &Ctx, tx: &mut dyn WriteTx, cause: Option<MailCaus
 /// Spends one message of the mailbox; `false` when it has had enough of the kind.
 async fn spend_of_mailbox(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, purpose: &str) -> Result<bool> {
     let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, purpose);
-    let window = Window { key, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
+    let window = Window { key, amount: 1, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
     Ok(tx.spend_window(&window, ctx.now()).await?)
 }
 

@@ -7,6 +7,7 @@
 //! stranger can spend.
 
 pub mod admit;
+mod attributes;
 mod key;
 pub mod mail;
 pub mod purge;
@@ -14,6 +15,7 @@ pub mod store;
 
 pub use admit::{Admitted, admit_client, admit_factor, admit_own, admit_password, forgive, forgive_account, give_back};
 pub use key::BudgetKey;
+pub(crate) use attributes::admit_attributes;
 pub(crate) use mail::admit_notification;
 pub use mail::{MailCause, admit_mail};
 pub use purge::purge;
@@ -42,8 +44,10 @@ pub struct Limits {
     pub mails_per_hour: u32,
     /// How many messages one client may ask for each hour.
     pub mail_requests_per_hour: u32,
-    /// How many accounts one client may create each hour, whether they are sent mail or not.
+    /// How many accounts one client may create each hour that are sent mail.
     pub sign_up_mails_per_hour: u32,
     /// How many messages one account may cause each hour; who may write users, fifty times as many.
     pub account_mails_per_hour: u32,
+    /// How large the attributes are with which one client may create accounts each hour, in KiB.
+    pub sign_up_attributes_kib_per_hour: u32,
 }

@@ -24,12 +24,14 @@ pub enum Forgiving {
     One(BudgetKey),
 }
 
-/// At most so many within a fixed window.
+/// An amount, and how much of it is admitted within a fixed window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Of what.
     pub key: BudgetKey,
-    /// How many.
+    /// How much is taken now; no more than the limit.
+    pub amount: u32,
+    /// How much is admitted in a window.
     pub limit: u32,
     /// How long, in seconds, from the first one on.
     pub period_s: u32,
@@ -38,7 +40,7 @@ pub struct Window {
 /// Keeping budgets.
 #[async_trait]
 pub trait BudgetWrites {
-    /// Takes one from a window, by one conditional statement; `false`, and nothing done, when it is used up.
+    /// Takes the amount from a window, by one conditional statement; `false`, and nothing done, when too little is left.
     async fn spend_window(&mut self, window: &Window, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Takes failures back. A key that is not there is forgiven already.

@@ -86,7 +86,7 @@ impl Share {
         };
         let now = services.clock.now();
         for (key, limit, period_s) in windows.into_iter().flatten() {
-            if !tx.spend_window(&Window { key, limit, period_s }, now).await? {
+            if !tx.spend_window(&Window { key, amount: 1, limit, period_s }, now).await? {
                 return Ok(false);
             }
         }

@@ -111,7 +111,7 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     // The challenge stands for the account, whose changes are limited together.
     ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
     let key = BudgetKey::enrolments(ctx.services().vault.as_ref(), id);
-    let window = Window { key, limit: ENROLMENTS_MAX, period_s: challenges::TTL_S };
+    let window = Window { key, amount: 1, limit: ENROLMENTS_MAX, period_s: challenges::TTL_S };
     if !tx.spend_window(&window, ctx.now()).await? {
         return Err(Error::TooManyRequests { retry_after_s: challenges::TTL_S });
     }

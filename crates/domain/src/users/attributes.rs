@@ -41,6 +41,15 @@ impl Attributes {
         Self::parse(object)
     }
 
+    /// How large it is: the bytes of its names and strings, and eight for each value.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let mut size = Size::default();
+        // What was stored under other bounds is counted as far as those of today.
+        size.add_object(&self.0, 1).ok();
+        size.bytes
+    }
+
     /// The object, given up.
     #[must_use]
     pub fn into_object(self) -> Object {

@@ -60,6 +60,7 @@ pub async fn sign_up(ctx: &Ctx, new: NewUser) -> Result<SignUp> {
         tx.set_password(user.id, &hash, ctx.now()).await?;
         record(ctx, &mut *tx, user.id, created(&user, Source::SignUp));
     }
+    budgets::admit_attributes(ctx, &mut *tx, &user.attributes).await?;
     if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
         if is_free {
             verify_email::begin(ctx, &mut *tx, &user).await?;
@@ -118,6 +119,7 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     tx.set_password(user.id, &hash, ctx.now()).await?;
     let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
     record(ctx, &mut *tx, user.id, created(&user, source));
+    budgets::admit_attributes(ctx, &mut *tx, &user.attributes).await?;
     if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }

@@ -106,14 +106,22 @@ pub async fn a_hundred_tries_at_once_are_as_many_as_are_free(f: Fixture) {
     }
 }
 
+async fn take(store: &dyn Store, limit: u32, amount: u32, second: u32) -> bool {
+    let mut tx = store.write().await.unwrap();
+    let window = Window { key: key(1), amount, limit, period_s: 60 };
+    let is_taken = tx.spend_window(&window, build::moment(second)).await.unwrap();
+    tx.commit().await.unwrap();
+    is_taken
+}
+
+pub async fn amounts_are_taken_while_enough_is_left(f: Fixture) {
+    for (second, amount, expected) in [(0, 7, true), (1, 4, false), (2, 3, true), (3, 1, false), (60, 10, true), (61, 1, false)] {
+        assert_eq!(take(&*f.store, 10, amount, second).await, expected, "{amount} at {second} s");
+    }
+}
+
 pub async fn a_window_is_used_up_and_begins_anew(f: Fixture) {
-    let take = async |store: &dyn Store, second| {
-        let mut tx = store.write().await.unwrap();
-        let window = Window { key: key(1), limit: 2, period_s: 60 };
-        let is_taken = tx.spend_window(&window, build::moment(second)).await.unwrap();
-        tx.commit().await.unwrap();
-        is_taken
-    };
+    let take = async |store: &dyn Store, second| take(store, 2, 1, second).await;
     for (second, expected) in [(0, true), (59, true), (59, false), (60, true), (119, true), (119, false)] {
         assert_eq!(take(&*f.store, second).await, expected, "at {second} s");
     }

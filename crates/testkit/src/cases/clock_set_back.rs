@@ -37,7 +37,7 @@ pub async fn block_is_shortened_to_what_its_failures_are_worth(f: Fixture) {
 pub async fn window_begins_again(f: Fixture) {
     let take = async |second: u32| {
         let mut tx = f.store.write().await.unwrap();
-        let window = Window { key: key(1), limit: 1, period_s: 60 };
+        let window = Window { key: key(1), amount: 1, limit: 1, period_s: 60 };
         let is_taken = tx.spend_window(&window, build::moment(second)).await.unwrap();
         tx.commit().await.unwrap();
         is_taken
