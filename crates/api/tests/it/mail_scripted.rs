@@ -9,12 +9,17 @@ use denizen_domain::ports::Clock;
 use denizen_testkit::{FakeClock, SeededRandom};
 use mail_parser::MessageParser;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::harness::{Db, PASSWORD, World, eventually};
 use crate::process::Process;
-use crate::smtp::{DELIVERY, Settings, becomes_empty, enqueue, store_of};
+use crate::smtp::{Certificates, DELIVERY, Settings, becomes_empty, enqueue, store_of};
 
 /// The reply to a command, given how often this command came before.
 type Script = fn(command: &str, count: usize) -> Vec<u8>;
@@ -35,13 +40,24 @@ struct ScriptedServer {
 
 impl ScriptedServer {
     async fn start(script: Script) -> Self {
+        Self::start_with(script, None).await
+    }
+
+    /// Speaks TLS from the first byte, if there is an acceptor.
+    async fn start_with(script: Script, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, script, Arc::clone(&shared)));
+                let (tls, seen) = (tls.clone(), Arc::clone(&shared));
+                tokio::spawn(async move {
+                    match tls {
+                        Some(tls) => converse(tls.accept(stream).await?, script, seen).await,
+                        None => converse(stream, script, seen).await,
+                    }
+                });
             }
         });
         Self { port, seen }
@@ -56,7 +72,11 @@ impl ScriptedServer {
     }
 }
 
-async fn converse(stream: TcpStream, script: Script, seen: Arc<Mutex<Seen>>) -> std::io::Result<()> {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    script: Script,
+    seen: Arc<Mutex<Seen>>,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220-caf\xe9 \xfcber alles\r\n220 mail.example.com bereit f\xfcr Post\r\n").await?;
     let mut line = Vec::new();
@@ -130,6 +150,25 @@ async fn mail_arrives_in_the_end_at_a_strict_server() {
     let html = message.body_html(0).unwrap();
     assert!(html.contains("https://accounts.example.com/account/verify-email?token=dno_"), "{html}");
     assert!(!html.contains("&#x"), "{html}");
+}
+
+fn acceptor(certificates: &Certificates) -> TlsAcceptor {
+    let chain = vec![CertificateDer::from_pem_file(&certificates.certificate).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
+    let config = ServerConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
+    Arc::new(config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap()).into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_arrives_at_a_server_that_writes_latin_1_inside_tls() {
+    let world = World::new(Db::Sqlite).await;
+    let certificates = Certificates::make(world.folder());
+    let server = ScriptedServer::start_with(|command, _| polite(command), Some(acceptor(&certificates))).await;
+    let settings = Settings::to(server.port).with("mail.smtp_tls", "tls");
+    let app = world.serve(&settings.with("mail.smtp_ca_file", &certificates.authority).pairs()).await;
+    enqueue(app.services.store.as_ref(), app.services.clock.now(), &["ada@example.com"]).await;
+    becomes_empty(app.services.store.as_ref()).await;
+    assert_eq!((server.contents().len(), server.count("DATA")), (1, 1));
 }
 
 /// Replies to `RCPT` by the name of the mailbox.

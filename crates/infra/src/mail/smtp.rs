@@ -14,13 +14,16 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::users::Locale;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncNetworkStream, AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters,
+};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::{Address, Message};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 use super::Writer;
 use super::message::compose;
@@ -156,18 +159,19 @@ impl SmtpMailer {
 
     /// Connects and sends `EHLO`.
     async fn open(&self) -> Result<AsyncSmtpConnection, MailError> {
-        const STEP: &str = "connecting to the mail server";
-        let server = (self.host.as_str(), self.port);
-        let opened = if self.encryption == Encryption::Tls {
-            let tls = self.tls.clone();
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.patience), &self.hello, tls, None).await
-        } else {
-            let stream = TcpStream::connect(server).await;
-            let stream = stream.map_err(|source| MailError::Temporary(Failed::Unreachable { source }.into()))?;
-            let stream = AsciiReplies::new(stream, self.encryption == Encryption::StartTls);
-            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+        let unreachable = |source| MailError::Temporary(Failed::Unreachable { source }.into());
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        let peer = stream.peer_addr().map_err(unreachable)?;
+        let stream: Box<dyn AsyncTokioStream> = match self.tls.clone() {
+            Some(tls) if self.encryption == Encryption::Tls => {
+                let mut encrypted = AsyncNetworkStream::use_existing_tokio1(Box::new(stream));
+                encrypted.upgrade_tls(tls).await.map_err(|error| later("TLS with the mail server", error))?;
+                Box::new(AsciiReplies::new(encrypted.compat(), peer, false))
+            }
+            _ => Box::new(AsciiReplies::new(stream, peer, self.encryption == Encryption::StartTls)),
         };
-        opened.map_err(|error| later(STEP, error))
+        let opened = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
+        opened.map_err(|error| later("connecting to the mail server", error))
     }
 
     async fn hand_over(&self, message: &Message) -> Result<(), MailError> {
