@@ -119,6 +119,18 @@ on_both! {
         app.sign_in("without@example.com").await;
     }
 
+    async fn an_account_opens_with_the_role_that_it_was_given_meanwhile(app: TestApp, "signup.conceal_existing" = "true") {
+        let (admin, email) = (app.admin().await, "ada@example.com");
+        assert_eq!(app.post(USERS, &body(email)).await.status(), 202);
+        let token = app.token_to(email, "verify-email").await;
+        let path = format!("{USERS}/{}", find(&app, &admin, email).await["id"].as_str().unwrap());
+        assert_eq!(app.patch(&path, &admin.token, &json!({"role": "admin"})).await.status(), 200);
+        assert_eq!(verify(&app, &token, Some(CHOSEN)).await, 204);
+        let user = app.json(&path, &admin.token).await;
+        assert_eq!((&user["status"], &user["role"]), (&json!("active"), &json!("admin")));
+        assert_eq!(app.try_sign_in(email, CHOSEN).await.status(), 201);
+    }
+
     async fn a_pending_account_gets_its_link_whatever_is_asked_for(app: TestApp, "signup.conceal_existing" = "true") {
         let email = "ada@example.com";
         assert_eq!(app.post(USERS, &body(email)).await.status(), 202);

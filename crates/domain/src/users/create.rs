@@ -88,9 +88,9 @@ async fn remind(ctx: &Ctx, tx: &mut dyn WriteTx, email: &EmailAddress) -> Result
 }
 
 /// Whether the account waits for the proof of its address: it was signed up for with `signup.conceal_existing`. An invited
-/// user has no password, and a new sign-up has the role `user`: no other account opens by a verification link.
+/// user has no password: no other account opens by a verification link.
 pub(crate) async fn is_pending(tx: &mut dyn WriteTx, user: &User) -> Result<bool> {
-    let may_be = user.status == Status::Invited && !user.email_verified && user.role == RoleName::user();
+    let may_be = user.status == Status::Invited && !user.email_verified;
     Ok(may_be && tx.find_password(user.id).await?.is_some())
 }
 
