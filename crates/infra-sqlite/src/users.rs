@@ -138,7 +138,8 @@ impl UserWrites for SqliteTx {
 
     async fn forget_devices(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
         let (id, at) = (id.as_uuid(), at.as_micros());
-        let query = query!("UPDATE users SET devices_since = max($2, coalesce(last_sign_in_at + 1, $2)) WHERE id = $1", id, at);
+        let query =
+            query!("UPDATE users SET devices_since = max($2, coalesce(last_sign_in_at + 1, $2)) WHERE id = $1", id, at);
         query.execute(self.connection().await?).await.map(drop).map_err(store_error)
     }
 

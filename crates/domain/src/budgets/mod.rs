@@ -14,8 +14,8 @@ pub mod purge;
 pub mod store;
 
 pub use admit::{Admitted, admit_client, admit_factor, admit_own, admit_password, forgive, forgive_account, give_back};
-pub use key::BudgetKey;
 pub(crate) use attributes::admit_attributes;
+pub use key::BudgetKey;
 pub(crate) use mail::admit_notification;
 pub use mail::{MailCause, admit_mail};
 pub use purge::purge;

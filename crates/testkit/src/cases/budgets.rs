@@ -115,7 +115,9 @@ async fn take(store: &dyn Store, limit: u32, amount: u32, second: u32) -> bool {
 }
 
 pub async fn amounts_are_taken_while_enough_is_left(f: Fixture) {
-    for (second, amount, expected) in [(0, 7, true), (1, 4, false), (2, 3, true), (3, 1, false), (60, 10, true), (61, 1, false)] {
+    for (second, amount, expected) in
+        [(0, 7, true), (1, 4, false), (2, 3, true), (3, 1, false), (60, 10, true), (61, 1, false)]
+    {
         assert_eq!(take(&*f.store, 10, amount, second).await, expected, "{amount} at {second} s");
     }
 }
