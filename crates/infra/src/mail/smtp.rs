@@ -4,6 +4,7 @@
 //! connection to the next mail, and only who leads the conversation knows which step was refused. `refusal` decides
 //! which refusals drop a mail; the others are retried.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,26 +13,24 @@ use async_trait::async_trait;
 use denizen_domain::ports::{Clock, Letter, MailError, Mailer};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::Locale;
-use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
-use lettre::transport::smtp::client::{
-    AsyncNetworkStream, AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters,
-};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::{Address, Message};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 use super::Writer;
 use super::message::compose;
 
 mod ascii;
+mod implicit_tls;
 mod refusal;
 
 use self::ascii::AsciiReplies;
+use self::implicit_tls::ImplicitTls;
 use self::refusal::{Failed, Step, judge, later};
 
 /// How many connections are kept for the next mail, and how long, in seconds.
@@ -87,8 +86,7 @@ pub struct SmtpMailer {
     writer: Writer,
     host: String,
     port: u16,
-    encryption: Encryption,
-    tls: Option<TlsParameters>,
+    tls: Tls,
     login: Option<Login>,
     patience: Duration,
     hello: ClientId,
@@ -99,7 +97,20 @@ pub struct SmtpMailer {
 /// Why a server cannot be spoken to as configured.
 #[derive(Debug, thiserror::Error)]
 #[error("preparing TLS for the mail server")]
-pub struct TlsError(#[source] smtp::Error);
+pub struct TlsError(#[source] Box<dyn Error + Send + Sync>);
+
+impl TlsError {
+    fn from_any(source: impl Error + Send + Sync + 'static) -> Self {
+        Self(source.into())
+    }
+}
+
+/// What [`Encryption`] takes.
+enum Tls {
+    None,
+    StartTls(TlsParameters),
+    Implicit(ImplicitTls),
+}
 
 impl SmtpMailer {
     /// Prepares to send. Connects nothing.
@@ -109,13 +120,15 @@ impl SmtpMailer {
     pub fn new(options: SmtpOptions, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
         let SmtpOptions { host, port, encryption, credentials, extra_roots, timeout_s, hello_host } = options;
         let tls = match encryption {
-            Encryption::None => None,
-            Encryption::StartTls | Encryption::Tls => {
+            Encryption::None => Tls::None,
+            Encryption::Tls => Tls::Implicit(ImplicitTls::new(&host, extra_roots.as_deref())?),
+            Encryption::StartTls => {
                 let mut parameters = TlsParameters::builder(host.clone());
                 if let Some(roots) = extra_roots {
-                    parameters = parameters.add_root_certificate(Certificate::from_pem(&roots).map_err(TlsError)?);
+                    let roots = Certificate::from_pem(&roots).map_err(TlsError::from_any)?;
+                    parameters = parameters.add_root_certificate(roots);
                 }
-                Some(parameters.build_rustls().map_err(TlsError)?)
+                Tls::StartTls(parameters.build_rustls().map_err(TlsError::from_any)?)
             }
         };
         let login = credentials.map(|Credentials { user, password }| Login::new(user, password.expose_secret().into()));
@@ -123,7 +136,6 @@ impl SmtpMailer {
             writer,
             host,
             port,
-            encryption,
             tls,
             login,
             patience: Duration::from_secs(timeout_s.into()),
@@ -146,8 +158,8 @@ impl SmtpMailer {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
         let mut connection = self.open().await?;
-        if let Some(tls) = self.tls.clone().filter(|_| self.encryption == Encryption::StartTls) {
-            let upgraded = connection.starttls(tls, &self.hello).await;
+        if let Tls::StartTls(parameters) = &self.tls {
+            let upgraded = connection.starttls(parameters.clone(), &self.hello).await;
             upgraded.map_err(|error| later("STARTTLS with the mail server", error))?;
         }
         if let Some(login) = &self.login {
@@ -162,13 +174,14 @@ impl SmtpMailer {
         let unreachable = |source| MailError::Temporary(Failed::Unreachable { source }.into());
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
         let peer = stream.peer_addr().map_err(unreachable)?;
-        let stream: Box<dyn AsyncTokioStream> = match self.tls.clone() {
-            Some(tls) if self.encryption == Encryption::Tls => {
-                let mut encrypted = AsyncNetworkStream::use_existing_tokio1(Box::new(stream));
-                encrypted.upgrade_tls(tls).await.map_err(|error| later("TLS with the mail server", error))?;
-                Box::new(AsciiReplies::new(encrypted.compat(), peer, false))
+        let stream: Box<dyn AsyncTokioStream> = match &self.tls {
+            Tls::Implicit(tls) => {
+                let encrypted = tls.connect(stream).await;
+                let encrypted = encrypted.map_err(|source| MailError::Temporary(Failed::Tls { source }.into()))?;
+                Box::new(AsciiReplies::new(encrypted, peer, false))
             }
-            _ => Box::new(AsciiReplies::new(stream, peer, self.encryption == Encryption::StartTls)),
+            Tls::StartTls(_) => Box::new(AsciiReplies::new(stream, peer, true)),
+            Tls::None => Box::new(AsciiReplies::new(stream, peer, false)),
         };
         let opened = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
         opened.map_err(|error| later("connecting to the mail server", error))

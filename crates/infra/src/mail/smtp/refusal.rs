@@ -162,6 +162,8 @@ pub(super) enum Failed {
     Unreadable { step: &'static str },
     #[error("connecting to the mail server")]
     Unreachable { source: io::Error },
+    #[error("TLS with the mail server")]
+    Tls { source: io::Error },
     #[error("{step}")]
     Otherwise { step: &'static str, source: smtp::Error },
 }
