@@ -82,27 +82,47 @@ pub(crate) fn forgive_in(connection: &Connection, forgiven: &[Forgiving]) -> rus
 
 fn spend_in(connection: &Connection, spendings: &[Spending], now: Timestamp) -> rusqlite::Result<Option<i64>> {
     for (at, spending) in spendings.iter().enumerate() {
-        let Spending { key, patience } = spending;
-        let micros = |seconds: u32| i64::from(seconds) * 1_000_000;
-        let key = key.as_bytes().as_slice();
-        let values = params![
-            key,
-            now.as_micros(),
-            patience.free,
-            micros(patience.delay_s),
-            micros(patience.delay_max_s),
-            micros(patience.forgotten_s)
-        ];
-        if execute(connection, SPEND, values)? == 0 {
-            // Nobody else writes meanwhile, so those before it are as they were but for this one.
-            let before: Vec<_> = spendings[..at].iter().map(|spending| Forgiving::One(spending.key)).collect();
-            forgive_in(connection, &before)?;
-            execute(connection, SHORTEN_BLOCK, values)?;
-            for spending in &spendings[..at] {
-                execute(connection, REMOVE_UNSPENT, params![spending.key.as_bytes().as_slice()])?;
-            }
-            return connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional();
+        if execute_for(connection, SPEND, spending, now)? == 0 {
+            return give_back(connection, spendings, at, now);
         }
     }
     Ok(None)
+}
+
+/// Takes back what was counted before the blocked one, and says until when the last of all of them is blocked.
+fn give_back(
+    connection: &Connection,
+    spendings: &[Spending],
+    blocked: usize,
+    now: Timestamp,
+) -> rusqlite::Result<Option<i64>> {
+    // Nobody else writes meanwhile, so those before it are as they were but for this one.
+    let before: Vec<_> = spendings[..blocked].iter().map(|spending| Forgiving::One(spending.key)).collect();
+    forgive_in(connection, &before)?;
+    for spending in &spendings[..blocked] {
+        execute(connection, REMOVE_UNSPENT, params![spending.key.as_bytes().as_slice()])?;
+    }
+    let mut blocked_until: Option<i64> = None;
+    for spending in spendings {
+        execute_for(connection, SHORTEN_BLOCK, spending, now)?;
+        let key = spending.key.as_bytes().as_slice();
+        let until = connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional()?;
+        blocked_until = blocked_until.max(until);
+    }
+    Ok(blocked_until)
+}
+
+/// Executes a statement that takes a key, the time and what a failure costs.
+fn execute_for(connection: &Connection, sql: &str, spending: &Spending, now: Timestamp) -> rusqlite::Result<usize> {
+    let Spending { key, patience } = spending;
+    let micros = |seconds: u32| i64::from(seconds) * 1_000_000;
+    let values = params![
+        key.as_bytes().as_slice(),
+        now.as_micros(),
+        patience.free,
+        micros(patience.delay_s),
+        micros(patience.delay_max_s),
+        micros(patience.forgotten_s)
+    ];
+    execute(connection, sql, values)
 }

@@ -164,6 +164,7 @@ macro_rules! suite {
             }
             clock_set_back {
                 block_is_shortened_to_what_its_failures_are_worth,
+                every_block_of_a_guess_is_shortened_at_once,
                 window_begins_again,
                 mail_that_is_due_too_late_becomes_due,
                 deliveries_that_are_due_too_late_become_due,

@@ -68,6 +68,8 @@ on_both! {
             (json!([long]), 400),
             (new_user(&taken), 409),
         ];
+        // What is sent leaves the outbox.
+        app.all_is_sent().await;
         let before = rows(&app).await;
         for (at, (body, status)) in bodies.iter().enumerate() {
             for key in 0..3 {
@@ -134,7 +136,7 @@ on_both! {
         app: TestApp, "limits.sign_up_attributes_kib_per_hour" = "20", "server.trusted_proxies" = "127.0.0.0/8"
     ) {
         let sign_up = async |at: u32, address: &str, kib: usize| {
-            let mut body = new_user(&format!("user{at}@example.com"));
+            let mut body = new_user(&format!("client{at}@example.com"));
             body["attributes"] = json!({"note": "x".repeat(kib * 1024 - 12)});
             app.request(Method::POST, USERS, None).header("x-forwarded-for", address).json(&body).send().await.unwrap()
         };
@@ -150,7 +152,7 @@ on_both! {
         // Callers who may write users are not counted.
         let admin = app.admin().await;
         for at in 5..8 {
-            let mut body = new_user(&format!("user{at}@example.com"));
+            let mut body = new_user(&format!("client{at}@example.com"));
             body["attributes"] = json!({"note": "x".repeat(16_000)});
             assert_eq!(app.post_as(USERS, &admin.token, &body).await.status(), 201);
         }

@@ -34,6 +34,15 @@ pub async fn block_is_shortened_to_what_its_failures_are_worth(f: Fixture) {
     }
 }
 
+pub async fn every_block_of_a_guess_is_shortened_at_once(f: Fixture) {
+    let both = [key(1), key(2)];
+    for expected in [None, None, Some(BACK_S + 10)] {
+        assert_eq!(spend(&*f.store, &both, BACK_S).await, expected);
+    }
+    assert_eq!(spend(&*f.store, &both, 10).await, Some(20));
+    assert_eq!(spend(&*f.store, &both, 20).await, None, "the second block began with the first");
+}
+
 pub async fn window_begins_again(f: Fixture) {
     let take = async |second: u32| {
         let mut tx = f.store.write().await.unwrap();
