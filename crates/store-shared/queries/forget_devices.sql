@@ -1,0 +1,3 @@
+UPDATE users
+SET devices_since = $2
+WHERE id = $1
