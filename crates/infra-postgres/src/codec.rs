@@ -1,14 +1,9 @@
 //! Values in the forms that PostgreSQL takes and gives.
 
-use denizen_domain::page::Page;
 use denizen_domain::store::StoreError;
 use denizen_domain::users::UserFilter;
 
 use crate::shared::values::NAME_KEY_BYTES_MAX;
-
-pub(crate) use crate::shared::page::Window;
-pub(crate) use crate::shared::users::UserRow;
-pub(crate) use crate::shared::values::created_after;
 
 /// A small number as it is stored.
 pub(crate) type Count = i32;
@@ -22,12 +17,6 @@ pub(crate) fn count(number: u32) -> Count {
 #[expect(clippy::unnecessary_wraps, reason = "the shared sources call it; the form of the other database can fail")]
 pub(crate) fn text_list(texts: &[String]) -> Result<&[String], StoreError> {
     Ok(texts)
-}
-
-impl Window {
-    pub(crate) fn new(page: Page) -> Self {
-        page.into()
-    }
 }
 
 /// The texts that begin with a prefix, as a half-open range.

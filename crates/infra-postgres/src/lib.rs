@@ -32,7 +32,6 @@ mod sql;
 mod to_forget;
 mod tx;
 mod upkeep;
-mod users_list;
 
 pub use migrate::{PendingMigration, migrate, pending};
 

@@ -10,7 +10,7 @@ use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleKey;
 use denizen_domain::roles::store::RoleReads;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use sqlx::query;
+use sqlx::{Executor, query};
 use uuid::Uuid;
 
 use crate::changes::{CHANNEL, Changes};
@@ -172,6 +172,16 @@ impl Concurrency for PostgresTx {
 
     async fn lock_root_keys(&mut self) -> Result<(), StoreError> {
         execute!(self, "queries/claim_root_keys.sql").map(drop)
+    }
+
+    async fn plan_for_values(&mut self) -> Result<(), StoreError> {
+        let set = self.connection().await?.execute("SET plan_cache_mode = force_custom_plan").await;
+        set.map(drop).map_err(store_error)
+    }
+
+    async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
+        let reset = self.connection().await?.execute("RESET plan_cache_mode").await;
+        reset.map(drop).map_err(store_error)
     }
 
     fn changed(&mut self, id: Uuid) {

@@ -8,10 +8,6 @@ use uuid::Uuid;
 use crate::error::broken;
 use crate::shared::values::NAME_KEY_BYTES_MAX;
 
-pub(crate) use crate::shared::page::Window;
-pub(crate) use crate::shared::users::UserRow;
-pub(crate) use crate::shared::values::created_after;
-
 /// How many uses are brought to the database by one statement.
 pub(crate) const TOUCHED_AT_ONCE_MAX: usize = 500;
 /// How many events are written by one statement.

@@ -30,7 +30,6 @@ mod shared;
 mod sql;
 mod tx;
 mod upkeep;
-mod users_list;
 mod write_health;
 
 pub use migrate::{PendingMigration, migrate, pending};

@@ -161,6 +161,14 @@ impl Concurrency for SqliteTx {
         Ok(())
     }
 
+    async fn plan_for_values(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn changed(&mut self, _: Uuid) {}
 
     fn changed_everything(&mut self) {}

@@ -32,4 +32,12 @@ pub(crate) trait Concurrency {
 
     /// Notes a change that other nodes may notice seconds later.
     fn changed_here(&mut self, id: Uuid);
+
+    /// From here on statements are planned for their values: a plan for any values would be one for average values, wrong for the
+    /// rare role and for the page that begins at the top.
+    async fn plan_for_values(&mut self) -> Result<(), StoreError>;
+
+    /// From here on plans are kept: to plan a look-up takes half of its time. Should it not come to this, the connection plans more
+    /// than it needs to, and nothing else.
+    async fn plan_as_usual(&mut self) -> Result<(), StoreError>;
 }

@@ -36,19 +36,10 @@ impl Tx {
     ) -> Result<Vec<Delivery>, StoreError> {
         let Window { before_created_at: at, before_id: id, limit, offset } = page.into();
         let webhook = webhook.as_uuid();
-        let rows = match state.map(DeliveryState::as_str) {
-            Some(state) => fetch_all!(
-                self,
-                DeliveryRow,
-                "queries/list_deliveries_by_state.sql",
-                at,
-                id,
-                limit,
-                offset,
-                webhook,
-                state
-            ),
-            None => fetch_all!(self, DeliveryRow, "queries/list_deliveries.sql", at, id, limit, offset, webhook),
+        let rows = if let Some(state) = state.map(DeliveryState::as_str) {
+            fetch_all!(self, DeliveryRow, "queries/list_deliveries_by_state.sql", at, id, limit, offset, webhook, state)
+        } else {
+            fetch_all!(self, DeliveryRow, "queries/list_deliveries.sql", at, id, limit, offset, webhook)
         };
         rows?.into_iter().map(Delivery::try_from).collect()
     }

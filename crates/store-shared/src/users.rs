@@ -10,14 +10,15 @@ use denizen_domain::users::store::{UserReads, UserWrites};
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
 use uuid::Uuid;
 
-use crate::error::{broken, store_error};
+use crate::codec::PrefixRange;
+use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::shared::values::{attributes_json, name_key, require_row, status};
+use crate::shared::page::Window;
+use crate::shared::values::{attributes_json, created_after, name_key, require_row, status};
 use crate::sql::{
-    execute, execute_unless_taken, fetch_optional, fetch_optional_scalar, fetch_scalar, find_by_key, row,
+    execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, find_by_key, row,
 };
 use crate::tx::Tx;
-use crate::users_list;
 
 #[async_trait]
 impl UserReads for Tx {
@@ -37,13 +38,17 @@ impl UserReads for Tx {
     }
 
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError> {
-        let rows = users_list::page(self.connection().await?, filter, page).await.map_err(store_error)?;
-        rows.into_iter().map(User::try_from).collect()
+        self.plan_for_values().await?;
+        let rows = self.user_rows(filter, page).await;
+        let restored = self.plan_as_usual().await;
+        rows.and_then(|rows| restored.map(|()| rows))?.into_iter().map(User::try_from).collect()
     }
 
     async fn count_users(&mut self, filter: &UserFilter) -> Result<u64, StoreError> {
-        let count = users_list::count(self.connection().await?, filter).await.map_err(store_error)?;
-        Ok(count.cast_unsigned())
+        self.plan_for_values().await?;
+        let count = self.user_count(filter).await;
+        let restored = self.plan_as_usual().await;
+        count.and_then(|count| restored.map(|()| count.cast_unsigned()))
     }
 }
 
@@ -122,6 +127,64 @@ impl UserWrites for Tx {
         self.lock_administrators().await?;
         let (admin, active) = (RoleName::admin(), Status::Active.as_str());
         fetch_scalar!(self, bool, "queries/has_other_active_admin.sql", admin.as_str(), active, id.as_uuid())
+    }
+}
+
+/// Lists. The most selective filter picks the query, and with it the index; the others narrow it.
+impl Tx {
+    /// The rows of one page, newest first.
+    pub(crate) async fn user_rows(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<UserRow>, StoreError> {
+        let Window { before_created_at: at, before_id: id, limit, offset } = page.into();
+        let since = created_after(filter);
+        let role = filter.role.as_ref().map(RoleName::as_str);
+        let status = filter.status.map(Status::as_str);
+        let range = PrefixRange::of(filter);
+        let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+        macro_rules! list {
+            ($file:literal $(, $more:expr)*) => {
+                fetch_all!(self, UserRow, $file, at, id, since, limit, offset $(, $more)*)
+            };
+        }
+
+        if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
+            return list!("queries/list_users_by_email.sql", email, role, status, from, to);
+        }
+        if range.is_some() {
+            return list!("queries/list_users_by_prefix.sql", from, to, role, status);
+        }
+        match (role, status) {
+            (Some(role), Some(status)) => list!("queries/list_users_by_role_status.sql", role, status),
+            (Some(role), None) => list!("queries/list_users_by_role.sql", role),
+            (None, Some(status)) => list!("queries/list_users_by_status.sql", status),
+            (None, None) => list!("queries/list_users.sql"),
+        }
+    }
+
+    /// How many users pass the filter.
+    pub(crate) async fn user_count(&mut self, filter: &UserFilter) -> Result<i64, StoreError> {
+        let since = created_after(filter);
+        let role = filter.role.as_ref().map(RoleName::as_str);
+        let status = filter.status.map(Status::as_str);
+        let range = PrefixRange::of(filter);
+        let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+        macro_rules! count {
+            ($file:literal $(, $more:expr)*) => {
+                fetch_scalar!(self, i64, $file, since $(, $more)*)
+            };
+        }
+
+        if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
+            return count!("queries/count_users_by_email.sql", email, role, status, from, to);
+        }
+        if range.is_some() {
+            return count!("queries/count_users_by_prefix.sql", from, to, role, status);
+        }
+        match (role, status) {
+            (Some(role), Some(status)) => count!("queries/count_users_by_role_status.sql", role, status),
+            (Some(role), None) => count!("queries/count_users_by_role.sql", role),
+            (None, Some(status)) => count!("queries/count_users_by_status.sql", status),
+            (None, None) => count!("queries/count_users.sql"),
+        }
     }
 }
 

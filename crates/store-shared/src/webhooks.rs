@@ -75,9 +75,10 @@ impl WebhookReads for Tx {
 
     async fn count_deliveries(&mut self, webhook: WebhookId, state: Option<DeliveryState>) -> Result<u64, StoreError> {
         let webhook = webhook.as_uuid();
-        let count = match state.map(DeliveryState::as_str) {
-            Some(state) => fetch_scalar!(self, i64, "queries/count_deliveries_by_state.sql", webhook, state),
-            None => fetch_scalar!(self, i64, "queries/count_deliveries.sql", webhook),
+        let count = if let Some(state) = state.map(DeliveryState::as_str) {
+            fetch_scalar!(self, i64, "queries/count_deliveries_by_state.sql", webhook, state)
+        } else {
+            fetch_scalar!(self, i64, "queries/count_deliveries.sql", webhook)
         };
         Ok(count?.cast_unsigned())
     }
