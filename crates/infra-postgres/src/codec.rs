@@ -19,6 +19,12 @@ pub(crate) fn text_list(texts: &[String]) -> Result<&[String], StoreError> {
     Ok(texts)
 }
 
+/// A list of types of events, as an array.
+#[expect(clippy::unnecessary_wraps, reason = "the shared sources call it; the form of the other database can fail")]
+pub(crate) fn kind_list(kinds: &[&str]) -> Result<Vec<String>, StoreError> {
+    Ok(kinds.iter().map(|&kind| kind.to_owned()).collect())
+}
+
 /// The texts that begin with a prefix, as a half-open range.
 pub(crate) struct PrefixRange {
     pub(crate) from: String,

@@ -36,6 +36,13 @@ macro_rules! execute_unless_taken {
     }};
 }
 
+/// The one row that a statement returns.
+macro_rules! fetch_one {
+    ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
+        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_one)
+    };
+}
+
 /// The row that a statement returns, if any.
 macro_rules! fetch_optional {
     ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
@@ -95,8 +102,8 @@ macro_rules! row {
 }
 
 pub(crate) use {
-    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar,
-    find_by_key, row, run,
+    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_optional_scalar,
+    fetch_scalar, find_by_key, row, run,
 };
 
 /// What a change did; nothing when a unique constraint refused it.

@@ -20,7 +20,7 @@ use crate::lend::{Lender, Lent};
 use crate::recent::Recent;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::wake::Wake;
-use crate::sql::{execute, fetch_optional_scalar};
+use crate::sql::{execute, fetch_optional_scalar, fetch_scalar};
 use crate::to_forget::ToForget;
 
 /// The advisory lock that a transaction takes which may remove the last administrator ("denizen" and 1).
@@ -182,6 +182,10 @@ impl Concurrency for PostgresTx {
     async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
         let reset = self.connection().await?.execute("RESET plan_cache_mode").await;
         reset.map(drop).map_err(store_error)
+    }
+
+    async fn lock_event_log(&mut self) -> Result<(), StoreError> {
+        fetch_scalar!(self, i16, "queries/claim_event_log.sql").map(drop)
     }
 
     fn changed(&mut self, id: Uuid) {

@@ -26,6 +26,11 @@ pub(crate) fn text_list(texts: &[String]) -> Result<String, StoreError> {
     serde_json::to_string(texts).map_err(broken)
 }
 
+/// A list of types of events, as a JSON array.
+pub(crate) fn kind_list(kinds: &[&str]) -> Result<String, StoreError> {
+    serde_json::to_string(kinds).map_err(broken)
+}
+
 /// The texts that begin with a prefix, as a half-open range.
 pub(crate) struct PrefixRange {
     pub(crate) from: String,

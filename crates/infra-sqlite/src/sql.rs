@@ -40,6 +40,13 @@ macro_rules! execute_unless_taken {
     }};
 }
 
+/// The one row that a statement returns.
+macro_rules! fetch_one {
+    ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
+        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_one)
+    };
+}
+
 /// The row that a statement returns, if any.
 macro_rules! fetch_optional {
     ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
@@ -117,8 +124,8 @@ macro_rules! row {
 }
 
 pub(crate) use {
-    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar,
-    find_by_key, row, run,
+    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_optional_scalar,
+    fetch_scalar, find_by_key, row, run,
 };
 
 /// What a row is found by in place.

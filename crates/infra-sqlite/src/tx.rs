@@ -169,6 +169,10 @@ impl Concurrency for SqliteTx {
         Ok(())
     }
 
+    async fn lock_event_log(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn changed(&mut self, _: Uuid) {}
 
     fn changed_everything(&mut self) {}

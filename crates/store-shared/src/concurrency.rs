@@ -24,6 +24,9 @@ pub(crate) trait Concurrency {
     /// Locks the sealed root keys against other writes: the next statement sees what the holder before committed.
     async fn lock_root_keys(&mut self) -> Result<(), StoreError>;
 
+    /// Locks the log of events against those who give events their place, and those who remove some.
+    async fn lock_event_log(&mut self) -> Result<(), StoreError>;
+
     /// Notes that this session, API key, user or service account changes: every node forgets it with the commit.
     fn changed(&mut self, id: Uuid);
 

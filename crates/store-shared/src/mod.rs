@@ -12,6 +12,7 @@ pub(crate) mod api_keys;
 mod budgets;
 mod challenges;
 mod deliveries;
+pub(crate) mod events;
 pub(crate) mod factors;
 mod idempotency;
 mod mail;
