@@ -9,6 +9,7 @@ use denizen_domain::store::StoreError;
 use sqlx::query;
 
 use crate::error::store_error;
+use crate::sql::execute;
 use crate::tx::PostgresTx;
 
 impl PostgresTx {
@@ -36,13 +37,12 @@ impl PostgresTx {
 
     /// Locks an account or a role exclusively, unless this transaction began with it. For a use case that finds out within the
     /// transaction what it changes; before any other lock.
-    pub(crate) async fn lock_authority(&mut self, of: impl Into<Authority>) -> Result<(), StoreError> {
-        let key = key(&of.into());
+    pub(crate) async fn lock_exclusively(&mut self, of: &Authority) -> Result<(), StoreError> {
+        let key = key(of);
         if self.has_locked(key) {
             return Ok(());
         }
-        let lock = query!("SELECT pg_advisory_xact_lock($1)", key);
-        lock.execute(self.connection().await?).await.map_err(store_error)?;
+        execute!(self, "queries/take_advisory_lock.sql", key)?;
         self.note_locked(key);
         Ok(())
     }

@@ -1,104 +1,28 @@
-//! Rows to domain types and back.
+//! Values in the forms that PostgreSQL takes and gives.
 
-use denizen_domain::id::UserId;
-use denizen_domain::page::{Page, Start};
-use denizen_domain::roles::RoleName;
-use denizen_domain::sessions::SessionState;
 use denizen_domain::store::StoreError;
-use denizen_domain::time::Timestamp;
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter, search_key};
-use uuid::Uuid;
+use denizen_domain::users::UserFilter;
 
-use crate::error::broken;
+use crate::shared::values::NAME_KEY_BYTES_MAX;
 
-/// How much of a name is searched, in bytes: PostgreSQL indexes no more than 2,704 of them.
-const NAME_KEY_BYTES_MAX: usize = 1_024;
+/// A small number as it is stored.
+pub(crate) type Count = i32;
 
-/// A row of `users`.
-pub(crate) struct UserRow {
-    pub(crate) id: Uuid,
-    pub(crate) email: String,
-    pub(crate) email_verified: bool,
-    pub(crate) name: String,
-    pub(crate) role: String,
-    pub(crate) status: String,
-    pub(crate) created_at: i64,
-    pub(crate) updated_at: i64,
-    pub(crate) last_sign_in_at: Option<i64>,
-    pub(crate) version: i64,
-    pub(crate) locale: Option<String>,
-    pub(crate) attributes: String,
+/// A small number to store; one that is too large is the largest.
+pub(crate) fn count(number: u32) -> Count {
+    Count::try_from(number).unwrap_or(Count::MAX)
 }
 
-impl TryFrom<UserRow> for User {
-    type Error = StoreError;
-
-    fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: UserId::from_uuid(row.id),
-            email: EmailAddress::from_stored(row.email),
-            email_verified: row.email_verified,
-            name: DisplayName::from_stored(row.name),
-            role: RoleName::from_stored(row.role),
-            status: status(&row.status)?,
-            locale: row.locale.map(Locale::from_stored),
-            attributes: Attributes::from_stored(serde_json::from_str(&row.attributes).map_err(broken)?),
-            created_at: Timestamp::from_micros(row.created_at),
-            updated_at: Timestamp::from_micros(row.updated_at),
-            last_sign_in_at: row.last_sign_in_at.map(Timestamp::from_micros),
-            version: row.version,
-        })
-    }
+/// A list of texts, as an array.
+#[expect(clippy::unnecessary_wraps, reason = "the shared sources call it; the form of the other database can fail")]
+pub(crate) fn text_list(texts: &[String]) -> Result<&[String], StoreError> {
+    Ok(texts)
 }
 
-/// A row of `queries/session_state.sql`.
-pub(crate) struct SessionStateRow {
-    pub(crate) user_id: Uuid,
-    pub(crate) role: String,
-    pub(crate) permissions: Option<String>,
-    pub(crate) status: String,
-    pub(crate) generation: i64,
-    pub(crate) refreshed_at: i64,
-    pub(crate) idle_expires_at: i64,
-    pub(crate) expires_at: i64,
-    pub(crate) proven_at: i64,
-    pub(crate) second_factor_at: Option<i64>,
-    pub(crate) owes_second_factor: bool,
-    pub(crate) is_ended: bool,
-}
-
-impl TryFrom<SessionStateRow> for SessionState {
-    type Error = StoreError;
-
-    fn try_from(row: SessionStateRow) -> Result<Self, StoreError> {
-        let role = RoleName::from_stored(row.role);
-        Ok(Self {
-            user_id: UserId::from_uuid(row.user_id),
-            permissions: role.permissions(row.permissions.as_deref()),
-            role,
-            status: status(&row.status)?,
-            generation: row.generation,
-            refreshed_at: Timestamp::from_micros(row.refreshed_at),
-            idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
-            expires_at: Timestamp::from_micros(row.expires_at),
-            proven_at: Timestamp::from_micros(row.proven_at),
-            second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
-            owes_second_factor: row.owes_second_factor,
-            is_ended: row.is_ended,
-        })
-    }
-}
-
-/// The text form of attributes.
-pub(crate) fn attributes_json(attributes: &Attributes) -> Result<String, StoreError> {
-    serde_json::to_string(attributes.as_object()).map_err(broken)
-}
-
-/// The form of a name that is searched.
-pub(crate) fn name_key(name: &DisplayName) -> String {
-    let mut key = search_key(name.as_str());
-    key.truncate(key.floor_char_boundary(NAME_KEY_BYTES_MAX));
-    key
+/// A list of types of events, as an array.
+#[expect(clippy::unnecessary_wraps, reason = "the shared sources call it; the form of the other database can fail")]
+pub(crate) fn kind_list(kinds: &[&str]) -> Result<Vec<String>, StoreError> {
+    Ok(kinds.iter().map(|&kind| kind.to_owned()).collect())
 }
 
 /// The texts that begin with a prefix, as a half-open range.
@@ -117,33 +41,4 @@ impl PrefixRange {
         let to = format!("{from}\u{10FFFF}");
         Some(Self { from, to })
     }
-}
-
-/// The part of a list that is asked for, in terms that every list query shares.
-pub(crate) struct Window {
-    pub(crate) before_created_at: i64,
-    pub(crate) before_id: Uuid,
-    pub(crate) limit: i64,
-    pub(crate) offset: i64,
-}
-
-impl Window {
-    pub(crate) fn new(page: Page) -> Self {
-        // Without a cursor the page begins before a place that is after all others.
-        let (before_created_at, before_id, offset) = match page.start {
-            Start::Offset(offset) => (i64::MAX, Uuid::max(), offset.into()),
-            Start::After(position) => (position.created_at.as_micros(), position.id, 0),
-        };
-        Self { before_created_at, before_id, limit: page.limit.into(), offset }
-    }
-}
-
-/// The lower bound of a list; before every moment when there is none.
-pub(crate) fn created_after(filter: &UserFilter) -> i64 {
-    filter.created_after.map_or(i64::MIN, Timestamp::as_micros)
-}
-
-/// Reads a stored status.
-pub(crate) fn status(stored: &str) -> Result<Status, StoreError> {
-    Status::parse(stored).ok_or_else(|| broken(format!("the stored status {stored:?} is unknown")))
 }

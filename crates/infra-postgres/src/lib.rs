@@ -1,6 +1,7 @@
 //! The store over PostgreSQL, 15 or later.
 //!
-//! Reading order: this file (the pool) → `tx` (what a unit of work holds) → one file per trait of the port.
+//! Reading order: this file (the pool) → `tx` (what a unit of work holds) → `shared` (one file per trait of the port, compiled
+//! by both store crates) → `sql` (how those run their statements here).
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
 //! Invariants:
@@ -10,39 +11,27 @@
 //! - What the reads on the path of every request found is remembered (`recent`) until it changes: here, or on another
 //!   node, which tells (`listen`), and for four seconds at most.
 
-mod api_keys;
 mod authority;
 mod budgets;
-mod challenges;
 mod changes;
 mod codec;
 mod connect;
-mod deliveries;
 mod error;
 mod events;
-mod factors;
-mod idempotency;
 mod lend;
 mod listen;
-mod mail;
 mod migrate;
-mod one_time;
-mod passwords;
 #[cfg(test)]
 mod plans;
 mod recent;
-mod roles;
-mod root_keys;
+mod recent_reads;
 mod rotations;
-mod service_accounts;
-mod sessions;
-mod signing_keys;
+#[path = "../../store-shared/src/mod.rs"]
+mod shared;
+mod sql;
 mod to_forget;
 mod tx;
-mod users;
-mod users_list;
-mod wake;
-mod webhooks;
+mod upkeep;
 
 pub use migrate::{PendingMigration, migrate, pending};
 
@@ -66,8 +55,8 @@ use crate::lend::Lender;
 use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
+use crate::shared::wake::{self, Waiting, Wake};
 use crate::tx::PostgresTx;
-use crate::wake::{Waiting, Wake};
 
 /// How long a connection may lie unused before it is tried out, in seconds.
 const UNTRIED_S_MAX: u64 = 1;

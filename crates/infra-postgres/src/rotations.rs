@@ -6,16 +6,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use denizen_domain::sessions::SessionState;
 use denizen_domain::sessions::store::{Rotated, Rotation, SessionReads};
 use denizen_domain::store::StoreError;
+use denizen_domain::users::User;
 use denizen_domain::users::store::UserReads;
+use sqlx::query_file;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::error::unavailable;
+use crate::error::{store_error, unavailable};
 use crate::lend::{Lender, Lent};
 use crate::recent::Recent;
-use crate::sessions;
+use crate::shared::sessions::SessionStateRow;
+use crate::shared::users::UserRow;
 use crate::to_forget::ToForget;
 use crate::tx::PostgresTx;
 
@@ -90,7 +94,7 @@ async fn serve_on(mut connection: Lent, first: Job, queue: &Queue, recent: &Arc<
             let mut changed = ToForget::nothing(recent);
             changed.kept.add(rotation.id.as_uuid());
             let forgets = changed.forget_on_drop();
-            let rotated = sessions::rotate(&mut connection, &rotation).await;
+            let rotated = rotate(&mut connection, &rotation).await;
             drop(forgets);
             match rotated {
                 Ok(Some(found)) => drop(told.send(Ok(Rotated { is_rotated: true, found: Some(found) }))),
@@ -112,11 +116,50 @@ async fn serve_on(mut connection: Lent, first: Job, queue: &Queue, recent: &Arc<
 
 /// What was not rotated, by statements of their own: they see what another who rotated it meanwhile has committed.
 async fn as_it_is(connection: Lent, rotation: &Rotation) -> Result<Rotated, StoreError> {
-    let mut read = PostgresTx::single_fresh_reads(connection);
+    let mut read = PostgresTx::single_statements(connection);
     let state = read.session_state(rotation.id).await?;
     let user = match &state {
         Some(state) => read.find_user(state.user_id).await?,
         None => None,
     };
     Ok(Rotated { is_rotated: false, found: state.zip(user) })
+}
+
+/// Makes the step in one statement and one round trip; nothing when it is not made.
+async fn rotate(connection: &mut Lent, rotation: &Rotation) -> Result<Option<(SessionState, User)>, StoreError> {
+    let (id, at) = (rotation.id.as_uuid(), rotation.at.as_micros());
+    let idle_expires_at = rotation.idle_expires_at.as_micros();
+    let query = query_file!("queries/rotate_and_find_session.sql", id, rotation.from_generation, at, idle_expires_at);
+    let Some(row) = query.fetch_optional(connection).await.map_err(store_error)? else {
+        return Ok(None);
+    };
+    let state = SessionStateRow {
+        user_id: row.id,
+        role: row.role.clone(),
+        permissions: row.permissions,
+        status: row.status.clone(),
+        generation: row.generation,
+        refreshed_at: row.refreshed_at,
+        idle_expires_at: row.idle_expires_at,
+        expires_at: row.expires_at,
+        proven_at: row.proven_at,
+        second_factor_at: row.second_factor_at,
+        owes_second_factor: row.owes_second_factor,
+        is_ended: false,
+    };
+    let user = UserRow {
+        id: row.id,
+        email: row.email,
+        email_verified: row.email_verified,
+        name: row.name,
+        role: row.role,
+        status: row.status,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        last_sign_in_at: row.last_sign_in_at,
+        version: row.version,
+        locale: row.locale,
+        attributes: row.attributes,
+    };
+    Ok(Some((state.try_into()?, user.try_into()?)))
 }

@@ -1,12 +1,16 @@
-//! A unit of work: every trait of the port is implemented for it, each in its own file.
+//! A unit of work: every trait of the port is implemented for it, each in its own file of `shared`.
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use denizen_domain::authority::Authority;
 use denizen_domain::events::Event;
 use denizen_domain::events::chain::ChainKey;
+use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::roles::RoleKey;
+use denizen_domain::roles::store::RoleReads;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use sqlx::query;
+use sqlx::{Executor, query};
 use uuid::Uuid;
 
 use crate::changes::{CHANNEL, Changes};
@@ -14,16 +18,24 @@ use crate::error::store_error;
 use crate::events::record;
 use crate::lend::{Lender, Lent};
 use crate::recent::Recent;
+use crate::shared::concurrency::Concurrency;
+use crate::shared::wake::Wake;
+use crate::sql::{execute, fetch_optional_scalar, fetch_scalar};
 use crate::to_forget::ToForget;
-use crate::wake::Wake;
+
+/// The advisory lock that a transaction takes which may remove the last administrator ("denizen" and 1).
+const LAST_ADMIN_LOCK: i64 = i64::from_be_bytes(*b"denizen\x01");
 
 /// A unit of work on PostgreSQL.
 pub(crate) struct PostgresTx(Reach);
 
+/// What the shared sources call it.
+pub(crate) type Tx = PostgresTx;
+
 enum Reach {
     /// Queries that stand alone. A pooled connection is taken at the first that memory does not answer.
     Single { lender: Lender, recent: Arc<Recent>, connection: Option<Lent> },
-    /// The same through one connection, by what the database says now.
+    /// Statements that stand alone, through one connection, by what the database says now.
     Fresh(Lent),
     /// Queries of one transaction, which all go through its connection.
     Snapshot(Lent),
@@ -44,7 +56,7 @@ impl PostgresTx {
         Self(Reach::Single { lender: lender.clone(), recent: Arc::clone(recent), connection: None })
     }
 
-    pub(crate) fn single_fresh_reads(connection: Lent) -> Self {
+    pub(crate) fn single_statements(connection: Lent) -> Self {
         Self(Reach::Fresh(connection))
     }
 
@@ -63,7 +75,7 @@ impl PostgresTx {
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
-    pub(crate) fn recent(&self) -> Option<Arc<Recent>> {
+    pub(crate) fn memory(&self) -> Option<Arc<Recent>> {
         match &self.0 {
             Reach::Single { recent, .. } => Some(Arc::clone(recent)),
             Reach::Fresh(_) | Reach::Snapshot(_) | Reach::Write { .. } => None,
@@ -76,28 +88,6 @@ impl PostgresTx {
             Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
             Reach::Fresh(connection) | Reach::Single { connection: Some(connection), .. } => Ok(connection),
             Reach::Single { connection, lender, .. } => Ok(connection.insert(lender.lend().await?)),
-        }
-    }
-
-    /// Notes that this session, API key, user or service account is no longer as it was: with the commit every node
-    /// forgets it.
-    pub(crate) fn changed(&mut self, id: Uuid) {
-        if let Reach::Write { changed, .. } = &mut self.0 {
-            changed.told.add(id);
-        }
-    }
-
-    /// The same for many: a role, that is, everybody who has it.
-    pub(crate) fn changed_everything(&mut self) {
-        if let Reach::Write { changed, .. } = &mut self.0 {
-            changed.told = Changes::Everything;
-        }
-    }
-
-    /// Notes a change that other nodes may notice seconds later.
-    pub(crate) fn changed_here(&mut self, id: Uuid) {
-        if let Reach::Write { changed, .. } = &mut self.0 {
-            changed.kept.add(id);
         }
     }
 
@@ -149,6 +139,70 @@ impl PostgresTx {
         match &self.0 {
             Reach::Write { changed, .. } => changed.recent.removed_until(),
             Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => i64::MIN,
+        }
+    }
+}
+
+impl Concurrency for PostgresTx {
+    async fn lock_authority(&mut self, of: impl Into<Authority>) -> Result<(), StoreError> {
+        self.lock_exclusively(&of.into()).await
+    }
+
+    async fn lock_role_by(&mut self, key: &RoleKey) -> Result<bool, StoreError> {
+        let name = match key {
+            RoleKey::Id(_) => self.find_role(key).await?.map(|role| role.name),
+            RoleKey::Name(name) => Some(name.clone()),
+        };
+        let Some(name) = name else { return Ok(false) };
+        self.lock_authority(name).await?;
+        Ok(true)
+    }
+
+    async fn lock_owner_of(&mut self, session: SessionId) -> Result<bool, StoreError> {
+        let owner = fetch_optional_scalar!(self, Uuid, "queries/find_session_owner.sql", session.as_uuid())?;
+        let Some(owner) = owner else { return Ok(false) };
+        self.lock_authority(UserId::from_uuid(owner)).await?;
+        Ok(true)
+    }
+
+    async fn lock_administrators(&mut self) -> Result<(), StoreError> {
+        // In a statement of its own: the next one then sees what the holder before committed.
+        execute!(self, "queries/take_advisory_lock.sql", LAST_ADMIN_LOCK).map(drop)
+    }
+
+    async fn lock_root_keys(&mut self) -> Result<(), StoreError> {
+        execute!(self, "queries/claim_root_keys.sql").map(drop)
+    }
+
+    async fn plan_for_values(&mut self) -> Result<(), StoreError> {
+        let set = self.connection().await?.execute("SET plan_cache_mode = force_custom_plan").await;
+        set.map(drop).map_err(store_error)
+    }
+
+    async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
+        let reset = self.connection().await?.execute("RESET plan_cache_mode").await;
+        reset.map(drop).map_err(store_error)
+    }
+
+    async fn lock_event_log(&mut self) -> Result<(), StoreError> {
+        fetch_scalar!(self, i16, "queries/claim_event_log.sql").map(drop)
+    }
+
+    fn changed(&mut self, id: Uuid) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.told.add(id);
+        }
+    }
+
+    fn changed_everything(&mut self) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.told = Changes::Everything;
+        }
+    }
+
+    fn changed_here(&mut self, id: Uuid) {
+        if let Reach::Write { changed, .. } = &mut self.0 {
+            changed.kept.add(id);
         }
     }
 }

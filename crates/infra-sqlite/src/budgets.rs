@@ -1,59 +1,20 @@
-//! Budgets in SQLite. Spending and forgiving alone are [group](crate::group) writes: every sign-in does both. Their text
-//! goes by rusqlite only; the suite of the store and the test of the plans run it.
+//! Spending from budgets and forgiving alone, as [group](crate::group) writes: every sign-in does both. Their text goes by
+//! rusqlite only; the suite of the store and the test of the plans run it.
 
-use async_trait::async_trait;
-use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Spending, Window};
+use denizen_domain::budgets::store::{Forgiving, Spending};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use sqlx::query_file;
 
-use crate::error::store_error;
 use crate::group::{GroupWriter, execute};
-use crate::tx::SqliteTx;
 
 const SPEND: &str = include_str!("../queries/spend_budget.sql");
 const SHORTEN_BLOCK: &str = include_str!("../queries/shorten_block.sql");
 const FIND_BLOCK: &str = include_str!("../queries/find_block.sql");
-const FORGIVE_WHOLE: &str = include_str!("../queries/forgive_whole_budget.sql");
+const FORGIVE_WHOLE: &str = include_str!("../../store-shared/queries/forgive_whole_budget.sql");
 /// A count of nothing is no row: a client that is blocked must not leave one for each address that it tries.
 const REMOVE_UNSPENT: &str = "DELETE FROM budgets WHERE key = $1 AND spent = 0";
 const FORGIVE_ONE: &str = include_str!("../queries/forgive_one_budget.sql");
-
-#[async_trait]
-impl BudgetWrites for SqliteTx {
-    async fn spend_window(&mut self, window: &Window, now: Timestamp) -> Result<bool, StoreError> {
-        let key = window.key.as_bytes().as_slice();
-        let (at, ends_at) = (now.as_micros(), now.plus_seconds(window.period_s).as_micros());
-        let query = query_file!("queries/spend_window.sql", key, at, window.limit, ends_at, window.amount);
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    async fn forgive_budgets(&mut self, forgiven: &[Forgiving]) -> Result<(), StoreError> {
-        for forgiving in forgiven {
-            let query = match forgiving {
-                Forgiving::Whole(key) => {
-                    let key = key.as_bytes().as_slice();
-                    query_file!("queries/forgive_whole_budget.sql", key).execute(self.connection().await?).await
-                }
-                Forgiving::One(key) => {
-                    let key = key.as_bytes().as_slice();
-                    query_file!("queries/forgive_one_budget.sql", key).execute(self.connection().await?).await
-                }
-            };
-            query.map_err(store_error)?;
-        }
-        Ok(())
-    }
-
-    async fn purge_budgets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let now = now.as_micros();
-        let query = query_file!("queries/purge_budgets.sql", now, limit);
-        let done = query.execute(self.connection().await?).await.map_err(store_error)?;
-        Ok(done.rows_affected())
-    }
-}
 
 /// Counts all or none.
 pub(crate) async fn spend(

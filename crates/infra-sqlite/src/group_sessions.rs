@@ -16,21 +16,23 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
 use crate::budgets::forgive_in;
-use crate::codec::{SessionStateRow, UserRow};
 use crate::events::append_in;
-use crate::factors::StandingRow;
 use crate::group::{GroupWriter, execute, fetch_all};
+use crate::in_place::InPlaceRow;
+use crate::shared::factors::StandingRow;
+use crate::shared::sessions::SessionStateRow;
+use crate::shared::users::UserRow;
 
 const ROTATE_SESSION: &str = include_str!("../queries/rotate_session.sql");
 const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
-const FIND_USER: &str = include_str!("../queries/find_user.sql");
-const FIND_PASSWORD: &str = include_str!("../queries/find_password.sql");
-const SET_PASSWORD: &str = include_str!("../queries/set_password.sql");
+const FIND_USER: &str = include_str!("../../store-shared/queries/find_user.sql");
+const FIND_PASSWORD: &str = include_str!("../../store-shared/queries/find_password.sql");
+const SET_PASSWORD: &str = include_str!("../../store-shared/queries/set_password.sql");
 const SECOND_FACTOR_STANDING: &str = include_str!("../queries/second_factor_standing.sql");
-const RECORD_SIGN_IN: &str = include_str!("../queries/record_sign_in.sql");
+const RECORD_SIGN_IN: &str = include_str!("../../store-shared/queries/record_sign_in.sql");
 const END_OLDEST_SESSIONS: &str = include_str!("../queries/end_oldest_sessions.sql");
-const INSERT_SESSION: &str = include_str!("../queries/insert_session.sql");
-const REMOVE_EMAIL_CHANGE_BY: &str = include_str!("../queries/remove_email_change_by.sql");
+const INSERT_SESSION: &str = include_str!("../../store-shared/queries/insert_session.sql");
+const REMOVE_EMAIL_CHANGE_BY: &str = include_str!("../../store-shared/queries/remove_email_change_by.sql");
 
 pub(crate) async fn rotate(group: &GroupWriter, rotation: Rotation) -> Result<Rotated, StoreError> {
     let (is_rotated, found) = group

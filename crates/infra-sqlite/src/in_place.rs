@@ -21,6 +21,12 @@ const CONNECTIONS_MAX: usize = 8;
 /// It could not be done here, for whatever reason: the pool then waits, tries again and reports.
 pub(crate) struct NotInPlace;
 
+/// A row that can be read here: its fields are the columns, in their order.
+pub(crate) trait InPlaceRow: Sized {
+    /// Reads it.
+    fn read_in_place(row: &Row<'_>) -> rusqlite::Result<Self>;
+}
+
 /// A few read-only connections that never wait.
 pub(crate) struct InPlaceReaders {
     connections: Vec<Mutex<Option<Connection>>>,
@@ -86,9 +92,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
-    use super::{InPlaceReaders, NotInPlace};
-    use crate::api_key_rows::ApiKeyStateRow;
-    use crate::codec::{SessionStateRow, UserRow};
+    use super::{InPlaceReaders, InPlaceRow, NotInPlace};
+    use crate::shared::api_keys::ApiKeyStateRow;
+    use crate::shared::sessions::SessionStateRow;
+    use crate::shared::users::UserRow;
     use crate::{SqliteOptions, SqliteStore, migrate};
     use denizen_domain::access::Subject;
     use denizen_domain::store::Store;
@@ -96,9 +103,9 @@ mod tests {
     use tempfile::TempDir;
     use uuid::Uuid;
 
-    const FIND_USER: &str = include_str!("../queries/find_user.sql");
+    const FIND_USER: &str = include_str!("../../store-shared/queries/find_user.sql");
     const SESSION_STATE: &str = include_str!("../queries/session_state.sql");
-    const API_KEY_STATE: &str = include_str!("../queries/api_key_state.sql");
+    const API_KEY_STATE: &str = include_str!("../../store-shared/queries/api_key_state.sql");
 
     /// Whether the read was done in place and found something.
     fn outcome<T>(found: Result<Option<T>, NotInPlace>) -> Option<bool> {

@@ -1,6 +1,7 @@
 //! The store over SQLite.
 //!
-//! Reading order: this file (pools) → `tx` (what a unit of work holds) → one file per trait of the port.
+//! Reading order: this file (pools) → `tx` (what a unit of work holds) → `shared` (one file per trait of the port, compiled by
+//! both store crates) → `sql` (how those run their statements here).
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
 //! Invariants:
@@ -12,36 +13,23 @@
 //!   (`write_health`).
 //! - No query walks the users table: each names the index that it goes by.
 
-mod api_key_rows;
-mod api_keys;
 mod budgets;
-mod challenges;
 mod codec;
-mod deliveries;
 mod error;
 mod events;
-mod factors;
 mod file;
 mod group;
 mod group_sessions;
-mod idempotency;
 mod in_place;
-mod mail;
 mod migrate;
-mod one_time;
-mod passwords;
 mod recent;
-mod roles;
-mod root_keys;
+mod recent_reads;
 mod server_lock;
-mod service_accounts;
-mod sessions;
-mod signing_keys;
+#[path = "../../store-shared/src/mod.rs"]
+mod shared;
+mod sql;
 mod tx;
-mod users;
-mod users_list;
-mod wake;
-mod webhooks;
+mod upkeep;
 mod write_health;
 
 pub use migrate::{PendingMigration, migrate, pending};
@@ -65,8 +53,8 @@ use crate::events::Head;
 use crate::group::GroupWriter;
 use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
+use crate::shared::wake::{Waiting, Wake};
 use crate::tx::SqliteTx;
-use crate::wake::{Waiting, Wake};
 use crate::write_health::WriteHealth;
 
 /// How long SQLite itself waits for a lock that another process holds.

@@ -1,24 +1,32 @@
-//! A unit of work: every trait of the port is implemented for it, each in its own file.
+//! A unit of work: every trait of the port is implemented for it, each in its own file of `shared`.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use denizen_domain::authority::Authority;
 use denizen_domain::events::Event;
 use denizen_domain::events::chain::ChainKey;
+use denizen_domain::id::SessionId;
+use denizen_domain::roles::RoleKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use rusqlite::{Row, ToSql};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use uuid::Uuid;
 
 use crate::error::{commit_error, store_error};
 use crate::events::{Head, append};
 use crate::in_place::{InPlaceReaders, NotInPlace};
 use crate::recent::Recent;
-use crate::wake::Wake;
+use crate::shared::concurrency::Concurrency;
+use crate::shared::wake::Wake;
 use crate::write_health::WriteHealth;
 
 /// A unit of work on SQLite.
 pub(crate) struct SqliteTx(Reach);
+
+/// What the shared sources call it.
+pub(crate) type Tx = SqliteTx;
 
 /// What [`SqliteTx`] forgets when a write may have been committed.
 pub(crate) struct ForgetOnDrop(Arc<Recent>);
@@ -98,7 +106,7 @@ impl SqliteTx {
     }
 
     /// What was found a moment ago; nothing within a transaction, which reads for itself.
-    pub(crate) fn recent(&self) -> Option<&Recent> {
+    pub(crate) fn memory(&self) -> Option<&Recent> {
         match &self.0 {
             Reach::Single { recent, .. } => Some(recent),
             Reach::Snapshot(_) | Reach::Write { .. } => None,
@@ -129,6 +137,47 @@ impl SqliteTx {
             Reach::Snapshot(_) | Reach::Write { .. } => Err(NotInPlace),
         }
     }
+}
+
+/// A write transaction holds the whole database against other writers already, and its commit makes everything forgotten.
+impl Concurrency for SqliteTx {
+    async fn lock_authority(&mut self, _: impl Into<Authority>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lock_role_by(&mut self, _: &RoleKey) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn lock_owner_of(&mut self, _: SessionId) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn lock_administrators(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lock_root_keys(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn plan_for_values(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lock_event_log(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn changed(&mut self, _: Uuid) {}
+
+    fn changed_everything(&mut self) {}
+
+    fn changed_here(&mut self, _: Uuid) {}
 }
 
 impl ReadTx for SqliteTx {}

@@ -1,7 +1,7 @@
 //! What no source may contain.
 
 use super::Violation;
-use super::imports::DOMAIN_NEVER;
+use super::imports::{DOMAIN_NEVER, SHARED, SHARED_NEVER};
 use super::source::{Source, has_word};
 
 /// The longest source file, in lines. Long tests move beside.
@@ -44,6 +44,11 @@ pub(super) fn check(source: &Source) -> Vec<Violation> {
                 say(format!("the domain names `{name}`: it knows no runtime, database, transport or JSON"));
             }
         }
+        if source.crate_folder() == SHARED {
+            for name in SHARED_NEVER.iter().filter(|name| has_word(code, name)) {
+                say(format!("a shared source names `{name}`: use `crate::tx::Tx` and the macros of `crate::sql`"));
+            }
+        }
     }
     if !source.is_test && source.lines.len() > LINES_MAX {
         let message = format!("{} lines; at most {LINES_MAX}: split it by role", source.lines.len());
@@ -84,6 +89,13 @@ mod tests {
         let text = "use tokio::x;\n#[cfg(test)]\nmod tests {\n use serde_json::x;\n x.unwrap();\n}\n";
         assert_eq!(lines("crates/domain/src/a.rs", text), [1]);
         assert!(lines("crates/infra/src/a.rs", text).is_empty());
+    }
+
+    #[test]
+    fn shared_sources_name_no_driver() {
+        let text = "use crate::tx::Tx;\nuse sqlx::query;\n// rusqlite\nimpl X for SqliteTx {}\n";
+        assert_eq!(lines("crates/store-shared/src/a.rs", text), [2, 4]);
+        assert!(lines("crates/infra-sqlite/src/a.rs", text).is_empty());
     }
 
     #[test]

@@ -13,6 +13,12 @@ use super::Violation;
 /// What the domain names nowhere outside its tests.
 pub(super) const DOMAIN_NEVER: &[&str] = &["tokio", "sqlx", "axum", "tonic", "reqwest", "serde_json"];
 
+/// The folder of sources that both store crates compile. It is no crate: what it may use is what both of them may.
+pub(super) const SHARED: &str = "crates/store-shared";
+
+/// What those sources name nowhere: a driver, or one database's unit of work.
+pub(super) const SHARED_NEVER: &[&str] = &["sqlx", "rusqlite", "SqliteTx", "PostgresTx"];
+
 /// Each crate, and the crates of this workspace that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-domain", &[]),

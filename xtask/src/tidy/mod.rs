@@ -56,6 +56,9 @@ fn check(root: &Path) -> anyhow::Result<Vec<Violation>> {
     ensure!(!paths.is_empty(), "no files found under {}", root.display());
     let mut found = imports::check(root)?;
     found.extend(tracked::check_twins(&paths));
+    let shared = root.join(imports::SHARED).join("src/mod.rs");
+    let shared = fs::read_to_string(&shared).with_context(|| format!("reading {}", shared.display()))?;
+    found.extend(tracked::check_shared(&paths, &shared));
     let mut sources = Vec::new();
     for path in &paths {
         // What is not text has no lines to break a rule in.

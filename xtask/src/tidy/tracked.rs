@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Violation;
+use super::imports::SHARED;
 
 /// Hosts of package registries and places on one person's machine. The project is to be built from any
 /// mirror and in any folder. In pieces, or the table would find itself.
@@ -57,6 +58,19 @@ pub(super) fn check_twins(paths: &[String]) -> Vec<Violation> {
     [lacking(&left, &right, TWINS.0), lacking(&right, &left, TWINS.1)].concat()
 }
 
+/// The shared sources that no store compiles: those that `mod.rs` does not declare.
+pub(super) fn check_shared(paths: &[String], module: &str) -> Vec<Violation> {
+    let is_declared = |name: &str| module.lines().any(|line| line.ends_with(&format!("mod {name};")));
+    let sources = paths.iter().filter_map(|path| {
+        let name = path.strip_prefix(SHARED)?.strip_prefix("/src/")?.strip_suffix(".rs")?;
+        Some((path, name))
+    });
+    sources
+        .filter(|(_, name)| *name != "mod" && !is_declared(name))
+        .map(|(path, _)| Violation::new(path, 1, "is not declared in the mod.rs beside it".to_owned()))
+        .collect()
+}
+
 /// Whether the line names it, rather than a longer path or host that contains it.
 fn is_named(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| {
@@ -69,7 +83,7 @@ fn is_named(line: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{check, check_twins};
+    use super::{check, check_shared, check_twins};
 
     #[test]
     fn registries_and_machines_are_not_named() {
@@ -78,6 +92,13 @@ mod tests {
         assert_eq!(line(&["cd /wo", "rk/main"]), 1);
         assert_eq!(line(&["https://example.com/wo", "rk/main"]), 0);
         assert_eq!(check("Cargo.lock", concat!("crates", ".io")).len(), 0);
+    }
+
+    #[test]
+    fn shared_sources_are_compiled() {
+        let paths = ["crates/store-shared/src/mod.rs", "crates/store-shared/src/a.rs", "crates/store-shared/src/b.rs"];
+        let found = check_shared(&paths.map(ToOwned::to_owned), "mod a;\n");
+        assert_eq!(found.iter().map(|violation| violation.path.as_str()).collect::<Vec<_>>(), [paths[2]]);
     }
 
     #[test]

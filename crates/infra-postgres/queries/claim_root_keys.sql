@@ -1,0 +1,1 @@
+LOCK TABLE root_keys IN EXCLUSIVE MODE

@@ -1,0 +1,3 @@
+SELECT user_id
+FROM sessions
+WHERE id = $1

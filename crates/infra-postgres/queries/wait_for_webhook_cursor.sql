@@ -1,0 +1,1 @@
+SELECT position FROM webhook_cursor WHERE id = 1 FOR UPDATE

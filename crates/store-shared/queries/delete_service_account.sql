@@ -1,0 +1,1 @@
+DELETE FROM service_accounts WHERE id = $1

@@ -1,0 +1,3 @@
+SELECT devices_since
+FROM users
+WHERE id = $1

@@ -1,0 +1,11 @@
+-- $1: token; $2: purpose; $3: now.
+SELECT
+    user_id AS "user_id: Uuid",
+    email,
+    session_id AS "session_id: Uuid",
+    created_at,
+    expires_at
+FROM one_time_tokens
+WHERE id = $1
+    AND purpose = $2
+    AND expires_at > $3

@@ -1,0 +1,11 @@
+SELECT
+    id AS "id: Uuid",
+    name,
+    description,
+    permissions,
+    second_factor,
+    created_at,
+    updated_at,
+    version
+FROM roles
+WHERE id = $1

@@ -1,0 +1,15 @@
+SELECT
+    id AS "id: Uuid",
+    email,
+    email_verified AS "email_verified: bool",
+    name,
+    role,
+    status,
+    created_at,
+    updated_at,
+    last_sign_in_at,
+    version,
+    locale,
+    attributes
+FROM users
+WHERE id = $1

@@ -1,0 +1,1 @@
+DELETE FROM challenges WHERE id = $1

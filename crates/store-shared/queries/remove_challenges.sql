@@ -1,0 +1,1 @@
+DELETE FROM challenges WHERE user_id = $1

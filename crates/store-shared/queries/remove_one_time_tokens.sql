@@ -1,0 +1,3 @@
+DELETE FROM one_time_tokens
+WHERE user_id = $1
+    AND purpose = $2

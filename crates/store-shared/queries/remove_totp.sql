@@ -1,0 +1,1 @@
+DELETE FROM totp_factors WHERE user_id = $1

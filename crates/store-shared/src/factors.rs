@@ -1,0 +1,114 @@
+//! Second factors.
+
+use async_trait::async_trait;
+use denizen_domain::factors::store::{FactorReads, FactorWrites};
+use denizen_domain::factors::{RecoveryCodeHash, Standing, TotpFactor};
+use denizen_domain::id::UserId;
+use denizen_domain::store::StoreError;
+use denizen_domain::time::Timestamp;
+
+use crate::shared::concurrency::Concurrency;
+use crate::sql::{execute, fetch_optional, fetch_scalar, find_by_key, row};
+use crate::tx::Tx;
+
+#[async_trait]
+impl FactorReads for Tx {
+    async fn second_factor_standing(&mut self, user: UserId) -> Result<Standing, StoreError> {
+        let row = find_by_key!(self, StandingRow, "queries/second_factor_standing.sql", user.as_uuid())?;
+        Ok(row.map(Standing::from).unwrap_or_default())
+    }
+
+    async fn find_totp(&mut self, user: UserId) -> Result<Option<TotpFactor>, StoreError> {
+        let row = fetch_optional!(self, TotpRow, "../store-shared/queries/find_totp.sql", user.as_uuid())?;
+        Ok(row.map(|row| TotpFactor {
+            user_id: user,
+            sealed_secret: row.sealed_secret,
+            created_at: Timestamp::from_micros(row.created_at),
+            confirmed_at: row.confirmed_at.map(Timestamp::from_micros),
+            last_step: row.last_step,
+        }))
+    }
+
+    async fn count_recovery_codes(&mut self, user: UserId) -> Result<u64, StoreError> {
+        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_recovery_codes.sql", user.as_uuid())?;
+        Ok(count.cast_unsigned())
+    }
+}
+
+#[async_trait]
+impl FactorWrites for Tx {
+    async fn put_totp(&mut self, factor: &TotpFactor) -> Result<bool, StoreError> {
+        let (user, at) = (factor.user_id.as_uuid(), factor.created_at.as_micros());
+        Ok(execute!(self, "../store-shared/queries/put_totp.sql", user, factor.sealed_secret, at)? == 1)
+    }
+
+    async fn confirm_totp(
+        &mut self,
+        user: UserId,
+        made: Timestamp,
+        step: i64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, made, at) = (user.as_uuid(), made.as_micros(), at.as_micros());
+        let is_confirmed = execute!(self, "../store-shared/queries/confirm_totp.sql", id, made, step, at)? == 1;
+        if is_confirmed {
+            self.changed(id);
+        }
+        Ok(is_confirmed)
+    }
+
+    async fn use_totp_step(&mut self, user: UserId, step: i64) -> Result<bool, StoreError> {
+        Ok(execute!(self, "../store-shared/queries/use_totp_step.sql", user.as_uuid(), step)? == 1)
+    }
+
+    async fn remove_totp(&mut self, user: UserId) -> Result<bool, StoreError> {
+        let id = user.as_uuid();
+        let is_removed = execute!(self, "../store-shared/queries/remove_totp.sql", id)? == 1;
+        if is_removed {
+            self.changed(id);
+        }
+        Ok(is_removed)
+    }
+
+    async fn remove_pending_totp(&mut self, user: UserId) -> Result<(), StoreError> {
+        execute!(self, "../store-shared/queries/remove_pending_totp.sql", user.as_uuid()).map(drop)
+    }
+
+    async fn set_recovery_codes(&mut self, user: UserId, codes: &[RecoveryCodeHash]) -> Result<(), StoreError> {
+        let user = user.as_uuid();
+        execute!(self, "../store-shared/queries/remove_recovery_codes.sql", user)?;
+        for code in codes {
+            execute!(self, "../store-shared/queries/insert_recovery_code.sql", user, code.as_slice())?;
+        }
+        Ok(())
+    }
+
+    async fn use_recovery_code(&mut self, user: UserId, code: &RecoveryCodeHash) -> Result<bool, StoreError> {
+        let (user, code) = (user.as_uuid(), code.as_slice());
+        Ok(execute!(self, "../store-shared/queries/use_recovery_code.sql", user, code)? == 1)
+    }
+}
+
+row! {
+    /// A row of `totp_factors`.
+    struct TotpRow {
+        sealed_secret: Vec<u8>,
+        created_at: i64,
+        confirmed_at: Option<i64>,
+        last_step: i64,
+    }
+}
+
+row! {
+    /// A row of `queries/second_factor_standing.sql`.
+    pub(crate) struct StandingRow {
+        is_enrolled: bool,
+        is_required: bool,
+    }
+}
+
+impl From<StandingRow> for Standing {
+    fn from(row: StandingRow) -> Self {
+        Self { is_enrolled: row.is_enrolled, is_required: row.is_required }
+    }
+}

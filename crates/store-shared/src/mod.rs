@@ -1,0 +1,28 @@
+//! What both stores do alike. Each store crate compiles this folder as its module `shared`, so that its queries are checked
+//! against the database of that crate.
+//!
+//! No file here names a driver. Statements run through the macros of `crate::sql`, on `crate::tx::Tx`; what differs between
+//! the databases lies in the SQL, in `crate::codec`, and in how each crate implements [`concurrency::Concurrency`].
+
+pub(crate) mod concurrency;
+pub(crate) mod page;
+pub(crate) mod values;
+
+pub(crate) mod api_keys;
+mod budgets;
+mod challenges;
+mod deliveries;
+pub(crate) mod events;
+pub(crate) mod factors;
+mod idempotency;
+mod mail;
+mod one_time;
+mod passwords;
+mod roles;
+mod root_keys;
+mod service_accounts;
+pub(crate) mod sessions;
+mod signing_keys;
+pub(crate) mod users;
+pub(crate) mod wake;
+mod webhooks;
