@@ -41,6 +41,7 @@ mod to_forget;
 mod tx;
 mod users;
 mod users_list;
+mod users_list_prefix;
 mod wake;
 mod webhooks;
 

@@ -1,4 +1,5 @@
-//! Lists of users. The most selective filter picks the query, and with it the index; the others narrow it.
+//! Lists of users. The most selective filter picks the query, and with it the index; the others narrow it. Which one that is
+//! depends on the data when a prefix is among them (`users_list_prefix`).
 //!
 //! Each is planned for its values: a plan for any values would be one for average values, wrong for the rare role and
 //! for the page that begins at the top. Elsewhere planning would be half of what a look-up costs.
@@ -10,6 +11,7 @@ use sqlx::{Executor, query_file_as, query_file_scalar};
 
 use crate::codec::{PrefixRange, UserRow, Window, created_after};
 use crate::lend::Lent;
+use crate::users_list_prefix::Search;
 
 /// The rows of one page, newest first.
 pub(crate) async fn page(connection: &mut Lent, filter: &UserFilter, page: Page) -> sqlx::Result<Vec<UserRow>> {
@@ -42,7 +44,7 @@ async fn rows_of(connection: &mut Lent, filter: &UserFilter, page: Page) -> sqlx
     let role = filter.role.as_ref().map(RoleName::as_str);
     let status = filter.status.map(Status::as_str);
     let range = PrefixRange::of(filter);
-    let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+    let (from, to) = bounds(range.as_ref());
 
     if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
         let sql = query_file_as!(
@@ -61,51 +63,95 @@ async fn rows_of(connection: &mut Lent, filter: &UserFilter, page: Page) -> sqlx
         );
         return sql.fetch_all(connection).await;
     }
-    if range.is_some() {
-        let sql = query_file_as!(
-            UserRow,
-            "queries/list_users_by_prefix.sql",
-            at,
-            id,
-            since,
-            limit,
-            offset,
-            from,
-            to,
-            role,
-            status
-        );
-        return sql.fetch_all(connection).await;
+    let window = Window { before_created_at: at, before_id: id, limit, offset };
+    if let Some(range) = &range {
+        return Search { window, since, range, role, status }.page(connection).await;
     }
     match (role, status) {
-        (Some(role), Some(status)) => {
-            let sql = query_file_as!(
-                UserRow,
-                "queries/list_users_by_role_status.sql",
-                at,
-                id,
-                since,
-                limit,
-                offset,
-                role,
-                status
-            );
-            sql.fetch_all(connection).await
-        }
-        (Some(role), None) => {
-            query_file_as!(UserRow, "queries/list_users_by_role.sql", at, id, since, limit, offset, role)
-                .fetch_all(connection)
-                .await
-        }
-        (None, Some(status)) => {
-            query_file_as!(UserRow, "queries/list_users_by_status.sql", at, id, since, limit, offset, status)
-                .fetch_all(connection)
-                .await
-        }
+        (Some(role), Some(status)) => by_role_status(connection, &window, since, (role, status), None).await,
+        (Some(role), None) => by_role(connection, &window, since, role, None).await,
+        (None, Some(status)) => by_status(connection, &window, since, status, None).await,
         (None, None) => {
             query_file_as!(UserRow, "queries/list_users.sql", at, id, since, limit, offset).fetch_all(connection).await
         }
     }
+}
+
+/// The users with a role and a status, and with the prefix if one is given.
+pub(crate) async fn by_role_status(
+    connection: &mut Lent,
+    window: &Window,
+    since: i64,
+    (role, status): (&str, &str),
+    range: Option<&PrefixRange>,
+) -> sqlx::Result<Vec<UserRow>> {
+    let (from, to) = bounds(range);
+    let query = query_file_as!(
+        UserRow,
+        "queries/list_users_by_role_status.sql",
+        window.before_created_at,
+        window.before_id,
+        since,
+        window.limit,
+        window.offset,
+        role,
+        status,
+        from,
+        to
+    );
+    query.fetch_all(connection).await
+}
+
+/// The users with a role, and with the prefix if one is given.
+pub(crate) async fn by_role(
+    connection: &mut Lent,
+    window: &Window,
+    since: i64,
+    role: &str,
+    range: Option<&PrefixRange>,
+) -> sqlx::Result<Vec<UserRow>> {
+    let (from, to) = bounds(range);
+    let query = query_file_as!(
+        UserRow,
+        "queries/list_users_by_role.sql",
+        window.before_created_at,
+        window.before_id,
+        since,
+        window.limit,
+        window.offset,
+        role,
+        from,
+        to
+    );
+    query.fetch_all(connection).await
+}
+
+/// The users with a status, and with the prefix if one is given.
+pub(crate) async fn by_status(
+    connection: &mut Lent,
+    window: &Window,
+    since: i64,
+    status: &str,
+    range: Option<&PrefixRange>,
+) -> sqlx::Result<Vec<UserRow>> {
+    let (from, to) = bounds(range);
+    let query = query_file_as!(
+        UserRow,
+        "queries/list_users_by_status.sql",
+        window.before_created_at,
+        window.before_id,
+        since,
+        window.limit,
+        window.offset,
+        status,
+        from,
+        to
+    );
+    query.fetch_all(connection).await
+}
+
+fn bounds(range: Option<&PrefixRange>) -> (Option<&str>, Option<&str>) {
+    range.map(|range| (range.from.as_str(), range.to.as_str())).unzip()
 }
 
 async fn count_of(connection: &mut Lent, filter: &UserFilter) -> sqlx::Result<i64> {
@@ -113,7 +159,7 @@ async fn count_of(connection: &mut Lent, filter: &UserFilter) -> sqlx::Result<i6
     let role = filter.role.as_ref().map(RoleName::as_str);
     let status = filter.status.map(Status::as_str);
     let range = PrefixRange::of(filter);
-    let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+    let (from, to) = bounds(range.as_ref());
 
     if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
         let sql = query_file_scalar!("queries/count_users_by_email.sql", since, email, role, status, from, to);

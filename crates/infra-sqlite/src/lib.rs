@@ -40,6 +40,7 @@ mod signing_keys;
 mod tx;
 mod users;
 mod users_list;
+mod users_list_prefix;
 mod wake;
 mod webhooks;
 mod write_health;
