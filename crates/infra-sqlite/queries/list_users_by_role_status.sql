@@ -1,4 +1,5 @@
 -- $1, $2: the place before which the page begins; $3: created after; $4: limit; $5: offset.
+-- $6: role; $7: status; $8, $9: the range of the prefix, half open. Null does not narrow.
 SELECT
     id AS "id: Uuid",
     email,
@@ -17,5 +18,6 @@ WHERE role = $6
     AND status = $7
     AND created_at > $3
     AND (created_at, id) < ($1, $2)
+    AND ($8 IS NULL OR (email >= $8 AND email < $9) OR (name_key >= $8 AND name_key < $9))
 ORDER BY created_at DESC, id DESC
 LIMIT $4 OFFSET $5

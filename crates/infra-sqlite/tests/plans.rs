@@ -38,6 +38,15 @@ const CHECKS: &[Check] = &[
     check!("list_users_by_prefix": "SEARCH users USING INDEX users_by_email (email>? AND email<?)",
         "SEARCH users USING INDEX users_by_name (name_key>? AND name_key<?)",
         "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
+    check!("list_users_by_initial":
+        "SEARCH listed USING PRIMARY KEY (initial=? AND (created_at,id)>(?,?) AND (created_at,id)<(?,?))",
+        "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
+    check!("count_user_candidates": "SEARCH users USING COVERING INDEX users_by_email (email>? AND email<?)",
+        "SEARCH users USING COVERING INDEX users_by_name (name_key>? AND name_key<?)",
+        "SEARCH users USING COVERING INDEX users_by_role (role=? AND (created_at,id)>(?,?) AND (created_at,id)<(?,?))",
+        "SEARCH users USING COVERING INDEX users_by_status (status=? AND (created_at,id)>(?,?) AND (created_at,id)<(?,?))",
+        "SEARCH users USING COVERING INDEX users_by_role_status (role=? AND status=? AND (created_at,id)>(?,?) AND (created_at,id)<(?,?))",
+        "SEARCH user_initials USING PRIMARY KEY (initial=? AND (created_at,id)>(?,?) AND (created_at,id)<(?,?))"),
     check!("count_users": "SEARCH users USING COVERING INDEX users_by_created (created_at>?)"),
     check!("count_users_by_role": "SEARCH users USING COVERING INDEX users_by_role (role=? AND created_at>?)"),
     check!("count_users_by_status": "SEARCH users USING COVERING INDEX users_by_status (status=? AND created_at>?)"),
@@ -158,6 +167,8 @@ const CHECKS: &[Check] = &[
 /// Tables that grow with the product. What counts or lists all of another table reads all of it.
 const LARGE: &[&str] = &[
     "users",
+    "user_initials",
+    "listed",
     "passwords",
     "sessions",
     "roles",

@@ -24,5 +24,6 @@ mod service_accounts;
 pub(crate) mod sessions;
 mod signing_keys;
 pub(crate) mod users;
+mod users_search;
 pub(crate) mod wake;
 mod webhooks;

@@ -14,6 +14,7 @@ use crate::codec::PrefixRange;
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::Window;
+use crate::shared::users_search::Search;
 use crate::shared::values::{attributes_json, created_after, name_key, require_row, status};
 use crate::sql::{
     execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, find_by_key, row,
@@ -130,7 +131,8 @@ impl UserWrites for Tx {
     }
 }
 
-/// Lists. The most selective filter picks the query, and with it the index; the others narrow it.
+/// Lists. The most selective filter picks the query, and with it the index; the others narrow it. Which one that is depends on
+/// the data when a prefix is among them: see [`Search`].
 impl Tx {
     /// The rows of one page, newest first.
     pub(crate) async fn user_rows(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<UserRow>, StoreError> {
@@ -149,13 +151,14 @@ impl Tx {
         if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
             return list!("queries/list_users_by_email.sql", email, role, status, from, to);
         }
-        if range.is_some() {
-            return list!("queries/list_users_by_prefix.sql", from, to, role, status);
+        if let Some(range) = &range {
+            let window = Window { before_created_at: at, before_id: id, limit, offset };
+            return Search { window, since, range, role, status }.page(self).await;
         }
         match (role, status) {
-            (Some(role), Some(status)) => list!("queries/list_users_by_role_status.sql", role, status),
-            (Some(role), None) => list!("queries/list_users_by_role.sql", role),
-            (None, Some(status)) => list!("queries/list_users_by_status.sql", status),
+            (Some(role), Some(status)) => list!("queries/list_users_by_role_status.sql", role, status, from, to),
+            (Some(role), None) => list!("queries/list_users_by_role.sql", role, from, to),
+            (None, Some(status)) => list!("queries/list_users_by_status.sql", status, from, to),
             (None, None) => list!("queries/list_users.sql"),
         }
     }

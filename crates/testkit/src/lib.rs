@@ -55,6 +55,8 @@ macro_rules! suite {
                 every_walk_finds_the_same_users,
                 filters_narrow_alone_and_together,
                 a_prefix_is_taken_literally,
+                searches_find_every_match_among_many_users,
+                a_search_by_one_letter_follows_every_change,
                 pages_have_their_bounds,
             }
             one_time {

@@ -5,7 +5,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::store::Store;
 use denizen_domain::users::{DisplayName, EmailAddress, Status, User, UserFilter, search_key};
 
-use super::{check_walks, insert};
+use super::{check_walks, insert, walk};
 use crate::{Fixture, build};
 
 pub async fn the_newest_come_first(f: Fixture) {
@@ -89,6 +89,90 @@ pub async fn a_prefix_is_taken_literally(f: Fixture) {
     for prefix in ["\0", "user1\0", "ada\0b", "\u{10FFFF}", "zzz", "' OR 1=1 --", &"u".repeat(5_000)] {
         assert_eq!(found(prefix).await, [] as [u32; 0], "{prefix:?}");
     }
+}
+
+/// More users than a search reads at first: each way of reading a list finds all of them, in order, once.
+pub async fn searches_find_every_match_among_many_users(f: Fixture) {
+    let users = crowd();
+    insert(&*f.store, &users).await;
+    let filter = |prefix: &str| UserFilter { prefix: Some(prefix.to_owned()), ..UserFilter::default() };
+    let active = |prefix: &str| UserFilter { status: Some(Status::Active), ..filter(prefix) };
+    let admins = |prefix: &str| UserFilter { role: Some(RoleName::admin()), ..filter(prefix) };
+    let filters = [
+        filter("g"),
+        filter("gr"),
+        filter("grace"),
+        filter("user"),
+        filter("user1"),
+        // Only the oldest.
+        filter("grace old"),
+        // Only the newest, by name and by address.
+        filter("unew"),
+        active("g"),
+        active("grace"),
+        admins("u"),
+        admins("grace"),
+        UserFilter { status: Some(Status::Active), ..admins("g") },
+        UserFilter { created_after: Some(build::moment(200)), ..filter("gr") },
+        UserFilter { created_after: Some(build::moment(400)), ..active("grace") },
+    ];
+    for filter in &filters {
+        let expected = expected(&users, filter);
+        let list = async |page| list(&*f.store, filter, page).await;
+        let by_offset = |found: &[User]| Start::Offset(u32::try_from(found.len()).unwrap());
+        let by_cursor = |found: &[User]| found.last().map_or(Start::Offset(0), |last| Start::After(last.position()));
+        assert_eq!(walk(&list, by_offset, PAGE_MAX).await, expected, "by offset, {filter:?}");
+        assert_eq!(walk(&list, by_cursor, 150).await, expected, "by cursor, {filter:?}");
+    }
+}
+
+pub async fn a_search_by_one_letter_follows_every_change(f: Fixture) {
+    let found = async |prefix: &str| {
+        let filter = UserFilter { prefix: Some(prefix.to_owned()), ..UserFilter::default() };
+        list(&*f.store, &filter, Page::new(None, None, None).unwrap()).await.len()
+    };
+    let user = build::user(1);
+    insert(&*f.store, &[user.clone(), build::user(2)]).await;
+    assert_eq!((found("u").await, found("a").await, found("z").await), (2, 0, 0));
+
+    let renamed = User { name: DisplayName::parse("Ada").unwrap(), version: 2, ..user.clone() };
+    replace(&*f.store, &renamed).await;
+    assert_eq!((found("u").await, found("a").await, found("z").await), (2, 1, 0), "by address or by name");
+
+    let moved = User { email: EmailAddress::parse("zoe@example.com").unwrap(), version: 3, ..renamed };
+    replace(&*f.store, &moved).await;
+    assert_eq!((found("u").await, found("a").await, found("z").await), (1, 1, 1));
+
+    let mut tx = f.store.write().await.unwrap();
+    assert!(tx.delete_user(user.id).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!((found("u").await, found("a").await, found("z").await), (1, 0, 0));
+}
+
+async fn replace(store: &dyn Store, user: &User) {
+    let mut tx = store.write().await.unwrap();
+    tx.lock_user(user.id).await.unwrap().unwrap();
+    assert!(tx.update_user(user).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+/// Most with a name that begins with `g`, the oldest and the newest with names of their own.
+fn crowd() -> Vec<User> {
+    (0..900)
+        .map(|n| {
+            let name = match n {
+                0..120 => format!("Grace Old {n}"),
+                120..880 if n % 3 == 0 => format!("Greta {n}"),
+                120..880 => format!("Grace {n}"),
+                _ => format!("Unew {n}"),
+            };
+            let role = if n % 100 == 99 { RoleName::admin() } else { RoleName::user() };
+            let status = Status::ALL[n as usize % 3];
+            let name = DisplayName::parse(&name).unwrap();
+            // Some of them in the same microsecond.
+            User { role, status, name, created_at: build::moment(n / 2), ..build::user(n) }
+        })
+        .collect()
 }
 
 pub async fn pages_have_their_bounds(f: Fixture) {

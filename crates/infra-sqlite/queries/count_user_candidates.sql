@@ -1,0 +1,59 @@
+-- How many rows each index would read to answer a search, counted up to $1, and the position at which $1 rows of those with
+-- the first character of the prefix have been read; null when there are fewer.
+-- $2, $3: the range of the prefix, half open; $4, $5: the position before which the page begins; $6, $7: the position after
+-- which it ends; $8: role; $9: status.
+SELECT
+    (
+        SELECT count(*)
+        FROM (SELECT 1 FROM users INDEXED BY users_by_email WHERE email >= $2 AND email < $3 LIMIT $1)
+    ) + (
+        SELECT count(*)
+        FROM (SELECT 1 FROM users INDEXED BY users_by_name WHERE name_key >= $2 AND name_key < $3 LIMIT $1)
+    ) AS "matches!: i64",
+    CASE
+        WHEN $8 IS NOT NULL AND $9 IS NOT NULL THEN (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM users INDEXED BY users_by_role_status
+                WHERE role = $8 AND status = $9
+                    AND (created_at, id) < ($4, $5)
+                    AND (created_at, id) > ($6, $7)
+                LIMIT $1
+            )
+        )
+        WHEN $8 IS NOT NULL THEN (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM users INDEXED BY users_by_role
+                WHERE role = $8
+                    AND (created_at, id) < ($4, $5)
+                    AND (created_at, id) > ($6, $7)
+                LIMIT $1
+            )
+        )
+        WHEN $9 IS NOT NULL THEN (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM users INDEXED BY users_by_status
+                WHERE status = $9
+                    AND (created_at, id) < ($4, $5)
+                    AND (created_at, id) > ($6, $7)
+                LIMIT $1
+            )
+        )
+    END AS "narrowed?: i64",
+    last.created_at AS "end_created_at?: i64",
+    last.id AS "end_id?: Uuid"
+FROM (SELECT 1) AS one
+LEFT JOIN (
+    SELECT created_at, id
+    FROM user_initials
+    WHERE initial = substr($2, 1, 1)
+        AND (created_at, id) < ($4, $5)
+        AND (created_at, id) > ($6, $7)
+    ORDER BY created_at DESC, id DESC
+    LIMIT 1 OFFSET $1 - 1
+) AS last
