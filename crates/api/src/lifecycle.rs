@@ -146,7 +146,14 @@ fn announce(config: &Config) {
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// Kept so that a write beyond a limit of file sizes is an error and does not end the process.
+    #[cfg(target_os = "linux")]
+    _file_size: tokio::signal::unix::Signal,
 }
+
+/// `SIGXFSZ`, signal(7).
+#[cfg(target_os = "linux")]
+const FILE_SIZE_EXCEEDED: i32 = 25;
 
 impl Signals {
     fn listen() -> anyhow::Result<Self> {
@@ -154,6 +161,9 @@ impl Signals {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .context("listening for SIGTERM")?,
+            #[cfg(target_os = "linux")]
+            _file_size: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE_EXCEEDED))
+                .context("listening for SIGXFSZ")?,
         })
     }
 

@@ -1,9 +1,10 @@
 //! A JSON value without a JSON library: what a product keeps in a user's attributes.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -46,10 +47,17 @@ pub fn merge_patch(target: &mut Object, patch: Object) {
     }
 }
 
+/// How many values of a client's object are kept, at every depth. Twice what any object may hold: the rest of one that is
+/// refused anyway does not take memory.
+const VALUES_READ_MAX: usize = 1_024;
+
 /// Reads an object or null, for `deserialize_with`. An object that names a member twice is refused: a map of the
-/// standard library would silently keep the last one.
+/// standard library would silently keep the last one. Of an object with more than 1,024 values the first ones are kept.
+///
+/// # Errors
+/// Another value than an object or null, and a member that is named twice.
 pub fn object_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
-    match Value::deserialize(deserializer)? {
+    match (ValueVisitor { left: &Cell::new(VALUES_READ_MAX) }).deserialize(deserializer)? {
         Value::Null => Ok(None),
         Value::Object(members) => Ok(Some(members)),
         _ => Err(serde::de::Error::invalid_type(serde::de::Unexpected::Other("another value"), &"a JSON object")),
@@ -84,13 +92,30 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        ValueVisitor { left: &Cell::new(usize::MAX) }.deserialize(deserializer)
     }
 }
 
-struct ValueVisitor;
+/// Reads a value, and keeps so many of the values in it.
+struct ValueVisitor<'a> {
+    left: &'a Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl ValueVisitor<'_> {
+    fn keep_one(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueVisitor<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,26 +154,35 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = sequence.next_element()? {
+        while self.left.get() > 0 {
+            let Some(item) = sequence.next_element_seed(ValueVisitor { left: self.left })? else {
+                return Ok(Value::Array(items));
+            };
+            self.keep_one();
             items.push(item);
         }
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Object::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+        while self.left.get() > 0 {
+            let Some(name) = map.next_key::<String>()? else { return Ok(Value::Object(members)) };
+            let value = map.next_value_seed(ValueVisitor { left: self.left })?;
+            self.keep_one();
             if members.insert(name, value).is_some() {
                 return Err(serde::de::Error::custom("an object names a member twice"));
             }
         }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Value::Object(members))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Object, Value, merge_patch};
+    use super::{Object, Value, merge_patch, object_or_null};
     use proptest::prelude::*;
 
     fn object(json: &str) -> Object {
@@ -175,6 +209,27 @@ mod tests {
         check(r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#);
         check(r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#);
         check("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#);
+    }
+
+    #[test]
+    fn an_object_of_a_client_is_read_up_to_a_bound() {
+        fn count(value: &Value) -> usize {
+            match value {
+                Value::Array(items) => items.iter().map(|item| 1 + count(item)).sum(),
+                Value::Object(members) => members.values().map(|value| 1 + count(value)).sum(),
+                _ => 0,
+            }
+        }
+        let read = |json: &str| object_or_null(&mut serde_json::Deserializer::from_str(json)).unwrap().unwrap();
+        for item in ["{}", "[]", r#"{"":0}"#, "[[0]]", "1"] {
+            for (items, is_whole) in [(256, true), (100_000, false)] {
+                let json = format!(r#"{{"a":[{}]}}"#, vec![item; items].join(","));
+                let found = Value::Object(read(&json));
+                let all = 1 + items * (1 + count(&serde_json::from_str(item).unwrap()));
+                let kept = count(&found);
+                assert!(if is_whole { kept == all } else { (1_024..1_030).contains(&kept) }, "{item}: {kept} of {all}");
+            }
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

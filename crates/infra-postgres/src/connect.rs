@@ -36,12 +36,14 @@ impl PostgresOptions {
     /// What is set on every connection of the pool, in one round trip after it is made: as startup parameters, a
     /// connection pooler would refuse them.
     pub(crate) fn settings(&self) -> String {
-        // The isolation: a statement that stands alone must not fail because it waited for another. The scans: every
+        // The isolation: a statement that stands alone must not fail because it waited for another. Read-only: a default of the
+        // database is read once by each connection, which would keep it after it was reset. The scans: every
         // query has its index, and statistics that lag must not make the planner read a whole table.
         format!(
             "SET statement_timeout = '{}s'; \
              SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'; \
              SET default_transaction_isolation = 'read committed'; \
+             SET default_transaction_read_only = off; \
              SET enable_seqscan = off",
             self.statement_timeout_s
         )
@@ -184,6 +186,7 @@ mod tests {
                 ("SHOW statement_timeout", "7s"),
                 ("SHOW idle_in_transaction_session_timeout", "30s"),
                 ("SHOW default_transaction_isolation", "read committed"),
+                ("SHOW default_transaction_read_only", "off"),
                 ("SHOW enable_seqscan", "off"),
                 ("SHOW application_name", "denizen"),
             ] {

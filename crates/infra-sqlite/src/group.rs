@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::error::{in_place_error, store_error, unavailable};
+use crate::file_identity::FileIdentity;
 use crate::recent::Recent;
 use crate::write_health::WriteHealth;
 use crate::{BUSY_TIMEOUT_S, WRITER_CACHE_KIB};
@@ -36,12 +37,21 @@ pub(crate) struct GroupWriter {
 type Job = Box<dyn FnOnce(&Connection) -> Option<Tell> + Send>;
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// Where a group writes, and what its writes concern.
+pub(crate) struct Target {
+    pub(crate) path: PathBuf,
+    /// The pool with the one writing connection, on which the groups take their turns.
+    pub(crate) writer: SqlitePool,
+    pub(crate) recent: Arc<Recent>,
+    pub(crate) health: Arc<WriteHealth>,
+    pub(crate) identity: Arc<FileIdentity>,
+}
+
 impl GroupWriter {
-    /// A writer for this file, which takes its turns on the one writing connection of the pool. Call it within a
-    /// tokio runtime.
-    pub(crate) fn new(path: PathBuf, writer: SqlitePool, recent: Arc<Recent>, health: Arc<WriteHealth>) -> Self {
+    /// A writer for this file. Call it within a tokio runtime.
+    pub(crate) fn new(target: Target) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let task = tokio::spawn(serve(queue, path, writer, recent, health));
+        let task = tokio::spawn(serve(queue, target));
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
 
@@ -78,21 +88,19 @@ impl GroupWriter {
     }
 }
 
-async fn serve(
-    mut queue: mpsc::Receiver<Job>,
-    path: PathBuf,
-    writer: SqlitePool,
-    recent: Arc<Recent>,
-    health: Arc<WriteHealth>,
-) {
+async fn serve(mut queue: mpsc::Receiver<Job>, target: Target) {
+    let Target { path, writer, recent, health, identity } = target;
     let mut connection = None;
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
         // While it is held, nobody else of this process writes.
-        let turn = match writer.acquire().await {
+        let turn = match identity.check() {
+            Ok(()) => writer.acquire().await.map_err(store_error),
+            Err(error) => Err(error),
+        };
+        let turn = match turn {
             Ok(turn) => turn,
             Err(error) => {
-                let error = store_error(error);
                 health.note_error(&error);
                 tracing::debug!(%error, waiting = batch.len(), "no turn to write");
                 // Dropped, they answer that they were given up.

@@ -11,6 +11,7 @@
 //! - A refresh and the writes of a sign-in are committed in groups (`group`): many of them wait for the disk once.
 //! - A connection that met an I/O error, or whose transaction did not end, is replaced before it is used again
 //!   (`write_health`).
+//! - Nothing is written to a file that is no longer the one under its name (`file_identity`).
 //! - No query walks the users table: each names the index that it goes by.
 
 mod budgets;
@@ -18,6 +19,7 @@ mod codec;
 mod error;
 mod events;
 mod file;
+mod file_identity;
 mod group;
 mod group_sessions;
 mod in_place;
@@ -50,7 +52,8 @@ use sqlx::{Connection, SqlitePool};
 
 use crate::error::store_error;
 use crate::events::Head;
-use crate::group::GroupWriter;
+use crate::file_identity::FileIdentity;
+use crate::group::{GroupWriter, Target};
 use crate::in_place::InPlaceReaders;
 use crate::recent::Recent;
 use crate::shared::wake::{Waiting, Wake};
@@ -114,6 +117,7 @@ pub struct SqliteStore {
     group: GroupWriter,
     waiting: Waiting,
     health: Arc<WriteHealth>,
+    identity: Arc<FileIdentity>,
     /// The key of its chain.
     chain_key: Arc<OnceLock<ChainKey>>,
     /// Where the log of events ended when this store last wrote to it.
@@ -150,9 +154,16 @@ impl SqliteStore {
         });
         let writer = writer.max_connections(1).connect_lazy_with(options.connect_writer());
         let recent = Arc::new(Recent::new(&options.path));
-        let group = GroupWriter::new(options.path.clone(), writer.clone(), Arc::clone(&recent), Arc::clone(&health));
+        let identity = Arc::new(FileIdentity::of(&options.path));
+        let group = GroupWriter::new(Target {
+            path: options.path.clone(),
+            writer: writer.clone(),
+            recent: Arc::clone(&recent),
+            health: Arc::clone(&health),
+            identity: Arc::clone(&identity),
+        });
         let (waiting, chain_key, head) = (Waiting::default(), Arc::default(), Arc::default());
-        Ok(Self { readers, writer, in_place, recent, group, waiting, health, chain_key, head })
+        Ok(Self { readers, writer, in_place, recent, group, waiting, health, identity, chain_key, head })
     }
 }
 
@@ -168,6 +179,7 @@ impl Store for SqliteStore {
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+        self.identity.check()?;
         // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error);
         self.health.note(&begun);
@@ -221,6 +233,7 @@ impl Store for SqliteStore {
         // A bare SELECT 1 would not touch the file.
         let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool""#);
         query.fetch_one(&self.readers).await.map(drop).map_err(store_error)?;
+        self.identity.check()?;
         self.health.check(&self.writer).await
     }
 

@@ -213,9 +213,10 @@ fn every_query_that_could_walk_is_checked() {
     for entry in FOLDERS.into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_read = ["find_", "lock_", "share_", "list_", "count_", "has_", "touch_", "remove_", "hasten_", "shorten_"]
-            .iter()
-            .any(|verb| name.starts_with(verb));
+        let is_read =
+            ["find_", "lock_", "share_", "list_", "count_", "has_", "touch_", "remove_", "hasten_", "shorten_"]
+                .iter()
+                .any(|verb| name.starts_with(verb));
         assert!(!is_read || CHECKS.iter().any(|check| check.name == name), "{name} has no plan in this test");
     }
 }

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
 use denizen_domain::audit::verify::KNOWN_MAX;
 use denizen_domain::audit::{self, AuditFilter, KnownHead, RawFilter, Report};
+use denizen_domain::error::FieldError;
 use serde::Serialize;
 
 use super::failure::{Failure, fields_line};
@@ -166,6 +167,11 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let stored = read_file("--known-file", text.trim_start_matches('\u{FEFF}'))
             .map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
+        if stored.is_empty() {
+            // It would prove nothing while it looks as if it did.
+            let fault = FieldError::new("--known-file", "empty", "must hold at least one head");
+            return Err(Failure::Usage(fields_line(&[fault])));
+        }
         let room = KNOWN_MAX.saturating_sub(heads.len());
         heads.extend(stored.into_iter().rev().take(room).map(|head| ("--known-file", head)));
     }

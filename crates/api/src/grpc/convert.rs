@@ -140,13 +140,25 @@ fn of_value(value: Value) -> prost_types::Value {
     prost_types::Value { kind: Some(kind) }
 }
 
+/// How many values are read of what a client sends, at every depth: twice what any object may hold.
+const VALUES_READ_MAX: usize = 1_024;
+
 /// Reads a JSON object; its decoder has bounded the depth.
 pub(super) fn read_object(from: Struct) -> Result<Object, RuleBroken> {
-    from.fields.into_iter().map(|(name, value)| Ok((name, read_value(value)?))).collect()
+    read_members(from, &mut { VALUES_READ_MAX })
 }
 
 /// Reads a JSON value. A whole number is one again.
 pub(super) fn read_value(value: prost_types::Value) -> Result<Value, RuleBroken> {
+    read_within(value, &mut { VALUES_READ_MAX })
+}
+
+fn read_members(from: Struct, left: &mut usize) -> Result<Object, RuleBroken> {
+    from.fields.into_iter().map(|(name, value)| Ok((name, read_within(value, left)?))).collect()
+}
+
+fn read_within(value: prost_types::Value, left: &mut usize) -> Result<Value, RuleBroken> {
+    *left = left.checked_sub(1).ok_or_else(|| broken("too_large", "must hold fewer values"))?;
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
@@ -159,8 +171,11 @@ pub(super) fn read_value(value: prost_types::Value) -> Result<Value, RuleBroken>
         }
         Some(Kind::NumberValue(value)) => Value::Float(value),
         Some(Kind::StringValue(value)) => Value::String(value),
-        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(read_value).collect::<Result<_, _>>()?),
-        Some(Kind::StructValue(inner)) => Value::Object(read_object(inner)?),
+        Some(Kind::ListValue(list)) => {
+            let items = list.values.into_iter().map(|item| read_within(item, left));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Some(Kind::StructValue(inner)) => Value::Object(read_members(inner, left)?),
     })
 }
 

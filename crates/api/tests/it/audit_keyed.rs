@@ -208,6 +208,9 @@ on_both! {
         std::fs::write(&stored, r#"{"error":{}}"#).unwrap();
         let refused = run_on(&world, &[], &verify, "").await;
         assert!(refused.only_line(2).starts_with("--known-file: must have heads, one a line, or JSON objects"), "{refused:?}");
+        std::fs::write(&stored, "\n").unwrap();
+        let empty = run_on(&world, &[], &verify, "").await;
+        assert_eq!(empty.only_line(2), "--known-file: must hold at least one head");
     }
 
     async fn a_changed_master_key_leaves_the_chain_and_its_heads_valid(world: World) {

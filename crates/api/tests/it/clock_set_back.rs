@@ -259,6 +259,9 @@ on_both! {
         stage.set_back();
         let (access, _) = tokens(refresh(app, &user.refresh_token).await, 200).await;
         assert_eq!(app.delete("/api/v1/sessions", &access).await.status(), 200);
+        // Neither a sign-in under the earlier clock nor another end of all sessions makes it known again.
+        let again = app.sign_in(&user.email).await;
+        assert_eq!(app.delete("/api/v1/sessions", &again.token).await.status(), 200);
         stage.set_forward();
         stage.block(&user.email, 3).await;
         assert_eq!(wait_s(app.post("/api/v1/sessions", &on_device).await).await, WAIT_MAX_S);

@@ -19,7 +19,7 @@ const KIB: usize = 1_024;
 /// [`Error::TooManyRequests`] when the client has stored enough.
 pub(crate) async fn admit_attributes(ctx: &Ctx, tx: &mut dyn WriteTx, attributes: &Attributes) -> Result<()> {
     let is_counted = !ctx.holds(Permission::UsersWrite) && !matches!(ctx.actor(), Actor::Operator | Actor::System);
-    let amount = u32::try_from(attributes.size_bytes().div_ceil(KIB)).unwrap_or(u32::MAX);
+    let amount = u32::try_from(attributes.stored_bytes().div_ceil(KIB)).unwrap_or(u32::MAX);
     if !is_counted || amount == 0 {
         return Ok(());
     }

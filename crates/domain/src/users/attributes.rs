@@ -31,23 +31,21 @@ impl Attributes {
         Self(object)
     }
 
-    /// These attributes after a JSON Merge Patch (RFC 7396), if the result is within the bounds.
+    /// These attributes after a JSON Merge Patch (RFC 7396), if the patch and the result are within the bounds.
     ///
     /// # Errors
     /// `too_large` or `too_deep`.
     pub fn merged(&self, patch: Object) -> Result<Self, RuleBroken> {
+        Size::default().add_object(&patch, 1)?;
         let mut object = self.0.clone();
         merge_patch(&mut object, patch);
         Self::parse(object)
     }
 
-    /// How large it is: the bytes of its names and strings, and eight for each value.
+    /// How many bytes a store keeps for it, roughly: those of its JSON text; none when it is empty.
     #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        let mut size = Size::default();
-        // What was stored under other bounds is counted as far as those of today.
-        size.add_object(&self.0, 1).ok();
-        size.bytes
+    pub fn stored_bytes(&self) -> usize {
+        if self.0.is_empty() { 0 } else { object_bytes(&self.0) }
     }
 
     /// The object, given up.
@@ -61,6 +59,30 @@ impl Attributes {
     pub fn as_object(&self) -> &Object {
         &self.0
     }
+}
+
+fn object_bytes(object: &Object) -> usize {
+    2 + object.iter().map(|(name, value)| text_bytes(name) + 2 + value_bytes(value)).sum::<usize>()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Integer(_) | Value::Float(_) => 8,
+        Value::String(text) => text_bytes(text),
+        Value::Array(items) => 2 + items.iter().map(|item| value_bytes(item) + 1).sum::<usize>(),
+        Value::Object(object) => object_bytes(object),
+    }
+}
+
+/// A string in JSON: control characters take six bytes.
+fn text_bytes(text: &str) -> usize {
+    let bytes = |character: char| match character {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '\0'..' ' => 6,
+        other => other.len_utf8(),
+    };
+    2 + text.chars().map(bytes).sum::<usize>()
 }
 
 #[derive(Default)]
@@ -108,6 +130,15 @@ mod tests {
 
     fn nested(levels: usize) -> Object {
         (1..levels).fold(Object::new(), |inner, _| Object::from([("a".to_owned(), Value::Object(inner))]))
+    }
+
+    #[test]
+    fn what_is_stored_is_counted_as_json() {
+        let stored = |value| Attributes(Object::from([("note".to_owned(), value)])).stored_bytes();
+        assert_eq!(Attributes::default().stored_bytes(), 0);
+        assert_eq!(stored(Value::String("x".repeat(100))), r#"{"note":"","#.len() + 100 + 1);
+        assert_eq!(stored(Value::String("\u{1}".repeat(100))) - stored(Value::String(String::new())), 600);
+        assert_eq!(stored(Value::Array(vec![Value::Null; 10])) - stored(Value::Array(Vec::new())), 60);
     }
 
     #[test]
