@@ -36,15 +36,17 @@ impl PostgresOptions {
     /// What is set on every connection of the pool, in one round trip after it is made: as startup parameters, a
     /// connection pooler would refuse them.
     pub(crate) fn settings(&self) -> String {
-        // The isolation: a statement that stands alone must not fail because it waited for another. Read-only: a default of the
-        // database is read once by each connection, which would keep it after it was reset. The scans: every
-        // query has its index, and statistics that lag must not make the planner read a whole table.
+        // The isolation: a statement that stands alone must not fail because it waited for another.
+        // Read-only: each connection reads a default of the database once, and would keep it after it was reset.
+        // The scans: every query has its index, and statistics that lag must not make the planner read a whole table.
+        // JIT: a scan that cannot be avoided counts as so costly that a query of one row would be compiled.
         format!(
             "SET statement_timeout = '{}s'; \
              SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'; \
              SET default_transaction_isolation = 'read committed'; \
              SET default_transaction_read_only = off; \
-             SET enable_seqscan = off",
+             SET enable_seqscan = off; \
+             SET jit = off",
             self.statement_timeout_s
         )
     }
@@ -188,6 +190,7 @@ mod tests {
                 ("SHOW default_transaction_isolation", "read committed"),
                 ("SHOW default_transaction_read_only", "off"),
                 ("SHOW enable_seqscan", "off"),
+                ("SHOW jit", "off"),
                 ("SHOW application_name", "denizen"),
             ] {
                 let shown: String = raw_sql(query).fetch_one(&mut *connection).await.unwrap().get(0);
