@@ -31,20 +31,26 @@ const IMPORTED: Estimate = Estimate { memory_kib: 256 * 1024, millis: 1_000 };
 /// have imported.
 const STORED: Estimate = Estimate { memory_kib: 256 * 1024, millis: 2_000 };
 
-/// Argon2 writes about 1.5 GiB a second.
+/// Argon2 writes about 1.5 GiB a second within the processor's caches, and half of it beyond them.
 const ARGON2_KIB_PER_MS: u64 = 1_573;
+const ARGON2_KIB_PER_MS_UNCACHED: u64 = 787;
+/// From this much memory on, in KiB, the caches are taken to be of no use.
+const CACHED_KIB_MAX: u32 = 32 * 1024;
 
 /// Why a hash is refused for its cost. Each names the bounds of an import.
 pub(super) mod reasons {
     pub(in crate::passwords) const ARGON2: &str =
-        "an Argon2 cost above m=262144 (256 MiB), m*t=1573000 (1.5 GiB), t=20 or p=16";
+        "an Argon2 cost above m=262144 (256 MiB), m*t=787000 (0.75 GiB), t=20 or p=16";
     pub(in crate::passwords) const BCRYPT: &str = "a bcrypt cost above 14";
-    pub(in crate::passwords) const CRYPT3: &str = "more than 1000000 rounds of crypt(3)";
+    pub(in crate::passwords) const CRYPT3: &str =
+        "more than 1000000 rounds of crypt(3), or too many together with the pepper";
     pub(in crate::passwords) const PBKDF2: &str =
-        "more than 2000000 PBKDF2 iterations, counted for each block of the key";
-    pub(in crate::passwords) const PHPASS: &str = "more than 2^20 rounds of phpass";
-    pub(in crate::passwords) const SCRYPT: &str = "an scrypt cost above N*r*p=2097152";
-    pub(super) const ALL: [&str; 6] = [ARGON2, BCRYPT, CRYPT3, PBKDF2, PHPASS, SCRYPT];
+        "more than 2000000 PBKDF2 iterations, or 1500000 on SHA-384 or SHA-512, counted for each block of the key";
+    pub(in crate::passwords) const PEPPER: &str = "peppers of more than 512 bytes in all";
+    pub(in crate::passwords) const PHPASS: &str =
+        "more than 2^20 rounds of phpass, or too many together with the pepper";
+    pub(in crate::passwords) const SCRYPT: &str = "an scrypt cost above N*r*p=1048576, or r*p out of proportion to N";
+    pub(super) const ALL: [&str; 7] = [ARGON2, BCRYPT, CRYPT3, PBKDF2, PEPPER, PHPASS, SCRYPT];
 }
 
 /// Whether a reason is about the cost of a hash, not about its form.
@@ -55,12 +61,30 @@ pub(super) fn is_about_cost(reason: &str) -> bool {
 impl Estimate {
     /// What Argon2 needs for this cost.
     pub(super) fn of_argon2(cost: Cost) -> Self {
-        Self { memory_kib: cost.memory_kib.into(), millis: cost.work().div_ceil(ARGON2_KIB_PER_MS) }
+        let is_cached = cost.memory_kib <= CACHED_KIB_MAX;
+        let rate = if is_cached { ARGON2_KIB_PER_MS } else { ARGON2_KIB_PER_MS_UNCACHED };
+        Self { memory_kib: cost.memory_kib.into(), millis: cost.work().div_ceil(rate) }
     }
 
     /// Time alone.
     pub(super) fn of_millis(millis: u64) -> Self {
         Self { memory_kib: 0, millis }
+    }
+
+    /// Time alone, in nanoseconds.
+    pub(super) fn of_nanos(nanos: u64) -> Self {
+        Self::of_millis(nanos / 1_000_000)
+    }
+
+    /// Both, one after the other.
+    pub(super) fn then(self, next: Self) -> Self {
+        Self { memory_kib: self.memory_kib.max(next.memory_kib), millis: self.millis.saturating_add(next.millis) }
+    }
+
+    /// Whether a sign-in computes it for a password for which it costs `self`, when it costs `usual` for an ordinary
+    /// one: the length of a password does not raise the cost above that of an import.
+    pub(super) fn is_affordable(self, usual: Self, ours: Self) -> bool {
+        self.is_within(IMPORTED.or_more(usual).or_more(ours))
     }
 
     /// The lane for it beside hashes of ours that need `ours`.

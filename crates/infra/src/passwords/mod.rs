@@ -65,7 +65,7 @@ impl Argon2Hasher {
 
     async fn derive(&self, password: &str, like: Encoded, origin: &Origin) -> Result<Encoded, HashError> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        let admission = self.lane(Estimate::of_argon2(like.cost));
+        let admission = self.lane(Estimate::of_argon2(like.cost), self.ours());
         admission.run(origin.client(), move |memory| like.derive(&password, memory)).await?.map_err(failed)
     }
 
@@ -73,8 +73,8 @@ impl Argon2Hasher {
         Estimate::of_argon2(self.cost)
     }
 
-    fn lane(&self, estimate: Estimate) -> &Admission {
-        match estimate.lane(self.ours()) {
+    fn lane(&self, estimate: Estimate, ours: Estimate) -> &Admission {
+        match estimate.lane(ours) {
             Lane::Ordinary => &self.ordinary,
             Lane::Slow => &self.slow,
         }
@@ -95,7 +95,13 @@ impl Argon2Hasher {
         stored: Foreign,
         origin: &Origin,
     ) -> Result<Verdict, HashError> {
-        let admission = self.lane(stored.estimate());
+        let ours = attempt.forms().fold(Estimate::default(), |sum, _| sum.then(self.ours()));
+        let Some(estimate) = affordable(attempt, &stored, ours) else {
+            // As for an account that does not exist.
+            self.verify_nobody(attempt, origin).await?;
+            return Ok(Verdict::Wrong);
+        };
+        let admission = self.lane(estimate, ours);
         let stored = Arc::new(stored);
         for form in attempt.forms() {
             let password = Zeroizing::new(form.as_bytes().to_vec());
@@ -115,6 +121,17 @@ impl Argon2Hasher {
         }
         Ok(Verdict::Wrong)
     }
+}
+
+/// What the verification of all forms of a password costs; `None` if it must not be computed, because a form is too
+/// long or the forms together cost too much at their length.
+fn affordable(attempt: &PasswordAttempt, stored: &Foreign, ours: Estimate) -> Option<Estimate> {
+    let (mut needed, mut usual) = (Estimate::default(), Estimate::default());
+    for form in attempt.forms() {
+        needed = needed.then(stored.estimate_for(form.as_bytes())?);
+        usual = usual.then(stored.estimate());
+    }
+    needed.is_affordable(usual, ours).then_some(needed)
 }
 
 /// Whether it is Argon2's own text, whoever made it.

@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::clock::SystemChance;
+
+/// The salt and the key of a hash of crypt(3).
+const SHA256_CRYPT: &str = "saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA";
+const SHA512_CRYPT: &str =
+    "saltsalt$L6.ZdHUsljNg.HopVtkzF0p.hTmaoZ8oiaeDIx46nPnpka6kJBgrtuZDyhtrMy.TjML/FSbd8dD.gBmqzEGWl/";
 
 const CHEAP: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -134,15 +142,25 @@ fn usual_costs_are_adopted_and_excessive_ones_name_their_bound() {
     let bcrypt = |cost: u32| format!("$2b${cost:02}$LTZTMn.LSWggOtk/CkByme/CuSGVEkgKwFeakF9vFroKnryimlKWO");
     let argon2 =
         |params: &str| format!("$argon2id$v=19${params}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc");
+    let pbkdf2 = |digest: &str, iterations: u32, key_bytes: usize| {
+        format!("$pbkdf2-{digest}$i={iterations},l={key_bytes}$c2FsdA${}", STANDARD.encode(vec![7; key_bytes]))
+    };
     let scrypt = |params: &str| format!("$scrypt${params}$c2FsdA$kEXVRrwFPwCAgHhxuuxKJKS/gHCQ9DOjFeaWR90jSvY");
     for encoded in [
         bcrypt(10),
         bcrypt(14),
         argon2("m=65536,t=3,p=4"),
         argon2("m=102400,t=2,p=8"),
-        argon2("m=262144,t=6,p=1"),
+        argon2("m=65536,t=4,p=1"),
+        argon2("m=262144,t=3,p=1"),
+        pbkdf2("sha256", 2_000_000, 32),
+        pbkdf2("sha512", 1_500_000, 64),
+        scrypt("ln=16,r=8,p=2"),
         scrypt("ln=17,r=8,p=1"),
-        scrypt("ln=18,r=8,p=1"),
+        format!("$5$rounds=1000000${SHA256_CRYPT}"),
+        format!("$6$rounds=1000000${SHA512_CRYPT}"),
+        "$P$IIQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0".to_owned(),
+        "$S$IrandomsaOpYrAZqwxGynirQbWYCb3ejW4BwGH81LJcOzbzeVd02".to_owned(),
     ] {
         assert!(matches!(adopt(&encoded), Ok(Some(_))), "{encoded}");
     }
@@ -152,10 +170,23 @@ fn usual_costs_are_adopted_and_excessive_ones_name_their_bound() {
         argon2("m=262145,t=1,p=1"),
         argon2("m=1048576,t=20,p=1"),
         argon2("m=131072,t=13,p=1"),
+        argon2("m=131072,t=7,p=1"),
+        argon2("m=262144,t=4,p=1"),
         argon2("m=64,t=21,p=1"),
         format!("{{ARGON2}}{}", argon2("m=1048576,t=1,p=1")),
+        pbkdf2("sha256", 2_000_001, 32),
+        pbkdf2("sha512", 2_000_000, 64),
+        scrypt("ln=18,r=8,p=1"),
         scrypt("ln=18,r=8,p=2"),
         scrypt("ln=19,r=8,p=1"),
+        // The memory and the PBKDF2 of r and p, whatever N is.
+        scrypt("ln=1,r=131072,p=8"),
+        scrypt("ln=1,r=2097152,p=1"),
+        // The pepper is a part of every password.
+        format!("$denizen-pre$pepper={}$$6$rounds=1000000${SHA512_CRYPT}", STANDARD.encode([b'x'; 512])),
+        // More than 512 bytes after NFKC, and of two.
+        format!("$denizen-pre$pepper={},nfkc$$6${SHA512_CRYPT}", STANDARD.encode("\u{fdfa}".repeat(170))),
+        format!("$denizen-pre$pepper={0},pepper={0}$$6${SHA512_CRYPT}", STANDARD.encode([b'x'; 257])),
     ] {
         assert!(matches!(adopt(&encoded), Err(HashRefusal::TooCostly(_))), "{encoded}");
     }
@@ -172,6 +203,58 @@ fn only_hashes_near_our_own_cost_share_the_ordinary_lane() {
     let argon2 = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     assert_eq!(lane(&format!("$argon2id$v=19$m=19456,t=2,p=1{argon2}")), Lane::Ordinary);
     assert_eq!(lane(&format!("$argon2id$v=19$m=65536,t=3,p=4{argon2}")), Lane::Slow);
+}
+
+#[test]
+fn lane_follows_from_the_bytes_that_are_hashed() {
+    let ours = Estimate::of_argon2(Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 });
+    let lane = |encoded: &str, password: &str| {
+        let forms = attempt(password);
+        let ours = forms.forms().fold(Estimate::default(), |sum, _| sum.then(ours));
+        affordable(&forms, &Foreign::parse(encoded).ok().unwrap(), ours).map(|estimate| estimate.lane(ours))
+    };
+    let long = "x".repeat(512);
+    for (id, key) in [("5", SHA256_CRYPT), ("6", SHA512_CRYPT)] {
+        let crypt = |rounds: u32| format!("${id}$rounds={rounds}${key}");
+        assert_eq!(lane(&crypt(5_000), "letmein1"), Some(Lane::Ordinary));
+        assert_eq!(lane(&crypt(5_000), &long), Some(Lane::Ordinary));
+        assert_eq!(lane(&crypt(300_000), "letmein1"), Some(Lane::Ordinary));
+        assert_eq!(lane(&crypt(300_000), &long), Some(Lane::Slow));
+        assert_eq!(lane(&crypt(1_000_000), &long), None);
+    }
+    for phpass in ["$P$IIQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "$S$IrandomsaOpYrAZqwxGynirQbWYCb3ejW4BwGH81LJcOzbzeVd02"] {
+        assert_eq!(lane(phpass, &long), None, "{phpass}");
+    }
+    // Two forms cost what both of them cost.
+    let crypt = format!("$6$rounds=150000${SHA512_CRYPT}");
+    assert_eq!(lane(&crypt, &"é".repeat(120)), Some(Lane::Ordinary));
+    assert_eq!(lane(&crypt, &"e\u{301}".repeat(120)), Some(Lane::Slow));
+}
+
+#[tokio::test]
+async fn input_too_long_after_nfkc_is_wrong_without_being_hashed() {
+    // 4,224 bytes of 384.
+    let password = "\u{fdfa}".repeat(128);
+    let pepper = STANDARD.encode([b'x'; 512]);
+    let bcrypt = bcrypt::hash_with_salt("x", 4, [7; 16]).unwrap().to_string();
+    for encoded in [
+        format!("$denizen-pre$nfkc$$6$rounds=300000${SHA512_CRYPT}"),
+        format!("$denizen-pre$nfkc,pepper={pepper}${bcrypt}"),
+        format!("$denizen-pre$nfkc,pepper={pepper}$U$S$9saltsalt0hk5YH/fVEVLpGTcVha3ineC115beFITO.7jkbaoZeG"),
+    ] {
+        let foreign = Foreign::parse(&encoded).ok().unwrap();
+        assert_eq!(affordable(&attempt(&password), &foreign, Estimate::default()), None, "{encoded}");
+        let stored = PasswordHash::from_encoded(encoded);
+        let verdict = hasher(CHEAP, 4).verify(&attempt(&password), &stored, &Origin::default()).await.unwrap();
+        assert_eq!(verdict, Verdict::Wrong);
+    }
+    // What is not too long is hashed as before: 29 of them are 957 bytes.
+    let long = "\u{fdfa}".repeat(29);
+    let expanded: String = unicode_normalization::UnicodeNormalization::nfkc(long.as_str()).collect();
+    let bcrypt = bcrypt::hash_with_salt(&expanded.as_bytes()[..72], 4, [7; 16]).unwrap().to_string();
+    let stored = hasher(CHEAP, 4).adopt(&format!("$denizen-pre$nfkc${bcrypt}")).unwrap().unwrap();
+    let verdict = hasher(CHEAP, 4).verify(&attempt(&long), &stored, &Origin::default()).await.unwrap();
+    assert_eq!(verdict, Verdict::RightButOutdated);
 }
 
 #[test]

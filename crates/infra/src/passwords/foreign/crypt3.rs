@@ -7,9 +7,8 @@ use super::encoding::{crypt_text, is_crypt_text, number};
 use super::{Reason, is_same};
 use crate::passwords::cost::{Estimate, reasons};
 
-/// A million take up to two seconds, for the longest password; nobody's default is above 656,000.
+/// The largest known default is 656,000.
 const ROUNDS_MAX: u32 = 1_000_000;
-const ROUNDS_PER_MS: u32 = 1_000;
 const MD5_ROUNDS: usize = 1000;
 
 #[derive(Clone, Copy)]
@@ -22,6 +21,14 @@ enum Kind {
 impl Kind {
     fn salt_chars_max(self) -> usize {
         if matches!(self, Self::Md5) { 8 } else { 16 }
+    }
+
+    fn digest(self) -> Digest {
+        match self {
+            Self::Md5 => Digest::Md5,
+            Self::Sha256(_) => Digest::Sha256,
+            Self::Sha512(_) => Digest::Sha512,
+        }
     }
 
     fn key_chars(self) -> usize {
@@ -41,8 +48,11 @@ pub(in crate::passwords) struct Crypt3 {
 }
 
 impl Crypt3 {
-    pub(super) fn estimate(&self) -> Estimate {
-        Estimate::of_millis((self.rounds / ROUNDS_PER_MS).into())
+    /// A round reads the last digest, the salt and the password twice.
+    pub(super) fn estimate(&self, password_bytes: usize) -> Estimate {
+        let digest = self.kind.digest();
+        let bytes = digest.bytes() + self.salt.len() + 2 * password_bytes;
+        Estimate::of_nanos(u64::from(self.rounds).saturating_mul(digest.nanos(bytes)))
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

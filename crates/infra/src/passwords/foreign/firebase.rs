@@ -44,7 +44,7 @@ impl Firebase {
     }
 
     pub(super) fn estimate(&self) -> Estimate {
-        estimate(&self.params)
+        estimate(&self.params, &self.salt)
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

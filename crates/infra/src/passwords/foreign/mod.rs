@@ -38,6 +38,11 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// The longest salt, pepper or key that takes part in a hash.
 const SECRET_BYTES_MAX: usize = 512;
 
+/// The longest password after all that its maker does to it before hashing, without the pepper.
+const INPUT_BYTES_MAX: usize = 1024;
+/// The length of an ordinary password. What a hash costs for it decides whether an import accepts the hash.
+const ORDINARY_PASSWORD: [u8; 32] = [b'a'; 32];
+
 /// A hash taken apart, its cost within bounds.
 pub(super) enum Foreign {
     Argon2(Encoded),
@@ -92,16 +97,35 @@ impl Foreign {
         }
     }
 
-    /// What a verification needs.
+    /// What a verification of an ordinary password needs.
     pub(super) fn estimate(&self) -> Estimate {
+        let bytes = self.input_bytes(&ORDINARY_PASSWORD).unwrap_or(INPUT_BYTES_MAX);
+        self.estimate_of_bytes(bytes)
+    }
+
+    /// What a verification of this password needs; `None` if it is too long to be the right one.
+    pub(super) fn estimate_for(&self, password: &[u8]) -> Option<Estimate> {
+        self.input_bytes(password).map(|bytes| self.estimate_of_bytes(bytes))
+    }
+
+    /// How many bytes are hashed for a password; `None` if these are too many.
+    fn input_bytes(&self, password: &[u8]) -> Option<usize> {
+        match self {
+            Self::Prepared(hash) => hash.input_bytes(password),
+            _ => Some(password.len()).filter(|bytes| *bytes <= INPUT_BYTES_MAX),
+        }
+    }
+
+    /// What hashing so many bytes needs. The time of most depends on the parameters alone: they read a password once.
+    fn estimate_of_bytes(&self, bytes: usize) -> Estimate {
         match self {
             Self::Argon2(hash) => Estimate::of_argon2(hash.cost),
             Self::Bcrypt(hash) => hash.estimate(),
-            Self::Crypt3(hash) => hash.estimate(),
+            Self::Crypt3(hash) => hash.estimate(bytes),
             Self::Firebase(hash) => hash.estimate(),
             Self::Pbkdf2(hash) => hash.estimate(),
-            Self::Phpass(hash) => hash.estimate(),
-            Self::Prepared(hash) => hash.estimate(),
+            Self::Phpass(hash) => hash.estimate(bytes),
+            Self::Prepared(hash) => hash.estimate_of_bytes(bytes),
             Self::Salted(_) => Estimate::default(),
             Self::Scrypt(hash) => hash.estimate(),
         }

@@ -12,6 +12,8 @@ use crate::passwords::cost::{Estimate, reasons};
 /// The most rounds, counted for each block of the key. The dearest default met is Django's: 1,500,000.
 const ROUNDS_MAX: u64 = 2_000_000;
 const ROUNDS_PER_MS: u64 = 2_000;
+/// Of SHA-384 and SHA-512.
+const ROUNDS_PER_MS_OF_SHA512: u64 = 1_500;
 /// The keys that somebody makes.
 const KEY_BYTES_MIN: usize = 16;
 const KEY_BYTES_MAX: usize = 64;
@@ -21,6 +23,7 @@ pub(in crate::passwords) struct Pbkdf2 {
     iterations: NonZeroU32,
     /// The iterations for all blocks of the key.
     rounds: u64,
+    rounds_per_ms: u64,
     salt: Vec<u8>,
     key: Vec<u8>,
 }
@@ -36,11 +39,13 @@ impl Pbkdf2 {
         if rounds > ROUNDS_MAX {
             return Err(reasons::PBKDF2);
         }
-        Ok(Self { algorithm, iterations, rounds, salt, key })
+        let is_sha512 = matches!(digest, Digest::Sha384 | Digest::Sha512);
+        let rounds_per_ms = if is_sha512 { ROUNDS_PER_MS_OF_SHA512 } else { ROUNDS_PER_MS };
+        Ok(Self { algorithm, iterations, rounds, rounds_per_ms, salt, key })
     }
 
     pub(super) fn estimate(&self) -> Estimate {
-        Estimate::of_millis(self.rounds / ROUNDS_PER_MS)
+        Estimate::of_millis(self.rounds / self.rounds_per_ms)
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

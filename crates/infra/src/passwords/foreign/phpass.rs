@@ -6,10 +6,9 @@ use super::prepared::{Prepared, Step};
 use super::{Foreign, Reason, is_same};
 use crate::passwords::cost::{Estimate, reasons};
 
-/// The rounds by their logarithm. 1 Mi take up to two seconds, for the longest password.
+/// The rounds by their logarithm.
 const LOG2_ROUNDS_MAX: u32 = 20;
 const LOG2_ROUNDS_MIN: u32 = 7;
-const ROUNDS_PER_MS: u32 = 1_049;
 const SALT_CHARS: usize = 8;
 
 pub(in crate::passwords) struct Phpass {
@@ -20,8 +19,10 @@ pub(in crate::passwords) struct Phpass {
 }
 
 impl Phpass {
-    pub(super) fn estimate(&self) -> Estimate {
-        Estimate::of_millis((self.rounds / ROUNDS_PER_MS).into())
+    /// A round reads the last digest and the password.
+    pub(super) fn estimate(&self, password_bytes: usize) -> Estimate {
+        let nanos = self.digest.nanos(self.digest.bytes() + password_bytes);
+        Estimate::of_nanos(u64::from(self.rounds).saturating_mul(nanos))
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::digest::Digest;
 use super::encoding::base64;
-use super::{Foreign, Reason};
-use crate::passwords::cost::Estimate;
+use super::{Foreign, INPUT_BYTES_MAX, Reason, SECRET_BYTES_MAX};
+use crate::passwords::cost::{Estimate, reasons};
 
 /// What PHP's `trim` takes away.
 const PHP_BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\0', '\x0b'];
@@ -52,17 +52,28 @@ impl Step {
 /// A hash of a prepared password.
 pub(in crate::passwords) struct Prepared {
     steps: Vec<Step>,
+    /// What the steps make of no password at all: the pepper.
+    pepper_bytes: usize,
     hash: Box<Foreign>,
 }
 
 impl Prepared {
     pub(super) fn over(steps: Vec<Step>, hash: Foreign) -> Foreign {
-        let hash = Box::new(hash);
-        Foreign::Prepared(Self { steps, hash })
+        let pepper_bytes = take_all(&steps, b"").map_or(0, |pepper| pepper.len());
+        Foreign::Prepared(Self { steps, pepper_bytes, hash: Box::new(hash) })
     }
 
-    pub(super) fn estimate(&self) -> Estimate {
-        self.hash.estimate()
+    pub(super) fn estimate_of_bytes(&self, bytes: usize) -> Estimate {
+        self.hash.estimate_of_bytes(bytes)
+    }
+
+    /// How many bytes are hashed for a password; `None` if these are too many.
+    pub(super) fn input_bytes(&self, password: &[u8]) -> Option<usize> {
+        let prepared = self.prepare(password)?;
+        match self.hash.as_ref() {
+            Foreign::Prepared(hash) => hash.input_bytes(&prepared),
+            _ => Some(prepared.len()),
+        }
     }
 
     pub(super) fn cost_bound(&self) -> Reason {
@@ -70,10 +81,19 @@ impl Prepared {
     }
 
     pub(super) fn matches(&self, password: &[u8], memory: &mut Vec<Block>) -> bool {
-        let given = Some(Zeroizing::new(password.to_vec()));
-        let prepared = self.steps.iter().fold(given, |password, step| step.take(&password?));
-        prepared.is_some_and(|password| self.hash.matches(&password, memory))
+        self.prepare(password).is_some_and(|password| self.hash.matches(&password, memory))
     }
+
+    /// What is hashed; `None` if it is too long, or not text where it has to be.
+    fn prepare(&self, password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let prepared = take_all(&self.steps, password)?;
+        (prepared.len() <= INPUT_BYTES_MAX + self.pepper_bytes).then_some(prepared)
+    }
+}
+
+fn take_all(steps: &[Step], password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let given = Some(Zeroizing::new(password.to_vec()));
+    steps.iter().fold(given, |password, step| step.take(&password?))
 }
 
 /// `nfkc,pepper=<base64>` in the order in which it is done, a `$` and the hash: the form of our own for Synapse, MAS
@@ -83,6 +103,12 @@ pub(super) fn parse(text: &str) -> Result<Foreign, Reason> {
     let steps: Vec<Step> = steps.split(',').map(parse_step).collect::<Result<_, _>>()?;
     if steps.len() > STEPS_MAX {
         return Err("more than two steps before a hash");
+    }
+    let given = steps.iter().map(|step| if let Step::Pepper(pepper) = step { pepper.len() } else { 0 });
+    // NFKC makes a pepper up to eleven times as long.
+    let taken = take_all(&steps, b"").map_or(0, |pepper| pepper.len());
+    if given.sum::<usize>().max(taken) > SECRET_BYTES_MAX {
+        return Err(reasons::PEPPER);
     }
     // Most hashes begin with a $ of their own.
     let hash = Foreign::parse_bare(hash)?;

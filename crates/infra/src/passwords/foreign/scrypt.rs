@@ -6,12 +6,16 @@ use super::encoding::{base64, number, settings};
 use super::{Reason, is_same};
 use crate::passwords::cost::{Estimate, reasons};
 
-/// What can be read. N, r and p multiplied: 4 Mi are near two seconds.
+/// What can be read. N, r and p multiplied: 4 Mi are near four seconds.
 const WORK_MAX: u64 = 1 << 22;
 /// N and r multiplied: the memory is 128 bytes for each, 256 MiB.
 const BLOCKS_MAX: u64 = 1 << 21;
-/// N, r and p multiplied, in a millisecond.
-const WORK_PER_MS: u64 = 2_098;
+/// N, r and p multiplied, in a millisecond, beyond the processor's caches.
+const WORK_PER_MS: u64 = 1_049;
+/// PBKDF2 before and after takes as long as so many steps of N, and one more for so many bytes of the salt.
+const PBKDF2_STEPS: u64 = 4;
+const SALT_BYTES_PER_STEP: u64 = 32;
+const BLOCKS_PER_MIB: u64 = 8 * 1024;
 const KEY_BYTES_MIN: usize = 16;
 const KEY_BYTES_MAX: usize = 64;
 /// The keys of the form that does not say their length: what is cut off shows.
@@ -34,7 +38,7 @@ impl Scrypt {
     }
 
     pub(super) fn estimate(&self) -> Estimate {
-        estimate(&self.params)
+        estimate(&self.params, &self.salt)
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> bool {
@@ -43,11 +47,16 @@ impl Scrypt {
     }
 }
 
-/// What a verification with these parameters needs.
-pub(super) fn estimate(params: &Params) -> Estimate {
-    let blocks = params.n().saturating_mul(params.r().into());
-    // 128 bytes for each block.
-    Estimate { memory_kib: blocks / 8, millis: blocks.saturating_mul(params.p().into()) / WORK_PER_MS }
+/// What a verification with these parameters needs, in whole MiB.
+pub(super) fn estimate(params: &Params, salt: &[u8]) -> Estimate {
+    let (n, r, p) = (params.n(), u64::from(params.r()), u64::from(params.p()));
+    // 128 bytes for each block: N of them to look up, and p to work on.
+    let blocks = r.saturating_mul(n.saturating_add(p));
+    let steps = n.saturating_add(PBKDF2_STEPS + salt.len() as u64 / SALT_BYTES_PER_STEP);
+    Estimate {
+        memory_kib: blocks / BLOCKS_PER_MIB * 1024,
+        millis: steps.saturating_mul(r).saturating_mul(p) / WORK_PER_MS,
+    }
 }
 
 /// The parameters, bounded; N by its logarithm.
