@@ -34,7 +34,7 @@ const STORED: Estimate = Estimate { memory_kib: 256 * 1024, millis: 2_000 };
 /// Argon2 writes about 1.5 GiB a second within the processor's caches, and half of it beyond them.
 const ARGON2_KIB_PER_MS: u64 = 1_573;
 const ARGON2_KIB_PER_MS_UNCACHED: u64 = 787;
-/// From this much memory on, in KiB, the caches are taken to be of no use.
+/// Above this much memory, in KiB, the caches are assumed not to help.
 const CACHED_KIB_MAX: u32 = 32 * 1024;
 
 /// Why a hash is refused for its cost. Each names the bounds of an import.
@@ -81,8 +81,8 @@ impl Estimate {
         Self { memory_kib: self.memory_kib.max(next.memory_kib), millis: self.millis.saturating_add(next.millis) }
     }
 
-    /// Whether a sign-in computes it for a password for which it costs `self`, when it costs `usual` for an ordinary
-    /// one: the length of a password does not raise the cost above that of an import.
+    /// Whether a sign-in computes a hash that costs `self` for the entered password and `usual` for an ordinary one. The
+    /// length of a password must not raise the cost above what an import accepts.
     pub(super) fn is_affordable(self, usual: Self, ours: Self) -> bool {
         self.is_within(IMPORTED.or_more(usual).or_more(ours))
     }

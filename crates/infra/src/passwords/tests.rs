@@ -220,9 +220,11 @@ fn lane_follows_from_the_bytes_that_are_hashed() {
         assert_eq!(lane(&crypt(5_000), &long), Some(Lane::Ordinary));
         assert_eq!(lane(&crypt(300_000), "letmein1"), Some(Lane::Ordinary));
         assert_eq!(lane(&crypt(300_000), &long), Some(Lane::Slow));
+        assert_eq!(lane(&crypt(1_000_000), &long[..128]), Some(Lane::Slow));
         assert_eq!(lane(&crypt(1_000_000), &long), None);
     }
     for phpass in ["$P$IIQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "$S$IrandomsaOpYrAZqwxGynirQbWYCb3ejW4BwGH81LJcOzbzeVd02"] {
+        assert_eq!(lane(phpass, &long[..128]), Some(Lane::Slow), "{phpass}");
         assert_eq!(lane(phpass, &long), None, "{phpass}");
     }
     // Two forms cost what both of them cost.

@@ -52,7 +52,7 @@ impl Step {
 /// A hash of a prepared password.
 pub(in crate::passwords) struct Prepared {
     steps: Vec<Step>,
-    /// What the steps make of no password at all: the pepper.
+    /// The length of what the steps produce for an empty password: that of the pepper.
     pepper_bytes: usize,
     hash: Box<Foreign>,
 }
