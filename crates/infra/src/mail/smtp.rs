@@ -86,7 +86,7 @@ pub struct SmtpMailer {
     writer: Writer,
     host: String,
     port: u16,
-    tls: Tls,
+    protection: Protection,
     login: Option<Login>,
     patience: Duration,
     hello: ClientId,
@@ -106,7 +106,7 @@ impl TlsError {
 }
 
 /// What [`Encryption`] takes.
-enum Tls {
+enum Protection {
     None,
     StartTls(TlsParameters),
     Implicit(ImplicitTls),
@@ -119,16 +119,16 @@ impl SmtpMailer {
     /// When the extra roots or the name of the server cannot be used.
     pub fn new(options: SmtpOptions, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
         let SmtpOptions { host, port, encryption, credentials, extra_roots, timeout_s, hello_host } = options;
-        let tls = match encryption {
-            Encryption::None => Tls::None,
-            Encryption::Tls => Tls::Implicit(ImplicitTls::new(&host, extra_roots.as_deref())?),
+        let protection = match encryption {
+            Encryption::None => Protection::None,
+            Encryption::Tls => Protection::Implicit(ImplicitTls::new(&host, extra_roots.as_deref())?),
             Encryption::StartTls => {
                 let mut parameters = TlsParameters::builder(host.clone());
                 if let Some(roots) = extra_roots {
                     let roots = Certificate::from_pem(&roots).map_err(TlsError::from_any)?;
                     parameters = parameters.add_root_certificate(roots);
                 }
-                Tls::StartTls(parameters.build_rustls().map_err(TlsError::from_any)?)
+                Protection::StartTls(parameters.build_rustls().map_err(TlsError::from_any)?)
             }
         };
         let login = credentials.map(|Credentials { user, password }| Login::new(user, password.expose_secret().into()));
@@ -136,7 +136,7 @@ impl SmtpMailer {
             writer,
             host,
             port,
-            tls,
+            protection,
             login,
             patience: Duration::from_secs(timeout_s.into()),
             hello: client_id(hello_host),
@@ -158,7 +158,7 @@ impl SmtpMailer {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
         let mut connection = self.open().await?;
-        if let Tls::StartTls(parameters) = &self.tls {
+        if let Protection::StartTls(parameters) = &self.protection {
             let upgraded = connection.starttls(parameters.clone(), &self.hello).await;
             upgraded.map_err(|error| later("STARTTLS with the mail server", error))?;
         }
@@ -174,14 +174,14 @@ impl SmtpMailer {
         let unreachable = |source| MailError::Temporary(Failed::Unreachable { source }.into());
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
         let peer = stream.peer_addr().map_err(unreachable)?;
-        let stream: Box<dyn AsyncTokioStream> = match &self.tls {
-            Tls::Implicit(tls) => {
+        let stream: Box<dyn AsyncTokioStream> = match &self.protection {
+            Protection::Implicit(tls) => {
                 let encrypted = tls.connect(stream).await;
                 let encrypted = encrypted.map_err(|source| MailError::Temporary(Failed::Tls { source }.into()))?;
                 Box::new(AsciiReplies::new(encrypted, peer, false))
             }
-            Tls::StartTls(_) => Box::new(AsciiReplies::new(stream, peer, true)),
-            Tls::None => Box::new(AsciiReplies::new(stream, peer, false)),
+            Protection::StartTls(_) => Box::new(AsciiReplies::new(stream, peer, true)),
+            Protection::None => Box::new(AsciiReplies::new(stream, peer, false)),
         };
         let opened = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
         opened.map_err(|error| later("connecting to the mail server", error))
