@@ -7,7 +7,7 @@ const EARLIER: &[&str] = &[
     include_str!("../migrations/0002_access.sql"),
     include_str!("../migrations/0003_credentials.sql"),
 ];
-const MIGRATION: &str = include_str!("../migrations/0013_user_initials.sql");
+const MIGRATION: &str = include_str!("../migrations/0012_user_initials.sql");
 
 /// Adds the `n`th user as the release before does: without `user_initials`.
 fn insert(connection: &Connection, n: u8, email: &str, name_key: &str) {
