@@ -1,5 +1,5 @@
 //! Bound how much mail a client, an account and a mailbox cause or receive. Everything that causes mail passes
-//! [`admit_mail`] or [`admit_notification`], once.
+//! [`admit_mail`] or `admit_notification`, once.
 
 use super::BudgetKey;
 use super::store::Window;
