@@ -25,7 +25,7 @@ const PAGES: [&str; 2] = [
 const SPAN: &str = "9223372036854775807, 'ffffffff-ffff-ffff-ffff-ffffffffffff', \
                     -9223372036854775808, 'ffffffff-ffff-ffff-ffff-ffffffffffff'";
 /// What has a handful of rows and is read as a whole.
-const READ_WHOLE: [&str; 1] = ["list_sealed_roots"];
+const READ_WHOLE: [&str; 2] = ["list_sealed_roots", "shorten_pauses"];
 const ALL: &str = "-9223372036854775808";
 /// A webhook that there is.
 const HOOK: &str = "md5('2')::uuid";

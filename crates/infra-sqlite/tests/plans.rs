@@ -127,7 +127,8 @@ const CHECKS: &[Check] = &[
     check!("count_deliveries_by_state":
         "SEARCH deliveries USING COVERING INDEX deliveries_by_state (webhook_id=? AND state=?)"),
     check!("take_due_deliveries": "SEARCH deliveries USING INDEX deliveries_by_due (webhook_id=? AND due_at>? AND due_at<?)"),
-    check!("hasten_deliveries": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)",
+    check!("shorten_pauses": "SCAN webhooks"),
+    check!("hasten_deliveries": "SEARCH deliveries USING COVERING INDEX sqlite_autoindex_deliveries_1 (id=?)",
         "SEARCH late USING INDEX deliveries_by_due (webhook_id=? AND due_at>?)"),
     check!("settle_delivery": "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (id=?)"),
     check!("release_deliveries": "SEARCH first USING INDEX deliveries_by_subject (webhook_id=? AND subject=?)",

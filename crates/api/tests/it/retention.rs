@@ -20,8 +20,13 @@ const DAY_S: u32 = 24 * 60 * 60;
 async fn on_a_clock(world: &World) -> (TestApp, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
     let ambience = Ambience { clock: Arc::clone(&clock) as Arc<_>, random: Arc::new(SeededRandom::new(17)) };
-    let settings =
-        [("events.retention_days", "30"), ("sessions.idle_ttl_s", "31536000"), ("sessions.absolute_ttl_s", "31536000")];
+    let settings = [
+        ("events.retention_days", "30"),
+        ("sessions.idle_ttl_s", "31536000"),
+        ("sessions.absolute_ttl_s", "31536000"),
+        // After the clock was set back, a rate counts as spent for a moment.
+        ("limits.address_per_second", "0"),
+    ];
     (world.serve_in(&settings, ambience).await, clock)
 }
 
