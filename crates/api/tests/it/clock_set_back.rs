@@ -239,7 +239,7 @@ on_both! {
         assert_eq!(step_up.status(), 204);
         assert_eq!(change("new@example.com").await.status(), 202);
 
-        // A session of the earlier clock goes on under the later one, and ends when it is told to.
+        // A session of the earlier clock goes on under the later one, and ends by a sign-out.
         stage.set_forward();
         problem(app.get("/api/v1/me", &access).await, 401, "invalid_token").await;
         let (access, last) = tokens(refresh(&other, &next).await, 200).await;

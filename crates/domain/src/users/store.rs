@@ -43,10 +43,11 @@ pub trait UserWrites {
     /// Removes a user and everything that belongs to it; `false` when there is none.
     async fn delete_user(&mut self, id: UserId) -> Result<bool, StoreError>;
 
-    /// Notes a sign-in. Not a change: the version stays.
+    /// Notes a sign-in. Not a change: the version stays, and an earlier moment than the noted one is left out.
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Makes device tokens issued before this moment count no more. Not a change: the version stays.
+    /// Makes device tokens issued before this moment count no more, nor those of the last sign-in, should that be later.
+    /// Not a change: the version stays.
     async fn forget_devices(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Whether somebody other than this user is an active admin. Until the transaction ends, no other
