@@ -49,7 +49,7 @@ pub fn merge_patch(target: &mut Object, patch: Object) {
 
 /// How many values of a client's object are kept, at every depth. Twice what any object may hold: the rest of one that is
 /// refused anyway does not take memory.
-const VALUES_READ_MAX: usize = 1_024;
+pub const VALUES_READ_MAX: usize = 1_024;
 
 /// Reads an object or null, for `deserialize_with`. An object that names a member twice is refused: a map of the
 /// standard library would silently keep the last one. Of an object with more than 1,024 values the first ones are kept.

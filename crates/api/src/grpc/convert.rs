@@ -5,7 +5,7 @@ use denizen_domain::credentials::Strength;
 use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Status, User};
-use denizen_domain::value::{Object, Value};
+use denizen_domain::value::{Object, VALUES_READ_MAX, Value};
 use denizen_proto::v1;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
@@ -139,9 +139,6 @@ fn of_value(value: Value) -> prost_types::Value {
     };
     prost_types::Value { kind: Some(kind) }
 }
-
-/// How many values are read of what a client sends, at every depth: twice what any object may hold.
-const VALUES_READ_MAX: usize = 1_024;
 
 /// Reads a JSON object; its decoder has bounded the depth.
 pub(super) fn read_object(from: Struct) -> Result<Object, RuleBroken> {

@@ -1,16 +1,13 @@
 //! Bound what one client stores in the attributes of the accounts that it creates.
 
-use super::BudgetKey;
 use super::store::Window;
+use super::{BudgetKey, HOUR_S, RETRY_AFTER_S};
 use crate::access::{Actor, Permission};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::store::WriteTx;
 use crate::users::Attributes;
 
-const PERIOD_S: u32 = 60 * 60;
-/// When it is worth asking again, in seconds: the window is fixed, and may end at any time.
-const RETRY_AFTER_S: u32 = 10 * 60;
 const KIB: usize = 1_024;
 
 /// Counts the attributes of a sign-up against the client. Callers who may write users are not counted.
@@ -25,7 +22,7 @@ pub(crate) async fn admit_attributes(ctx: &Ctx, tx: &mut dyn WriteTx, attributes
     }
     let limit = ctx.policy().guessing.sign_up_attributes_kib_per_hour;
     let Some(key) = BudgetKey::sign_up_attributes(ctx.services().vault.as_ref(), ctx.origin()) else { return Ok(()) };
-    let window = Window { key, amount, limit, period_s: PERIOD_S };
+    let window = Window { key, amount, limit, period_s: HOUR_S };
     if amount > limit || !tx.spend_window(&window, ctx.now()).await? {
         return Err(Error::TooManyRequests { retry_after_s: RETRY_AFTER_S });
     }

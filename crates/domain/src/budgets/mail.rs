@@ -1,8 +1,8 @@
 //! Bound how much mail a client, an account and a mailbox cause or receive. Everything that causes mail passes
 //! [`admit_mail`] or `admit_notification`, once.
 
-use super::BudgetKey;
 use super::store::Window;
+use super::{BudgetKey, HOUR_S, RETRY_AFTER_S};
 use crate::access::{Actor, Permission, Principal};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -10,9 +10,6 @@ use crate::one_time::Purpose;
 use crate::store::WriteTx;
 use crate::users::{EmailAddress, User};
 
-const PERIOD_S: u32 = 60 * 60;
-/// When it is worth asking again, in seconds: the window is fixed, and may end at any time.
-const RETRY_AFTER_S: u32 = 5 * 60;
 /// How many times as many messages a caller who may write users may cause: they invite people.
 const PRIVILEGED_FACTOR: u32 = 50;
 
@@ -95,7 +92,7 @@ fn is_counted(ctx: &Ctx) -> bool {
 async fn spend_of_sender(ctx: &Ctx, tx: &mut dyn WriteTx, cause: Option<MailCause>) -> Result<bool> {
     // In one order everywhere: transactions that wait for each other here do not do so in a circle.
     for (key, limit) in counted_against_the_sender(ctx, cause) {
-        if !tx.spend_window(&Window { key, amount: 1, limit, period_s: PERIOD_S }, ctx.now()).await? {
+        if !tx.spend_window(&Window { key, amount: 1, limit, period_s: HOUR_S }, ctx.now()).await? {
             return Ok(false);
         }
     }
@@ -105,7 +102,7 @@ async fn spend_of_sender(ctx: &Ctx, tx: &mut dyn WriteTx, cause: Option<MailCaus
 /// Spends one message of the mailbox; `false` when it has had enough of the kind.
 async fn spend_of_mailbox(ctx: &Ctx, tx: &mut dyn WriteTx, to: &EmailAddress, purpose: &str) -> Result<bool> {
     let key = BudgetKey::mail(ctx.services().vault.as_ref(), to, purpose);
-    let window = Window { key, amount: 1, limit: ctx.policy().guessing.mails_per_hour, period_s: PERIOD_S };
+    let window = Window { key, amount: 1, limit: ctx.policy().guessing.mails_per_hour, period_s: HOUR_S };
     Ok(tx.spend_window(&window, ctx.now()).await?)
 }
 

@@ -20,6 +20,11 @@ pub(crate) use mail::admit_notification;
 pub use mail::{MailCause, admit_mail};
 pub use purge::purge;
 
+/// How long the windows of mail and of attributes are, in seconds.
+const HOUR_S: u32 = 60 * 60;
+/// When to ask again once such a window is used up, in seconds: it is fixed, and may end at any time.
+const RETRY_AFTER_S: u32 = 5 * 60;
+
 /// What failures cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
