@@ -84,13 +84,6 @@ macro_rules! fetch_all_scalars {
     }};
 }
 
-/// The row with a key, if any.
-macro_rules! find_by_key {
-    ($tx:expr, $row:path, $file:literal, $key:expr) => {
-        $crate::sql::fetch_optional!($tx, $row, $file, $key)
-    };
-}
-
 /// Declares a row: its fields are the columns.
 macro_rules! row {
     ($(#[$meta:meta])* $vis:vis struct $row:ident { $($field_vis:vis $field:ident: $type:ty),+ $(,)? }) => {
@@ -103,7 +96,7 @@ macro_rules! row {
 
 pub(crate) use {
     execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_optional_scalar,
-    fetch_scalar, find_by_key, row, run,
+    fetch_scalar, row, run,
 };
 
 /// What a change did; nothing when a unique constraint refused it.

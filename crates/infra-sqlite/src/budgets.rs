@@ -1,89 +1,71 @@
-//! Spending from budgets and forgiving alone, as [group](crate::group) writes: every sign-in does both. Their text goes by
-//! rusqlite only; the suite of the store and the test of the plans run it.
+//! Spending from budgets.
 
-use denizen_domain::budgets::store::{Forgiving, Spending};
+use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Spending};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::group::{GroupWriter, execute};
+use crate::sql::{execute, fetch_optional_scalar};
+use crate::tx::SqliteTx;
 
-const SPEND: &str = include_str!("../queries/spend_budget.sql");
-const SHORTEN_BLOCK: &str = include_str!("../queries/shorten_block.sql");
-const FIND_BLOCK: &str = include_str!("../queries/find_block.sql");
-const FORGIVE_WHOLE: &str = include_str!("../../store-shared/queries/forgive_whole_budget.sql");
-/// A count of nothing is no row: a client that is blocked must not leave one for each address that it tries.
-const REMOVE_UNSPENT: &str = "DELETE FROM budgets WHERE key = $1 AND spent = 0";
-const FORGIVE_ONE: &str = include_str!("../queries/forgive_one_budget.sql");
-
-/// Counts all or none.
-pub(crate) async fn spend(
-    group: &GroupWriter,
-    spendings: Vec<Spending>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
-    let blocked_until = group.run(move |connection| spend_in(connection, &spendings, now)).await?;
-    Ok(blocked_until.map(Timestamp::from_micros))
-}
-
-pub(crate) async fn forgive(group: &GroupWriter, forgiven: Vec<Forgiving>) -> Result<(), StoreError> {
-    group.run(move |connection| forgive_in(connection, &forgiven)).await
-}
-
-/// Takes failures back within a group.
-pub(crate) fn forgive_in(connection: &Connection, forgiven: &[Forgiving]) -> rusqlite::Result<()> {
-    for forgiving in forgiven {
-        match forgiving {
-            Forgiving::Whole(key) => execute(connection, FORGIVE_WHOLE, params![key.as_bytes().as_slice()])?,
-            Forgiving::One(key) => execute(connection, FORGIVE_ONE, params![key.as_bytes().as_slice()])?,
-        };
-    }
-    Ok(())
-}
-
-fn spend_in(connection: &Connection, spendings: &[Spending], now: Timestamp) -> rusqlite::Result<Option<i64>> {
-    for (at, spending) in spendings.iter().enumerate() {
-        if execute_for(connection, SPEND, spending, now)? == 0 {
-            return give_back(connection, spendings, at, now);
+impl SqliteTx {
+    /// Counts a failure on each key, or on none if one of them is blocked: then, until when the last of them is.
+    pub(crate) async fn spend_budgets(
+        &mut self,
+        spendings: &[Spending],
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        for (at, Spending { key, patience }) in spendings.iter().enumerate() {
+            let counted = execute!(
+                self,
+                "queries/spend_budget.sql",
+                key.as_bytes().as_slice(),
+                now.as_micros(),
+                patience.free,
+                micros(patience.delay_s),
+                micros(patience.delay_max_s),
+                micros(patience.forgotten_s)
+            )?;
+            if counted == 0 {
+                return self.give_back(spendings, at, now).await;
+            }
         }
+        Ok(None)
     }
-    Ok(None)
+
+    /// Takes back what was counted before the blocked one, and says until when the last of all of them is blocked.
+    async fn give_back(
+        &mut self,
+        spendings: &[Spending],
+        blocked: usize,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        // No other write runs meanwhile, so those before it are as they were but for this one.
+        let before: Vec<_> = spendings[..blocked].iter().map(|spending| Forgiving::One(spending.key)).collect();
+        self.forgive_budgets(&before).await?;
+        for spending in &spendings[..blocked] {
+            // A count of nothing is no row: a client that is blocked must not leave one for each address that it tries.
+            execute!(self, "queries/delete_unspent_budget.sql", spending.key.as_bytes().as_slice())?;
+        }
+        let mut blocked_until: Option<i64> = None;
+        for Spending { key, patience } in spendings {
+            let key = key.as_bytes().as_slice();
+            execute!(
+                self,
+                "queries/shorten_block.sql",
+                key,
+                now.as_micros(),
+                patience.free,
+                micros(patience.delay_s),
+                micros(patience.delay_max_s),
+                micros(patience.forgotten_s)
+            )?;
+            let until = fetch_optional_scalar!(self, i64, "queries/find_block.sql", key)?;
+            blocked_until = blocked_until.max(until);
+        }
+        Ok(blocked_until.map(Timestamp::from_micros))
+    }
 }
 
-/// Takes back what was counted before the blocked one, and says until when the last of all of them is blocked.
-fn give_back(
-    connection: &Connection,
-    spendings: &[Spending],
-    blocked: usize,
-    now: Timestamp,
-) -> rusqlite::Result<Option<i64>> {
-    // Nobody else writes meanwhile, so those before it are as they were but for this one.
-    let before: Vec<_> = spendings[..blocked].iter().map(|spending| Forgiving::One(spending.key)).collect();
-    forgive_in(connection, &before)?;
-    for spending in &spendings[..blocked] {
-        execute(connection, REMOVE_UNSPENT, params![spending.key.as_bytes().as_slice()])?;
-    }
-    let mut blocked_until: Option<i64> = None;
-    for spending in spendings {
-        execute_for(connection, SHORTEN_BLOCK, spending, now)?;
-        let key = spending.key.as_bytes().as_slice();
-        let until = connection.prepare_cached(FIND_BLOCK)?.query_row([key], |row| row.get(0)).optional()?;
-        blocked_until = blocked_until.max(until);
-    }
-    Ok(blocked_until)
-}
-
-/// Executes a statement that takes a key, the time and what a failure costs.
-fn execute_for(connection: &Connection, sql: &str, spending: &Spending, now: Timestamp) -> rusqlite::Result<usize> {
-    let Spending { key, patience } = spending;
-    let micros = |seconds: u32| i64::from(seconds) * 1_000_000;
-    let values = params![
-        key.as_bytes().as_slice(),
-        now.as_micros(),
-        patience.free,
-        micros(patience.delay_s),
-        micros(patience.delay_max_s),
-        micros(patience.forgotten_s)
-    ];
-    execute(connection, sql, values)
+fn micros(seconds: u32) -> i64 {
+    i64::from(seconds) * 1_000_000
 }

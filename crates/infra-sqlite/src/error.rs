@@ -1,55 +1,72 @@
 //! From what SQLite says to what the store's caller can do about it.
 
 use denizen_domain::store::StoreError;
-use sqlx::error::DatabaseError;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sqlx::migrate::MigrateError;
 
 // https://www.sqlite.org/rescode.html
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
-const CONSTRAINT: i32 = 19;
 const READONLY: i32 = 8;
 const IOERR: i32 = 10;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
 const PROTOCOL: i32 = 15;
 
-/// Says whether the database may recover by itself.
-pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    if is_unavailable(&error) { unavailable(error) } else { broken(error) }
+/// Why the store refuses by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// All are in use for too long.
+    #[error("no connection to the database became free in time")]
+    TimedOut,
+    /// It was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A write that was committed together with others, whose transaction failed.
+    #[error("the shared transaction of this write failed: {0}")]
+    Together(String),
 }
 
-/// The same for a commit that failed. Nothing of the transaction is left then, unless a constraint was checked so late:
-/// SQLite rolls a transaction back by itself after an I/O error, and says in the end only that there is none.
-pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
-    let is_constraint = error.as_database_error().is_some_and(|error| primary_code(error) == Some(CONSTRAINT));
-    if is_constraint { broken(error) } else { unavailable(error) }
+/// Says whether the database may recover by itself.
+pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    if code.is_some_and(is_recoverable) { unavailable(error) } else { broken(error) }
+}
+
+/// Whether a unique constraint refused a change.
+pub(crate) fn is_taken(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY))
+}
+
+/// Whether another process holds the lock.
+pub(crate) fn is_locked(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| primary(error.extended_code));
+    matches!(code, Some(BUSY | LOCKED))
 }
 
 /// Whether writes fail for a reason that the next write would meet as well. A lock that another process holds, or a long
 /// queue for the connection, is none.
 pub(crate) fn is_write_failure(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
-    match source.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => false,
-        Some(sqlx::Error::Database(error)) => !matches!(primary_code(error.as_ref()), Some(BUSY | LOCKED)),
-        _ => true,
+    if source.is::<Refusal>() {
+        return false;
     }
+    !source.downcast_ref::<rusqlite::Error>().is_some_and(is_locked)
 }
 
-/// The same for what went wrong while migrating.
+/// The same for what sqlx says while migrating.
+pub(crate) fn sqlx_error(error: sqlx::Error) -> StoreError {
+    if is_unavailable(&error) { unavailable(error) } else { broken(error) }
+}
+
+/// The same for a migration.
 pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::Execute(error) => store_error(error),
+        MigrateError::Execute(error) => sqlx_error(error),
         MigrateError::ExecuteMigration(ref source, _) if is_unavailable(source) => unavailable(error),
         _ => broken(error),
     }
-}
-
-/// The same for what rusqlite says.
-pub(crate) fn in_place_error(error: rusqlite::Error) -> StoreError {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    if code.is_some_and(is_recoverable) { unavailable(error) } else { broken(error) }
 }
 
 /// The database is not there or cannot work.
@@ -64,20 +81,10 @@ pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>)
 
 fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        // A transaction that did not end stands in the way of the next one. Its connection is replaced.
-        | sqlx::Error::BeginFailed
-        | sqlx::Error::InvalidSavePointStatement => true,
-        sqlx::Error::Database(error) => primary_code(error.as_ref()).is_some_and(is_recoverable),
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse().ok()).is_some_and(is_recoverable),
         _ => false,
     }
-}
-
-fn primary_code(error: &dyn DatabaseError) -> Option<i32> {
-    error.code().and_then(|code| code.parse().ok()).map(primary)
 }
 
 /// The primary result code is the low byte of the extended one.

@@ -4,77 +4,69 @@
 //! both store crates) → `sql` (how those run their statements here).
 //! Every query is checked against the schema when this crate compiles; the offline data is in `.sqlx/`.
 //!
+//! sqlx checks every query against the schema when this crate is compiled, by the offline data in `.sqlx/`, and runs the
+//! migrations. Everything else runs through rusqlite, on the thread that asks or on a blocking one.
+//!
 //! Invariants:
 //! - One connection writes, so a write never meets another; readers never wait for it (WAL).
-//! - The reads on the path of every request and of a sign-in run in place (`in_place`), by the same checked text;
-//!   what the former find is remembered (`recent`) until the next commit.
-//! - A refresh and the writes of a sign-in are committed in groups (`group`): many of them wait for the disk once.
-//! - A connection that met an I/O error, or whose transaction did not end, is replaced before it is used again
-//!   (`write_health`).
+//! - Writes that come at once share a transaction and its commit (`writer`): they wait for the disk once.
+//! - Look-ups run on the thread that asks (`in_place`); lists, counts and snapshots on blocking threads (`readers`).
+//! - The reads on the path of every request are remembered (`recent`) until a commit changes what they found.
+//! - The writing connection is replaced after a write that failed.
 //! - Nothing is written to a file that is no longer the one under its name (`file_identity`).
 //! - No query walks the users table: each names the index that it goes by.
 
 mod budgets;
 mod codec;
+mod connection;
 mod error;
 mod events;
 mod file;
 mod file_identity;
-mod group;
-mod group_sessions;
 mod in_place;
 mod migrate;
+mod readers;
 mod recent;
 mod recent_reads;
 mod server_lock;
 #[path = "../../store-shared/src/mod.rs"]
 mod shared;
 mod sql;
+mod statement;
 mod tx;
 mod upkeep;
 mod write_health;
+mod writer;
 
 pub use migrate::{PendingMigration, migrate, pending};
 pub use server_lock::{ServerLock, ServerLockError};
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use denizen_domain::budgets::store::{Forgiving, Spending};
+use denizen_domain::budgets::store::Spending;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::sessions::store::{Opened, Opening, Rotated, Rotation};
 use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
 use denizen_domain::time::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlitePool};
 
-use crate::error::store_error;
-use crate::events::Head;
 use crate::file_identity::FileIdentity;
-use crate::group::{GroupWriter, Target};
 use crate::in_place::InPlaceReaders;
+use crate::readers::Readers;
 use crate::recent::Recent;
 use crate::shared::wake::{Waiting, Wake};
+use crate::sql::fetch_scalar;
 use crate::tx::SqliteTx;
 use crate::write_health::WriteHealth;
-
-/// How long SQLite itself waits for a lock that another process holds.
-const BUSY_TIMEOUT_S: u64 = 5;
-/// What a reader caches at most, in KiB.
-const READER_CACHE_KIB: u32 = 4 * 1024;
-/// What the writer caches at most, in KiB.
-const WRITER_CACHE_KIB: u32 = 16 * 1024;
-/// What is left of the write-ahead log after a checkpoint, in bytes at most.
-const JOURNAL_BYTES_MAX: u32 = 64 * 1024 * 1024;
+use crate::writer::Writer;
 
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// The database file. Its folder and itself are made when missing; the file is readable by its owner only.
     pub path: PathBuf,
-    /// How many connections read, those in place not counted; at least 1.
+    /// How many connections read on blocking threads, besides those that look up in place; at least 1.
     pub max_readers: u32,
     /// How long a unit of work waits for its connection, in seconds.
     pub acquire_timeout_s: u32,
@@ -85,43 +77,19 @@ impl SqliteOptions {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), max_readers: 4, acquire_timeout_s: 5 }
     }
-
-    /// How every connection opens the file. Only [`file::create`] creates it.
-    fn connect(&self) -> SqliteConnectOptions {
-        SqliteConnectOptions::new()
-            .filename(&self.path)
-            .create_if_missing(false)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
-            .synchronous(SqliteSynchronous::Full)
-    }
-
-    fn connect_writer(&self) -> SqliteConnectOptions {
-        self.connect()
-            .journal_mode(SqliteJournalMode::Wal)
-            .pragma("journal_size_limit", JOURNAL_BYTES_MAX.to_string())
-            .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-    }
-
-    fn connect_reader(&self) -> SqliteConnectOptions {
-        self.connect().pragma("query_only", "on").pragma("cache_size", format!("-{READER_CACHE_KIB}"))
-    }
 }
 
 /// Accounts in one SQLite file.
 pub struct SqliteStore {
-    readers: SqlitePool,
-    writer: SqlitePool,
     in_place: Arc<InPlaceReaders>,
+    readers: Arc<Readers>,
     recent: Arc<Recent>,
-    group: GroupWriter,
+    writer: Writer,
     waiting: Waiting,
     health: Arc<WriteHealth>,
     identity: Arc<FileIdentity>,
     /// The key of its chain.
     chain_key: Arc<OnceLock<ChainKey>>,
-    /// Where the log of events ended when this store last wrote to it.
-    head: Arc<Mutex<Option<Head>>>,
 }
 
 impl SqliteStore {
@@ -131,76 +99,40 @@ impl SqliteStore {
     /// When the file cannot be made or opened.
     pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         file::create(&options.path)?;
-        let in_place = Arc::new(InPlaceReaders::open(&options.path)?);
-        let pool = || {
-            SqlitePoolOptions::new()
-                .acquire_timeout(Duration::from_secs(options.acquire_timeout_s.into()))
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A local file does not hang up.
-                .test_before_acquire(false)
-        };
-        let readers = pool().before_acquire(|connection, _| {
-            // A snapshot that could not be ended would be read from without end.
-            let is_usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(is_usable) })
-        });
-        let readers = readers.max_connections(options.max_readers.max(1)).connect_lazy_with(options.connect_reader());
+        let path = &options.path;
+        let acquire_timeout = Duration::from_secs(options.acquire_timeout_s.into());
+        let in_place = Arc::new(InPlaceReaders::open(path)?);
+        let readers = Arc::new(Readers::new(path, options.max_readers.max(1), acquire_timeout));
+        tokio::spawn(Readers::close_idle(Arc::downgrade(&readers)));
+        let recent = Arc::new(Recent::new(path));
         let health = Arc::new(WriteHealth::default());
-        let checked = Arc::clone(&health);
-        let writer = pool().before_acquire(move |connection, _| {
-            let is_usable = checked.is_usable(connection);
-            Box::pin(async move { Ok(is_usable) })
-        });
-        let writer = writer.max_connections(1).connect_lazy_with(options.connect_writer());
-        let recent = Arc::new(Recent::new(&options.path));
-        let identity = Arc::new(FileIdentity::of(&options.path));
-        let group = GroupWriter::new(Target {
-            path: options.path.clone(),
-            writer: writer.clone(),
-            recent: Arc::clone(&recent),
-            health: Arc::clone(&health),
-            identity: Arc::clone(&identity),
-        });
-        let (waiting, chain_key, head) = (Waiting::default(), Arc::default(), Arc::default());
-        Ok(Self { readers, writer, in_place, recent, group, waiting, health, identity, chain_key, head })
+        let identity = Arc::new(FileIdentity::of(path));
+        let writer = Writer::new(path.clone(), acquire_timeout, &recent, &health, &identity);
+        let (waiting, chain_key) = (Waiting::default(), Arc::default());
+        Ok(Self { in_place, readers, recent, writer, waiting, health, identity, chain_key })
+    }
+
+    fn single_reads(&self) -> SqliteTx {
+        SqliteTx::single_reads(&self.in_place, &self.recent, &self.readers)
+    }
+
+    async fn begin(&self) -> Result<SqliteTx, StoreError> {
+        Ok(SqliteTx::write(self.writer.begin().await?, Wake::nobody(&self.waiting), &self.chain_key))
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn read(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        Ok(Box::new(SqliteTx::single_reads(&self.readers, &self.in_place, &self.recent)))
+        Ok(Box::new(self.single_reads()))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        let transaction = self.readers.begin().await.map_err(store_error)?;
-        Ok(Box::new(SqliteTx::snapshot(transaction)))
+        Ok(Box::new(SqliteTx::snapshot(self.readers.lend().await?.begin().await?)))
     }
 
     async fn write(&self) -> Result<Box<dyn WriteTx>, StoreError> {
-        self.identity.check()?;
-        // IMMEDIATE: a transaction that reads first and writes later would fail where it should wait.
-        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error);
-        self.health.note(&begun);
-        Ok(Box::new(SqliteTx::write(
-            begun?,
-            &self.recent,
-            Wake::nobody(&self.waiting),
-            &self.chain_key,
-            &self.head,
-            &self.health,
-        )))
-    }
-
-    async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-        group_sessions::rotate(&self.group, *rotation).await
-    }
-
-    async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
-        let opened = group_sessions::open(&self.group, Arc::clone(&self.chain_key), opening.clone()).await;
-        self.waiting.events.notify_one();
-        opened
+        Ok(Box::new(self.begin().await?))
     }
 
     async fn mail_enqueued(&self) {
@@ -222,23 +154,20 @@ impl Store for SqliteStore {
     }
 
     async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        budgets::spend(&self.group, spendings.to_vec(), now).await
-    }
-
-    async fn forgive_budgets(&self, forgiven: &[Forgiving]) -> Result<(), StoreError> {
-        budgets::forgive(&self.group, forgiven.to_vec()).await
+        let mut tx = Box::new(self.begin().await?);
+        let blocked_until = tx.spend_budgets(spendings, now).await?;
+        tx.commit().await?;
+        Ok(blocked_until)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         // A bare SELECT 1 would not touch the file.
-        let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool""#);
-        query.fetch_one(&self.readers).await.map(drop).map_err(store_error)?;
+        fetch_scalar!(self.single_reads(), bool, "queries/ping.sql")?;
         self.identity.check()?;
         self.health.check(&self.writer).await
     }
 
     async fn close(&self) {
-        self.group.close().await;
         self.readers.close().await;
         self.in_place.close();
         // The last connection to close folds the write-ahead log into the file.

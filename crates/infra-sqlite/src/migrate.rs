@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use denizen_domain::store::StoreError;
 use sqlx::migrate::{Migrate, Migration, Migrator};
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, query_scalar};
 
-use crate::error::{broken, migrate_error, store_error};
+use crate::connection::BUSY_TIMEOUT;
+use crate::error::{broken, migrate_error, sqlx_error};
 use crate::{SqliteOptions, file};
 
 /// A step of the schema that a database has not taken.
@@ -37,7 +38,7 @@ pub async fn migrate(options: &SqliteOptions) -> Result<(), StoreError> {
     });
     let lock = locking.await.map_err(broken)??;
     let pool = SqlitePoolOptions::new().max_connections(1);
-    let pool = pool.connect_with(options.connect_writer()).await.map_err(store_error)?;
+    let pool = pool.connect_with(connect(options).journal_mode(SqliteJournalMode::Wal)).await.map_err(sqlx_error)?;
     let migrated = migrator().run(&pool).await.map_err(migrate_error);
     pool.close().await;
     drop(lock);
@@ -52,10 +53,20 @@ pub async fn pending(options: &SqliteOptions) -> Result<Vec<PendingMigration>, S
     if !options.path.exists() {
         return Ok(missing(&HashMap::new()));
     }
-    let mut connection = options.connect_reader().connect().await.map_err(store_error)?;
+    let mut connection = connect(options).connect().await.map_err(sqlx_error)?;
     let applied = applied(&mut connection).await;
-    connection.close().await.map_err(store_error)?;
+    connection.close().await.map_err(sqlx_error)?;
     Ok(missing(&applied?))
+}
+
+/// How sqlx opens the file. Only [`file::create`] creates it.
+fn connect(options: &SqliteOptions) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&options.path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
 }
 
 fn migrator() -> Migrator {
@@ -71,7 +82,7 @@ async fn applied(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<u
     let table: &str = &migrator.table_name;
     let query =
         query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1) AS "is_there!: bool""#, table);
-    if !query.fetch_one(&mut *connection).await.map_err(store_error)? {
+    if !query.fetch_one(&mut *connection).await.map_err(sqlx_error)? {
         return Ok(HashMap::new());
     }
     let applied = connection.list_applied_migrations(table).await.map_err(migrate_error)?;

@@ -1,14 +1,22 @@
-//! What the three reads on the path of every request found a moment ago.
+//! A cache of the three reads on the path of every request.
 //!
-//! It is good until somebody commits. A commit of this process is counted; one of another process, the command
-//! line's for example, shows in the write-ahead log's time and size, but a read that falls between its writing and
-//! its end may miss it. Hence nothing is good for more than a fifth of a second. Only single reads look here;
-//! whoever writes, or wants reads that agree, asks the database.
+//! An entry is valid until something that it shows changes. Changes are counted, and each leaves its count in the slot of the
+//! changed id; an entry whose read began before that count is invalid. So a read that began before a commit is never used
+//! after it. A slot is shared by a few ids, which costs a read now and then.
+//!
+//! Writes of this process name the ids that they change, and count them after the commit and before it is answered. A commit
+//! of another process, the command line for example, shows in the time and the size of the write-ahead log, and invalidates
+//! all entries. While this process holds the write lock of the database no other process commits, so changes of the log
+//! are its own. Another process that commits between the end of a write here and the look at the log that follows goes
+//! unnoticed. Hence no entry is valid for more than a fifth of a second. Only single reads use the cache: writes, and
+//! reads that must agree, ask the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use denizen_domain::access::Subject;
 use denizen_domain::api_keys::ApiKeyState;
 use denizen_domain::sessions::SessionState;
 use denizen_domain::users::User;
@@ -22,13 +30,64 @@ const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// What an entry takes besides the part of it that varies, in bytes, roughly.
 const ENTRY_BYTES: usize = 512;
 
-/// What was found, and the count of commits.
+/// 32 KiB of slots. With a thousand changes a second, one slot sees one in four seconds.
+const SLOT_BITS: u32 = 12;
+/// How many ids of one commit are invalidated one by one; more invalidate all entries.
+const IDS_MAX: usize = 1_024;
+
+/// What was found, and the count of changes.
 pub(crate) struct Recent {
-    log: PathBuf,
-    commits: AtomicU64,
+    log_path: PathBuf,
+    log: RwLock<Log>,
+    /// How many changes there were.
+    changes: AtomicU64,
+    /// The count at the last change of an id in the slot.
+    slots: Box<[AtomicU64]>,
+    /// The count at the last change of all entries.
+    everything: AtomicU64,
     sessions: Entries<SessionState>,
     users: Entries<User>,
     api_keys: Entries<ApiKeyState>,
+}
+
+/// The write-ahead log as this process last saw it.
+struct Log {
+    state: Option<(SystemTime, u64)>,
+    /// How many writes of this process are under way: one, and those that have just ended.
+    writes: u32,
+}
+
+/// What a write has changed.
+#[derive(Debug)]
+pub(crate) enum Changes {
+    /// Sessions, API keys, users and service accounts.
+    Ids(Vec<Uuid>),
+    /// What most entries show.
+    Everything,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
+}
+
+impl Changes {
+    /// Adds an id.
+    pub(crate) fn add(&mut self, id: Uuid) {
+        match self {
+            Self::Ids(ids) if ids.len() < IDS_MAX => ids.push(id),
+            Self::Ids(_) | Self::Everything => *self = Self::Everything,
+        }
+    }
+
+    /// Adds those of another write.
+    pub(crate) fn append(&mut self, other: Self) {
+        match other {
+            Self::Ids(ids) => ids.into_iter().for_each(|id| self.add(id)),
+            Self::Everything => *self = Self::Everything,
+        }
+    }
 }
 
 /// Finds of one kind.
@@ -41,18 +100,11 @@ struct Entry<T> {
     reading: Reading,
 }
 
-/// The moment before a read: a commit in between makes the find stale from the start.
+/// The moment before a read: a change in between makes the find stale from the start.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
-    seen: Seen,
+    changes: u64,
     at: Instant,
-}
-
-/// What changes with a commit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    commits: u64,
-    log: Option<(SystemTime, u64)>,
 }
 
 #[derive(Clone)]
@@ -68,11 +120,18 @@ impl<T> Weighter<Uuid, Entry<T>> for ByBytes {
 pub(crate) trait Remembered: Clone {
     /// Where it is.
     fn entries(recent: &Recent) -> &Entries<Self>;
+
+    /// The account that it shows besides.
+    fn owner(&self) -> Uuid;
 }
 
 impl Remembered for SessionState {
     fn entries(recent: &Recent) -> &Entries<Self> {
         &recent.sessions
+    }
+
+    fn owner(&self) -> Uuid {
+        self.user_id.as_uuid()
     }
 }
 
@@ -80,11 +139,22 @@ impl Remembered for User {
     fn entries(recent: &Recent) -> &Entries<Self> {
         &recent.users
     }
+
+    fn owner(&self) -> Uuid {
+        self.id.as_uuid()
+    }
 }
 
 impl Remembered for ApiKeyState {
     fn entries(recent: &Recent) -> &Entries<Self> {
         &recent.api_keys
+    }
+
+    fn owner(&self) -> Uuid {
+        match self.owner {
+            Subject::User(id) => id.as_uuid(),
+            Subject::ServiceAccount(id) => id.as_uuid(),
+        }
     }
 }
 
@@ -94,28 +164,57 @@ impl Recent {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         Self {
-            log: log.into(),
-            commits: AtomicU64::new(0),
+            log_path: log.into(),
+            log: RwLock::new(Log { state: None, writes: 0 }),
+            changes: AtomicU64::new(0),
+            slots: (0..1 << SLOT_BITS).map(|_| AtomicU64::new(0)).collect(),
+            everything: AtomicU64::new(0),
             sessions: Entries::new(),
             users: Entries::new(),
             api_keys: Entries::new(),
         }
     }
 
-    /// What was found under the id, if it is still good.
+    /// What was found under the id, if it is still valid.
     pub(crate) fn get<T: Remembered>(&self, id: Uuid) -> Option<T> {
-        let entry = T::entries(self).0.get(&id)?;
+        let Entry { found, reading, .. } = T::entries(self).0.get(&id)?;
         let now = self.begin();
-        let is_good = entry.reading.seen == now.seen && now.at.duration_since(entry.reading.at) < GOOD_FOR;
-        is_good.then_some(entry.found)
+        let is_unchanged = [self.slot(id), self.slot(found.owner()), &self.everything]
+            .iter()
+            .all(|changed| changed.load(Ordering::SeqCst) <= reading.changes);
+        (is_unchanged && now.at.duration_since(reading.at) < GOOD_FOR).then_some(found)
     }
 
     /// Begins to read.
     pub(crate) fn begin(&self) -> Reading {
         #[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
         let at = Instant::now();
-        let log = std::fs::metadata(&self.log).and_then(|log| Ok((log.modified()?, log.len()))).ok();
-        Reading { seen: Seen { commits: self.commits.load(Ordering::SeqCst), log }, at }
+        self.notice_other_processes();
+        Reading { changes: self.changes.load(Ordering::SeqCst), at }
+    }
+
+    /// Begins a write. Call it while the write lock of the database is held.
+    pub(crate) fn begin_write(&self) {
+        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        self.compare(&mut log);
+        log.writes += 1;
+    }
+
+    /// Ends a write that was begun: committed, or possibly so.
+    pub(crate) fn end_write(&self, changes: &Changes) {
+        match changes {
+            Changes::Ids(ids) if ids.is_empty() => {}
+            Changes::Ids(ids) => {
+                let count = self.next_count();
+                for id in ids {
+                    self.slot(*id).fetch_max(count, Ordering::SeqCst);
+                }
+            }
+            Changes::Everything => self.invalidate_all(),
+        }
+        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        log.writes = log.writes.saturating_sub(1);
+        log.state = self.log_state();
     }
 
     /// Remembers what was found; `bytes` is the size of what varies in it.
@@ -124,9 +223,44 @@ impl Recent {
         T::entries(self).0.insert(id, entry);
     }
 
-    /// Forgets everything: a write was committed, or may have been.
-    pub(crate) fn forget(&self) {
-        self.commits.fetch_add(1, Ordering::SeqCst);
+    /// Looks at the log, and invalidates all entries if another process has written to it.
+    fn notice_other_processes(&self) {
+        {
+            let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+            if log.writes > 0 || log.state == self.log_state() {
+                return;
+            }
+        }
+        self.compare(&mut self.log.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn compare(&self, log: &mut Log) {
+        if log.writes == 0 {
+            let state = self.log_state();
+            if log.state != state {
+                log.state = state;
+                self.invalidate_all();
+            }
+        }
+    }
+
+    fn log_state(&self) -> Option<(SystemTime, u64)> {
+        std::fs::metadata(&self.log_path).and_then(|log| Ok((log.modified()?, log.len()))).ok()
+    }
+
+    fn invalidate_all(&self) {
+        self.everything.fetch_max(self.next_count(), Ordering::SeqCst);
+    }
+
+    fn next_count(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn slot(&self, id: Uuid) -> &AtomicU64 {
+        let (high, low) = id.as_u64_pair();
+        // Fibonacci hashing: the high bits of the product depend on all bits of the id.
+        let hash = (high ^ low).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOT_BITS);
+        &self.slots[usize::try_from(hash).unwrap_or_default()]
     }
 }
 
@@ -139,24 +273,97 @@ impl<T: Clone> Entries<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Recent;
+    use super::{Changes, IDS_MAX, Recent};
+    use denizen_domain::sessions::SessionState;
     use denizen_domain::users::User;
     use denizen_testkit::build;
+    use uuid::Uuid;
 
     #[test]
-    fn a_commit_forgets_even_what_is_being_read() {
+    fn a_commit_invalidates_what_it_changed_even_if_it_is_being_read() {
         let recent = Recent::new("none.db".as_ref());
-        let user = build::user(1);
-        let id = user.id.as_uuid();
+        let (user, other) = (build::user(1), build::user(2));
+        let (id, other_id) = (user.id.as_uuid(), other.id.as_uuid());
         recent.remember(id, &user, 2, recent.begin());
-        assert_eq!(recent.get::<User>(id), Some(user.clone()));
-        recent.forget();
-        assert_eq!(recent.get::<User>(id), None);
-
+        recent.remember(other_id, &other, 2, recent.begin());
         let reading = recent.begin();
-        recent.forget();
+
+        recent.begin_write();
+        assert_eq!(recent.get::<User>(id), Some(user.clone()), "nothing is committed yet");
+        recent.end_write(&Changes::Ids(vec![id]));
+        assert_eq!(recent.get::<User>(id), None);
+        assert_eq!(recent.get::<User>(other_id), Some(other.clone()));
+
+        // Read before the commit, remembered after it.
         recent.remember(id, &user, 2, reading);
         assert_eq!(recent.get::<User>(id), None);
+        recent.remember(id, &user, 2, recent.begin());
+        assert_eq!(recent.get::<User>(id), Some(user));
+
+        recent.begin_write();
+        recent.end_write(&Changes::Everything);
+        assert_eq!(recent.get::<User>(other_id), None);
+    }
+
+    #[test]
+    fn a_change_of_the_user_invalidates_the_sessions() {
+        let recent = Recent::new("none.db".as_ref());
+        let user = build::user(1);
+        let id = build::session(&user, 1).id.as_uuid();
+        let state = SessionState {
+            user_id: user.id,
+            permissions: user.role.permissions(None),
+            role: user.role.clone(),
+            status: user.status,
+            generation: 0,
+            refreshed_at: user.created_at,
+            idle_expires_at: user.created_at,
+            expires_at: user.created_at,
+            proven_at: user.created_at,
+            second_factor_at: None,
+            owes_second_factor: false,
+            is_ended: false,
+        };
+        recent.remember(id, &state, 2, recent.begin());
+        assert!(recent.get::<SessionState>(id).is_some());
+        recent.begin_write();
+        recent.end_write(&Changes::Ids(vec![user.id.as_uuid()]));
+        assert!(recent.get::<SessionState>(id).is_none());
+    }
+
+    #[test]
+    fn a_commit_of_another_process_invalidates_all_and_one_of_this_process_does_not() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (database, log) = (folder.path().join("a.db"), folder.path().join("a.db-wal"));
+        let recent = Recent::new(&database);
+        let user = build::user(1);
+        let id = user.id.as_uuid();
+        let remember = || recent.remember(id, &user, 2, recent.begin());
+
+        remember();
+        std::fs::write(&log, "another process").unwrap();
+        assert_eq!(recent.get::<User>(id), None);
+
+        remember();
+        recent.begin_write();
+        std::fs::write(&log, "this process, with another length").unwrap();
+        assert!(recent.get::<User>(id).is_some());
+        recent.end_write(&Changes::default());
+        assert!(recent.get::<User>(id).is_some());
+
+        std::fs::write(&log, "another").unwrap();
+        recent.begin_write();
+        recent.end_write(&Changes::default());
+        assert_eq!(recent.get::<User>(id), None, "noticed when the write began");
+    }
+
+    #[test]
+    fn many_changes_of_one_write_invalidate_all() {
+        let mut changes = Changes::default();
+        for n in 0..=IDS_MAX as u128 {
+            changes.add(Uuid::from_u128(n));
+        }
+        assert!(matches!(changes, Changes::Everything));
     }
 
     #[test]

@@ -1,111 +1,117 @@
-//! How the shared sources run statements on SQLite. Each statement is a file, and sqlx checks it against the schema.
+//! How the shared sources run statements on SQLite. Each statement is a file.
 //!
+//! sqlx checks each against the schema when this crate is compiled, by a query that is never run; rusqlite runs it.
 //! Values are ids (`Uuid`), moments in microseconds (`i64`), numbers (`i64`, [`Count`](crate::codec::Count)), texts (`&str`,
-//! `String`), bytes (`&[u8]`, `Vec<u8>`), truth values, and options of these. A row is declared by `row!`, with its fields in the order
-//! of the columns.
+//! `String`), bytes (`&[u8]`, `Vec<u8>`), truth values, and options of these. A row is declared by `row!`, with its fields named
+//! as the columns.
 
 use denizen_domain::store::StoreError;
-use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use uuid::Uuid;
+use sqlx::Sqlite;
+use sqlx::query::QueryScalar;
+use sqlx::sqlite::SqliteArguments;
 
-use crate::error::store_error;
+use crate::error::broken;
 
-/// Runs a checked query on the connection of a unit of work.
-macro_rules! run {
-    ($tx:expr, $query:expr, $how:ident) => {{
-        let query = $query;
-        match $tx.connection().await {
-            Ok(connection) => query.$how(connection).await.map_err($crate::error::store_error),
-            Err(error) => Err(error),
-        }
+/// The statement in a file.
+macro_rules! statement {
+    ($file:literal) => {{
+        static STATEMENT: $crate::statement::Statement =
+            $crate::statement::Statement::new(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $file)));
+        &STATEMENT
     }};
+}
+
+/// Values to bind, by reference.
+macro_rules! values {
+    ($($value:expr),*) => {
+        &[$(&$value as &(dyn rusqlite::ToSql + Sync)),*] as &[&(dyn rusqlite::ToSql + Sync)]
+    };
 }
 
 /// Runs a statement; how many rows it changed.
 macro_rules! execute {
-    ($tx:expr, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file!($file $(, $($values)*)?), execute).map(|done| done.rows_affected())
-    };
+    ($tx:expr, $file:literal $(, $value:expr)* $(,)?) => {{
+        if false {
+            let _ = sqlx::query_file!($file $(, $value)*);
+        }
+        $tx.execute($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+    }};
 }
 
 /// The same; nothing when a unique constraint refuses it.
 macro_rules! execute_unless_taken {
-    ($tx:expr, $file:literal $(, $($values:tt)*)?) => {{
-        let query = sqlx::query_file!($file $(, $($values)*)?);
-        match $tx.connection().await {
-            Ok(connection) => $crate::sql::unless_taken(query.execute(connection).await.map(|done| done.rows_affected())),
-            Err(error) => Err(error),
+    ($tx:expr, $file:literal $(, $value:expr)* $(,)?) => {{
+        if false {
+            let _ = sqlx::query_file!($file $(, $value)*);
         }
+        $tx.execute_unless_taken($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+    }};
+}
+
+/// Runs a query by one of the methods of a unit of work.
+macro_rules! fetch {
+    ($how:ident, $tx:expr, $row:ty, $file:literal $(, $value:expr)*) => {{
+        if false {
+            let _ = sqlx::query_file_as!($row, $file $(, $value)*);
+        }
+        $tx.$how::<$row>($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+    }};
+}
+
+/// The same for a query of one column.
+macro_rules! fetch_scalars {
+    ($how:ident, $tx:expr, $type:ty, $file:literal $(, $value:expr)*) => {{
+        if false {
+            let _: $crate::sql::CheckedScalar<'_, $type> = sqlx::query_file_scalar!($file $(, $value)*);
+        }
+        $tx.$how::<$crate::statement::Scalar<$type>>($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
     }};
 }
 
 /// The one row that a statement returns.
 macro_rules! fetch_one {
-    ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_one)
+    ($tx:expr, $row:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch!(one, $tx, $row, $file $(, $value)*)
     };
 }
 
-/// The row that a statement returns, if any.
+/// The row that a statement returns, if any: a look-up by a key.
 macro_rules! fetch_optional {
-    ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_optional)
+    ($tx:expr, $row:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch!(find, $tx, $row, $file $(, $value)*)
     };
 }
 
 /// All rows that a statement returns.
 macro_rules! fetch_all {
-    ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_all)
+    ($tx:expr, $row:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch!(list, $tx, $row, $file $(, $value)*)
     };
 }
 
 /// The one value that a statement returns.
 macro_rules! fetch_scalar {
-    ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
-        let found: Result<$type, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_one);
-        found
-    }};
+    ($tx:expr, $type:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch_scalars!(one, $tx, $type, $file $(, $value)*).map(|found| found.0)
+    };
 }
 
-/// The value that a statement returns, if any.
+/// The value that a statement returns, if any: a look-up by a key.
 macro_rules! fetch_optional_scalar {
-    ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
-        let found: Result<Option<$type>, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_optional);
-        found
-    }};
+    ($tx:expr, $type:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch_scalars!(find, $tx, $type, $file $(, $value)*).map(|found| found.map(|found| found.0))
+    };
 }
 
 /// The value of every row that a statement returns.
 macro_rules! fetch_all_scalars {
-    ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
-        let found: Result<Vec<$type>, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_all);
-        found
-    }};
+    ($tx:expr, $type:ty, $file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::fetch_scalars!(list, $tx, $type, $file $(, $value)*)
+            .map(|found| found.into_iter().map(|found| found.0).collect::<Vec<$type>>())
+    };
 }
 
-/// The row with a key, if any: in place where that is possible.
-macro_rules! find_by_key {
-    ($tx:expr, $row:path, $file:literal, $key:expr) => {{
-        let key = $key;
-        let sql = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $file));
-        let found = {
-            use $crate::in_place::InPlaceRow as _;
-            use $crate::sql::Key as _;
-            $tx.find_in_place(sql, &key.to_bind(), <$row>::read_in_place)
-        };
-        match found {
-            Ok(found) => Ok(found),
-            Err($crate::in_place::NotInPlace) => $crate::sql::fetch_optional!($tx, $row, $file, key),
-        }
-    }};
-}
-
-/// Declares a row: its fields are the columns, in their order.
+/// Declares a row, or makes one that the domain declares readable: its fields are the columns.
 macro_rules! row {
     ($(#[$meta:meta])* $vis:vis struct $row:ident { $($field_vis:vis $field:ident: $type:ty),+ $(,)? }) => {
         $(#[$meta])*
@@ -113,10 +119,15 @@ macro_rules! row {
             $($field_vis $field: $type),+
         }
 
-        impl $crate::in_place::InPlaceRow for $row {
-            fn read_in_place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-                let mut columns = 0..;
-                let mut next = || columns.next().unwrap_or(usize::MAX);
+        $crate::sql::row!(impl $row { $($field),+ });
+    };
+    (impl $row:ident { $($field:ident),+ $(,)? }) => {
+        impl $crate::statement::FromRow for $row {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn from_row(row: &rusqlite::Row<'_>, places: &[usize]) -> rusqlite::Result<Self> {
+                let mut places = places.iter().copied();
+                let mut next = || places.next().unwrap_or(usize::MAX);
                 Ok(Self { $($field: row.get(next())?),+ })
             }
         }
@@ -124,38 +135,14 @@ macro_rules! row {
 }
 
 pub(crate) use {
-    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_optional_scalar,
-    fetch_scalar, find_by_key, row, run,
+    execute, execute_unless_taken, fetch, fetch_all, fetch_all_scalars, fetch_one, fetch_optional,
+    fetch_optional_scalar, fetch_scalar, fetch_scalars, row, statement, values,
 };
 
-/// What a row is found by in place.
-pub(crate) trait Key {
-    /// The value to bind, which is borrowed.
-    fn to_bind(&self) -> impl ToSql;
-}
-
-impl Key for Uuid {
-    fn to_bind(&self) -> impl ToSql {
-        ToSqlOutput::Borrowed(ValueRef::Blob(self.as_bytes()))
-    }
-}
-
-impl Key for &str {
-    fn to_bind(&self) -> impl ToSql {
-        ToSqlOutput::Borrowed(ValueRef::Text(self.as_bytes()))
-    }
-}
-
-/// What a change did; nothing when a unique constraint refused it.
-pub(crate) fn unless_taken(changed: sqlx::Result<u64>) -> Result<Option<u64>, StoreError> {
-    match changed {
-        Ok(rows) => Ok(Some(rows)),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
-        Err(error) => Err(store_error(error)),
-    }
-}
+/// A query that sqlx has checked to yield values of this type.
+pub(crate) type CheckedScalar<'q, T> = QueryScalar<'q, Sqlite, T, SqliteArguments>;
 
 /// A row that must be there is not.
 pub(crate) fn row_not_found() -> StoreError {
-    store_error(sqlx::Error::RowNotFound)
+    broken(rusqlite::Error::QueryReturnedNoRows)
 }

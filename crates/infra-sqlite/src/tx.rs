@@ -1,6 +1,6 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file of `shared`.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use denizen_domain::authority::Authority;
@@ -9,18 +9,20 @@ use denizen_domain::events::chain::ChainKey;
 use denizen_domain::id::SessionId;
 use denizen_domain::roles::RoleKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use rusqlite::{Row, ToSql};
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use rusqlite::types::Value;
+use rusqlite::{Connection, ToSql};
 use uuid::Uuid;
 
-use crate::error::{commit_error, store_error};
-use crate::events::{Head, append};
+use crate::error::{broken, is_taken, store_error};
+use crate::events::Head;
 use crate::in_place::{InPlaceReaders, NotInPlace};
-use crate::recent::Recent;
+use crate::readers::{Reader, Readers};
+use crate::recent::{Changes, Recent};
 use crate::shared::concurrency::Concurrency;
 use crate::shared::wake::Wake;
-use crate::write_health::WriteHealth;
+use crate::sql::row_not_found;
+use crate::statement::{FromRow, Statement, owned};
+use crate::writer::Turn;
 
 /// A unit of work on SQLite.
 pub(crate) struct SqliteTx(Reach);
@@ -28,58 +30,31 @@ pub(crate) struct SqliteTx(Reach);
 /// What the shared sources call it.
 pub(crate) type Tx = SqliteTx;
 
-/// What [`SqliteTx`] forgets when a write may have been committed.
-pub(crate) struct ForgetOnDrop(Arc<Recent>);
-
-impl Drop for ForgetOnDrop {
-    fn drop(&mut self) {
-        self.0.forget();
-    }
-}
+/// Values to bind.
+type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 enum Reach {
-    /// Queries that stand alone. A pooled connection is taken only when one cannot be answered in place.
-    Single {
-        in_place: Arc<InPlaceReaders>,
-        recent: Arc<Recent>,
-        readers: SqlitePool,
-        connection: Option<PoolConnection<Sqlite>>,
-    },
-    /// Queries of one transaction, which all go through its connection.
-    Snapshot(Transaction<'static, Sqlite>),
-    /// The same, and writes. Fields are dropped in this order: first the transaction ends, then all is forgotten.
-    Write {
-        transaction: Transaction<'static, Sqlite>,
-        forget: ForgetOnDrop,
-        wake: Wake,
-        events: Vec<Event>,
-        chain_key: Arc<OnceLock<ChainKey>>,
-        head: Arc<Mutex<Option<Head>>>,
-        health: Arc<WriteHealth>,
-    },
+    /// Queries that stand alone: look-ups in place, all others on blocking threads.
+    Single { in_place: Arc<InPlaceReaders>, recent: Arc<Recent>, readers: Arc<Readers> },
+    /// Queries of one transaction, which all go through its connection. None after a query that was given up.
+    Snapshot(Option<Reader>),
+    /// The same, and writes, all in place.
+    Write { turn: Turn, changes: Changes, wake: Wake, events: Vec<Event>, chain_key: Arc<OnceLock<ChainKey>> },
 }
 
 impl SqliteTx {
-    pub(crate) fn single_reads(readers: &SqlitePool, in_place: &Arc<InPlaceReaders>, recent: &Arc<Recent>) -> Self {
-        let (in_place, recent, readers) = (Arc::clone(in_place), Arc::clone(recent), readers.clone());
-        Self(Reach::Single { in_place, recent, readers, connection: None })
+    pub(crate) fn single_reads(in_place: &Arc<InPlaceReaders>, recent: &Arc<Recent>, readers: &Arc<Readers>) -> Self {
+        let (in_place, recent, readers) = (Arc::clone(in_place), Arc::clone(recent), Arc::clone(readers));
+        Self(Reach::Single { in_place, recent, readers })
     }
 
-    pub(crate) fn snapshot(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self(Reach::Snapshot(transaction))
+    pub(crate) fn snapshot(reader: Reader) -> Self {
+        Self(Reach::Snapshot(Some(reader)))
     }
 
-    pub(crate) fn write(
-        transaction: Transaction<'static, Sqlite>,
-        recent: &Arc<Recent>,
-        wake: Wake,
-        chain_key: &Arc<OnceLock<ChainKey>>,
-        head: &Arc<Mutex<Option<Head>>>,
-        health: &Arc<WriteHealth>,
-    ) -> Self {
-        let (forget, health) = (ForgetOnDrop(Arc::clone(recent)), Arc::clone(health));
-        let (chain_key, head) = (Arc::clone(chain_key), Arc::clone(head));
-        Self(Reach::Write { transaction, forget, wake, events: Vec::new(), chain_key, head, health })
+    pub(crate) fn write(turn: Turn, wake: Wake, chain_key: &Arc<OnceLock<ChainKey>>) -> Self {
+        let chain_key = Arc::clone(chain_key);
+        Self(Reach::Write { turn, changes: Changes::default(), wake, events: Vec::new(), chain_key })
     }
 
     /// Notes what is to be written to the log with the commit.
@@ -87,6 +62,20 @@ impl SqliteTx {
         if let Reach::Write { events, wake, .. } = &mut self.0 {
             events.push(event);
             wake.note_events();
+        }
+    }
+
+    /// The events to write, with the key of their chain, and where the log ended when it was last seen; `None` if there are none.
+    pub(crate) fn take_events(&mut self) -> Option<(Vec<Event>, Option<ChainKey>, Option<Head>)> {
+        let Reach::Write { turn, events, chain_key, .. } = &mut self.0 else { return None };
+        let events = std::mem::take(events);
+        (!events.is_empty()).then(|| (events, chain_key.get().cloned(), turn.head()))
+    }
+
+    /// Notes where the log ends after this write.
+    pub(crate) fn set_head(&mut self, head: Option<Head>) {
+        if let Reach::Write { turn, .. } = &mut self.0 {
+            turn.set_head(head);
         }
     }
 
@@ -113,33 +102,102 @@ impl SqliteTx {
         }
     }
 
-    /// The connection to query.
-    pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    /// Runs a statement that writes; how many rows it changed.
+    #[expect(clippy::unused_async, reason = "the shared sources await every statement")]
+    pub(crate) async fn execute(&mut self, statement: &Statement, values: Values<'_>) -> Result<u64, StoreError> {
+        self.turn()?.run(|connection| statement.execute(connection, values))
+    }
+
+    /// The same; `None` when a unique constraint refuses it.
+    #[expect(clippy::unused_async, reason = "the shared sources await every statement")]
+    pub(crate) async fn execute_unless_taken(
+        &mut self,
+        statement: &Statement,
+        values: Values<'_>,
+    ) -> Result<Option<u64>, StoreError> {
+        self.turn()?.run(|connection| match statement.execute(connection, values) {
+            Err(error) if is_taken(&error) => Ok(None),
+            done => done.map(Some),
+        })
+    }
+
+    /// Looks a row up by a key.
+    pub(crate) async fn find<R: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        values: Values<'_>,
+    ) -> Result<Option<R>, StoreError> {
         match &mut self.0 {
-            Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
-            Reach::Single { connection: Some(connection), .. } => Ok(connection),
-            Reach::Single { connection, readers, .. } => {
-                Ok(connection.insert(readers.acquire().await.map_err(store_error)?))
+            Reach::Write { turn, .. } => turn.run(|connection| statement.first(connection, values)),
+            Reach::Snapshot(reader) => {
+                let reader = reader.as_mut().ok_or_else(given_up)?;
+                reader.connection().and_then(|connection| statement.first(connection, values)).map_err(store_error)
             }
+            Reach::Single { in_place, .. } => match in_place.find(statement, values) {
+                Ok(found) => Ok(found),
+                Err(NotInPlace) => self.scan(statement, values, Statement::first).await,
+            },
         }
     }
 
-    /// Looks one row up by its key in place; the error sends the caller to [`Self::connection`].
-    pub(crate) fn find_in_place<T>(
-        &self,
-        sql: &'static str,
-        key: &dyn ToSql,
-        read: fn(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, NotInPlace> {
-        match &self.0 {
-            Reach::Single { in_place, .. } => in_place.find(sql, key, read),
-            // Elsewhere is outside the transaction.
-            Reach::Snapshot(_) | Reach::Write { .. } => Err(NotInPlace),
+    /// The one row of a result.
+    pub(crate) async fn one<R: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        values: Values<'_>,
+    ) -> Result<R, StoreError> {
+        let found = match &mut self.0 {
+            Reach::Write { turn, .. } => turn.run(|connection| statement.first(connection, values)),
+            Reach::Single { .. } | Reach::Snapshot(_) => self.scan(statement, values, Statement::first).await,
+        };
+        found?.ok_or_else(row_not_found)
+    }
+
+    /// All rows of a result.
+    pub(crate) async fn list<R: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        values: Values<'_>,
+    ) -> Result<Vec<R>, StoreError> {
+        match &mut self.0 {
+            Reach::Write { turn, .. } => turn.run(|connection| statement.all(connection, values)),
+            Reach::Single { .. } | Reach::Snapshot(_) => self.scan(statement, values, Statement::all).await,
+        }
+    }
+
+    /// Runs a query that may take long, on a blocking thread.
+    async fn scan<T: Send + 'static>(
+        &mut self,
+        statement: &'static Statement,
+        values: Values<'_>,
+        read: fn(&Statement, &Connection, &[Value]) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let values = owned(values).map_err(broken)?;
+        let work = move |connection: &Connection| read(statement, connection, &values);
+        match &mut self.0 {
+            Reach::Single { readers, .. } => readers.lend().await?.run(work).await?.1,
+            Reach::Snapshot(reader) => {
+                let (kept, found) = reader.take().ok_or_else(given_up)?.run(work).await?;
+                *reader = Some(kept);
+                found
+            }
+            Reach::Write { turn, .. } => turn.run(work),
+        }
+    }
+
+    fn turn(&mut self) -> Result<&mut Turn, StoreError> {
+        match &mut self.0 {
+            Reach::Write { turn, .. } => Ok(turn),
+            Reach::Single { .. } | Reach::Snapshot(_) => Err(broken("a write through a handle that reads")),
         }
     }
 }
 
-/// A write transaction holds the whole database against other writers already, and its commit makes everything forgotten.
+fn given_up() -> StoreError {
+    broken("a snapshot whose query was given up")
+}
+
+/// One write runs at a time, so it needs no locks.
 impl Concurrency for SqliteTx {
     async fn lock_authority(&mut self, _: impl Into<Authority>) -> Result<(), StoreError> {
         Ok(())
@@ -173,31 +231,32 @@ impl Concurrency for SqliteTx {
         Ok(())
     }
 
-    fn changed(&mut self, _: Uuid) {}
+    fn changed(&mut self, id: Uuid) {
+        if let Reach::Write { changes, .. } = &mut self.0 {
+            changes.add(id);
+        }
+    }
 
-    fn changed_everything(&mut self) {}
+    fn changed_everything(&mut self) {
+        if let Reach::Write { changes, .. } = &mut self.0 {
+            *changes = Changes::Everything;
+        }
+    }
 
-    fn changed_here(&mut self, _: Uuid) {}
+    fn changed_here(&mut self, id: Uuid) {
+        self.changed(id);
+    }
 }
 
 impl ReadTx for SqliteTx {}
 
 #[async_trait]
 impl WriteTx for SqliteTx {
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.append_events().await?;
         match self.0 {
-            Reach::Write { mut transaction, forget, wake, mut events, chain_key, head, health } => {
-                if !events.is_empty() {
-                    let seen = *head.lock().unwrap_or_else(PoisonError::into_inner);
-                    let appended = append(&mut transaction, &mut events, chain_key.get(), seen).await;
-                    health.note(&appended);
-                    let end = appended?;
-                    // Whether it is committed or not: where the log does not end so, it is looked up.
-                    *head.lock().unwrap_or_else(PoisonError::into_inner) = end;
-                }
-                let committed = transaction.commit().await.map_err(commit_error);
-                health.note(&committed);
-                drop(forget);
+            Reach::Write { turn, changes, wake, .. } => {
+                let committed = turn.commit(changes).await;
                 wake.tell();
                 committed
             }

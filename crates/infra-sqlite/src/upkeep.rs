@@ -5,6 +5,7 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
 use crate::codec::{TOUCHED_AT_ONCE_MAX, uses_json};
+use crate::shared::concurrency::Concurrency;
 use crate::sql::execute;
 use crate::tx::SqliteTx;
 
@@ -27,6 +28,10 @@ impl SqliteTx {
 
     /// Removes at most so many sessions that are past their idle end.
     pub(crate) async fn remove_expired(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/remove_expired_sessions.sql", now.as_micros(), i64::from(limit))
+        let removed = execute!(self, "queries/remove_expired_sessions.sql", now.as_micros(), i64::from(limit))?;
+        if removed > 0 {
+            self.changed_everything();
+        }
+        Ok(removed)
     }
 }

@@ -8,13 +8,13 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
 use crate::shared::concurrency::Concurrency;
-use crate::sql::{execute, fetch_optional, fetch_scalar, find_by_key, row};
+use crate::sql::{execute, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
 impl FactorReads for Tx {
     async fn second_factor_standing(&mut self, user: UserId) -> Result<Standing, StoreError> {
-        let row = find_by_key!(self, StandingRow, "queries/second_factor_standing.sql", user.as_uuid())?;
+        let row = fetch_optional!(self, StandingRow, "queries/second_factor_standing.sql", user.as_uuid())?;
         Ok(row.map(Standing::from).unwrap_or_default())
     }
 

@@ -7,13 +7,13 @@ use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
-use crate::sql::{execute, find_by_key, row};
+use crate::sql::{execute, fetch_optional, row};
 use crate::tx::Tx;
 
 #[async_trait]
 impl PasswordReads for Tx {
     async fn find_password(&mut self, user: UserId) -> Result<Option<PasswordHash>, StoreError> {
-        let row = find_by_key!(self, PasswordRow, "../store-shared/queries/find_password.sql", user.as_uuid())?;
+        let row = fetch_optional!(self, PasswordRow, "../store-shared/queries/find_password.sql", user.as_uuid())?;
         Ok(row.map(|row| PasswordHash::from_encoded(row.hash)))
     }
 }

@@ -16,9 +16,7 @@ use crate::shared::concurrency::Concurrency;
 use crate::shared::page::Window;
 use crate::shared::users_search::Search;
 use crate::shared::values::{attributes_json, created_after, name_key, require_row, status};
-use crate::sql::{
-    execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, find_by_key, row,
-};
+use crate::sql::{execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -28,7 +26,7 @@ impl UserReads for Tx {
     }
 
     async fn find_user_by_email(&mut self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
-        let row = find_by_key!(self, UserRow, "../store-shared/queries/find_user_by_email.sql", email.as_str())?;
+        let row = fetch_optional!(self, UserRow, "../store-shared/queries/find_user_by_email.sql", email.as_str())?;
         row.map(User::try_from).transpose()
     }
 
@@ -117,7 +115,9 @@ impl UserWrites for Tx {
     }
 
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
-        execute!(self, "../store-shared/queries/record_sign_in.sql", id.as_uuid(), at.as_micros()).map(drop)
+        let id = id.as_uuid();
+        self.changed_here(id);
+        execute!(self, "../store-shared/queries/record_sign_in.sql", id, at.as_micros()).map(drop)
     }
 
     async fn forget_devices(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {

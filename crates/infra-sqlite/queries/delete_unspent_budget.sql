@@ -1,0 +1,1 @@
+DELETE FROM budgets WHERE key = $1 AND spent = 0

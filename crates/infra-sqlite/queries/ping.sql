@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool"
