@@ -35,6 +35,9 @@ enum Chore {
     /// Serve one bare handler, to measure the server against.
     #[command(hide = true)]
     BareServer,
+    /// Serve one hand-written route that writes, to measure the server against.
+    #[command(hide = true)]
+    BareWriter,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Tidy => tidy::run(&root()),
         Chore::Bench(arguments) => bench::run(&arguments, &root()),
         Chore::BareServer => bench::serve_bare(),
+        Chore::BareWriter => bench::serve_bare_writes(),
     }
 }
 

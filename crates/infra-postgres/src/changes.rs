@@ -2,42 +2,19 @@
 
 use uuid::Uuid;
 
+pub(crate) use crate::shared::changes::Changes;
+use crate::shared::changes::NAMED_MAX;
+
 /// The channel on which nodes tell each other. Channels belong to one database.
 pub(crate) const CHANNEL: &str = "denizen_changes";
 /// The channel on which nodes tell how far the log of events goes.
 pub(crate) const EVENTS_CHANNEL: &str = "denizen_events";
-/// How many changes are told one by one; more are told as [`Changes::Everything`].
-const NAMED_MAX: usize = 100;
 /// What PostgreSQL takes as the text of one notification, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 7_999;
 /// How everything is told.
 const EVERYTHING: &str = "*";
 
-/// What was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Changes {
-    /// Sessions, API keys, users and service accounts, and with the latter two what belongs to them. An id is given
-    /// to one thing only, so that it need not be said of which kind it is.
-    Of(Vec<Uuid>),
-    /// More than can be named, or something that concerns many: a role.
-    Everything,
-}
-
 impl Changes {
-    /// Nothing yet.
-    pub(crate) const fn new() -> Self {
-        Self::Of(Vec::new())
-    }
-
-    /// Adds one.
-    pub(crate) fn add(&mut self, id: Uuid) {
-        match self {
-            Self::Of(ids) if ids.contains(&id) => {}
-            Self::Of(ids) if ids.len() < NAMED_MAX => ids.push(id),
-            Self::Of(_) | Self::Everything => *self = Self::Everything,
-        }
-    }
-
     /// As one text; nothing when there is nothing to tell.
     pub(crate) fn payload(&self) -> Option<String> {
         const { assert!(NAMED_MAX * (uuid::fmt::Simple::LENGTH + 1) <= PAYLOAD_BYTES_MAX) };
@@ -78,13 +55,6 @@ mod tests {
             assert_eq!(Changes::parse(&payload), changes(count));
         }
         assert_eq!(changes(NAMED_MAX + 1), Changes::Everything);
-    }
-
-    #[test]
-    fn what_is_said_twice_counts_once() {
-        let mut changes = changes(NAMED_MAX);
-        changes.add(Uuid::from_u128(0));
-        assert_ne!(changes, Changes::Everything);
     }
 
     #[test]

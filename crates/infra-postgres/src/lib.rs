@@ -33,7 +33,8 @@ mod to_forget;
 mod tx;
 mod upkeep;
 
-pub use migrate::{PendingMigration, migrate, pending};
+pub use migrate::{migrate, pending};
+pub use shared::migrations::PendingMigration;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

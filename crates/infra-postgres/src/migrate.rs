@@ -1,24 +1,15 @@
 //! The schema, and how a database gets it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, query_scalar};
 
 use crate::PostgresOptions;
 use crate::error::{migrate_error, store_error};
-
-/// A step of the schema that a database has not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its number.
-    pub version: i64,
-    /// What it is called.
-    pub description: String,
-}
+use crate::shared::migrations::{self, Applied, PendingMigration, migrator, missing};
 
 /// Brings the schema up to date. Any number of nodes may do so at once: one works, the others wait for it.
 ///
@@ -55,35 +46,16 @@ fn connect_timeout(options: &PostgresOptions) -> Duration {
     Duration::from_secs(options.acquire_timeout_s.into())
 }
 
-fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!();
-    // The release before this one must run on the schema after this one.
-    migrator.set_ignore_missing(true);
-    migrator
-}
-
-/// The checksum of every applied migration by its version.
-async fn applied(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Vec<u8>>> {
+/// The steps that a database has taken; none where they were never noted.
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<Applied> {
     let migrator = migrator();
     let table: &str = &migrator.table_name;
     let query = query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "is_there!""#, table);
     if !query.fetch_one(&mut *connection).await? {
-        return Ok(HashMap::new());
+        return Ok(Applied::new());
     }
-    let applied = connection.list_applied_migrations(table).await.map_err(|error| match error {
+    migrations::applied(connection).await.map_err(|error| match error {
         MigrateError::Execute(error) => error,
         error => sqlx::Error::Migrate(Box::new(error)),
-    })?;
-    Ok(applied.into_iter().map(|migration| (migration.version, migration.checksum.into_owned())).collect())
-}
-
-/// The migrations that are not applied, or were altered since; the latter fail when they are run.
-fn missing(applied: &HashMap<i64, Vec<u8>>) -> Vec<PendingMigration> {
-    let is_missing =
-        |migration: &&Migration| applied.get(&migration.version).is_none_or(|sum| *sum != *migration.checksum);
-    let pending = |migration: &Migration| PendingMigration {
-        version: migration.version,
-        description: migration.description.to_string(),
-    };
-    migrator().iter().filter(is_missing).map(pending).collect()
+    })
 }

@@ -6,17 +6,17 @@
 //! those of others by notification (`listen`). A notification can be lost, so nothing is good for longer than
 //! [`GOOD_FOR`]. Only single reads look here; whoever writes, or wants reads that agree, asks the database.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use denizen_domain::access::Subject;
 use denizen_domain::api_keys::ApiKeyState;
 use denizen_domain::sessions::SessionState;
 use quick_cache::sync::Cache;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::changes::Changes;
+use crate::shared::cached::Cached;
+use crate::shared::changes::{ChangeCounts, Changes};
 
 /// Together with a request that was just let in it stays below the five seconds in which every node must know.
 const GOOD_FOR: Duration = Duration::from_secs(4);
@@ -27,14 +27,9 @@ const SLOT_BITS: u32 = 15;
 
 /// What was found, and the count of changes.
 pub(crate) struct Recent {
-    /// How many changes there were.
-    changes: AtomicU64,
-    /// The count at the last change of an id that falls into the slot.
-    slots: Box<[AtomicU64]>,
-    /// The count at the last change of everything.
-    everything: AtomicU64,
-    sessions: Entries<SessionState>,
-    api_keys: Entries<ApiKeyState>,
+    changes: ChangeCounts,
+    pub(crate) sessions: Entries<SessionState>,
+    pub(crate) api_keys: Entries<ApiKeyState>,
     used: Notify,
     /// Up to which idle end the expired sessions were removed.
     removed_until: AtomicI64,
@@ -57,45 +52,11 @@ pub(crate) struct Reading {
     at: Instant,
 }
 
-/// A kind of find that is remembered.
-pub(crate) trait Remembered: Clone {
-    /// Where it is.
-    fn entries(recent: &Recent) -> &Entries<Self>;
-
-    /// The account that it shows besides.
-    fn owner(&self) -> Uuid;
-}
-
-impl Remembered for SessionState {
-    fn entries(recent: &Recent) -> &Entries<Self> {
-        &recent.sessions
-    }
-
-    fn owner(&self) -> Uuid {
-        self.user_id.as_uuid()
-    }
-}
-
-impl Remembered for ApiKeyState {
-    fn entries(recent: &Recent) -> &Entries<Self> {
-        &recent.api_keys
-    }
-
-    fn owner(&self) -> Uuid {
-        match self.owner {
-            Subject::User(id) => id.as_uuid(),
-            Subject::ServiceAccount(id) => id.as_uuid(),
-        }
-    }
-}
-
 impl Recent {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
         Self {
-            changes: AtomicU64::new(0),
-            slots: (0..1 << SLOT_BITS).map(|_| AtomicU64::new(0)).collect(),
-            everything: AtomicU64::new(0),
+            changes: ChangeCounts::new(SLOT_BITS),
             sessions: Cache::new(ENTRIES_MAX),
             api_keys: Cache::new(ENTRIES_MAX),
             used: Notify::new(),
@@ -104,42 +65,28 @@ impl Recent {
     }
 
     /// What was found under the id, if it is still good.
-    pub(crate) fn get<T: Remembered>(&self, id: Uuid) -> Option<T> {
+    pub(crate) fn get<T: Cached>(&self, id: Uuid) -> Option<T> {
         let Entry { found, reading } = T::entries(self).get(&id)?;
-        let is_as_it_was = [self.slot(id), self.slot(found.owner()), &self.everything]
-            .iter()
-            .all(|changed| changed.load(Ordering::SeqCst) <= reading.changes);
-        (is_as_it_was && reading.at.elapsed() < GOOD_FOR).then_some(found)
+        let is_unchanged = self.changes.are_unchanged([id, found.owner()], reading.changes);
+        (is_unchanged && reading.at.elapsed() < GOOD_FOR).then_some(found)
     }
 
     /// Begins to read.
     pub(crate) fn begin(&self) -> Reading {
         #[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
         let at = Instant::now();
-        Reading { changes: self.changes.load(Ordering::SeqCst), at }
+        Reading { changes: self.changes.now(), at }
     }
 
     /// Remembers what was found.
-    pub(crate) fn remember<T: Remembered>(&self, id: Uuid, found: &T, reading: Reading) {
+    pub(crate) fn remember<T: Cached>(&self, id: Uuid, found: &T, reading: Reading) {
         T::entries(self).insert(id, Entry { found: found.clone(), reading });
         self.used.notify_one();
     }
 
     /// Makes stale what shows these changes: they were committed, or may have been.
     pub(crate) fn forget(&self, changes: &Changes) {
-        // A reading that begins after this line finds what was committed, and is as new as the count says.
-        let count = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
-        let mark = |slot: &AtomicU64| slot.fetch_max(count, Ordering::SeqCst);
-        match changes {
-            Changes::Of(ids) => {
-                for &id in ids {
-                    mark(self.slot(id));
-                }
-            }
-            Changes::Everything => {
-                mark(&self.everything);
-            }
-        }
+        self.changes.note(changes);
     }
 
     /// Gives the room of what is gone to others. Unlike [`Self::forget`] it does not reach what is being read
@@ -162,13 +109,6 @@ impl Recent {
     /// Waits until something is remembered for the first time.
     pub(crate) async fn is_used(&self) {
         self.used.notified().await;
-    }
-
-    fn slot(&self, id: Uuid) -> &AtomicU64 {
-        let (high, low) = id.as_u64_pair();
-        // Fibonacci hashing: the high bits of the product depend on all of the id.
-        let hash = (high ^ low).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOT_BITS);
-        &self.slots[usize::try_from(hash).unwrap_or_default()]
     }
 }
 

@@ -1,49 +1,16 @@
-//! The reads on the path of every request: by what was found a moment ago, else by the database.
+//! The read of a user, which is not cached: the next request on any node must see a change.
 
-use denizen_domain::api_keys::ApiKeyState;
-use denizen_domain::sessions::SessionState;
 use denizen_domain::store::StoreError;
 use denizen_domain::users::User;
 use uuid::Uuid;
 
-use crate::shared::api_keys::ApiKeyStateRow;
-use crate::shared::sessions::SessionStateRow;
 use crate::shared::users::UserRow;
 use crate::sql::fetch_optional;
 use crate::tx::PostgresTx;
 
 impl PostgresTx {
-    /// A user, who is not remembered: a change is to be seen by the next request on any node.
     pub(crate) async fn recent_user(&mut self, id: Uuid) -> Result<Option<User>, StoreError> {
         let row = fetch_optional!(self, UserRow, "../store-shared/queries/find_user.sql", id)?;
         row.map(User::try_from).transpose()
-    }
-
-    pub(crate) async fn recent_session_state(&mut self, id: Uuid) -> Result<Option<SessionState>, StoreError> {
-        let memory = self.memory();
-        if let Some(found) = memory.as_ref().and_then(|memory| memory.get(id)) {
-            return Ok(Some(found));
-        }
-        let reading = memory.as_ref().map(|memory| memory.begin());
-        let row = fetch_optional!(self, SessionStateRow, "queries/session_state.sql", id)?;
-        let state = row.map(SessionState::try_from).transpose()?;
-        if let (Some(memory), Some(reading), Some(state)) = (memory, reading, &state) {
-            memory.remember(id, state, reading);
-        }
-        Ok(state)
-    }
-
-    pub(crate) async fn recent_api_key_state(&mut self, id: Uuid) -> Result<Option<ApiKeyState>, StoreError> {
-        let memory = self.memory();
-        if let Some(found) = memory.as_ref().and_then(|memory| memory.get(id)) {
-            return Ok(Some(found));
-        }
-        let reading = memory.as_ref().map(|memory| memory.begin());
-        let row = fetch_optional!(self, ApiKeyStateRow, "../store-shared/queries/api_key_state.sql", id)?;
-        let state = row.map(ApiKeyState::try_from).transpose()?;
-        if let (Some(memory), Some(reading), Some(state)) = (memory, reading, &state) {
-            memory.remember(id, state, reading);
-        }
-        Ok(state)
     }
 }

@@ -38,8 +38,9 @@ mod upkeep;
 mod write_health;
 mod writer;
 
-pub use migrate::{PendingMigration, migrate, pending};
+pub use migrate::{migrate, pending};
 pub use server_lock::{ServerLock, ServerLockError};
+pub use shared::migrations::PendingMigration;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -1,24 +1,13 @@
 //! The schema, and how a database gets it.
 
-use std::collections::HashMap;
-
 use denizen_domain::store::StoreError;
-use sqlx::migrate::{Migrate, Migration, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, query_scalar};
 
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{broken, migrate_error, sqlx_error};
+use crate::shared::migrations::{self, Applied, PendingMigration, migrator, missing};
 use crate::{SqliteOptions, file};
-
-/// A step of the schema that a database has not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its number.
-    pub version: i64,
-    /// What it is called.
-    pub description: String,
-}
 
 /// Brings the schema up to date; makes the file when it is missing. Any number of processes may do so at
 /// once: one works, the others wait for it.
@@ -39,7 +28,7 @@ pub async fn migrate(options: &SqliteOptions) -> Result<(), StoreError> {
     let lock = locking.await.map_err(broken)??;
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect_with(connect(options).journal_mode(SqliteJournalMode::Wal)).await.map_err(sqlx_error)?;
-    let migrated = migrator().run(&pool).await.map_err(migrate_error);
+    let migrated = migrator().set_locking(false).run(&pool).await.map_err(migrate_error);
     pool.close().await;
     drop(lock);
     migrated
@@ -51,7 +40,7 @@ pub async fn migrate(options: &SqliteOptions) -> Result<(), StoreError> {
 /// When the file cannot be read.
 pub async fn pending(options: &SqliteOptions) -> Result<Vec<PendingMigration>, StoreError> {
     if !options.path.exists() {
-        return Ok(missing(&HashMap::new()));
+        return Ok(missing(&Applied::new()));
     }
     let mut connection = connect(options).connect().await.map_err(sqlx_error)?;
     let applied = applied(&mut connection).await;
@@ -69,33 +58,14 @@ fn connect(options: &SqliteOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!();
-    // The release before this one must run on the schema after this one.
-    migrator.set_ignore_missing(true).set_locking(false);
-    migrator
-}
-
-/// The checksum of every applied migration by its version.
-async fn applied(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+/// The steps that a database has taken; none where they were never noted.
+async fn applied(connection: &mut SqliteConnection) -> Result<Applied, StoreError> {
     let migrator = migrator();
     let table: &str = &migrator.table_name;
     let query =
         query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1) AS "is_there!: bool""#, table);
     if !query.fetch_one(&mut *connection).await.map_err(sqlx_error)? {
-        return Ok(HashMap::new());
+        return Ok(Applied::new());
     }
-    let applied = connection.list_applied_migrations(table).await.map_err(migrate_error)?;
-    Ok(applied.into_iter().map(|migration| (migration.version, migration.checksum.into_owned())).collect())
-}
-
-/// The migrations that are not applied, or were altered since; the latter fail when they are run.
-fn missing(applied: &HashMap<i64, Vec<u8>>) -> Vec<PendingMigration> {
-    let is_missing =
-        |migration: &&Migration| applied.get(&migration.version).is_none_or(|sum| *sum != *migration.checksum);
-    let pending = |migration: &Migration| PendingMigration {
-        version: migration.version,
-        description: migration.description.to_string(),
-    };
-    migrator().iter().filter(is_missing).map(pending).collect()
+    migrations::applied(connection).await.map_err(migrate_error)
 }

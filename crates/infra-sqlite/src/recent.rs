@@ -12,17 +12,18 @@
 //! reads that must agree, ask the database.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use denizen_domain::access::Subject;
 use denizen_domain::api_keys::ApiKeyState;
 use denizen_domain::sessions::SessionState;
 use denizen_domain::users::User;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
+
+use crate::shared::cached::Cached;
+use crate::shared::changes::{ChangeCounts, Changes};
 
 const GOOD_FOR: Duration = Duration::from_millis(200);
 /// How much is remembered of each kind, in bytes, roughly.
@@ -32,22 +33,14 @@ const ENTRY_BYTES: usize = 512;
 
 /// 32 KiB of slots. With a thousand changes a second, one slot sees one in four seconds.
 const SLOT_BITS: u32 = 12;
-/// How many ids of one commit are invalidated one by one; more invalidate all entries.
-const IDS_MAX: usize = 1_024;
-
 /// What was found, and the count of changes.
 pub(crate) struct Recent {
     log_path: PathBuf,
     log: RwLock<Log>,
-    /// How many changes there were.
-    changes: AtomicU64,
-    /// The count at the last change of an id in the slot.
-    slots: Box<[AtomicU64]>,
-    /// The count at the last change of all entries.
-    everything: AtomicU64,
-    sessions: Entries<SessionState>,
+    changes: ChangeCounts,
+    pub(crate) sessions: Entries<SessionState>,
+    pub(crate) api_keys: Entries<ApiKeyState>,
     users: Entries<User>,
-    api_keys: Entries<ApiKeyState>,
 }
 
 /// The write-ahead log as this process last saw it.
@@ -55,39 +48,6 @@ struct Log {
     state: Option<(SystemTime, u64)>,
     /// How many writes of this process are under way: one, and those that have just ended.
     writes: u32,
-}
-
-/// What a write has changed.
-#[derive(Debug)]
-pub(crate) enum Changes {
-    /// Sessions, API keys, users and service accounts.
-    Ids(Vec<Uuid>),
-    /// What most entries show.
-    Everything,
-}
-
-impl Default for Changes {
-    fn default() -> Self {
-        Self::Ids(Vec::new())
-    }
-}
-
-impl Changes {
-    /// Adds an id.
-    pub(crate) fn add(&mut self, id: Uuid) {
-        match self {
-            Self::Ids(ids) if ids.len() < IDS_MAX => ids.push(id),
-            Self::Ids(_) | Self::Everything => *self = Self::Everything,
-        }
-    }
-
-    /// Adds those of another write.
-    pub(crate) fn append(&mut self, other: Self) {
-        match other {
-            Self::Ids(ids) => ids.into_iter().for_each(|id| self.add(id)),
-            Self::Everything => *self = Self::Everything,
-        }
-    }
 }
 
 /// Finds of one kind.
@@ -116,45 +76,13 @@ impl<T> Weighter<Uuid, Entry<T>> for ByBytes {
     }
 }
 
-/// A kind of find that is remembered.
-pub(crate) trait Remembered: Clone {
-    /// Where it is.
-    fn entries(recent: &Recent) -> &Entries<Self>;
-
-    /// The account that it shows besides.
-    fn owner(&self) -> Uuid;
-}
-
-impl Remembered for SessionState {
-    fn entries(recent: &Recent) -> &Entries<Self> {
-        &recent.sessions
-    }
-
-    fn owner(&self) -> Uuid {
-        self.user_id.as_uuid()
-    }
-}
-
-impl Remembered for User {
+impl Cached for User {
     fn entries(recent: &Recent) -> &Entries<Self> {
         &recent.users
     }
 
     fn owner(&self) -> Uuid {
         self.id.as_uuid()
-    }
-}
-
-impl Remembered for ApiKeyState {
-    fn entries(recent: &Recent) -> &Entries<Self> {
-        &recent.api_keys
-    }
-
-    fn owner(&self) -> Uuid {
-        match self.owner {
-            Subject::User(id) => id.as_uuid(),
-            Subject::ServiceAccount(id) => id.as_uuid(),
-        }
     }
 }
 
@@ -166,9 +94,7 @@ impl Recent {
         Self {
             log_path: log.into(),
             log: RwLock::new(Log { state: None, writes: 0 }),
-            changes: AtomicU64::new(0),
-            slots: (0..1 << SLOT_BITS).map(|_| AtomicU64::new(0)).collect(),
-            everything: AtomicU64::new(0),
+            changes: ChangeCounts::new(SLOT_BITS),
             sessions: Entries::new(),
             users: Entries::new(),
             api_keys: Entries::new(),
@@ -176,12 +102,10 @@ impl Recent {
     }
 
     /// What was found under the id, if it is still valid.
-    pub(crate) fn get<T: Remembered>(&self, id: Uuid) -> Option<T> {
+    pub(crate) fn get<T: Cached>(&self, id: Uuid) -> Option<T> {
         let Entry { found, reading, .. } = T::entries(self).0.get(&id)?;
         let now = self.begin();
-        let is_unchanged = [self.slot(id), self.slot(found.owner()), &self.everything]
-            .iter()
-            .all(|changed| changed.load(Ordering::SeqCst) <= reading.changes);
+        let is_unchanged = self.changes.are_unchanged([id, found.owner()], reading.changes);
         (is_unchanged && now.at.duration_since(reading.at) < GOOD_FOR).then_some(found)
     }
 
@@ -190,7 +114,7 @@ impl Recent {
         #[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
         let at = Instant::now();
         self.notice_other_processes();
-        Reading { changes: self.changes.load(Ordering::SeqCst), at }
+        Reading { changes: self.changes.now(), at }
     }
 
     /// Begins a write. Call it while the write lock of the database is held.
@@ -201,24 +125,22 @@ impl Recent {
     }
 
     /// Ends a write that was begun: committed, or possibly so.
-    pub(crate) fn end_write(&self, changes: &Changes) {
-        match changes {
-            Changes::Ids(ids) if ids.is_empty() => {}
-            Changes::Ids(ids) => {
-                let count = self.next_count();
-                for id in ids {
-                    self.slot(*id).fetch_max(count, Ordering::SeqCst);
-                }
-            }
-            Changes::Everything => self.invalidate_all(),
+    pub(crate) fn end_write<'a>(&self, changes: impl IntoIterator<Item = &'a Changes>) {
+        for changes in changes {
+            self.changes.note(changes);
         }
         let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
         log.writes = log.writes.saturating_sub(1);
         log.state = self.log_state();
     }
 
-    /// Remembers what was found; `bytes` is the size of what varies in it.
-    pub(crate) fn remember<T: Remembered>(&self, id: Uuid, found: &T, bytes: usize, reading: Reading) {
+    /// Remembers what was found.
+    pub(crate) fn remember<T: Cached>(&self, id: Uuid, found: &T, reading: Reading) {
+        self.remember_sized(id, found, 0, reading);
+    }
+
+    /// The same; `bytes` is the size of what varies in it.
+    pub(crate) fn remember_sized<T: Cached>(&self, id: Uuid, found: &T, bytes: usize, reading: Reading) {
         let entry = Entry { found: found.clone(), bytes: ENTRY_BYTES + bytes, reading };
         T::entries(self).0.insert(id, entry);
     }
@@ -249,18 +171,7 @@ impl Recent {
     }
 
     fn invalidate_all(&self) {
-        self.everything.fetch_max(self.next_count(), Ordering::SeqCst);
-    }
-
-    fn next_count(&self) -> u64 {
-        self.changes.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn slot(&self, id: Uuid) -> &AtomicU64 {
-        let (high, low) = id.as_u64_pair();
-        // Fibonacci hashing: the high bits of the product depend on all bits of the id.
-        let hash = (high ^ low).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOT_BITS);
-        &self.slots[usize::try_from(hash).unwrap_or_default()]
+        self.changes.note(&Changes::Everything);
     }
 }
 
@@ -273,35 +184,35 @@ impl<T: Clone> Entries<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Changes, IDS_MAX, Recent};
+    use super::Recent;
+    use crate::shared::changes::Changes;
     use denizen_domain::sessions::SessionState;
     use denizen_domain::users::User;
     use denizen_testkit::build;
-    use uuid::Uuid;
 
     #[test]
     fn a_commit_invalidates_what_it_changed_even_if_it_is_being_read() {
         let recent = Recent::new("none.db".as_ref());
         let (user, other) = (build::user(1), build::user(2));
         let (id, other_id) = (user.id.as_uuid(), other.id.as_uuid());
-        recent.remember(id, &user, 2, recent.begin());
-        recent.remember(other_id, &other, 2, recent.begin());
+        recent.remember(id, &user, recent.begin());
+        recent.remember(other_id, &other, recent.begin());
         let reading = recent.begin();
 
         recent.begin_write();
         assert_eq!(recent.get::<User>(id), Some(user.clone()), "nothing is committed yet");
-        recent.end_write(&Changes::Ids(vec![id]));
+        recent.end_write([&Changes::Of(vec![id])]);
         assert_eq!(recent.get::<User>(id), None);
         assert_eq!(recent.get::<User>(other_id), Some(other.clone()));
 
         // Read before the commit, remembered after it.
-        recent.remember(id, &user, 2, reading);
+        recent.remember(id, &user, reading);
         assert_eq!(recent.get::<User>(id), None);
-        recent.remember(id, &user, 2, recent.begin());
+        recent.remember(id, &user, recent.begin());
         assert_eq!(recent.get::<User>(id), Some(user));
 
         recent.begin_write();
-        recent.end_write(&Changes::Everything);
+        recent.end_write([&Changes::Everything]);
         assert_eq!(recent.get::<User>(other_id), None);
     }
 
@@ -324,10 +235,10 @@ mod tests {
             owes_second_factor: false,
             is_ended: false,
         };
-        recent.remember(id, &state, 2, recent.begin());
+        recent.remember(id, &state, recent.begin());
         assert!(recent.get::<SessionState>(id).is_some());
         recent.begin_write();
-        recent.end_write(&Changes::Ids(vec![user.id.as_uuid()]));
+        recent.end_write([&Changes::Of(vec![user.id.as_uuid()])]);
         assert!(recent.get::<SessionState>(id).is_none());
     }
 
@@ -338,7 +249,7 @@ mod tests {
         let recent = Recent::new(&database);
         let user = build::user(1);
         let id = user.id.as_uuid();
-        let remember = || recent.remember(id, &user, 2, recent.begin());
+        let remember = || recent.remember(id, &user, recent.begin());
 
         remember();
         std::fs::write(&log, "another process").unwrap();
@@ -348,22 +259,13 @@ mod tests {
         recent.begin_write();
         std::fs::write(&log, "this process, with another length").unwrap();
         assert!(recent.get::<User>(id).is_some());
-        recent.end_write(&Changes::default());
+        recent.end_write([]);
         assert!(recent.get::<User>(id).is_some());
 
         std::fs::write(&log, "another").unwrap();
         recent.begin_write();
-        recent.end_write(&Changes::default());
+        recent.end_write([]);
         assert_eq!(recent.get::<User>(id), None, "noticed when the write began");
-    }
-
-    #[test]
-    fn many_changes_of_one_write_invalidate_all() {
-        let mut changes = Changes::default();
-        for n in 0..=IDS_MAX as u128 {
-            changes.add(Uuid::from_u128(n));
-        }
-        assert!(matches!(changes, Changes::Everything));
     }
 
     #[test]
@@ -371,7 +273,7 @@ mod tests {
         let recent = Recent::new("none.db".as_ref());
         for n in 0..2_000 {
             let user = build::user(n);
-            recent.remember(user.id.as_uuid(), &user, 16 * 1024, recent.begin());
+            recent.remember_sized(user.id.as_uuid(), &user, 16 * 1024, recent.begin());
         }
         assert!(recent.users.0.weight() <= super::BYTES_MAX);
         assert!(recent.users.0.len() > 100);

@@ -17,7 +17,8 @@ use crate::error::{broken, is_taken, store_error};
 use crate::events::Head;
 use crate::in_place::{InPlaceReaders, NotInPlace};
 use crate::readers::{Reader, Readers};
-use crate::recent::{Changes, Recent};
+use crate::recent::Recent;
+use crate::shared::changes::Changes;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::wake::Wake;
 use crate::sql::row_not_found;
@@ -54,7 +55,7 @@ impl SqliteTx {
 
     pub(crate) fn write(turn: Turn, wake: Wake, chain_key: &Arc<OnceLock<ChainKey>>) -> Self {
         let chain_key = Arc::clone(chain_key);
-        Self(Reach::Write { turn, changes: Changes::default(), wake, events: Vec::new(), chain_key })
+        Self(Reach::Write { turn, changes: Changes::new(), wake, events: Vec::new(), chain_key })
     }
 
     /// Notes what is to be written to the log with the commit.
@@ -95,9 +96,9 @@ impl SqliteTx {
     }
 
     /// What was found a moment ago; nothing within a transaction, which reads for itself.
-    pub(crate) fn memory(&self) -> Option<&Recent> {
+    pub(crate) fn memory(&self) -> Option<Arc<Recent>> {
         match &self.0 {
-            Reach::Single { recent, .. } => Some(recent),
+            Reach::Single { recent, .. } => Some(Arc::clone(recent)),
             Reach::Snapshot(_) | Reach::Write { .. } => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use denizen_domain::store::StoreError;
 
 use crate::error::is_write_failure;
-use crate::recent::Changes;
+use crate::shared::changes::Changes;
 use crate::writer::Writer;
 
 /// What the last failed write says about the next one.
@@ -49,7 +49,7 @@ impl WriteHealth {
         let mut turn = writer.begin().await?;
         // Nothing else uses this number. To set it writes the page even when it stays the same, unlike an UPDATE.
         turn.run(|connection| connection.execute_batch("PRAGMA user_version = 0"))?;
-        turn.commit(Changes::default()).await?;
+        turn.commit(Changes::new()).await?;
         self.has_failed.store(false, Ordering::Release);
         Ok(())
     }

@@ -20,7 +20,8 @@ use crate::connection::{self, BUSY_TIMEOUT};
 use crate::error::{Refusal, broken, is_locked, is_write_failure, store_error, unavailable};
 use crate::events::Head;
 use crate::file_identity::FileIdentity;
-use crate::recent::{Changes, Recent};
+use crate::recent::Recent;
+use crate::shared::changes::Changes;
 use crate::write_health::WriteHealth;
 
 /// How many writes share a transaction at most.
@@ -58,13 +59,17 @@ struct State {
 struct Open {
     since: Instant,
     /// The writes in it, each of which waits to hear of its commit.
-    members: Vec<oneshot::Sender<Result<(), StoreError>>>,
-    /// What they changed.
-    changes: Changes,
+    members: Vec<Member>,
     /// SQLite gave it up by itself: nothing of it is left, and nothing may follow in it.
     is_lost: bool,
     /// The connection met an error that it may remember.
     must_replace: bool,
+}
+
+/// A write that was done and waits for the commit.
+struct Member {
+    changes: Changes,
+    answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// The turn to write: a savepoint in the shared transaction. Dropped, it leaves nothing behind.
@@ -196,8 +201,7 @@ impl Turn {
         self.has_savepoint = false;
         let (answer, committed) = oneshot::channel();
         if let Some(open) = self.state.as_mut().and_then(|state| state.open.as_mut()) {
-            open.members.push(answer);
-            open.changes.append(changes);
+            open.members.push(Member { changes, answer });
         }
         drop(self);
         committed.await.unwrap_or_else(|_| Err(unavailable("the commit was given up")))
@@ -270,12 +274,12 @@ impl Shared {
             tracing::info!(error = committed.as_ref().err(), "replacing the writing connection of the database");
             state.connection = None;
         }
-        self.recent.end_write(&open.changes);
+        self.recent.end_write(open.members.iter().map(|member| &member.changes));
         drop(state);
         for member in open.members {
             let outcome = committed.clone().map_err(|message| unavailable(Refusal::Together(message)));
             // One who left does not hear it.
-            let _ = member.send(outcome);
+            let _ = member.answer.send(outcome);
         }
     }
 }
@@ -297,8 +301,7 @@ impl State {
     fn note_open(&mut self, recent: &Recent) {
         #[expect(clippy::disallowed_methods, reason = "how long a transaction is open is no matter of the domain")]
         let since = Instant::now();
-        let (members, changes) = (Vec::new(), Changes::default());
-        self.open = Some(Open { since, members, changes, is_lost: false, must_replace: false });
+        self.open = Some(Open { since, members: Vec::new(), is_lost: false, must_replace: false });
         recent.begin_write();
     }
 

@@ -95,6 +95,7 @@ async fn a_write_that_fails_leaves_those_beside_it() {
 
 /// Whether a write that comes before the one that fails, in the same transaction, fails with it. They share it unless the first
 /// took too long, so it is tried until they do.
+#[expect(clippy::unwrap_used, reason = "a test's assertions")]
 async fn first_fails_too(store: &SqliteStore, failing: impl AsyncFn(Box<dyn WriteTx>) -> Result<(), StoreError>) {
     for n in 10..1_000 {
         let mut first = store.write().await.unwrap();

@@ -22,7 +22,17 @@ use crate::tx::Tx;
 #[async_trait]
 impl ApiKeyReads for Tx {
     async fn api_key_state(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyState>, StoreError> {
-        self.recent_api_key_state(id.as_uuid()).await
+        let (id, recent) = (id.as_uuid(), self.memory());
+        if let Some(found) = recent.as_ref().and_then(|recent| recent.get(id)) {
+            return Ok(Some(found));
+        }
+        let reading = recent.as_ref().map(|recent| recent.begin());
+        let row = fetch_optional!(self, ApiKeyStateRow, "../store-shared/queries/api_key_state.sql", id)?;
+        let state = row.map(ApiKeyState::try_from).transpose()?;
+        if let (Some(recent), Some(reading), Some(state)) = (recent, reading, &state) {
+            recent.remember(id, state, reading);
+        }
+        Ok(state)
     }
 
     async fn find_api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {

@@ -4,7 +4,10 @@
 //! No file here names a driver. Statements run through the macros of `crate::sql`, on `crate::tx::Tx`; what differs between
 //! the databases lies in the SQL, in `crate::codec`, and in how each crate implements [`concurrency::Concurrency`].
 
+pub(crate) mod cached;
+pub(crate) mod changes;
 pub(crate) mod concurrency;
+pub(crate) mod migrations;
 pub(crate) mod page;
 pub(crate) mod values;
 

@@ -16,13 +16,23 @@ use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::Window;
 use crate::shared::values::status;
-use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional_scalar, fetch_scalar, row};
+use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
 impl SessionReads for Tx {
     async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError> {
-        self.recent_session_state(id.as_uuid()).await
+        let (id, recent) = (id.as_uuid(), self.memory());
+        if let Some(found) = recent.as_ref().and_then(|recent| recent.get(id)) {
+            return Ok(Some(found));
+        }
+        let reading = recent.as_ref().map(|recent| recent.begin());
+        let row = fetch_optional!(self, SessionStateRow, "queries/session_state.sql", id)?;
+        let state = row.map(SessionState::try_from).transpose()?;
+        if let (Some(recent), Some(reading), Some(state)) = (recent, reading, &state) {
+            recent.remember(id, state, reading);
+        }
+        Ok(state)
     }
 
     async fn list_sessions(&mut self, user: UserId, now: Timestamp, page: Page) -> Result<Vec<Session>, StoreError> {

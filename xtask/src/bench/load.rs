@@ -40,6 +40,11 @@ impl Outcome {
         Self { elapsed, latencies_us }
     }
 
+    /// How long it took.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
     /// Requests per second.
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     pub(super) fn rate(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! The figures that the project promises, measured on a release build.
 //!
-//! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `sign_in`
+//! `start` (cold start, idle memory) · `read` (the account read against a bare handler) · `writes`
+//! (against a hand-written route) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
 //! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time) ·
 //! `side_channel` (the same, by the requests after a reset) · `strangers` (unfinished requests) ·
@@ -9,6 +10,7 @@
 //! Everything stays on loopback and is bounded in count and time.
 
 mod bare;
+mod bare_writes;
 mod bulk;
 mod client;
 mod enumeration;
@@ -28,6 +30,7 @@ mod storm;
 mod strangers;
 mod tokens;
 mod websocket;
+mod writes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,6 +39,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
 pub(crate) use bare::serve as serve_bare;
+pub(crate) use bare_writes::serve as serve_bare_writes;
 use server::Binary;
 
 /// What to measure.
@@ -56,6 +60,8 @@ enum Figure {
     Start,
     /// The account read against a bare handler.
     Read,
+    /// Changes of a user against a hand-written route, and other writes.
+    Writes,
     /// Sign-ins against raw Argon2id.
     SignIn,
     /// Page 10,000 against page 1.
@@ -135,6 +141,9 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
     }
     if is_wanted(Figure::Read) {
         rows.extend(runtime.block_on(read::measure(&binary, scale)).context("measuring account reads")?);
+    }
+    if is_wanted(Figure::Writes) {
+        rows.extend(runtime.block_on(writes::measure(&binary, scale)).context("measuring writes")?);
     }
     if is_wanted(Figure::SignIn) {
         rows.extend(runtime.block_on(sign_in::measure(&binary, scale)).context("measuring sign-ins")?);
