@@ -25,7 +25,14 @@ macro_rules! execute {
     };
 }
 
-/// The same; nothing when a unique constraint refuses it.
+/// The same for a statement that changes many rows.
+macro_rules! execute_bulk {
+    ($($statement:tt)*) => {
+        $crate::sql::execute!($($statement)*)
+    };
+}
+
+/// The same as `execute!`; nothing when a unique constraint refuses it.
 macro_rules! execute_unless_taken {
     ($tx:expr, $file:literal $(, $($values:tt)*)?) => {{
         let query = sqlx::query_file!($file $(, $($values)*)?);
@@ -95,8 +102,8 @@ macro_rules! row {
 }
 
 pub(crate) use {
-    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_optional_scalar,
-    fetch_scalar, row, run,
+    execute, execute_bulk, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_one, fetch_optional,
+    fetch_optional_scalar, fetch_scalar, row, run,
 };
 
 /// What a change did; nothing when a unique constraint refused it.

@@ -38,7 +38,17 @@ macro_rules! execute {
     }};
 }
 
-/// The same; nothing when a unique constraint refuses it.
+/// The same for a statement that changes many rows: other tasks of the thread do not wait for it.
+macro_rules! execute_bulk {
+    ($tx:expr, $file:literal $(, $value:expr)* $(,)?) => {{
+        if false {
+            let _ = sqlx::query_file!($file $(, $value)*);
+        }
+        $tx.execute_bulk($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+    }};
+}
+
+/// The same as `execute!`; nothing when a unique constraint refuses it.
 macro_rules! execute_unless_taken {
     ($tx:expr, $file:literal $(, $value:expr)* $(,)?) => {{
         if false {
@@ -135,7 +145,7 @@ macro_rules! row {
 }
 
 pub(crate) use {
-    execute, execute_unless_taken, fetch, fetch_all, fetch_all_scalars, fetch_one, fetch_optional,
+    execute, execute_bulk, execute_unless_taken, fetch, fetch_all, fetch_all_scalars, fetch_one, fetch_optional,
     fetch_optional_scalar, fetch_scalar, fetch_scalars, row, statement, values,
 };
 

@@ -11,6 +11,7 @@ use denizen_domain::roles::RoleKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use uuid::Uuid;
 
 use crate::error::{broken, is_taken, store_error};
@@ -109,7 +110,18 @@ impl SqliteTx {
         self.turn()?.run(|connection| statement.execute(connection, values))
     }
 
-    /// The same; `None` when a unique constraint refuses it.
+    /// The same for one that changes many rows. The other tasks of this thread move to another one where the runtime has more.
+    #[expect(clippy::unused_async, reason = "the shared sources await every statement")]
+    pub(crate) async fn execute_bulk(&mut self, statement: &Statement, values: Values<'_>) -> Result<u64, StoreError> {
+        let turn = self.turn()?;
+        let mut execute = || turn.run(|connection| statement.execute(connection, values));
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread => tokio::task::block_in_place(execute),
+            _ => execute(),
+        }
+    }
+
+    /// The same as [`Self::execute`]; `None` when a unique constraint refuses it.
     #[expect(clippy::unused_async, reason = "the shared sources await every statement")]
     pub(crate) async fn execute_unless_taken(
         &mut self,

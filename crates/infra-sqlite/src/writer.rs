@@ -117,9 +117,15 @@ impl Writer {
 
     /// Lets the writes end that have begun, takes no more, and closes the connection.
     pub(crate) async fn close(&self) {
-        let mut state = self.0.state.lock().await;
-        state.is_closed = true;
-        state.connection = None;
+        loop {
+            let mut state = Arc::clone(&self.0.state).lock_owned().await;
+            if state.open.is_none() {
+                state.is_closed = true;
+                state.connection = None;
+                return;
+            }
+            self.0.pass_on(state);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use denizen_domain::budgets::store::{BudgetWrites, Forgiving, Window};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
-use crate::sql::execute;
+use crate::sql::{execute, execute_bulk};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -31,6 +31,6 @@ impl BudgetWrites for Tx {
     }
 
     async fn purge_budgets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/purge_budgets.sql", now.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/purge_budgets.sql", now.as_micros(), i64::from(limit))
     }
 }

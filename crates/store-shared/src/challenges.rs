@@ -10,7 +10,7 @@ use denizen_domain::users::DisplayName;
 use uuid::Uuid;
 
 use crate::error::broken;
-use crate::sql::{execute, fetch_optional, row};
+use crate::sql::{execute, execute_bulk, fetch_optional, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -54,7 +54,7 @@ impl ChallengeWrites for Tx {
     }
 
     async fn purge_challenges(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/purge_challenges.sql", now.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/purge_challenges.sql", now.as_micros(), i64::from(limit))
     }
 }
 

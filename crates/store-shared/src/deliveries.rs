@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::codec::{Count, count, text_list};
 use crate::error::broken;
 use crate::shared::page::Window;
-use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar, row};
+use crate::sql::{
+    execute, execute_bulk, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar, row,
+};
 use crate::tx::Tx;
 
 /// How many rows are written by one statement.
@@ -179,11 +181,11 @@ impl DeliveryWrites for Tx {
     }
 
     async fn remove_deliveries_to(&mut self, webhook: WebhookId, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/remove_deliveries_to.sql", webhook.as_uuid(), i64::from(limit))
+        execute_bulk!(self, "queries/remove_deliveries_to.sql", webhook.as_uuid(), i64::from(limit))
     }
 
     async fn remove_deliveries(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/remove_deliveries.sql", before.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/remove_deliveries.sql", before.as_micros(), i64::from(limit))
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::codec::kind_list;
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::sql::{execute, fetch_all, fetch_one, fetch_optional, fetch_optional_scalar, row};
+use crate::sql::{execute, execute_bulk, fetch_all, fetch_one, fetch_optional, fetch_optional_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -110,7 +110,7 @@ impl EventWrites for Tx {
     }
 
     async fn purge_tickets(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/purge_tickets.sql", now.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/purge_tickets.sql", now.as_micros(), i64::from(limit))
     }
 
     async fn lock_log(&mut self) -> Result<LogBounds, StoreError> {
@@ -142,7 +142,7 @@ impl EventWrites for Tx {
         // A beginning that was moved without the key is not sealed by moving it on.
         let key = self.chain_key().filter(|key| seal.is_some_and(|seal| key.is_floor(&bounds, &seal)));
         let seal = key.map(|key| key.seal_floor(position, &last.hash).to_vec());
-        execute!(self, "../store-shared/queries/delete_events.sql", position)?;
+        execute_bulk!(self, "../store-shared/queries/delete_events.sql", position)?;
         execute!(self, "../store-shared/queries/move_log_floor.sql", position, hash, seal)?;
         Ok(old as u64)
     }

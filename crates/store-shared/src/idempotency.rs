@@ -6,7 +6,7 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
 use crate::error::broken;
-use crate::sql::{execute, fetch_optional, row};
+use crate::sql::{execute, execute_bulk, fetch_optional, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -34,7 +34,7 @@ impl IdempotencyWrites for Tx {
     }
 
     async fn purge_idempotency_keys(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/purge_idempotency_keys.sql", now.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/purge_idempotency_keys.sql", now.as_micros(), i64::from(limit))
     }
 }
 

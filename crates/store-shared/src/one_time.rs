@@ -9,7 +9,7 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::users::EmailAddress;
 use uuid::Uuid;
 
-use crate::sql::{execute, fetch_optional, row};
+use crate::sql::{execute, execute_bulk, fetch_optional, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -80,7 +80,7 @@ impl OneTimeTokenWrites for Tx {
     }
 
     async fn purge_one_time_tokens(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        execute!(self, "queries/purge_one_time_tokens.sql", now.as_micros(), i64::from(limit))
+        execute_bulk!(self, "queries/purge_one_time_tokens.sql", now.as_micros(), i64::from(limit))
     }
 }
 
