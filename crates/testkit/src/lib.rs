@@ -57,6 +57,7 @@ macro_rules! suite {
                 a_prefix_is_taken_literally,
                 searches_find_every_match_among_many_users,
                 a_search_by_one_letter_follows_every_change,
+                totals_are_counted_up_to_a_bound,
                 pages_have_their_bounds,
             }
             one_time {
