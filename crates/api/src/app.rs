@@ -13,6 +13,7 @@ use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::store::Store;
+use denizen_domain::users::Totals;
 use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
@@ -125,6 +126,7 @@ impl App {
             mailer: mailer(config, &clock)?,
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
+            user_totals: Totals::default(),
             random,
             clock,
             policy,

@@ -18,6 +18,7 @@ use crate::ports::{
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::current;
+use crate::users::Totals;
 
 /// How often a write is retried because the role of the caller has changed.
 const ROLE_READS_MAX: u32 = 3;
@@ -50,6 +51,8 @@ pub struct Services {
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
     /// Sends requests to webhooks.
     pub webhook_sender: Arc<dyn WebhookSender>,
+    /// Totals of the list of users that were counted a moment ago.
+    pub user_totals: Totals,
     /// The rules that configuration sets.
     pub policy: Policy,
 }

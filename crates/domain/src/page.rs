@@ -72,13 +72,53 @@ impl Page {
     }
 }
 
-/// Whether to count the whole list as well; that reads all of it.
+/// Up to how many items a list that has no maximum is counted.
+pub const COUNTED_MAX: u64 = 10_000;
+
+/// Whether to count the whole list as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
     /// Do not.
     Skip,
     /// Do.
     Count,
+}
+
+/// How many items a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// So many.
+    Exactly(u64),
+    /// So many, and possibly more, which were not counted.
+    AtLeast(u64),
+}
+
+impl Count {
+    /// What was counted up to one more than `max`.
+    #[must_use]
+    pub fn up_to(max: u64, counted: u64) -> Self {
+        if counted > max { Self::AtLeast(max) } else { Self::Exactly(counted) }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        match self {
+            Self::Exactly(count) | Self::AtLeast(count) => count,
+        }
+    }
+
+    /// Whether there are no more.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::Exactly(_))
+    }
+}
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        Self::Exactly(count)
+    }
 }
 
 /// A page of a list, and where the next one begins if there is one.
@@ -89,15 +129,20 @@ pub struct Listed<T> {
     /// The place of the last item when more follow.
     pub next: Option<Position>,
     /// How many items there are in all, when that was asked for.
-    pub total: Option<u64>,
+    pub total: Option<Count>,
 }
 
 impl<T> Listed<T> {
     /// The page, of what was found for its [probe](Page::probe).
-    pub fn of(mut items: Vec<T>, page: Page, total: Option<u64>, position: impl Fn(&T) -> Position) -> Self {
+    pub fn of(
+        mut items: Vec<T>,
+        page: Page,
+        total: Option<impl Into<Count>>,
+        position: impl Fn(&T) -> Position,
+    ) -> Self {
         let has_more = items.len() > page.limit as usize;
         items.truncate(page.limit as usize);
         let next = items.last().filter(|_| has_more).map(position);
-        Self { items, next, total }
+        Self { items, next, total: total.map(Into::into) }
     }
 }

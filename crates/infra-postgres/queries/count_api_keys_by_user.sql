@@ -1,3 +1,8 @@
+-- $1: up to how many are counted; $2: user.
 SELECT count(*) AS "count!"
-FROM api_keys
-WHERE user_id = $1
+FROM (
+    SELECT 1
+    FROM api_keys
+    WHERE user_id = $2
+    LIMIT $1
+) AS counted

@@ -1,3 +1,8 @@
+-- $1: up to how many are counted; $2: webhook.
 SELECT count(*) AS "count!"
-FROM deliveries
-WHERE webhook_id = $1
+FROM (
+    SELECT 1
+    FROM deliveries
+    WHERE webhook_id = $2
+    LIMIT $1
+) AS counted

@@ -1,4 +1,9 @@
+-- $1: up to how many are counted; $2: webhook; $3: state.
 SELECT count(*) AS "count!"
-FROM deliveries
-WHERE webhook_id = $1
-    AND state = $2
+FROM (
+    SELECT 1
+    FROM deliveries
+    WHERE webhook_id = $2
+        AND state = $3
+    LIMIT $1
+) AS counted

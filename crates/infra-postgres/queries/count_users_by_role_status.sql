@@ -1,5 +1,10 @@
+-- $1: up to how many are counted; $2: created after; $3: role; $4: status.
 SELECT count(*) AS "count!"
-FROM users
-WHERE role = $2
-    AND status = $3
-    AND created_at > $1
+FROM (
+    SELECT 1
+    FROM users
+    WHERE role = $3
+        AND status = $4
+        AND created_at > $2
+    LIMIT $1
+) AS counted

@@ -1,4 +1,9 @@
+-- $1: up to how many are counted; $2: created after; $3: status.
 SELECT count(*) AS "count!"
-FROM users
-WHERE status = $2
-    AND created_at > $1
+FROM (
+    SELECT 1
+    FROM users
+    WHERE status = $3
+        AND created_at > $2
+    LIMIT $1
+) AS counted

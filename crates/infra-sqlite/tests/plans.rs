@@ -53,8 +53,14 @@ const CHECKS: &[Check] = &[
     check!("count_users_by_role_status":
         "SEARCH users USING COVERING INDEX users_by_role_status (role=? AND status=? AND created_at>?)"),
     check!("count_users_by_email": "SEARCH users USING INDEX users_by_email (email=?)"),
-    check!("count_users_by_prefix": "SEARCH users USING INDEX users_by_email (email>? AND email<?)",
+    check!("count_users_by_prefix": "SEARCH users USING COVERING INDEX users_by_email (email>? AND email<?)",
         "SEARCH users USING INDEX users_by_name (name_key>? AND name_key<?)"),
+    check!("count_users_by_prefix_narrowed": "SEARCH users USING INDEX users_by_email (email>? AND email<?)",
+        "SEARCH users USING INDEX users_by_name (name_key>? AND name_key<?)"),
+    check!("count_users_narrowed_by_prefix":
+        "SEARCH users USING INDEX users_by_role_status (role=? AND status=? AND created_at>?)",
+        "SEARCH users USING INDEX users_by_role (role=? AND created_at>?)",
+        "SEARCH users USING INDEX users_by_status (status=? AND created_at>?)"),
     check!("list_sessions": "SEARCH sessions USING INDEX sessions_by_user (user_id=? AND (created_at,id)<(?,?))"),
     check!("count_sessions": "SEARCH sessions USING INDEX sessions_by_user (user_id=?)"),
     check!("end_oldest_sessions": "SEARCH sessions USING PRIMARY KEY (id=?)",
@@ -82,7 +88,7 @@ const CHECKS: &[Check] = &[
         "SEARCH api_keys USING INDEX api_keys_by_user (user_id=? AND (created_at,id)<(?,?))"),
     check!("list_api_keys_by_service_account":
         "SEARCH api_keys USING INDEX api_keys_by_service_account (service_account_id=? AND (created_at,id)<(?,?))"),
-    check!("count_api_keys": "SCAN api_keys USING COVERING INDEX sqlite_autoindex_api_keys_1"),
+    check!("count_api_keys": "SCAN api_keys USING COVERING INDEX api_keys_by_created"),
     check!("count_api_keys_by_user": "SEARCH api_keys USING COVERING INDEX api_keys_by_user (user_id=?)"),
     check!("count_api_keys_by_service_account":
         "SEARCH api_keys USING COVERING INDEX api_keys_by_service_account (service_account_id=?)"),

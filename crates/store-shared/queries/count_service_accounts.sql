@@ -1,2 +1,7 @@
+-- $1: up to how many are counted.
 SELECT count(*) AS "count!: i64"
-FROM service_accounts
+FROM (
+    SELECT 1
+    FROM service_accounts
+    LIMIT $1
+) AS counted

@@ -5,7 +5,7 @@ use denizen_domain::access::{Permissions, Subject};
 use denizen_domain::api_keys::store::{ApiKeyReads, ApiKeyWrites, KeyRotation};
 use denizen_domain::api_keys::{ApiKey, ApiKeyState, KeyFilter, SecretHash};
 use denizen_domain::id::{ApiKeyId, ServiceAccountId, UserId};
-use denizen_domain::page::Page;
+use denizen_domain::page::{Count, Page};
 use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::shared::page::Window;
+use crate::shared::page::{Window, count_limit};
 use crate::shared::values::status;
 use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
@@ -62,17 +62,18 @@ impl ApiKeyReads for Tx {
         rows?.into_iter().map(ApiKey::try_from).collect()
     }
 
-    async fn count_api_keys(&mut self, filter: KeyFilter) -> Result<u64, StoreError> {
-        let count = match filter {
-            KeyFilter::All => fetch_scalar!(self, i64, "../store-shared/queries/count_api_keys.sql"),
+    async fn count_api_keys(&mut self, filter: KeyFilter, max: u64) -> Result<Count, StoreError> {
+        let limit = count_limit(max);
+        let counted = match filter {
+            KeyFilter::All => fetch_scalar!(self, i64, "../store-shared/queries/count_api_keys.sql", limit),
             KeyFilter::Owner(Subject::User(user)) => {
-                fetch_scalar!(self, i64, "queries/count_api_keys_by_user.sql", user.as_uuid())
+                fetch_scalar!(self, i64, "queries/count_api_keys_by_user.sql", limit, user.as_uuid())
             }
             KeyFilter::Owner(Subject::ServiceAccount(account)) => {
-                fetch_scalar!(self, i64, "queries/count_api_keys_by_service_account.sql", account.as_uuid())
+                fetch_scalar!(self, i64, "queries/count_api_keys_by_service_account.sql", limit, account.as_uuid())
             }
         };
-        Ok(count?.cast_unsigned())
+        Ok(Count::up_to(max, counted?.cast_unsigned()))
     }
 }
 

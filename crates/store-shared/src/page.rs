@@ -11,6 +11,11 @@ pub(crate) struct Window {
     pub(crate) offset: i64,
 }
 
+/// How many rows to read in order to count up to a bound: one more shows that there are more.
+pub(crate) fn count_limit(max: u64) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1)
+}
+
 impl From<Page> for Window {
     fn from(page: Page) -> Self {
         // Without a cursor the page begins before a place that is after all others.

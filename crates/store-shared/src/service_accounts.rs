@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::id::ServiceAccountId;
-use denizen_domain::page::Page;
+use denizen_domain::page::{Count, Page};
 use denizen_domain::roles::{Description, RoleName};
 use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
@@ -12,7 +12,7 @@ use denizen_domain::users::DisplayName;
 use uuid::Uuid;
 
 use crate::shared::concurrency::Concurrency;
-use crate::shared::page::Window;
+use crate::shared::page::{Window, count_limit};
 use crate::shared::values::{require_row, status};
 use crate::sql::{execute, fetch_all, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
@@ -31,9 +31,10 @@ impl ServiceAccountReads for Tx {
         rows.into_iter().map(ServiceAccount::try_from).collect()
     }
 
-    async fn count_service_accounts(&mut self) -> Result<u64, StoreError> {
-        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_service_accounts.sql")?;
-        Ok(count.cast_unsigned())
+    async fn count_service_accounts(&mut self, max: u64) -> Result<Count, StoreError> {
+        let limit = count_limit(max);
+        let counted = fetch_scalar!(self, i64, "../store-shared/queries/count_service_accounts.sql", limit)?;
+        Ok(Count::up_to(max, counted.cast_unsigned()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::id::UserId;
-use denizen_domain::page::Page;
+use denizen_domain::page::{Count, Page, Start};
 use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::codec::PrefixRange;
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::shared::page::Window;
+use crate::shared::page::{Window, count_limit};
 use crate::shared::users_search::Search;
 use crate::shared::values::{attributes_json, created_after, name_key, require_row, status};
 use crate::sql::{execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, row};
@@ -43,11 +43,11 @@ impl UserReads for Tx {
         rows.and_then(|rows| restored.map(|()| rows))?.into_iter().map(User::try_from).collect()
     }
 
-    async fn count_users(&mut self, filter: &UserFilter) -> Result<u64, StoreError> {
+    async fn count_users(&mut self, filter: &UserFilter, max: u64) -> Result<Count, StoreError> {
         self.plan_for_values().await?;
-        let count = self.user_count(filter).await;
+        let count = self.user_count(filter, max).await;
         let restored = self.plan_as_usual().await;
-        count.and_then(|count| restored.map(|()| count.cast_unsigned()))
+        count.and_then(|count| restored.map(|()| count))
     }
 }
 
@@ -163,31 +163,36 @@ impl Tx {
         }
     }
 
-    /// How many users pass the filter.
-    pub(crate) async fn user_count(&mut self, filter: &UserFilter) -> Result<i64, StoreError> {
+    /// How many users pass the filter, counted up to a bound.
+    pub(crate) async fn user_count(&mut self, filter: &UserFilter, max: u64) -> Result<Count, StoreError> {
         let since = created_after(filter);
         let role = filter.role.as_ref().map(RoleName::as_str);
         let status = filter.status.map(Status::as_str);
         let range = PrefixRange::of(filter);
         let (from, to) = range.as_ref().map(|range| (range.from.as_str(), range.to.as_str())).unzip();
+        let limit = count_limit(max);
         macro_rules! count {
-            ($file:literal $(, $more:expr)*) => {
-                fetch_scalar!(self, i64, $file, since $(, $more)*)
+            ($file:literal $(, $values:expr)*) => {
+                fetch_scalar!(self, i64, $file $(, $values)*)?
             };
         }
 
-        if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
-            return count!("queries/count_users_by_email.sql", email, role, status, from, to);
-        }
-        if range.is_some() {
-            return count!("queries/count_users_by_prefix.sql", from, to, role, status);
-        }
-        match (role, status) {
-            (Some(role), Some(status)) => count!("queries/count_users_by_role_status.sql", role, status),
-            (Some(role), None) => count!("queries/count_users_by_role.sql", role),
-            (None, Some(status)) => count!("queries/count_users_by_status.sql", status),
-            (None, None) => count!("queries/count_users.sql"),
-        }
+        let counted = if let Some(email) = filter.email.as_ref().map(EmailAddress::as_str) {
+            count!("queries/count_users_by_email.sql", since, email, role, status, from, to)
+        } else if let Some(range) = &range {
+            let window = Window::from(Page { limit: 1, start: Start::Offset(0) });
+            return Search { window, since, range, role, status }.count(self, limit).await;
+        } else {
+            match (role, status) {
+                (Some(role), Some(status)) => {
+                    count!("queries/count_users_by_role_status.sql", limit, since, role, status)
+                }
+                (Some(role), None) => count!("queries/count_users_by_role.sql", limit, since, role),
+                (None, Some(status)) => count!("queries/count_users_by_status.sql", limit, since, status),
+                (None, None) => count!("queries/count_users.sql", limit, since),
+            }
+        };
+        Ok(Count::up_to(max, counted.cast_unsigned()))
     }
 }
 

@@ -5,13 +5,14 @@
 //! status asked for, in the same order. Which of them reads the fewest rows depends on the data. So all are read up to a
 //! bound, which is raised until one of them has the whole page: the cost is at most a constant multiple of the cheapest.
 
+use denizen_domain::page::Count;
 use denizen_domain::store::StoreError;
 use uuid::Uuid;
 
 use super::page::Window;
 use super::users::UserRow;
 use crate::codec::PrefixRange;
-use crate::sql::{fetch_all, fetch_one, row};
+use crate::sql::{fetch_all, fetch_one, fetch_scalar, row};
 use crate::tx::Tx;
 
 /// How many rows of an index the first stage reads.
@@ -45,6 +46,14 @@ row! {
         narrowed: Option<i64>,
         end_created_at: Option<i64>,
         end_id: Option<Uuid>,
+    }
+}
+
+row! {
+    /// How many of the matches that were read pass the other filters, and how many were read.
+    struct Counted {
+        found: i64,
+        read: i64,
     }
 }
 
@@ -97,6 +106,45 @@ impl Search<'_> {
             }
             rows_max = rows_max.saturating_mul(STAGE_GROWTH);
         }
+    }
+
+    /// How many users match, counted by reading fewer than `limit` rows, or else a lower bound.
+    pub(crate) async fn count(&self, tx: &mut Tx, limit: i64) -> Result<Count, StoreError> {
+        if self.role.is_none() && self.status.is_none() && self.since == i64::MIN {
+            let counted = fetch_scalar!(tx, i64, "queries/count_users_by_prefix.sql", limit, self.from(), self.to())?;
+            return Ok(Count::up_to(limit.cast_unsigned() - 1, counted.cast_unsigned()));
+        }
+        let candidates = self.count_candidates(tx, limit - 1).await?;
+        if candidates.narrowed.is_some_and(|narrowed| narrowed < limit && narrowed < candidates.matches) {
+            return self.count_narrowed(tx).await.map(|found| Count::Exactly(found.cast_unsigned()));
+        }
+        let Counted { found, read } = fetch_one!(
+            tx,
+            Counted,
+            "queries/count_users_by_prefix_narrowed.sql",
+            limit,
+            self.from(),
+            self.to(),
+            self.since,
+            self.role,
+            self.status
+        )?;
+        let found = found.cast_unsigned();
+        Ok(if read < limit { Count::Exactly(found) } else { Count::AtLeast(found) })
+    }
+
+    /// How many of the users with the role and the status match.
+    async fn count_narrowed(&self, tx: &mut Tx) -> Result<i64, StoreError> {
+        fetch_scalar!(
+            tx,
+            i64,
+            "queries/count_users_narrowed_by_prefix.sql",
+            self.from(),
+            self.to(),
+            self.since,
+            self.role,
+            self.status
+        )
     }
 
     async fn count_candidates(&self, tx: &mut Tx, rows_max: i64) -> Result<Candidates, StoreError> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use denizen_domain::access::Subject;
 use denizen_domain::id::{DeliveryId, ServiceAccountId, UserId, WebhookId};
-use denizen_domain::page::Page;
+use denizen_domain::page::{self, Page};
 use denizen_domain::roles::Description;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::codec::{Count, count};
 use crate::error::broken;
-use crate::shared::page::Window;
+use crate::shared::page::{Window, count_limit};
 use crate::shared::values::require_row;
 use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
@@ -73,14 +73,19 @@ impl WebhookReads for Tx {
         self.deliveries(webhook, state, page).await
     }
 
-    async fn count_deliveries(&mut self, webhook: WebhookId, state: Option<DeliveryState>) -> Result<u64, StoreError> {
-        let webhook = webhook.as_uuid();
-        let count = if let Some(state) = state.map(DeliveryState::as_str) {
-            fetch_scalar!(self, i64, "queries/count_deliveries_by_state.sql", webhook, state)
+    async fn count_deliveries(
+        &mut self,
+        webhook: WebhookId,
+        state: Option<DeliveryState>,
+        max: u64,
+    ) -> Result<page::Count, StoreError> {
+        let (webhook, limit) = (webhook.as_uuid(), count_limit(max));
+        let counted = if let Some(state) = state.map(DeliveryState::as_str) {
+            fetch_scalar!(self, i64, "queries/count_deliveries_by_state.sql", limit, webhook, state)
         } else {
-            fetch_scalar!(self, i64, "queries/count_deliveries.sql", webhook)
+            fetch_scalar!(self, i64, "queries/count_deliveries.sql", limit, webhook)
         };
-        Ok(count?.cast_unsigned())
+        Ok(page::Count::up_to(max, counted?.cast_unsigned()))
     }
 }
 

@@ -57,6 +57,7 @@ macro_rules! suite {
                 a_prefix_is_taken_literally,
                 searches_find_every_match_among_many_users,
                 a_search_by_one_letter_follows_every_change,
+                totals_are_counted_up_to_a_bound,
                 pages_have_their_bounds,
             }
             one_time {
@@ -105,6 +106,26 @@ macro_rules! suite {
                 a_use_moves_only_forward,
                 the_longest_past_are_removed_first,
                 an_ended_session_stays_until_its_idle_end,
+            }
+            openings {
+                unknown_user_is_refused,
+                deleted_user_is_refused,
+                only_active_users_open_sessions,
+                another_password_by_now_is_refused,
+                second_factor_that_is_owed_is_named,
+                wrong_password_does_not_name_the_second_factor,
+                unconfirmed_factor_is_not_owed,
+                opening_changes_everything_at_once,
+                password_that_is_replaced_opens_one_session,
+                opening_waits_for_a_change_of_its_user,
+            }
+            rotations {
+                session_that_is_over_is_found_and_not_rotated,
+                generation_that_is_over_or_to_come_is_not_rotated,
+                unknown_session_is_not_found,
+                rotation_shows_what_its_user_has_become,
+                of_fifty_rotations_of_one_generation_one_is_made,
+                rotation_waits_for_the_end_of_its_session,
             }
             roles {
                 the_built_in_roles_are_there,

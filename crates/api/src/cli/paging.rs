@@ -55,7 +55,8 @@ pub(super) fn print_page<T, B: Serialize>(
     }
     let mut stderr = std::io::stderr();
     if let Some(total) = total {
-        writeln!(stderr, "in all: {total}")?;
+        let at_least = if total.is_exact() { "" } else { "at least " };
+        writeln!(stderr, "in all: {at_least}{}", total.value())?;
     }
     if let Some(position) = next {
         writeln!(stderr, "more: --after {}", page::seal(ctx.services().vault.as_ref(), list, position))?;

@@ -106,6 +106,7 @@ async fn list(call: Call, request: v1::ListApiKeysRequest) -> Result<v1::ListApi
     Ok(v1::ListApiKeysResponse {
         next_page_token: page::next(vault, List::ApiKeys, listed.next),
         total_size: page::total(listed.total),
+        total_size_limited: page::is_limited(listed.total),
         api_keys: listed.items.iter().map(body).collect(),
     })
 }

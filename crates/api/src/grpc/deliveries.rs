@@ -24,6 +24,7 @@ pub(super) async fn list(
     Ok(v1::ListDeliveriesResponse {
         next_page_token: page::next(vault, List::Deliveries, listed.next),
         total_size: page::total(listed.total),
+        total_size_limited: page::is_limited(listed.total),
         deliveries: listed.items.into_iter().map(body).collect(),
     })
 }

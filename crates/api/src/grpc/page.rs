@@ -1,7 +1,7 @@
 //! Pages over gRPC (AIP-158): the page tokens are the cursors of REST.
 
 use denizen_domain::error::FieldError;
-use denizen_domain::page::{PAGE_MAX, Page, Position, Total};
+use denizen_domain::page::{Count, PAGE_MAX, Page, Position, Total};
 use denizen_domain::ports::Vault;
 
 use super::convert::said;
@@ -58,6 +58,11 @@ pub(super) fn next(vault: &dyn Vault, list: List, next: Option<Position>) -> Str
 }
 
 /// The size of the whole list.
-pub(super) fn total(total: Option<u64>) -> Option<i64> {
-    total.map(|total| i64::try_from(total).unwrap_or(i64::MAX))
+pub(super) fn total(total: Option<Count>) -> Option<i64> {
+    total.map(|total| i64::try_from(total.value()).unwrap_or(i64::MAX))
+}
+
+/// Whether the list may be longer than its total.
+pub(super) fn is_limited(total: Option<Count>) -> bool {
+    total.is_some_and(|total| !total.is_exact())
 }

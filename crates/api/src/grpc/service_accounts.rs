@@ -88,6 +88,7 @@ async fn list(call: Call, request: v1::ListServiceAccountsRequest) -> Result<v1:
     Ok(v1::ListServiceAccountsResponse {
         next_page_token: page::next(vault, List::ServiceAccounts, listed.next),
         total_size: page::total(listed.total),
+        total_size_limited: page::is_limited(listed.total),
         service_accounts: listed.items.iter().map(body).collect(),
     })
 }

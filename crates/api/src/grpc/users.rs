@@ -181,6 +181,7 @@ async fn list(call: Call, request: v1::ListUsersRequest) -> Result<v1::ListUsers
     Ok(v1::ListUsersResponse {
         next_page_token: page::next(vault, List::Users, listed.next),
         total_size: page::total(listed.total),
+        total_size_limited: page::is_limited(listed.total),
         users: listed.items.into_iter().map(convert::user).collect(),
     })
 }

@@ -119,7 +119,7 @@ impl PageParams {
     }
 }
 
-/// A page as a JSON array, with `Link` and `X-Total-Count`.
+/// A page as a JSON array, with `Link`, `X-Total-Count`, and `X-Total-Count-Limited` if there may be more.
 pub(crate) fn respond<T, B: Serialize>(
     vault: &dyn Vault,
     list: List,
@@ -133,7 +133,10 @@ pub(crate) fn respond<T, B: Serialize>(
         headers.insert(LINK, link);
     }
     if let Some(total) = listed.total {
-        headers.insert("x-total-count", HeaderValue::from(total));
+        headers.insert("x-total-count", HeaderValue::from(total.value()));
+        if !total.is_exact() {
+            headers.insert("x-total-count-limited", HeaderValue::from_static("true"));
+        }
     }
     let bodies: Vec<B> = listed.items.into_iter().map(body).collect();
     (headers, Json(bodies)).into_response()
@@ -154,6 +157,7 @@ pub(crate) fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use denizen_domain::page::Count;
     use proptest::prelude::*;
 
     struct FlatVault;
@@ -194,6 +198,20 @@ mod tests {
         fn any_text_is_refused_quietly(text in ".{0,200}") {
             prop_assert_eq!(open(&FlatVault, List::Users, &text), None);
         }
+    }
+
+    #[test]
+    fn a_total_that_is_a_lower_bound_says_so() {
+        let respond = |total| {
+            let listed = Listed { items: Vec::<u32>::new(), next: None, total: Some(total) };
+            respond(&FlatVault, List::Users, &Uri::from_static("/"), listed, |item| item).headers().clone()
+        };
+        let exact = respond(Count::Exactly(10_001));
+        assert_eq!(exact["x-total-count"], "10001");
+        assert_eq!(exact.get("x-total-count-limited"), None);
+        let limited = respond(Count::AtLeast(10_000));
+        assert_eq!(limited["x-total-count"], "10000");
+        assert_eq!(limited["x-total-count-limited"], "true");
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl From<ServiceAccount> for ServiceAccountBody {
     responses(
         (status = 200, description = "A page of service accounts.", body = [ServiceAccountBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`; at most 10,000 are counted."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more than `X-Total-Count`; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),

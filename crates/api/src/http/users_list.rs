@@ -90,7 +90,9 @@ pub(crate) fn prefix(raw: &str) -> Result<Option<String>, RuleBroken> {
     responses(
         (status = 200, description = "A page of users.", body = [UserBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`. Above 10,000: with `role` and \
+                `status` or no filter, the number of at most 10 seconds ago; with other filters, a lower bound."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if `X-Total-Count` is a lower bound; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),

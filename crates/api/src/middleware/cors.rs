@@ -18,7 +18,8 @@ use crate::http::origins::Origins;
 const METHODS: &str = "GET,POST,PUT,PATCH,DELETE";
 /// The headers of answers that pages may read.
 const EXPOSED: &str = "etag,grpc-message,grpc-status,grpc-status-details-bin,idempotency-replayed,link,location,\
-                       password-strength,retry-after,www-authenticate,x-request-id,x-total-count";
+                       password-strength,retry-after,www-authenticate,x-request-id,x-total-count,\
+                       x-total-count-limited";
 /// The longest that browsers remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
 

@@ -79,7 +79,7 @@ on_both! {
             assert_eq!(response.status(), status);
             assert_eq!(header(&response, "access-control-allow-origin"), Some(ORIGIN), "{path}");
             let exposed = header(&response, "access-control-expose-headers").unwrap().to_lowercase();
-            for name in ["etag", "link", "location", "retry-after", "x-request-id", "x-total-count", "idempotency-replayed", "www-authenticate"] {
+            for name in ["etag", "link", "location", "retry-after", "x-request-id", "x-total-count", "x-total-count-limited", "idempotency-replayed", "www-authenticate"] {
                 assert!(exposed.contains(name), "{name} in {exposed}");
             }
             assert_eq!(header(&response, "access-control-allow-credentials"), Some("true"));

@@ -8,7 +8,7 @@ use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Verdict};
 use denizen_domain::sessions::{self, DeviceClaim};
-use denizen_domain::users::TypedEmail;
+use denizen_domain::users::{Totals, TypedEmail};
 use denizen_domain::{Ctx, Services};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -74,6 +74,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         mailer: Arc::clone(&of.mailer),
         sign_in_hook: None,
         webhook_sender: Arc::clone(&of.webhook_sender),
+        user_totals: Totals::default(),
         policy: of.policy.clone(),
     };
     (Arc::new(services), done)

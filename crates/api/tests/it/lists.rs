@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use denizen_proto::v1;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+use crate::grpc::client::Rpc;
 use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, fields_problem, on_both};
 
 const USERS: &str = "/api/v1/users";
@@ -169,6 +171,37 @@ on_both! {
         assert_eq!(total("count=true&limit=1").await.as_deref(), Some("4"));
         assert_eq!(total("count=true&role=user&offset=2").await.as_deref(), Some("3"));
         assert_eq!(total("count=true&q=nobody").await.as_deref(), Some("0"));
+    }
+
+    async fn totals_above_ten_thousand_are_marked_where_they_are_a_lower_bound(app: TestApp) {
+        let admin = app.admin().await;
+        let mut lines = String::new();
+        for at in 0..10_005 {
+            writeln!(lines, "{}", json!({"email": format!("p{at}@example.com"), "name": "Pat"})).unwrap();
+        }
+        assert_eq!(app.import(&admin, lines).await["created"], 10_005);
+        let total = async |query: &str| {
+            let response = app.get(&format!("{USERS}?limit=1&count=true&{query}"), &admin.token).await;
+            let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            (header("x-total-count").unwrap(), header("x-total-count-limited"))
+        };
+        let exactly = |total: &str| (total.to_owned(), None);
+        let at_least = |total: &str| (total.to_owned(), Some("true".to_owned()));
+        assert_eq!(total("").await, exactly("10006"));
+        assert_eq!(total("role=user&status=active").await, exactly("10005"));
+        assert_eq!(total("role=admin").await, exactly("1"));
+        assert_eq!(total("q=p").await, at_least("10000"));
+        assert_eq!(total("q=p1000").await, exactly("6"));
+        assert_eq!(total("created_after=2000-01-01T00:00:00Z").await, at_least("10000"));
+
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let list = async |prefix: &str| {
+            let request = v1::ListUsersRequest { prefix: prefix.to_owned(), with_total_size: true, ..Default::default() };
+            let answer = rpc.users().list_users(request).await.unwrap().into_inner();
+            (answer.total_size, answer.total_size_limited)
+        };
+        assert_eq!(list("").await, (Some(10_006), false));
+        assert_eq!(list("p").await, (Some(10_000), true));
     }
 
     async fn the_link_leads_through_everybody_once(app: TestApp) {

@@ -82,7 +82,7 @@ pub async fn create(ctx: &Ctx, new: NewApiKey) -> Result<IssuedKey> {
     if !permissions_of(&mut *tx, &role).await?.contains_all(key.scopes) {
         return Err(Error::NotHeld);
     }
-    if tx.count_api_keys(KeyFilter::Owner(owner)).await? >= KEYS_PER_OWNER_MAX {
+    if tx.count_api_keys(KeyFilter::Owner(owner), KEYS_PER_OWNER_MAX).await?.value() >= KEYS_PER_OWNER_MAX {
         return Err(Error::Conflict(Conflict::TooManyApiKeys));
     }
     tx.insert_api_key(&key, &hash).await?;

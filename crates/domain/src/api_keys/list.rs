@@ -4,7 +4,7 @@ use super::ApiKey;
 use crate::access::{Permission, Subject};
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::page::{Listed, Page, Total};
+use crate::page::{COUNTED_MAX, Listed, Page, Total};
 
 /// Whose keys to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub async fn list(ctx: &Ctx, filter: KeyFilter, page: Page, total: Total) -> Res
     let items = tx.list_api_keys(filter, page.probe()).await?;
     let total = match total {
         Total::Skip => None,
-        Total::Count => Some(tx.count_api_keys(filter).await?),
+        Total::Count => Some(tx.count_api_keys(filter, COUNTED_MAX).await?),
     };
     Ok(Listed::of(items, page, total, ApiKey::position))
 }

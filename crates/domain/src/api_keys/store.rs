@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{ApiKey, ApiKeyState, KeyFilter, SecretHash};
 use crate::id::{ApiKeyId, UserId};
-use crate::page::Page;
+use crate::page::{Count, Page};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
@@ -35,8 +35,8 @@ pub trait ApiKeyReads {
     /// The keys of one page, newest first.
     async fn list_api_keys(&mut self, filter: KeyFilter, page: Page) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// How many keys pass the filter.
-    async fn count_api_keys(&mut self, filter: KeyFilter) -> Result<u64, StoreError>;
+    /// How many keys pass the filter, [counted](Count::up_to) up to `max`.
+    async fn count_api_keys(&mut self, filter: KeyFilter, max: u64) -> Result<Count, StoreError>;
 }
 
 /// Writing API keys.

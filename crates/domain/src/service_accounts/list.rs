@@ -4,7 +4,7 @@ use super::ServiceAccount;
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::page::{Listed, Page, Total};
+use crate::page::{COUNTED_MAX, Listed, Page, Total};
 
 /// A page of the service accounts, newest first.
 pub async fn list(ctx: &Ctx, page: Page, total: Total) -> Result<Listed<ServiceAccount>> {
@@ -13,7 +13,7 @@ pub async fn list(ctx: &Ctx, page: Page, total: Total) -> Result<Listed<ServiceA
     let items = tx.list_service_accounts(page.probe()).await?;
     let total = match total {
         Total::Skip => None,
-        Total::Count => Some(tx.count_service_accounts().await?),
+        Total::Count => Some(tx.count_service_accounts(COUNTED_MAX).await?),
     };
     Ok(Listed::of(items, page, total, ServiceAccount::position))
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::ServiceAccount;
 use crate::id::ServiceAccountId;
-use crate::page::Page;
+use crate::page::{Count, Page};
 use crate::store::StoreError;
 
 /// Reading service accounts.
@@ -16,8 +16,8 @@ pub trait ServiceAccountReads {
     /// The service accounts of one page, newest first.
     async fn list_service_accounts(&mut self, page: Page) -> Result<Vec<ServiceAccount>, StoreError>;
 
-    /// How many service accounts there are.
-    async fn count_service_accounts(&mut self) -> Result<u64, StoreError>;
+    /// How many service accounts there are, [counted](Count::up_to) up to `max`.
+    async fn count_service_accounts(&mut self, max: u64) -> Result<Count, StoreError>;
 }
 
 /// Writing service accounts.

@@ -1,11 +1,13 @@
 //! List users.
 
+use super::totals::Key;
 use super::{EmailAddress, Status, User};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::page::{Listed, Page, Total};
+use crate::page::{COUNTED_MAX, Count, Listed, Page, Total};
 use crate::roles::{RoleName, require_known};
+use crate::store::ReadTx;
 use crate::time::Timestamp;
 
 /// Which users to list; what is `None` does not narrow.
@@ -34,7 +36,24 @@ pub async fn list(ctx: &Ctx, filter: &UserFilter, page: Page, total: Total) -> R
     let items = tx.list_users(filter, page.probe()).await?;
     let total = match total {
         Total::Skip => None,
-        Total::Count => Some(tx.count_users(filter).await?),
+        Total::Count => Some(count(ctx, tx.as_mut(), filter).await?),
     };
     Ok(Listed::of(items, page, total, User::position))
+}
+
+/// How many users pass the filter: counted up to [`COUNTED_MAX`]. The larger total of a list that only role and status narrow
+/// is counted now and then, and used again in between; other filters have too many values to remember.
+async fn count(ctx: &Ctx, tx: &mut dyn ReadTx, filter: &UserFilter) -> Result<Count> {
+    let count = tx.count_users(filter, COUNTED_MAX).await?;
+    if count.is_exact() {
+        return Ok(count);
+    }
+    let Some(key) = Key::of(filter) else { return Ok(count) };
+    let totals = &ctx.services().user_totals;
+    if let Some(total) = totals.get(&key, ctx.now()) {
+        return Ok(total);
+    }
+    let total = tx.count_users(filter, u64::MAX).await?;
+    totals.put(key, total.value(), ctx.now());
+    Ok(total)
 }

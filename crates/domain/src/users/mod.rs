@@ -5,6 +5,7 @@ mod email;
 mod locale;
 mod name;
 mod recorded;
+mod totals;
 
 pub mod change_email;
 pub mod create;
@@ -28,6 +29,7 @@ pub use list::{UserFilter, list};
 pub use locale::Locale;
 pub use name::{DisplayName, search_key};
 pub(crate) use recorded::{created, record_update};
+pub use totals::Totals;
 pub use update::{AttributesChange, UserChange, update};
 
 use crate::id::UserId;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{EmailAddress, User, UserFilter};
 use crate::id::UserId;
-use crate::page::Page;
+use crate::page::{Count, Page};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
@@ -23,8 +23,9 @@ pub trait UserReads {
     /// The users of one page, newest first. Reads no more rows than it returns, an offset aside.
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError>;
 
-    /// How many users pass the filter.
-    async fn count_users(&mut self, filter: &UserFilter) -> Result<u64, StoreError>;
+    /// How many users pass the filter, [counted](Count::up_to) up to `max`. With a prefix and another filter the answer may be
+    /// [`Count::AtLeast`] fewer than `max`, because no more than `max` rows are read for it.
+    async fn count_users(&mut self, filter: &UserFilter, max: u64) -> Result<Count, StoreError>;
 }
 
 /// Writing users.

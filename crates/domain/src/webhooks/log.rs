@@ -6,7 +6,7 @@ use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
 use crate::id::{DeliveryId, WebhookId};
-use crate::page::{Listed, Page, Total};
+use crate::page::{COUNTED_MAX, Listed, Page, Total};
 
 /// A page of the deliveries to a webhook, newest first; of one state, if that is asked for.
 pub async fn list_deliveries(
@@ -23,7 +23,7 @@ pub async fn list_deliveries(
     let items = tx.list_deliveries(webhook, state, page.probe()).await?;
     let total = match total {
         Total::Skip => None,
-        Total::Count => Some(tx.count_deliveries(webhook, state).await?),
+        Total::Count => Some(tx.count_deliveries(webhook, state, COUNTED_MAX).await?),
     };
     Ok(Listed::of(items, page, total, Delivery::position))
 }

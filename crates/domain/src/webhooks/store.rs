@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Attempt, Delivery, DeliveryState, DueDelivery, Health, NewDelivery, Webhook};
 use crate::id::{DeliveryId, WebhookId};
-use crate::page::Page;
+use crate::page::{Count, Page};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
@@ -61,8 +61,13 @@ pub trait WebhookReads {
         page: Page,
     ) -> Result<Vec<Delivery>, StoreError>;
 
-    /// How many deliveries there are.
-    async fn count_deliveries(&mut self, webhook: WebhookId, state: Option<DeliveryState>) -> Result<u64, StoreError>;
+    /// How many deliveries there are, [counted](Count::up_to) up to `max`.
+    async fn count_deliveries(
+        &mut self,
+        webhook: WebhookId,
+        state: Option<DeliveryState>,
+        max: u64,
+    ) -> Result<Count, StoreError>;
 }
 
 /// Writing webhooks.

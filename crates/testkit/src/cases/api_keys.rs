@@ -4,7 +4,7 @@ use denizen_domain::access::{Permission, Permissions, Subject};
 use denizen_domain::api_keys::store::KeyRotation;
 use denizen_domain::api_keys::{ApiKey, ApiKeyState, KeyFilter};
 use denizen_domain::id::ApiKeyId;
-use denizen_domain::page::Page;
+use denizen_domain::page::{Count, Page};
 use denizen_domain::roles::{Role, RoleName};
 use denizen_domain::service_accounts::ServiceAccount;
 use denizen_domain::store::Store;
@@ -196,8 +196,10 @@ pub async fn every_walk_finds_the_same_keys(f: Fixture) {
     for filter in [KeyFilter::All].into_iter().chain(owners) {
         let passes = |key: &&ApiKey| filter == KeyFilter::All || filter == KeyFilter::Owner(key.owner);
         let expected: Vec<_> = keys.iter().filter(passes).cloned().collect();
-        let count = f.store.read().await.unwrap().count_api_keys(filter).await.unwrap();
-        assert_eq!(count, expected.len() as u64, "{filter:?}");
+        for max in [0, 1, expected.len() as u64, u64::MAX] {
+            let count = f.store.read().await.unwrap().count_api_keys(filter, max).await.unwrap();
+            assert_eq!(count, Count::up_to(max, expected.len() as u64), "{max}, {filter:?}");
+        }
         let list = async |page: Page| f.store.read().await.unwrap().list_api_keys(filter, page).await.unwrap();
         check_walks(list, ApiKey::position, &expected, &format!("{filter:?}")).await;
     }

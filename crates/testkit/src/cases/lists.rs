@@ -1,6 +1,6 @@
 //! Lists of users: every answer is compared with a plain filter and sort.
 
-use denizen_domain::page::{PAGE_MAX, Page, Position, Start};
+use denizen_domain::page::{Count, PAGE_MAX, Page, Position, Start};
 use denizen_domain::roles::RoleName;
 use denizen_domain::store::Store;
 use denizen_domain::users::{DisplayName, EmailAddress, Status, User, UserFilter, search_key};
@@ -42,7 +42,7 @@ pub async fn filters_narrow_alone_and_together(f: Fixture) {
     for filter in every_filter() {
         let expected = expected(&users, &filter);
         assert_eq!(read.list_users(&filter, page).await.unwrap(), expected, "{filter:?}");
-        assert_eq!(read.count_users(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+        assert_eq!(read.count_users(&filter, u64::MAX).await.unwrap().value(), expected.len() as u64, "{filter:?}");
     }
 }
 
@@ -66,7 +66,7 @@ pub async fn a_prefix_is_taken_literally(f: Fixture) {
     let found = async |prefix: &str| {
         let filter = UserFilter { prefix: Some(search_key(prefix)), ..UserFilter::default() };
         let listed = list(&*f.store, &filter, Page::new(None, None, None).unwrap()).await;
-        let count = f.store.read().await.unwrap().count_users(&filter).await.unwrap();
+        let count = f.store.read().await.unwrap().count_users(&filter, u64::MAX).await.unwrap().value();
         assert_eq!(count, listed.len() as u64, "{prefix:?}");
         let number =
             |user: &User| user.email.as_str()["user".len()..].split('@').next().unwrap().parse::<u32>().unwrap();
@@ -123,6 +123,41 @@ pub async fn searches_find_every_match_among_many_users(f: Fixture) {
         let by_cursor = |found: &[User]| found.last().map_or(Start::Offset(0), |last| Start::After(last.position()));
         assert_eq!(walk(&list, by_offset, PAGE_MAX).await, expected, "by offset, {filter:?}");
         assert_eq!(walk(&list, by_cursor, 150).await, expected, "by cursor, {filter:?}");
+    }
+}
+
+pub async fn totals_are_counted_up_to_a_bound(f: Fixture) {
+    let users = crowd();
+    insert(&*f.store, &users).await;
+    let prefix = |prefix: &str| UserFilter { prefix: Some(prefix.to_owned()), ..UserFilter::default() };
+    let mut read = f.store.read().await.unwrap();
+    for filter in [
+        UserFilter::default(),
+        UserFilter { role: Some(RoleName::admin()), ..UserFilter::default() },
+        UserFilter { status: Some(Status::Active), ..UserFilter::default() },
+        UserFilter { role: Some(RoleName::user()), status: Some(Status::Active), ..UserFilter::default() },
+        UserFilter { created_after: Some(build::moment(300)), ..UserFilter::default() },
+        prefix("u"),
+        prefix("grace"),
+    ] {
+        let expected = expected(&users, &filter).len() as u64;
+        for max in [0, 1, 100, expected - 1, expected, u64::MAX] {
+            assert_eq!(read.count_users(&filter, max).await.unwrap(), Count::up_to(max, expected), "{max}, {filter:?}");
+        }
+    }
+    for filter in [
+        UserFilter { role: Some(RoleName::admin()), ..prefix("g") },
+        UserFilter { status: Some(Status::Active), ..prefix("grace") },
+        UserFilter { role: Some(RoleName::user()), status: Some(Status::Active), ..prefix("greta") },
+        UserFilter { created_after: Some(build::moment(300)), ..prefix("u") },
+    ] {
+        let expected = expected(&users, &filter).len() as u64;
+        for max in [10, 100, 1_000, u64::MAX] {
+            let count = read.count_users(&filter, max).await.unwrap();
+            let is_right = if count.is_exact() { count.value() == expected } else { count.value() <= expected };
+            assert!(is_right, "{count:?} of {expected}, {max}, {filter:?}");
+            assert!(count.is_exact() || max < 1_000, "{count:?}, {filter:?}");
+        }
     }
 }
 

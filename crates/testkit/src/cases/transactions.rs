@@ -34,7 +34,7 @@ pub async fn a_write_reads_what_it_wrote(f: Fixture) {
     assert_eq!(tx.find_user(user.id).await.unwrap().as_ref(), Some(&user));
     assert_eq!(tx.find_user_by_email(&user.email).await.unwrap().as_ref(), Some(&user));
     assert!(tx.session_state(session.id).await.unwrap().is_some());
-    assert_eq!(tx.count_users(&UserFilter::default()).await.unwrap(), 1);
+    assert_eq!(tx.count_users(&UserFilter::default(), u64::MAX).await.unwrap().value(), 1);
     // Nobody else sees it yet.
     assert_eq!(find(&*f.store, user.id).await, None);
     tx.commit().await.unwrap();
@@ -46,13 +46,13 @@ pub async fn a_snapshot_stays_as_it_was(f: Fixture) {
     insert(&*f.store, std::slice::from_ref(&user)).await;
 
     let mut snapshot = f.store.snapshot().await.unwrap();
-    assert_eq!(snapshot.count_users(&UserFilter::default()).await.unwrap(), 1);
+    assert_eq!(snapshot.count_users(&UserFilter::default(), u64::MAX).await.unwrap().value(), 1);
     let mut tx = f.store.write().await.unwrap();
     assert!(tx.insert_user(&build::user(2)).await.unwrap());
     assert!(tx.delete_user(user.id).await.unwrap());
     tx.commit().await.unwrap();
 
-    assert_eq!(snapshot.count_users(&UserFilter::default()).await.unwrap(), 1);
+    assert_eq!(snapshot.count_users(&UserFilter::default(), u64::MAX).await.unwrap().value(), 1);
     assert_eq!(snapshot.find_user(user.id).await.unwrap().as_ref(), Some(&user));
     assert_eq!(snapshot.find_user(build::user(2).id).await.unwrap(), None);
     drop(snapshot);

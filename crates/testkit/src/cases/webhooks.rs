@@ -2,7 +2,7 @@
 
 use denizen_domain::access::Subject;
 use denizen_domain::id::{DeliveryId, WebhookId};
-use denizen_domain::page::Page;
+use denizen_domain::page::{Count, Page};
 use denizen_domain::store::Store;
 use denizen_domain::webhooks::store::{Outcome, SealedSecrets};
 use denizen_domain::webhooks::{
@@ -178,8 +178,10 @@ pub async fn every_walk_finds_the_same_deliveries(f: Fixture) {
         expected.sort_by_key(|delivery| std::cmp::Reverse((delivery.created_at, delivery.id)));
         assert_eq!(expected.len(), count);
         check_walks(list, Delivery::position, &expected, "deliveries").await;
-        let counted = f.store.read().await.unwrap().count_deliveries(id, state).await.unwrap();
-        assert_eq!(counted, count as u64);
+        for max in [0, count as u64 - 1, count as u64, u64::MAX] {
+            let counted = f.store.read().await.unwrap().count_deliveries(id, state, max).await.unwrap();
+            assert_eq!(counted, Count::up_to(max, count as u64), "{max}, {state:?}");
+        }
     }
 }
 

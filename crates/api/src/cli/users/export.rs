@@ -41,7 +41,7 @@ async fn write_users(ctx: &Ctx, writer: &mut dyn Write) -> Result<u64, Failure> 
     loop {
         let listed = users::list(ctx, &filter, page, total).await?;
         if let Some(total) = listed.total {
-            progress.set_total(total);
+            progress.set_total(total.value());
         }
         total = Total::Skip;
         for user in listed.items {
