@@ -1,5 +1,7 @@
 //! What was changed of what is remembered, and how other nodes are told.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 /// The channel on which nodes tell each other. Channels belong to one database.
@@ -12,6 +14,12 @@ const NAMED_MAX: usize = 100;
 const PAYLOAD_BYTES_MAX: usize = 7_999;
 /// How everything is told.
 const EVERYTHING: &str = "*";
+
+/// The statement that notifies other nodes of this [payload](Changes::payload), which has only digits, letters and spaces,
+/// or is an asterisk.
+pub(crate) fn notify(payload: &str) -> String {
+    format!("SELECT pg_notify('{CHANNEL}', '{payload}')")
+}
 
 /// What was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +54,24 @@ impl Changes {
             Self::Of(ids) => Some(ids.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(" ")),
             Self::Everything => Some(EVERYTHING.to_owned()),
         }
+    }
+
+    /// The texts for all of these together: ids once each, so many in a text as one notification takes.
+    pub(crate) fn payloads(changes: &[Self]) -> Vec<String> {
+        let mut batches = vec![Self::new()];
+        let mut seen = HashSet::new();
+        for changes in changes {
+            let Self::Of(ids) = changes else { return vec![EVERYTHING.to_owned()] };
+            for &id in ids.iter().filter(|&&id| seen.insert(id)) {
+                if matches!(batches.last(), Some(Self::Of(last)) if last.len() == NAMED_MAX) {
+                    batches.push(Self::new());
+                }
+                if let Some(last) = batches.last_mut() {
+                    last.add(id);
+                }
+            }
+        }
+        batches.iter().filter_map(Self::payload).collect()
     }
 
     /// Reads what a node told. What this release cannot read may be anything.
@@ -85,6 +111,18 @@ mod tests {
         let mut changes = changes(NAMED_MAX);
         changes.add(Uuid::from_u128(0));
         assert_ne!(changes, Changes::Everything);
+    }
+
+    #[test]
+    fn changes_of_many_transactions_are_sent_together_and_once() {
+        assert_eq!(Changes::payloads(&[]), [""; 0]);
+        assert_eq!(Changes::payloads(&[Changes::new(), changes(1), changes(2)]), [changes(2).payload().unwrap()]);
+        assert_eq!(Changes::payloads(&[changes(1), changes(NAMED_MAX + 1), changes(2)]), ["*"]);
+        let others = Changes::Of((0..NAMED_MAX).map(|n| Uuid::from_u128(1_000 + n as u128)).collect());
+        let payloads = Changes::payloads(&[changes(3), others]);
+        let read: Vec<Changes> = payloads.iter().map(|payload| Changes::parse(payload)).collect();
+        let counts: Vec<usize> = read.iter().map(|of| if let Changes::Of(ids) = of { ids.len() } else { 0 }).collect();
+        assert_eq!(counts, [NAMED_MAX, 3]);
     }
 
     #[test]

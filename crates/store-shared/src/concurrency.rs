@@ -1,9 +1,10 @@
 //! What a unit of work does about those that run beside it.
 
 use denizen_domain::authority::Authority;
-use denizen_domain::id::SessionId;
+use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleKey;
 use denizen_domain::store::StoreError;
+use denizen_domain::users::User;
 use uuid::Uuid;
 
 /// What a write locks before it reads, and which changes it makes known with its commit. Where one transaction writes at a time
@@ -26,6 +27,11 @@ pub(crate) trait Concurrency {
 
     /// Locks the log of events against those who give events their place, and those who remove some.
     async fn lock_event_log(&mut self) -> Result<(), StoreError>;
+
+    /// The user, if the statement before has locked and read the row already.
+    fn user_read_ahead(&mut self, _: UserId) -> Option<Option<User>> {
+        None
+    }
 
     /// Notes that this session, API key, user or service account changes: every node forgets it with the commit.
     fn changed(&mut self, id: Uuid);
