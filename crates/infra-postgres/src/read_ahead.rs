@@ -26,7 +26,7 @@ pub(crate) enum ReadAhead {
     /// The transaction has locked this user and no other, and has executed no statement yet.
     Wanted(UserId),
     /// The last statement has read this user and locked the row.
-    Read(UserId, Option<Box<User>>),
+    Read(Box<User>),
 }
 
 impl ReadAhead {

@@ -19,7 +19,7 @@ impl PostgresTx {
     /// A user, who is not remembered: a change is to be seen by the next request on any node.
     pub(crate) async fn recent_user(&mut self, id: Uuid) -> Result<Option<User>, StoreError> {
         if let Some(user) = self.user_read_ahead(UserId::from_uuid(id)) {
-            return Ok(user);
+            return Ok(Some(user));
         }
         let row = fetch_optional!(self, UserRow, "../store-shared/queries/find_user.sql", id)?;
         row.map(User::try_from).transpose()
@@ -28,8 +28,8 @@ impl PostgresTx {
     pub(crate) async fn recent_session_state(&mut self, id: Uuid) -> Result<Option<SessionState>, StoreError> {
         if let Some(&mut ReadAhead::Wanted(user)) = self.ahead() {
             let (state, found) = session_state_and_user(self.connection().await?, id, user).await?;
-            if let Some(ahead) = self.ahead() {
-                *ahead = ReadAhead::Read(user, found.map(Box::new));
+            if let (Some(ahead), Some(found)) = (self.ahead(), found) {
+                *ahead = ReadAhead::Read(Box::new(found));
             }
             return Ok(state);
         }

@@ -188,13 +188,12 @@ impl Concurrency for PostgresTx {
     }
 
     async fn lock_owner_of(&mut self, session: SessionId) -> Result<bool, StoreError> {
-        let owner = match self.remembered_owner(session) {
-            Some(owner) => owner,
-            None => {
-                let found = fetch_optional_scalar!(self, Uuid, "queries/find_session_owner.sql", session.as_uuid())?;
-                let Some(owner) = found else { return Ok(false) };
-                UserId::from_uuid(owner)
-            }
+        let owner = if let Some(owner) = self.remembered_owner(session) {
+            owner
+        } else {
+            let found = fetch_optional_scalar!(self, Uuid, "queries/find_session_owner.sql", session.as_uuid())?;
+            let Some(owner) = found else { return Ok(false) };
+            UserId::from_uuid(owner)
         };
         self.lock_authority(owner).await?;
         Ok(true)
@@ -223,9 +222,9 @@ impl Concurrency for PostgresTx {
         fetch_scalar!(self, i16, "queries/claim_event_log.sql").map(drop)
     }
 
-    fn user_read_ahead(&mut self, id: UserId) -> Option<Option<User>> {
+    fn user_read_ahead(&mut self, id: UserId) -> Option<User> {
         match self.ahead() {
-            Some(ReadAhead::Read(read, user)) if *read == id => Some(user.as_deref().cloned()),
+            Some(ReadAhead::Read(user)) if user.id == id => Some(User::clone(user)),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ pub(crate) trait Concurrency {
     async fn lock_event_log(&mut self) -> Result<(), StoreError>;
 
     /// The user, if the statement before has locked and read the row already.
-    fn user_read_ahead(&mut self, _: UserId) -> Option<Option<User>> {
+    fn user_read_ahead(&mut self, _: UserId) -> Option<User> {
         None
     }
 
