@@ -3,58 +3,70 @@
 //! Not row locks: those would write to the row of a caller for each of their requests, and many who share one can keep
 //! a transaction that wants it alone waiting. An advisory lock is granted in the order in which it was asked for.
 
+use std::fmt::Write;
+
 use denizen_domain::access::Subject;
 use denizen_domain::authority::{Authority, AuthorityLock, LockMode};
 use denizen_domain::store::StoreError;
-use sqlx::query;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::error::store_error;
 use crate::sql::execute;
 use crate::tx::PostgresTx;
 
-impl PostgresTx {
-    /// Takes locks in one statement and in the order of their numbers, for every caller: no two wait in a circle.
-    pub(crate) async fn lock_authorities(&mut self, locks: &[AuthorityLock]) -> Result<(), StoreError> {
-        if locks.is_empty() {
-            return Ok(());
-        }
-        let (keys, are_exclusive) = in_order(locks);
-        // A statement of its own: the next one sees what the holder before committed.
-        let lock = query!(
-            "SELECT CASE WHEN is_exclusive THEN pg_advisory_xact_lock(key) ELSE pg_advisory_xact_lock_shared(key) END
-            FROM unnest($1::bigint[], $2::boolean[]) AS locks (key, is_exclusive)",
-            &keys,
-            &are_exclusive
-        );
-        lock.execute(self.connection().await?).await.map_err(store_error)?;
-        for (key, is_exclusive) in keys.into_iter().zip(are_exclusive) {
-            if is_exclusive {
-                self.note_locked(key);
-            }
-        }
-        Ok(())
-    }
+/// How a write transaction begins. READ COMMITTED is stated because a server can default to another level: a statement after
+/// a lock must see what was committed while waiting for it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
+/// The beginning of a write transaction that holds some locks.
+pub(crate) struct Beginning {
+    /// The statements, for one round trip. Each lock has one of its own, so that locks are granted in this order, and the
+    /// statement after them sees what the holders before have committed.
+    pub(crate) sql: SqlStr,
+    /// What is locked exclusively.
+    pub(crate) locked: Vec<Authority>,
+}
+
+impl Beginning {
+    /// Takes the locks in the order of their numbers, for every caller: no two wait in a circle.
+    pub(crate) fn under(locks: &[AuthorityLock]) -> Self {
+        if locks.is_empty() {
+            return Self { sql: BEGIN.into_sql_str(), locked: Vec::new() };
+        }
+        let mut sql = BEGIN.to_owned();
+        for (key, mode) in in_order(locks) {
+            let function = match mode {
+                LockMode::Shared => "pg_advisory_xact_lock_shared",
+                LockMode::Exclusive => "pg_advisory_xact_lock",
+            };
+            // Quoted, or the lowest number would not be a bigint. Nothing but a number is put into the text.
+            let _ = write!(sql, "; SELECT {function}('{key}')");
+        }
+        let is_exclusive = |lock: &&AuthorityLock| lock.mode == LockMode::Exclusive;
+        let locked = locks.iter().filter(is_exclusive).map(|lock| lock.of.clone()).collect();
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), locked }
+    }
+}
+
+impl PostgresTx {
     /// Locks an account or a role exclusively, unless this transaction began with it. For a use case that finds out within the
     /// transaction what it changes; before any other lock.
-    pub(crate) async fn lock_exclusively(&mut self, of: &Authority) -> Result<(), StoreError> {
-        let key = key(of);
-        if self.has_locked(key) {
+    pub(crate) async fn lock_exclusively(&mut self, of: Authority) -> Result<(), StoreError> {
+        if self.locked().contains(&of) {
             return Ok(());
         }
-        execute!(self, "queries/take_advisory_lock.sql", key)?;
-        self.note_locked(key);
+        execute!(self, "queries/take_advisory_lock.sql", key(&of))?;
+        self.note_locked(of);
         Ok(())
     }
 }
 
-/// The numbers in order, each once, and whether it is locked exclusively.
-fn in_order(locks: &[AuthorityLock]) -> (Vec<i64>, Vec<bool>) {
-    let mut locks: Vec<_> = locks.iter().map(|lock| (key(&lock.of), lock.mode == LockMode::Shared)).collect();
+/// The numbers in order, each once.
+fn in_order(locks: &[AuthorityLock]) -> Vec<(i64, LockMode)> {
+    let mut locks: Vec<_> = locks.iter().map(|lock| (key(&lock.of), lock.mode)).collect();
     // Of two on the same thing the exclusive one comes first, and remains.
-    locks.sort_unstable();
+    locks.sort_unstable_by_key(|&(key, mode)| (key, mode == LockMode::Shared));
     locks.dedup_by_key(|(key, _)| *key);
-    locks.into_iter().map(|(key, is_shared)| (key, !is_shared)).unzip()
+    locks
 }
 
 /// The number of a lock. Two things with the same number would wait for each other, and nothing else.
@@ -85,7 +97,7 @@ mod tests {
     use denizen_domain::roles::RoleName;
     use uuid::Uuid;
 
-    use super::{fnv1a, in_order, key};
+    use super::{Beginning, fnv1a, in_order, key};
 
     #[test]
     fn a_role_has_the_same_number_everywhere() {
@@ -97,10 +109,19 @@ mod tests {
     fn locks_are_in_one_order_and_the_exclusive_one_remains() {
         let (user, role) = (Authority::from(UserId::from_uuid(Uuid::from_u128(7))), Authority::from(RoleName::admin()));
         let lock = |of: &Authority, mode| AuthorityLock { of: of.clone(), mode };
-        let (keys, are_exclusive) =
-            in_order(&[lock(&user, LockMode::Shared), lock(&role, LockMode::Shared), lock(&user, LockMode::Exclusive)]);
-        let mut expected = [(key(&user), true), (key(&role), false)];
-        expected.sort_unstable();
-        assert_eq!(keys.into_iter().zip(are_exclusive).collect::<Vec<_>>(), expected);
+        let locks = [lock(&user, LockMode::Shared), lock(&role, LockMode::Shared), lock(&user, LockMode::Exclusive)];
+        let mut expected = [(key(&user), LockMode::Exclusive), (key(&role), LockMode::Shared)];
+        expected.sort_unstable_by_key(|&(key, _)| key);
+        assert_eq!(in_order(&locks), expected);
+    }
+
+    #[test]
+    fn a_transaction_begins_and_locks_in_one_text() {
+        assert!(!Beginning::under(&[]).sql.as_str().contains(';'));
+        let of = Authority::from(RoleName::admin());
+        let beginning = Beginning::under(&[AuthorityLock { of: of.clone(), mode: LockMode::Exclusive }]);
+        let number = key(&of);
+        assert!(beginning.sql.as_str().ends_with(&format!("; SELECT pg_advisory_xact_lock('{number}')")));
+        assert_eq!(beginning.locked, [of]);
     }
 }

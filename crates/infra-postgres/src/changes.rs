@@ -1,5 +1,7 @@
 //! What was changed of what is remembered, and how other nodes are told.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 pub(crate) use crate::shared::changes::Changes;
@@ -14,6 +16,12 @@ const PAYLOAD_BYTES_MAX: usize = 7_999;
 /// How everything is told.
 const EVERYTHING: &str = "*";
 
+/// The statement that notifies other nodes of this [payload](Changes::payload), which has only digits, letters and spaces,
+/// or is an asterisk.
+pub(crate) fn notify(payload: &str) -> String {
+    format!("SELECT pg_notify('{CHANNEL}', '{payload}')")
+}
+
 impl Changes {
     /// As one text; nothing when there is nothing to tell.
     pub(crate) fn payload(&self) -> Option<String> {
@@ -23,6 +31,24 @@ impl Changes {
             Self::Of(ids) => Some(ids.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(" ")),
             Self::Everything => Some(EVERYTHING.to_owned()),
         }
+    }
+
+    /// The texts for all of these together: ids once each, so many in a text as one notification takes.
+    pub(crate) fn payloads(changes: &[Self]) -> Vec<String> {
+        let mut batches = vec![Self::new()];
+        let mut seen = HashSet::new();
+        for changes in changes {
+            let Self::Of(ids) = changes else { return vec![EVERYTHING.to_owned()] };
+            for &id in ids.iter().filter(|&&id| seen.insert(id)) {
+                if matches!(batches.last(), Some(Self::Of(last)) if last.len() == NAMED_MAX) {
+                    batches.push(Self::new());
+                }
+                if let Some(last) = batches.last_mut() {
+                    last.add(id);
+                }
+            }
+        }
+        batches.iter().filter_map(Self::payload).collect()
     }
 
     /// Reads what a node told. What this release cannot read may be anything.
@@ -55,6 +81,19 @@ mod tests {
             assert_eq!(Changes::parse(&payload), changes(count));
         }
         assert_eq!(changes(NAMED_MAX + 1), Changes::Everything);
+    }
+
+    #[test]
+    #[test]
+    fn changes_of_many_transactions_are_sent_together_and_once() {
+        assert_eq!(Changes::payloads(&[]), [""; 0]);
+        assert_eq!(Changes::payloads(&[Changes::new(), changes(1), changes(2)]), [changes(2).payload().unwrap()]);
+        assert_eq!(Changes::payloads(&[changes(1), changes(NAMED_MAX + 1), changes(2)]), ["*"]);
+        let others = Changes::Of((0..NAMED_MAX).map(|n| Uuid::from_u128(1_000 + n as u128)).collect());
+        let payloads = Changes::payloads(&[changes(3), others]);
+        let read: Vec<Changes> = payloads.iter().map(|payload| Changes::parse(payload)).collect();
+        let counts: Vec<usize> = read.iter().map(|of| if let Changes::Of(ids) = of { ids.len() } else { 0 }).collect();
+        assert_eq!(counts, [NAMED_MAX, 3]);
     }
 
     #[test]

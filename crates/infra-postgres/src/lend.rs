@@ -3,6 +3,7 @@
 //! A server that is stopped keeps its connections and answers nothing: no statement timeout of its own ends that. So the
 //! time of every statement is measured here as well, and a connection on which it ran out is closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
@@ -10,11 +11,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Execute, Executor, PgPool, Postgres, SqlStr};
+use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::error::store_error;
+use crate::error::{is_unavailable, store_error};
+use crate::spares::{Borrowed, Spares};
 
 /// How long the answer to a statement may take beyond the time that the server gives it, in seconds.
 const ANSWER_MARGIN_S: u32 = 1;
@@ -22,14 +24,14 @@ const ANSWER_MARGIN_S: u32 = 1;
 /// The pool, and how long an answer may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Lender {
-    pool: PgPool,
+    spares: Arc<Spares>,
     answer_within: Duration,
 }
 
 impl Lender {
-    pub(crate) fn new(pool: PgPool, statement_timeout_s: u32) -> Self {
+    pub(crate) fn new(pool: PgPool, acquire_within: Duration, statement_timeout_s: u32) -> Self {
         let answer_within = Duration::from_secs(statement_timeout_s.saturating_add(ANSWER_MARGIN_S).into());
-        Self { pool, answer_within }
+        Self { spares: Arc::new(Spares::new(pool, acquire_within, answer_within)), answer_within }
     }
 
     /// How long an answer may take.
@@ -39,23 +41,30 @@ impl Lender {
 
     /// A connection, for statements that stand alone.
     pub(crate) async fn lend(&self) -> Result<Lent, StoreError> {
-        let connection = self.pool.acquire().await.map_err(store_error)?;
-        let answer_within = self.answer_within;
-        Ok(Lent { connection: Some(connection), answer_within, in_transaction: false, is_lost: false })
+        let borrowed = self.spares.borrow().await.map_err(store_error)?;
+        let (spares, answer_within) = (Arc::clone(&self.spares), self.answer_within);
+        Ok(Lent {
+            borrowed: Some(borrowed),
+            spares,
+            answer_within,
+            in_transaction: false,
+            is_answered: true,
+            is_lost: false,
+        })
     }
 
-    /// A connection with a transaction open on it.
-    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Lent, StoreError> {
+    /// A connection with a transaction open on it. The statement may be followed by others that belong to it.
+    pub(crate) async fn begin(&self, statement: impl SqlSafeStr + Send) -> Result<Lent, StoreError> {
         let mut lent = self.lend().await?;
         // Before it is: the caller may be cancelled before the answer is there.
         lent.in_transaction = true;
-        lent.execute(statement).await.map_err(store_error)?;
+        lent.execute(statement.into_sql_str()).await.map_err(store_error)?;
         Ok(lent)
     }
 
     /// Waits until all connections are given back, and closes them.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        self.spares.close().await;
     }
 }
 
@@ -63,63 +72,105 @@ impl Lender {
 #[derive(Debug)]
 pub(crate) struct Lent {
     /// There until the drop.
-    connection: Option<PoolConnection<Postgres>>,
+    borrowed: Option<Borrowed>,
+    spares: Arc<Spares>,
     answer_within: Duration,
     in_transaction: bool,
+    /// Whether the last statement was answered to its end, and without an error.
+    is_answered: bool,
     /// An answer did not come in time.
     is_lost: bool,
 }
 
 impl Lent {
-    /// Commits the transaction.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        let committed = self.execute("COMMIT").await;
-        // Whatever it answered, the transaction is over.
-        self.in_transaction = !matches!(committed, Ok(_) | Err(sqlx::Error::Database(_)));
+    /// Commits the transaction, after one more statement if there is one: both in one round trip.
+    pub(crate) async fn commit_after(mut self, last: Option<String>) -> Result<(), StoreError> {
+        let statements = match last {
+            Some(last) => AssertSqlSafe(format!("{last}; COMMIT")).into_sql_str(),
+            None => "COMMIT".into_sql_str(),
+        };
+        let committed = self.execute(statements).await;
+        // If the statement failed, the transaction is still open. If the commit failed, a rollback does nothing.
+        self.in_transaction = committed.is_err();
         committed.map(drop).map_err(store_error)
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut borrowed) = self.borrowed.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
         if self.is_lost {
-            connection.close_on_drop();
-        } else if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(give_back(connection, self.in_transaction, self.answer_within));
+            borrowed.connection.close_on_drop();
+            self.spares.distrust();
+        } else if self.in_transaction {
+            runtime.spawn(roll_back(borrowed, Arc::clone(&self.spares), self.answer_within));
+        } else if self.is_answered {
+            self.spares.put(&runtime, borrowed);
+        } else {
+            self.spares.give_back(&runtime, borrowed);
         }
+    }
+}
+
+/// Rolls back what is left of a transaction; closes a connection that does not answer.
+async fn roll_back(mut borrowed: Borrowed, spares: Arc<Spares>, within: Duration) {
+    let rolled_back = timeout_at(deadline(within), borrowed.connection.execute("ROLLBACK")).await;
+    if matches!(rolled_back, Ok(Ok(_))) {
+        spares.put(&Handle::current(), borrowed);
+    } else {
+        borrowed.connection.close_on_drop();
+        spares.distrust();
     }
 }
 
 /// Gives a connection back to the pool, which tries it out first; closes one that does not answer. Left to its own drop it
 /// would be tried out without end, and no other one could take its place in the pool.
-async fn give_back(mut connection: PoolConnection<Postgres>, in_transaction: bool, within: Duration) {
-    let until = deadline(within);
-    if in_transaction && !matches!(timeout_at(until, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
-        connection.close_on_drop();
-        return;
-    }
-    if timeout_at(until, connection.return_to_pool()).await.is_err() {
+pub(crate) async fn give_back(mut connection: PoolConnection<Postgres>, within: Duration) {
+    if timeout_at(deadline(within), connection.return_to_pool()).await.is_err() {
         tracing::warn!("closed a connection to the database that does not answer");
     }
 }
 
-/// When an answer that is waited for from now on is late.
+/// The present, as the runtime counts it.
 #[expect(clippy::disallowed_methods, reason = "a timeout is measured by the runtime's clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// When an answer that is waited for from now on is late.
 fn deadline(within: Duration) -> Instant {
-    Instant::now() + within
+    now() + within
 }
 
 fn silent() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer in time"))
 }
 
-/// Waits for an answer, and notes when none came.
-async fn answered<T>(answer: BoxFuture<'_, sqlx::Result<T>>, within: Duration, is_lost: &mut bool) -> sqlx::Result<T> {
-    timeout(within, answer).await.unwrap_or_else(|_| {
+/// Waits for an answer, and notes whether one came.
+async fn answered<'e, T>(
+    lent: &'e mut Lent,
+    ask: impl FnOnce(&'e mut PoolConnection<Postgres>) -> BoxFuture<'e, sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let Lent { borrowed, answer_within, is_answered, is_lost, spares, .. } = lent;
+    let connection = &mut borrowed.as_mut().ok_or(sqlx::Error::PoolClosed)?.connection;
+    *is_answered = false;
+    let answer = timeout(*answer_within, ask(connection)).await.unwrap_or_else(|_| {
         *is_lost = true;
         Err(silent())
-    })
+    });
+    *is_answered = answer.is_ok();
+    note(&answer, spares);
+    answer
+}
+
+/// One connection that failed may be one of many.
+fn note<T>(answer: &sqlx::Result<T>, spares: &Spares) {
+    if let Err(error) = answer
+        && is_unavailable(error)
+    {
+        spares.distrust();
+    }
 }
 
 impl<'c> Executor<'c> for &'c mut Lent {
@@ -130,20 +181,31 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Lent { connection, answer_within, is_lost, .. } = self;
-        let Some(connection) = connection else { return stream::iter([Err(sqlx::Error::PoolClosed)]).boxed() };
-        let until = deadline(*answer_within);
-        let steps = connection.fetch_many(query);
-        let step = move |state: Option<(BoxStream<'e, _>, &'e mut bool)>| async move {
-            let (mut steps, is_lost) = state?;
-            if let Ok(step) = timeout_at(until, steps.next()).await {
-                step.map(|step| (step, Some((steps, is_lost))))
-            } else {
-                *is_lost = true;
-                Some((Err(silent()), None))
+        let Lent { borrowed, spares, answer_within, is_answered, is_lost, .. } = self;
+        let Some(borrowed) = borrowed else { return stream::iter([Err(sqlx::Error::PoolClosed)]).boxed() };
+        let (until, spares) = (deadline(*answer_within), &**spares);
+        *is_answered = false;
+        let steps = borrowed.connection.fetch_many(query);
+        let step = move |state: Option<(BoxStream<'e, _>, &'e mut bool, &'e mut bool)>| async move {
+            let (mut steps, is_answered, is_lost) = state?;
+            match timeout_at(until, steps.next()).await {
+                Ok(Some(Ok(step))) => Some((Ok(step), Some((steps, is_answered, is_lost)))),
+                Ok(Some(Err(error))) => {
+                    let failed = Err(error);
+                    note(&failed, spares);
+                    Some((failed, None))
+                }
+                Ok(None) => {
+                    *is_answered = true;
+                    None
+                }
+                Err(_) => {
+                    *is_lost = true;
+                    Some((Err(silent()), None))
+                }
             }
         };
-        stream::unfold(Some((steps, is_lost)), step).boxed()
+        stream::unfold(Some((steps, is_answered, is_lost)), step).boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
@@ -151,29 +213,20 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(async move {
-            let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-            answered(connection.fetch_optional(query), self.answer_within, &mut self.is_lost).await
-        })
+        Box::pin(answered(self, move |connection| connection.fetch_optional(query)))
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
     where
         'c: 'e,
     {
-        Box::pin(async move {
-            let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-            answered(connection.prepare_with(sql, parameters), self.answer_within, &mut self.is_lost).await
-        })
+        Box::pin(answered(self, move |connection| connection.prepare_with(sql, parameters)))
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
     where
         'c: 'e,
     {
-        Box::pin(async move {
-            let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-            answered(connection.describe(sql), self.answer_within, &mut self.is_lost).await
-        })
+        Box::pin(answered(self, move |connection| connection.describe(sql)))
     }
 }

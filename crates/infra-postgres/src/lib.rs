@@ -23,11 +23,14 @@ mod listen;
 mod migrate;
 #[cfg(test)]
 mod plans;
+mod read_ahead;
 mod recent;
 mod recent_reads;
 mod rotations;
+mod sequencer;
 #[path = "../../store-shared/src/mod.rs"]
 mod shared;
+mod spares;
 mod sql;
 mod to_forget;
 mod tx;
@@ -51,11 +54,13 @@ use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
+use crate::authority::Beginning;
 use crate::error::store_error;
 use crate::lend::Lender;
 use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
+use crate::sequencer::Sequencer;
 use crate::shared::wake::{self, Waiting, Wake};
 use crate::tx::PostgresTx;
 
@@ -101,8 +106,7 @@ pub struct PostgresStore {
     waiting: Waiting,
     /// The key of the chain of events.
     chain_key: Arc<OnceLock<ChainKey>>,
-    /// Held by whoever gives events their place.
-    sealing: tokio::sync::Mutex<()>,
+    sequencer: Sequencer,
 }
 
 impl PostgresStore {
@@ -133,13 +137,14 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options.connect()?);
-        let lender = Lender::new(pool, options.statement_timeout_s);
+        let lender = Lender::new(pool, within, options.statement_timeout_s);
         let recent = Arc::new(Recent::new());
         let waiting = Waiting::default();
         let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
         let rotations = Rotations::new(&lender, &recent, options.max_connections);
-        let (chain_key, sealing) = (Arc::default(), tokio::sync::Mutex::default());
-        Ok(Self { lender, recent, listening, rotations, waiting, chain_key, sealing })
+        let chain_key = Arc::default();
+        let sequencer = Sequencer::new(&lender, &recent, &chain_key);
+        Ok(Self { lender, recent, listening, rotations, waiting, chain_key, sequencer })
     }
 }
 
@@ -159,12 +164,10 @@ impl Store for PostgresStore {
     }
 
     async fn write_under(&self, locks: &[AuthorityLock]) -> Result<Box<dyn WriteTx>, StoreError> {
-        // READ COMMITTED, said aloud because a server can default to another: a statement after a lock must
-        // see what was committed while waiting for it.
-        let transaction = self.lender.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-        let mut tx = PostgresTx::write(transaction, &self.recent, Wake::nobody(&self.waiting), &self.chain_key);
-        tx.lock_authorities(locks).await?;
-        Ok(Box::new(tx))
+        let Beginning { sql, locked } = Beginning::under(locks);
+        let transaction = self.lender.begin(sql).await?;
+        let wake = Wake::nobody(&self.waiting);
+        Ok(Box::new(PostgresTx::write(transaction, locked, &self.recent, wake, &self.chain_key)))
     }
 
     async fn rotate_session(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
@@ -176,7 +179,7 @@ impl Store for PostgresStore {
     }
 
     async fn seal_events(&self) -> Result<u64, StoreError> {
-        events::seal(&self.lender, self.chain_key.get(), &self.sealing).await
+        self.sequencer.assign_positions().await
     }
 
     fn key_log(&self, key: ChainKey) {

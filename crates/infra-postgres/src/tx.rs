@@ -9,14 +9,17 @@ use denizen_domain::events::chain::ChainKey;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleKey;
 use denizen_domain::roles::store::RoleReads;
+use denizen_domain::sessions::SessionState;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
-use sqlx::{Executor, query};
+use denizen_domain::users::User;
+use sqlx::Executor;
 use uuid::Uuid;
 
-use crate::changes::{CHANNEL, Changes};
+use crate::changes::{Changes, notify};
 use crate::error::store_error;
 use crate::events::record;
 use crate::lend::{Lender, Lent};
+use crate::read_ahead::ReadAhead;
 use crate::recent::Recent;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::wake::Wake;
@@ -45,8 +48,9 @@ enum Reach {
         changed: ToForget,
         wake: Wake,
         events: Vec<Event>,
-        /// The numbers of the [authorities](crate::authority) that it has locked exclusively.
-        locked: Vec<i64>,
+        /// What it has locked exclusively.
+        locked: Vec<Authority>,
+        ahead: ReadAhead,
         chain_key: Arc<OnceLock<ChainKey>>,
     },
 }
@@ -66,12 +70,14 @@ impl PostgresTx {
 
     pub(crate) fn write(
         transaction: Lent,
+        locked: Vec<Authority>,
         recent: &Arc<Recent>,
         wake: Wake,
         chain_key: &Arc<OnceLock<ChainKey>>,
     ) -> Self {
         let (changed, chain_key) = (ToForget::nothing(recent), Arc::clone(chain_key));
-        Self(Reach::Write { transaction, changed, wake, events: Vec::new(), locked: Vec::new(), chain_key })
+        let ahead = ReadAhead::under(&locked);
+        Self(Reach::Write { transaction, changed, wake, events: Vec::new(), locked, ahead, chain_key })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -85,10 +91,30 @@ impl PostgresTx {
     /// The connection to query.
     pub(crate) async fn connection(&mut self) -> Result<&mut Lent, StoreError> {
         match &mut self.0 {
-            Reach::Snapshot(transaction) | Reach::Write { transaction, .. } => Ok(transaction),
+            Reach::Snapshot(transaction) => Ok(transaction),
+            Reach::Write { transaction, ahead, .. } => {
+                // The statement that follows may change what was read.
+                *ahead = ReadAhead::Nothing;
+                Ok(transaction)
+            }
             Reach::Fresh(connection) | Reach::Single { connection: Some(connection), .. } => Ok(connection),
             Reach::Single { connection, lender, .. } => Ok(connection.insert(lender.lend().await?)),
         }
+    }
+
+    /// What was read ahead.
+    pub(crate) fn ahead(&mut self) -> Option<&mut ReadAhead> {
+        match &mut self.0 {
+            Reach::Write { ahead, .. } => Some(ahead),
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => None,
+        }
+    }
+
+    /// Who has a session, if it was read a moment ago. A session never changes its owner.
+    fn remembered_owner(&self, session: SessionId) -> Option<UserId> {
+        let Reach::Write { changed, .. } = &self.0 else { return None };
+        let state: SessionState = changed.recent.get(session.as_uuid())?;
+        Some(state.user_id)
     }
 
     /// Notes sessions that were over and are gone, and up to which idle end all of them are.
@@ -114,16 +140,19 @@ impl PostgresTx {
         }
     }
 
-    /// Notes that it has locked an authority exclusively.
-    pub(crate) fn note_locked(&mut self, key: i64) {
+    /// Notes that it has locked an account or a role exclusively.
+    pub(crate) fn note_locked(&mut self, of: Authority) {
         if let Reach::Write { locked, .. } = &mut self.0 {
-            locked.push(key);
+            locked.push(of);
         }
     }
 
-    /// Whether it has locked an authority exclusively.
-    pub(crate) fn has_locked(&self, key: i64) -> bool {
-        matches!(&self.0, Reach::Write { locked, .. } if locked.contains(&key))
+    /// What it has locked exclusively.
+    pub(crate) fn locked(&self) -> &[Authority] {
+        match &self.0 {
+            Reach::Write { locked, .. } => locked,
+            Reach::Single { .. } | Reach::Fresh(_) | Reach::Snapshot(_) => &[],
+        }
     }
 
     /// The key of the chain of events, where this may write.
@@ -145,7 +174,7 @@ impl PostgresTx {
 
 impl Concurrency for PostgresTx {
     async fn lock_authority(&mut self, of: impl Into<Authority>) -> Result<(), StoreError> {
-        self.lock_exclusively(&of.into()).await
+        self.lock_exclusively(of.into()).await
     }
 
     async fn lock_role_by(&mut self, key: &RoleKey) -> Result<bool, StoreError> {
@@ -159,9 +188,14 @@ impl Concurrency for PostgresTx {
     }
 
     async fn lock_owner_of(&mut self, session: SessionId) -> Result<bool, StoreError> {
-        let owner = fetch_optional_scalar!(self, Uuid, "queries/find_session_owner.sql", session.as_uuid())?;
-        let Some(owner) = owner else { return Ok(false) };
-        self.lock_authority(UserId::from_uuid(owner)).await?;
+        let owner = if let Some(owner) = self.remembered_owner(session) {
+            owner
+        } else {
+            let found = fetch_optional_scalar!(self, Uuid, "queries/find_session_owner.sql", session.as_uuid())?;
+            let Some(owner) = found else { return Ok(false) };
+            UserId::from_uuid(owner)
+        };
+        self.lock_authority(owner).await?;
         Ok(true)
     }
 
@@ -186,6 +220,17 @@ impl Concurrency for PostgresTx {
 
     async fn lock_event_log(&mut self) -> Result<(), StoreError> {
         fetch_scalar!(self, i16, "queries/claim_event_log.sql").map(drop)
+    }
+
+    async fn session_state_ahead(&mut self, id: SessionId) -> Result<Option<Option<SessionState>>, StoreError> {
+        self.session_state_and_locked_user(id.as_uuid()).await
+    }
+
+    fn user_read_ahead(&mut self, id: UserId) -> Option<User> {
+        match self.ahead() {
+            Some(ReadAhead::Read(user)) if user.id == id => Some(User::clone(user)),
+            _ => None,
+        }
     }
 
     fn changed(&mut self, id: Uuid) {
@@ -213,18 +258,18 @@ impl ReadTx for PostgresTx {}
 impl WriteTx for PostgresTx {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.0 {
-            Reach::Write { mut transaction, changed, wake, events, locked: _, chain_key: _ } => {
+            Reach::Write { transaction, changed, wake, events, .. } => {
                 let payload = changed.told.payload();
                 let forgets = changed.forget_on_drop();
-                // At the very end: what is told is sent if and when the transaction is committed, and transactions that
-                // tell are committed one after the other.
-                if !events.is_empty() {
-                    record(&mut transaction, &events, payload.as_deref().unwrap_or_default()).await?;
-                } else if let Some(payload) = payload {
-                    let tell = query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
-                    tell.execute(&mut transaction).await.map_err(store_error)?;
-                }
-                let committed = transaction.commit().await;
+                // At the very end: of two transactions that change the same thing, the later draws the higher number. Other
+                // nodes are notified when the events get their positions. Transactions that notify by themselves are
+                // committed one after the other.
+                let last = if events.is_empty() {
+                    payload.map(|payload| notify(&payload))
+                } else {
+                    Some(record(&events, payload.as_deref())?)
+                };
+                let committed = transaction.commit_after(last).await;
                 drop(forgets);
                 wake.tell();
                 committed

@@ -242,6 +242,27 @@ async fn a_refresh_is_seen_at_once_where_it_was_done() {
 }
 
 #[tokio::test]
+async fn a_change_with_an_event_is_seen_by_the_other_node_when_the_event_has_its_position() {
+    for is_assigned_by_the_other in [false, true] {
+        let world = World::remembered().await;
+        let mut tx = world.a.write().await.unwrap();
+        assert!(tx.end_session(world.session.id, EndReason::Revoked, moment(2)).await.unwrap().is_some());
+        tx.record_event(build::event(1));
+        tx.record_event(build::event(2));
+        tx.commit().await.unwrap();
+        assert!(world.session(&world.a).await.unwrap().is_ended, "the node that did it knows at once");
+        if is_assigned_by_the_other {
+            // The first node may be gone by now.
+            assert_eq!(world.b.seal_events().await.unwrap(), 2);
+            assert!(world.session(&world.b).await.unwrap().is_ended, "before it reads the events");
+        } else {
+            assert_eq!(world.a.seal_events().await.unwrap(), 2);
+            within(SOON, async || world.session(&world.b).await.unwrap().is_ended).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_remembered_is_not_asked_for_again_but_seconds_later() {
     let mut world = World::remembered().await;
     world.end_silently().await;

@@ -115,6 +115,9 @@ const CHECKS: &[Check] = &[
     check!("find_events_about":
         "SEARCH events USING INDEX events_by_subject (subject=? AND position>? AND position<?)"),
     check!("find_events_by": "SEARCH events USING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),
+    check!("nth_event_about":
+        "SEARCH events USING COVERING INDEX events_by_subject (subject=? AND position>? AND position<?)"),
+    check!("nth_event_by": "SEARCH events USING COVERING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),
     check!("first_event_since": "SEARCH events USING COVERING INDEX events_by_time (occurred_at>?)"),
     check!("last_event_before": "SEARCH events USING COVERING INDEX events_by_time (occurred_at<?)"),
     check!("find_webhook": "SEARCH webhooks USING INDEX sqlite_autoindex_webhooks_1 (id=?)"),
@@ -157,7 +160,7 @@ const CHECKS: &[Check] = &[
     check!("find_webhook_secrets": "SEARCH webhooks USING INDEX sqlite_autoindex_webhooks_1 (id=?)"),
     check!("find_one_time_token": "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_1 (id=?)"),
     check!("remove_one_time_tokens":
-        "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
+        "SEARCH one_time_tokens USING COVERING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("find_idempotent_answer": "SEARCH idempotency_keys USING INDEX sqlite_autoindex_idempotency_keys_1 (key=?)"),
     check!("find_totp": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
     check!("remove_totp": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),

@@ -1,1 +1,1 @@
-SELECT floor_position, floor_hash, head_position, head_hash FROM event_log
+SELECT floor_position, floor_hash, head_position, head_hash FROM event_log WHERE id = 1

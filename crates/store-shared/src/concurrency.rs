@@ -1,13 +1,15 @@
 //! What a unit of work does about those that run beside it.
 
 use denizen_domain::authority::Authority;
-use denizen_domain::id::SessionId;
+use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleKey;
+use denizen_domain::sessions::SessionState;
 use denizen_domain::store::StoreError;
+use denizen_domain::users::User;
 use uuid::Uuid;
 
-/// What a write locks before it reads, and which changes it makes known with its commit. Where one transaction writes at a time
-/// and a commit makes everything forgotten, none of it is needed, and nothing is done.
+/// What a write locks before it reads, and which changes it makes known with its commit. Where one transaction writes at
+/// a time, no locks are needed.
 pub(crate) trait Concurrency {
     /// Locks an account or a role exclusively, before any other lock.
     async fn lock_authority(&mut self, of: impl Into<Authority>) -> Result<(), StoreError>;
@@ -26,6 +28,16 @@ pub(crate) trait Concurrency {
 
     /// Locks the log of events against those who give events their place, and those who remove some.
     async fn lock_event_log(&mut self) -> Result<(), StoreError>;
+
+    /// The state of a session, if one statement reads it together with a row that the transaction needs next.
+    async fn session_state_ahead(&mut self, _: SessionId) -> Result<Option<Option<SessionState>>, StoreError> {
+        Ok(None)
+    }
+
+    /// The user, if the statement before has locked and read the row already.
+    fn user_read_ahead(&mut self, _: UserId) -> Option<User> {
+        None
+    }
 
     /// Notes that this session, API key, user or service account changes: every node forgets it with the commit.
     fn changed(&mut self, id: Uuid);

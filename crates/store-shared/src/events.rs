@@ -45,6 +45,25 @@ impl EventReads for Tx {
         Ok(rows.into_iter().map(event).collect())
     }
 
+    async fn nth_event(
+        &mut self,
+        filter: &RecordFilter,
+        after: i64,
+        until: i64,
+        number: u32,
+    ) -> Result<Option<i64>, StoreError> {
+        let number = i64::from(number);
+        match (filter.about.as_deref(), filter.actor) {
+            (Some(about), _) => {
+                fetch_optional_scalar!(self, i64, "queries/nth_event_about.sql", about, after, until, number)
+            }
+            (None, Some(actor)) => {
+                fetch_optional_scalar!(self, i64, "queries/nth_event_by.sql", actor, after, until, number)
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
     async fn find_events(
         &mut self,
         filter: &RecordFilter,

@@ -9,6 +9,7 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::users::EmailAddress;
 use uuid::Uuid;
 
+use crate::codec::text_list;
 use crate::sql::{execute, execute_bulk, fetch_optional, row};
 use crate::tx::Tx;
 
@@ -67,11 +68,12 @@ impl OneTimeTokenWrites for Tx {
     }
 
     async fn remove_one_time_tokens(&mut self, user: UserId, purposes: &[Purpose]) -> Result<(), StoreError> {
-        let user = user.as_uuid();
-        for purpose in purposes {
-            execute!(self, "../store-shared/queries/remove_one_time_tokens.sql", user, purpose.as_str())?;
+        if purposes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let purposes: Vec<String> = purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect();
+        let purposes = text_list(&purposes)?;
+        execute!(self, "queries/remove_one_time_tokens.sql", user.as_uuid(), purposes).map(drop)
     }
 
     async fn remove_email_change_by(&mut self, user: UserId, session: SessionId) -> Result<(), StoreError> {

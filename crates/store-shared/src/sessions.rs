@@ -22,6 +22,9 @@ use crate::tx::Tx;
 #[async_trait]
 impl SessionReads for Tx {
     async fn session_state(&mut self, id: SessionId) -> Result<Option<SessionState>, StoreError> {
+        if let Some(state) = self.session_state_ahead(id).await? {
+            return Ok(state);
+        }
         let (id, recent) = (id.as_uuid(), self.memory());
         if let Some(found) = recent.as_ref().and_then(|recent| recent.get(id)) {
             return Ok(Some(found));

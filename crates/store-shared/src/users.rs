@@ -76,6 +76,9 @@ impl UserWrites for Tx {
 
     async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
         self.lock_authority(id).await?;
+        if let Some(user) = self.user_read_ahead(id) {
+            return Ok(Some(user));
+        }
         let row = fetch_optional!(self, UserRow, "queries/lock_user.sql", id.as_uuid())?;
         row.map(User::try_from).transpose()
     }

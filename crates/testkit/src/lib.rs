@@ -203,6 +203,8 @@ macro_rules! suite {
                 what_is_rolled_back_never_happened,
                 many_are_recorded_at_once,
                 a_reader_meets_each_event_once_and_in_order,
+                writers_on_two_stores_share_one_log,
+                events_of_a_store_that_stops_after_the_commit_are_not_lost,
                 a_filter_finds_what_passes_it,
                 what_is_old_is_removed_from_the_beginning,
                 the_order_is_that_of_the_changes,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use denizen_domain::events::{EventFilter, followed};
+use denizen_domain::events::{EventFilter, followed, scan_end};
 use denizen_domain::{Ctx, Error, Result, tokens};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -263,17 +263,17 @@ impl Follower {
 
     /// Reads what is no longer in the window.
     async fn catch_up(&mut self, head: i64) -> Result<(), Over> {
-        // What concerns one account is found by an index; else so much is looked at, and then others have their turn.
-        let reach = if self.filter.about.is_some() { i64::MAX } else { SCANNED_AT_ONCE };
-        let until = head.min(self.position.saturating_add(reach));
+        let filter = self.filter.records();
         let read = async {
             let mut read = self.feed.services.store.snapshot().await?;
             if self.position < read.log_bounds().await?.floor {
                 return Err(Error::CursorExpired);
             }
-            Ok(read.find_events(&self.filter.records(), self.position, until, READ_AT_ONCE).await?)
+            // So much is looked at at once, and then other followers have their turn.
+            let until = scan_end(&mut *read, &filter, self.position, head, SCANNED_AT_ONCE).await?;
+            Ok((read.find_events(&filter, self.position, until, READ_AT_ONCE).await?, until))
         };
-        let events = read.await.map_err(|error| match error {
+        let (events, until) = read.await.map_err(|error| match error {
             Error::CursorExpired => Over::CursorExpired,
             _ => Over::Unavailable,
         })?;

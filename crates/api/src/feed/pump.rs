@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use denizen_domain::Result;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Feed;
+use super::{Feed, now};
 use crate::upkeep::report;
 
 /// How often the log is looked at though nobody said that there is something new: another process may have written, or
 /// a notification be lost.
 const POLL_EVERY: Duration = Duration::from_millis(500);
+/// The shortest time from one reading to the next. A change after a pause is read at once. When changes come faster than this,
+/// one reading serves many of them, and each is read after this time at the latest.
+const GATHER: Duration = Duration::from_millis(20);
 /// How many records are read at once.
 const READ_AT_ONCE: u32 = 500;
 
@@ -20,6 +23,7 @@ pub(super) async fn run(feed: &Feed, stop: &CancellationToken) {
     let mut read_to = None;
     let mut is_failing = false;
     loop {
+        let gathered_at = now() + GATHER;
         let outcome = read_on(feed, &mut read_to).await;
         if outcome.is_ok() {
             feed.note_read();
@@ -29,6 +33,10 @@ pub(super) async fn run(feed: &Feed, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             () = store.events_recorded(), if !is_failing => {}
             () = sleep(POLL_EVERY) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep_until(gathered_at) => {}
         }
     }
 }

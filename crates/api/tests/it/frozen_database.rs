@@ -76,7 +76,7 @@ async fn a_frozen_server_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_lets_nobody_in_is_unavailable() {
     let world = World::new(Db::Postgres).await;
-    let settings = [("database.acquire_timeout_s", "1"), ("database.statement_timeout_s", "1")];
+    let settings = [("database.acquire_timeout_s", "3"), ("database.statement_timeout_s", "1")];
     let app = world.serve(&settings).await;
     let user = app.user().await;
     let (before, name) = world.database_url.rsplit_once('/').unwrap();

@@ -130,10 +130,10 @@ fn write(sink: &mut impl Sink, form: &[u8], previous: &[u8; 32], event: &Event) 
     object(sink, &event.data);
 }
 
-/// A hash in hexadecimal.
+/// Bytes in hexadecimal.
 #[must_use]
-pub fn hexadecimal(hash: &[u8; 32]) -> String {
-    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 

@@ -6,10 +6,12 @@ use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::page::{PAGE_DEFAULT, PAGE_MAX};
-use crate::store::ReadTx;
+use crate::store::{ReadTx, StoreError};
 
 /// How many records are looked at for one page: a filter that few pass must not read the whole log at once.
 const SCANNED_MAX: i64 = 50_000;
+/// The same where an index finds the records of a subject or an actor, which lie all over the log.
+const INDEXED_SCANNED_MAX: u32 = 5_000;
 /// How far the times of records may be from the order of the log, in seconds: clocks differ, and what was begun first
 /// may be committed last.
 const ASTRAY_MAX_S: u32 = 24 * 60 * 60;
@@ -109,17 +111,32 @@ pub(crate) async fn page(
     if after < bounds.floor || after > bounds.head {
         return Err(Error::CursorExpired);
     }
-    // What concerns somebody, or was done by somebody, is found by an index.
-    let is_indexed = filter.about.is_some() || filter.actor.is_some();
-    let reach = if is_indexed { i64::MAX } else { SCANNED_MAX };
     let (first, end) = stretch(&mut *tx, filter, &bounds).await?;
     let after = after.max(first);
-    let until = end.min(after.saturating_add(reach));
+    let until = scan_end(&mut *tx, filter, after, end, SCANNED_MAX).await?;
     let mut events = tx.find_events(filter, after, until, limit + 1).await?;
     let is_full = events.len() > limit as usize;
     events.truncate(limit as usize);
     let read_to = events.last().filter(|_| is_full).map_or(until.max(after), |last| last.position);
     Ok(EventPage { events, read_to, has_more: read_to < end })
+}
+
+/// Up to which record a request may look for those that pass a filter: `scanned_max` records, or fewer where an index finds
+/// them.
+pub async fn scan_end(
+    tx: &mut dyn ReadTx,
+    filter: &RecordFilter,
+    after: i64,
+    end: i64,
+    scanned_max: i64,
+) -> Result<i64, StoreError> {
+    if !filter.is_indexed() {
+        return Ok(end.min(after.saturating_add(scanned_max)));
+    }
+    if !filter.passes_over_indexed() {
+        return Ok(end);
+    }
+    Ok(tx.nth_event(filter, after, end, INDEXED_SCANNED_MAX - 1).await?.unwrap_or(end))
 }
 
 /// After which record, and up to which one, those of a stretch of time lie: what is far off need not be looked at.

@@ -21,7 +21,7 @@ pub mod tickets;
 
 pub use catalogue::{EventType, Happened};
 pub use follow::{Meaning, Revocation, Revoked, followed, meaning_for, require_following};
-pub use list::{EventFilter, EventPage, list, list_own};
+pub use list::{EventFilter, EventPage, list, list_own, scan_end};
 pub use purge::purge;
 pub(crate) use record::{by, record, record_by, record_ended, record_system};
 

@@ -60,6 +60,21 @@ pub struct RecordFilter {
     pub until: Option<Timestamp>,
 }
 
+impl RecordFilter {
+    /// Whether an index finds the records: those of a subject or an actor.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.about.is_some() || self.actor.is_some()
+    }
+
+    /// Whether the index also finds records that do not pass.
+    #[must_use]
+    pub fn passes_over_indexed(&self) -> bool {
+        let has_both = self.about.is_some() && self.actor.is_some();
+        has_both || self.kinds.is_some() || self.from.is_some() || self.until.is_some()
+    }
+}
+
 /// Reading the log.
 #[async_trait]
 pub trait EventReads {
@@ -77,6 +92,17 @@ pub trait EventReads {
 
     /// The last record that is older than a moment.
     async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
+
+    /// The position of the record with this number, counted from 0, among those above `after` and up to `until` that concern
+    /// the subject of the filter, or were done by its actor if it names no subject. `None` if there are fewer, or the filter
+    /// names neither. The other conditions are not applied: this is how far a request may read.
+    async fn nth_event(
+        &mut self,
+        filter: &RecordFilter,
+        after: i64,
+        until: i64,
+        number: u32,
+    ) -> Result<Option<i64>, StoreError>;
 
     /// What [`Self::events_between`] finds, of those that pass a filter.
     async fn find_events(

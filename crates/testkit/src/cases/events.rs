@@ -120,6 +120,58 @@ pub async fn a_reader_meets_each_event_once_and_in_order(f: Fixture) {
     }
 }
 
+pub async fn writers_on_two_stores_share_one_log(f: Fixture) {
+    const WRITERS: u32 = 12;
+    const EACH: u32 = 10;
+    let stores: [Arc<dyn Store>; 2] = [Arc::clone(&f.store), f.database.open().unwrap()];
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = Arc::clone(&stores[writer as usize % 2]);
+        writers.spawn(async move {
+            for n in 0..EACH {
+                record(&*store, (0..=n % 3).map(|part| build::event(writer * 1_000 + n * 10 + part))).await;
+            }
+        });
+    }
+    // Both assign positions while the writers write, and each call on one store races with several on the other.
+    let mut assigned = 0;
+    while !writers.is_empty() {
+        let [one, other] = &stores;
+        let calls = tokio::join!(one.seal_events(), other.seal_events(), one.seal_events(), other.seal_events());
+        assigned += [calls.0, calls.1, calls.2, calls.3].into_iter().map(Result::unwrap).sum::<u64>();
+        while let Some(done) = writers.try_join_next() {
+            done.unwrap();
+        }
+    }
+    assigned += stores[1].seal_events().await.unwrap();
+    let log = log(&*stores[1]).await;
+    let count = WRITERS * (0..EACH).map(|n| n % 3 + 1).sum::<u32>();
+    assert_eq!(numbers(&log), (1..=i64::from(count)).collect::<Vec<_>>(), "each once, without a gap");
+    assert!(assigned == 0 || assigned == u64::from(count), "each was assigned by one call: {assigned} of {count}");
+    check_chain(&log, chain::GENESIS);
+    for writer in 0..WRITERS {
+        let parts = (0..EACH).flat_map(|n| (0..=n % 3).map(move |part| writer * 1_000 + n * 10 + part));
+        let own: Vec<_> = parts.map(|n| build::event(n).id).collect();
+        let met: Vec<_> = log.iter().map(|event| event.id).filter(|id| own.contains(id)).collect();
+        assert_eq!(met, own, "each writer's in their order");
+    }
+    stores[1].close().await;
+}
+
+pub async fn events_of_a_store_that_stops_after_the_commit_are_not_lost(f: Fixture) {
+    let stopped = f.database.open().unwrap();
+    record(&*stopped, [build::event(1), build::event(2)]).await;
+    stopped.close().await;
+    drop(stopped);
+    record(&*f.store, [build::event(3)]).await;
+    let log = log(&*f.store).await;
+    assert_eq!(numbers(&log), [1, 2, 3]);
+    let ids: Vec<_> = log.iter().map(|event| event.id).collect();
+    assert_eq!(ids, [1, 2, 3].map(|n| build::event(n).id));
+    check_chain(&log, chain::GENESIS);
+    assert_eq!(f.store.seal_events().await.unwrap(), 0, "nothing is left");
+}
+
 pub async fn a_filter_finds_what_passes_it(f: Fixture) {
     record(&*f.store, (0..30).map(|n| NewEvent { about: build::user(n % 3).id.into(), ..build::event(n) })).await;
     f.store.seal_events().await.unwrap();
@@ -139,6 +191,15 @@ pub async fn a_filter_finds_what_passes_it(f: Fixture) {
     assert_eq!(find(RecordFilter { kinds: Some(vec!["user.created"]), ..about() }, 0, 9).await, [0; 0]);
     let kinds = Some(vec!["user.created", "session.ended"]);
     assert_eq!(find(RecordFilter { kinds, ..RecordFilter::default() }, 28, 9).await, [29, 30]);
+    let nth = async |filter: RecordFilter, after, until, number| {
+        f.store.read().await.unwrap().nth_event(&filter, after, until, number).await.unwrap()
+    };
+    assert_eq!(nth(about(), 0, 30, 0).await, Some(2));
+    assert_eq!(nth(RecordFilter { actor, ..about() }, 2, 30, 1).await, Some(8), "of the subject, done by any actor");
+    assert_eq!(nth(about(), 2, 7, 1).await, None, "up to a position");
+    assert_eq!(nth(RecordFilter { actor, ..RecordFilter::default() }, 0, 30, 0).await, Some(8));
+    assert_eq!(nth(RecordFilter { actor, ..RecordFilter::default() }, 0, 30, 1).await, None);
+    assert_eq!(nth(RecordFilter::default(), 0, 30, 0).await, None);
     let first = async |second| f.store.read().await.unwrap().first_event_since(build::moment(second)).await.unwrap();
     assert_eq!((first(0).await, first(7).await, first(99).await), (Some(1), Some(8), None));
     let last = async |second| f.store.read().await.unwrap().last_event_before(build::moment(second)).await.unwrap();
