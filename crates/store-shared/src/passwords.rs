@@ -7,6 +7,8 @@ use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
+use crate::error::broken;
+use crate::shared::values::ROWS_AT_ONCE_MAX;
 use crate::sql::{execute, find_by_key, row};
 use crate::tx::Tx;
 
@@ -23,6 +25,20 @@ impl PasswordWrites for Tx {
     async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError> {
         let (user, hash, at) = (user.as_uuid(), hash.expose(), at.as_micros());
         execute!(self, "../store-shared/queries/set_password.sql", user, hash, at).map(drop)
+    }
+
+    async fn insert_passwords(
+        &mut self,
+        passwords: &[(UserId, &PasswordHash)],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        for passwords in passwords.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = passwords.iter().map(|(user, hash)| (user.as_uuid().simple().to_string(), hash.expose()));
+            let rows: Vec<_> = rows.collect();
+            let rows = serde_json::to_string(&rows).map_err(broken)?;
+            execute!(self, "queries/insert_passwords.sql", rows, at.as_micros())?;
+        }
+        Ok(())
     }
 
     async fn remove_password(&mut self, user: UserId) -> Result<(), StoreError> {
