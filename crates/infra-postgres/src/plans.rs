@@ -80,6 +80,7 @@ fn checks_of_keys() -> Vec<Check> {
 fn checks_of_lists() -> Vec<Check> {
     vec![
         check!("find_user"(USER): "users_pkey"),
+        check!("find_users"("'[\"00000000000070008000000000000000\"]'"): "users_pkey"),
         check!("lock_user"(USER): "users_pkey"),
         check!("find_user_by_email"("'user7@example.com'"): "users_by_email"),
         check!("session_state"(USER): "sessions_pkey", "users_pkey", "roles_name_key"),

@@ -23,6 +23,7 @@ macro_rules! check {
 
 const CHECKS: &[Check] = &[
     check!("find_user": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
+    check!("find_users": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
     check!("find_user_by_email": "SEARCH users USING INDEX users_by_email (email=?)"),
     check!("find_password": "SEARCH passwords USING PRIMARY KEY (user_id=?)"),
     check!("session_state": "SEARCH sessions USING PRIMARY KEY (id=?)",

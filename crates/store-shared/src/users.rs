@@ -15,8 +15,11 @@ use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::{Window, count_limit};
 use crate::shared::users_search::Search;
-use crate::shared::values::{attributes_json, created_after, name_key, require_row, status};
-use crate::sql::{execute, execute_unless_taken, fetch_all, fetch_optional, fetch_optional_scalar, fetch_scalar, row};
+use crate::shared::values::{ROWS_AT_ONCE_MAX, attributes_json, created_after, name_key, require_row, status};
+use crate::sql::{
+    execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar,
+    row,
+};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -34,6 +37,17 @@ impl UserReads for Tx {
         let since =
             fetch_optional_scalar!(self, Option<i64>, "../store-shared/queries/devices_since.sql", id.as_uuid())?;
         Ok(since.flatten().map(Timestamp::from_micros))
+    }
+
+    async fn find_users(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ROWS_AT_ONCE_MAX) {
+            let ids: Vec<_> = ids.iter().map(|id| id.as_uuid().simple().to_string()).collect();
+            let ids = serde_json::to_string(&ids).map_err(broken)?;
+            let rows = fetch_all!(self, UserRow, "queries/find_users.sql", ids)?;
+            users.extend(rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(users)
     }
 
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError> {
@@ -72,6 +86,34 @@ impl UserWrites for Tx {
             user.locale.as_ref().map(Locale::as_str)
         )?;
         Ok(inserted == 1)
+    }
+
+    async fn insert_users(&mut self, users: &[&User]) -> Result<Vec<UserId>, StoreError> {
+        let mut inserted = Vec::with_capacity(users.len());
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = users.iter().map(|user| {
+                Ok((
+                    user.id.as_uuid().simple().to_string(),
+                    user.email.as_str(),
+                    user.email_verified,
+                    user.name.as_str(),
+                    name_key(&user.name),
+                    user.role.as_str(),
+                    user.status.as_str(),
+                    attributes_json(&user.attributes)?,
+                    user.created_at.as_micros(),
+                    user.updated_at.as_micros(),
+                    user.last_sign_in_at.map(Timestamp::as_micros),
+                    user.version,
+                    user.locale.as_ref().map(Locale::as_str),
+                ))
+            });
+            let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
+            let rows = serde_json::to_string(&rows).map_err(broken)?;
+            let ids = fetch_all_scalars!(self, Uuid, "queries/insert_users.sql", rows)?;
+            inserted.extend(ids.into_iter().map(UserId::from_uuid));
+        }
+        Ok(inserted)
     }
 
     async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {

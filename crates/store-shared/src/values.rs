@@ -10,6 +10,9 @@ use crate::sql::row_not_found;
 /// How much of a name is searched, in bytes: PostgreSQL indexes no more than 2,704 of them.
 pub(crate) const NAME_KEY_BYTES_MAX: usize = 1_024;
 
+/// How many users or passwords are added or found by one statement.
+pub(crate) const ROWS_AT_ONCE_MAX: usize = 250;
+
 /// Fails when a change met no row.
 pub(crate) fn require_row(changed: u64) -> Result<(), StoreError> {
     if changed == 1 { Ok(()) } else { Err(row_not_found()) }

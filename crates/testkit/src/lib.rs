@@ -41,6 +41,8 @@ macro_rules! suite {
                 the_largest_user_comes_back_as_it_was,
                 attributes_come_back_to_the_last_bit,
                 an_address_is_taken_once,
+                many_users_are_added_at_once,
+                many_users_are_added_once_by_several,
                 sixty_four_inserts_of_one_address_have_one_winner,
                 an_update_replaces,
                 an_update_to_a_taken_address_changes_nothing,
@@ -89,7 +91,7 @@ macro_rules! suite {
                 the_last_proof_of_each_kind_is_kept,
                 a_language_is_kept_and_forgotten,
             }
-            passwords { a_password_is_set_and_replaced }
+            passwords { a_password_is_set_and_replaced, many_passwords_are_added_at_once }
             sessions {
                 the_state_follows_the_user,
                 only_live_sessions_end,

@@ -4,7 +4,7 @@ use denizen_domain::access::Permissions;
 use denizen_domain::credentials::Strength;
 use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{Status, User};
+use denizen_domain::users::{Locale, Status, User};
 use denizen_domain::value::{Object, VALUES_READ_MAX, Value};
 use denizen_proto::v1;
 use prost_types::value::Kind;
@@ -37,15 +37,15 @@ pub(super) fn user(user: User) -> v1::User {
     let etag = etag::of_user(&user);
     v1::User {
         id: user.id.to_string(),
-        email: user.email.to_string(),
+        email: user.email.into_string(),
         email_verified: user.email_verified,
-        name: user.name.to_string(),
-        role: user.role.to_string(),
+        name: user.name.into_string(),
+        role: user.role.into_string(),
         status: status(user.status).into(),
         created_at: Some(moment(user.created_at)),
         updated_at: Some(moment(user.updated_at)),
         last_sign_in_at: user.last_sign_in_at.map(moment),
-        locale: user.locale.map(|locale| locale.to_string()),
+        locale: user.locale.map(Locale::into_string),
         attributes: Some(object(user.attributes.into_object())),
         etag,
     }

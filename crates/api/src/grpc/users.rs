@@ -151,11 +151,8 @@ async fn batch_get(call: Call, request: v1::BatchGetUsersRequest) -> Result<v1::
     }
     let read = |raw: &String| convert::id("ids", raw, UserId::parse);
     let ids: Vec<UserId> = request.ids.iter().map(read).collect::<Result<_, _>>()?;
-    let mut users = Vec::with_capacity(ids.len());
-    for id in ids {
-        users.push(convert::user(users::get(&call.ctx, id).await?));
-    }
-    Ok(v1::BatchGetUsersResponse { users })
+    let users = users::get_many(&call.ctx, &ids).await?;
+    Ok(v1::BatchGetUsersResponse { users: users.into_iter().map(convert::user).collect() })
 }
 
 async fn list(call: Call, request: v1::ListUsersRequest) -> Result<v1::ListUsersResponse, Refusal> {

@@ -1,7 +1,7 @@
 //! JSON bodies that several resources share.
 
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::User;
+use denizen_domain::users::{Locale, User};
 use denizen_domain::value::Object;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -52,15 +52,15 @@ impl From<User> for UserBody {
     fn from(user: User) -> Self {
         Self {
             id: user.id.to_string(),
-            email: user.email.to_string(),
+            email: user.email.into_string(),
             email_verified: user.email_verified,
-            name: user.name.to_string(),
-            role: user.role.to_string(),
+            name: user.name.into_string(),
+            role: user.role.into_string(),
             status: user.status.as_str(),
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_sign_in_at: user.last_sign_in_at,
-            locale: user.locale.map(|locale| locale.to_string()),
+            locale: user.locale.map(Locale::into_string),
             attributes: user.attributes.into_object(),
         }
     }

@@ -20,6 +20,13 @@ pub trait PasswordWrites {
     /// Sets or replaces the user's password hash.
     async fn set_password(&mut self, user: UserId, hash: &PasswordHash, at: Timestamp) -> Result<(), StoreError>;
 
+    /// Sets the password hashes of users who have none.
+    async fn insert_passwords(
+        &mut self,
+        passwords: &[(UserId, &PasswordHash)],
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// Removes the user's password, if there is one.
     async fn remove_password(&mut self, user: UserId) -> Result<(), StoreError>;
 }

@@ -1,7 +1,8 @@
 //! Take over users from another system.
 
-use super::created;
-use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use std::collections::HashSet;
+
+use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User, created};
 use crate::access::Permission;
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
@@ -77,20 +78,46 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
 
     let now = ctx.now();
     let mut outcomes = vec![ImportOutcome::EmailTaken; batch.len()];
-    // Ids in the order of the batch, rows in the order of their addresses: two imports of the same people wait for each
-    // other and not in a circle.
-    let ids = batch.iter().map(|_| UserId::from_uuid(ctx.new_id()));
-    let mut rows: Vec<(usize, UserId, ImportUser)> =
-        ids.collect::<Vec<_>>().into_iter().zip(batch).enumerate().map(|(at, (id, row))| (at, id, row)).collect();
-    rows.sort_by(|(_, _, a), (_, _, b)| a.email.as_str().cmp(b.email.as_str()));
+    // Ids in the order of the batch, rows in the order of their addresses: two imports of the same users wait for each other and
+    // do not deadlock.
+    let ids: Vec<_> = batch.iter().map(|_| UserId::from_uuid(ctx.new_id())).collect();
+    let rows = ids.into_iter().zip(batch).enumerate();
+    let mut rows: Vec<_> = rows.map(|(at, (id, row))| NewRow::of(at, id, row, now)).collect();
+    rows.sort_by(|a, b| a.user.email.as_str().cmp(b.user.email.as_str()));
 
     let mut tx = ctx.write().await?;
     let mut roles = Roles::default();
-    for (at, id, row) in rows {
-        if let Some(refused) = roles.refusal(ctx, &mut *tx, &row.role).await? {
-            outcomes[at] = refused;
-            continue;
+    let mut permitted = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match roles.refusal(ctx, &mut *tx, &row.user.role).await? {
+            Some(refused) => outcomes[row.at] = refused,
+            None => permitted.push(&row.user),
         }
+    }
+    let inserted: HashSet<UserId> = tx.insert_users(&permitted).await?.into_iter().collect();
+    rows.retain(|row| inserted.contains(&row.user.id));
+    let passwords: Vec<_> = rows.iter().filter_map(|row| Some((row.user.id, row.password_hash.as_ref()?))).collect();
+    tx.insert_passwords(&passwords, now).await?;
+    for NewRow { at, user, .. } in &rows {
+        record(ctx, &mut *tx, user.id, created(user, Source::Import));
+        outcomes[*at] = ImportOutcome::Created(user.id);
+    }
+    if mode == ImportMode::Commit {
+        ctx.commit(tx).await?;
+    }
+    Ok(outcomes)
+}
+
+/// A user of a batch.
+struct NewRow {
+    /// Their number in the batch.
+    at: usize,
+    user: User,
+    password_hash: Option<PasswordHash>,
+}
+
+impl NewRow {
+    fn of(at: usize, id: UserId, row: ImportUser, now: Timestamp) -> Self {
         let user = User {
             id,
             email: row.email,
@@ -105,19 +132,8 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Resu
             last_sign_in_at: None,
             version: 1,
         };
-        if !tx.insert_user(&user).await? {
-            continue;
-        }
-        if let Some(hash) = &row.password_hash {
-            tx.set_password(user.id, hash, now).await?;
-        }
-        record(ctx, &mut *tx, user.id, created(&user, Source::Import));
-        outcomes[at] = ImportOutcome::Created(user.id);
+        Self { at, user, password_hash: row.password_hash }
     }
-    if mode == ImportMode::Commit {
-        ctx.commit(tx).await?;
-    }
-    Ok(outcomes)
 }
 
 /// The roles of a batch, each looked at once.

@@ -54,6 +54,12 @@ impl Locale {
         &self.0
     }
 
+    /// The tag in its usual case, without a copy.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// The language alone.
     #[must_use]
     pub fn language(&self) -> &str {

@@ -20,6 +20,9 @@ pub trait UserReads {
     /// From when device tokens of the user count; `None` when all of them do, or there is no such user.
     async fn devices_since(&mut self, id: UserId) -> Result<Option<Timestamp>, StoreError>;
 
+    /// The users with these ids, in any order, by few statements; those who do not exist are left out.
+    async fn find_users(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
+
     /// The users of one page, newest first. Reads no more rows than it returns, an offset aside.
     async fn list_users(&mut self, filter: &UserFilter, page: Page) -> Result<Vec<User>, StoreError>;
 
@@ -33,6 +36,10 @@ pub trait UserReads {
 pub trait UserWrites {
     /// Adds a user; `false`, and nothing done, when the address is taken.
     async fn insert_user(&mut self, user: &User) -> Result<bool, StoreError>;
+
+    /// Adds the users whose address is not taken, in their order, and returns their ids in any order. Of several with the same
+    /// address the first is added.
+    async fn insert_users(&mut self, users: &[&User]) -> Result<Vec<UserId>, StoreError>;
 
     /// The user with this id, held against other writers until the transaction ends.
     async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;

@@ -25,3 +25,21 @@ pub async fn a_password_is_set_and_replaced(f: Fixture) {
     let orphan = tx.set_password(build::user(3).id, &PasswordHash::from_encoded(long), build::EPOCH).await;
     assert!(orphan.is_err(), "a password needs its user");
 }
+
+pub async fn many_passwords_are_added_at_once(f: Fixture) {
+    let users: Vec<_> = (1..=600).map(build::user).collect();
+    insert(&*f.store, &users).await;
+    let hashes: Vec<_> = users
+        .iter()
+        .map(|user| (user.id, PasswordHash::from_encoded(format!("{{\"of\":\"{} ü\\\"}}", user.email))))
+        .collect();
+    let hashes: Vec<_> = hashes.iter().map(|(id, hash)| (*id, hash)).collect();
+    let mut tx = f.store.write().await.unwrap();
+    tx.insert_passwords(&[], build::EPOCH).await.unwrap();
+    tx.insert_passwords(&hashes, build::EPOCH).await.unwrap();
+    tx.commit().await.unwrap();
+    for (id, hash) in hashes {
+        let found = f.store.read().await.unwrap().find_password(id).await.unwrap().unwrap();
+        assert_eq!(found.expose(), hash.expose());
+    }
+}

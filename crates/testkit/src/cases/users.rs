@@ -38,17 +38,7 @@ pub async fn a_user_comes_back_as_it_was(f: Fixture) {
 }
 
 pub async fn the_largest_user_comes_back_as_it_was(f: Fixture) {
-    let email = format!("{}@{}.example", "a".repeat(64), "b.".repeat(90) + "c");
-    let values: Object = (0..512).map(|n| (format!("{n:07}"), Value::String("é".repeat(8)))).collect();
-    let user = User {
-        email: EmailAddress::parse(&email).unwrap(),
-        // Each of these is eighteen characters in the form that is searched.
-        name: DisplayName::parse(&"\u{FDFA}".repeat(200)).unwrap(),
-        attributes: Attributes::parse(values).unwrap(),
-        version: i64::MAX,
-        ..build::user(1)
-    };
-    check_round_trip(&*f.store, user).await;
+    check_round_trip(&*f.store, largest()).await;
     let hard_to_compress = (0..200).map(|n| char::from_u32(0x20000 + n * 37).unwrap()).collect();
     check_round_trip(&*f.store, User { name: DisplayName::from_stored(hard_to_compress), ..build::user(2) }).await;
     let mixed: String = (0..200_u32).map(|n| char::from_u32(0xFDFA + n * n % 2).unwrap()).collect();
@@ -112,6 +102,56 @@ pub async fn sixty_four_inserts_of_one_address_have_one_winner(f: Fixture) {
     }
     assert_eq!(winners, 1);
     assert_eq!(f.store.read().await.unwrap().count_users(&UserFilter::default(), u64::MAX).await.unwrap().value(), 1);
+}
+
+pub async fn many_users_are_added_at_once(f: Fixture) {
+    insert(&*f.store, &[build::user(7)]).await;
+    let users: Vec<_> = (1..=600).map(build::user).collect();
+    let largest = User { id: build::user(601).id, created_at: build::moment(601), ..largest() };
+    let again =
+        User { name: DisplayName::from_stored("Second".to_owned()), email: build::user(3).email, ..build::user(602) };
+    let rows: Vec<_> = users.iter().chain([&largest, &again]).collect();
+    let mut tx = f.store.write().await.unwrap();
+    assert_eq!(tx.insert_users(&[]).await.unwrap(), []);
+    let mut inserted = tx.insert_users(&rows).await.unwrap();
+    assert_eq!(tx.insert_users(&rows).await.unwrap(), [], "all addresses are taken");
+    tx.commit().await.unwrap();
+    inserted.sort_unstable();
+    let mut expected: Vec<_> = users.iter().chain([&largest]).filter(|user| user.id != build::user(7).id).collect();
+    expected.sort_unstable_by_key(|user| user.id);
+    assert_eq!(inserted, expected.iter().map(|user| user.id).collect::<Vec<_>>());
+    for user in expected {
+        assert_eq!(find(&*f.store, user.id).await.as_ref(), Some(user));
+    }
+
+    let mut read = f.store.read().await.unwrap();
+    let ids: Vec<_> = rows.iter().map(|user| user.id).collect();
+    let mut found = read.find_users(&ids).await.unwrap();
+    found.sort_unstable_by_key(|user| user.id);
+    let mut expected: Vec<_> = users.iter().chain([&largest]).cloned().collect();
+    expected.sort_unstable_by_key(|user| user.id);
+    assert_eq!(found, expected);
+    assert_eq!(read.find_users(&[]).await.unwrap(), []);
+    let repeated = read.find_users(&[build::user(1).id, build::user(900).id, build::user(1).id]).await.unwrap();
+    assert_eq!(repeated, [build::user(1)]);
+}
+
+pub async fn many_users_are_added_once_by_several(f: Fixture) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for importer in 0..8 {
+        let store = f.store.clone();
+        tasks.spawn(async move {
+            let user = |n| User { email: build::user(n).email, ..build::user(n + 1_000 * importer) };
+            let users: Vec<_> = (1..=300).map(user).collect();
+            let mut tx = store.write().await.unwrap();
+            let inserted = tx.insert_users(&users.iter().collect::<Vec<_>>()).await.unwrap().len();
+            tx.commit().await.unwrap();
+            inserted
+        });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 300);
+    let count = f.store.read().await.unwrap().count_users(&UserFilter::default(), u64::MAX).await.unwrap();
+    assert_eq!(count.value(), 300);
 }
 
 pub async fn an_update_replaces(f: Fixture) {
@@ -221,6 +261,20 @@ pub async fn two_admins_cannot_remove_each_other(f: Fixture) {
         tx.delete_user(first.id).await.unwrap();
         tx.delete_user(second.id).await.unwrap();
         tx.commit().await.unwrap();
+    }
+}
+
+/// The first user with the longest address, name and attributes.
+fn largest() -> User {
+    let email = format!("{}@{}.example", "a".repeat(64), "b.".repeat(90) + "c");
+    let values: Object = (0..512).map(|n| (format!("{n:07}"), Value::String("é".repeat(8)))).collect();
+    User {
+        email: EmailAddress::parse(&email).unwrap(),
+        // Each of these is eighteen characters in the form that is searched.
+        name: DisplayName::parse(&"\u{FDFA}".repeat(200)).unwrap(),
+        attributes: Attributes::parse(values).unwrap(),
+        version: i64::MAX,
+        ..build::user(1)
     }
 }
 

@@ -1,12 +1,15 @@
 //! `denizen users import`.
 
+use std::{io, mem};
+
 use anyhow::{Context, anyhow};
 use clap::Args;
-use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
 use denizen_domain::users::{self, ImportMode, ImportUser};
+use denizen_domain::{Ctx, Services};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, BufReader};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::cli::failure::{Failure, fields_line, printable};
 use crate::cli::output::{Output, print, print_json_line};
@@ -44,7 +47,7 @@ pub(super) async fn import(ctx: &Ctx, args: &ImportArgs, limits: &Limits, output
     let (reader, total_bytes) = open(&args.file).await?;
     let mode = if args.dry_run { ImportMode::DryRun } else { ImportMode::Commit };
     let progress = Progress::of_bytes(total_bytes);
-    let mut import = Import { ctx, mode, output, progress, batch: Vec::with_capacity(BATCH), created: 0, failed: 0 };
+    let mut import = Import { ctx, mode, output, progress, created: 0, failed: 0 };
     let mut lines = Lines::new(reader, limits.import_line_bytes as usize);
     let outcome = import.run(&mut lines).await;
     import.progress.clear();
@@ -94,40 +97,71 @@ async fn open(file: &str) -> Result<(Reader, Option<u64>), Failure> {
     Ok((Box::new(BufReader::with_capacity(64 * 1024, opened)), total_bytes))
 }
 
+/// Lines in order, also those that are refused already: they are reported in order.
+type Checked = Vec<(u64, Result<ImportUser, Vec<FieldError>>)>;
+
+/// Reads lines until a batch is full, or to the end. Blank lines are left out.
+async fn read_batch(lines: &mut Lines<Reader>) -> io::Result<Vec<(u64, Line)>> {
+    let mut batch = Vec::with_capacity(BATCH);
+    while batch.len() < BATCH {
+        match lines.next().await? {
+            Some((_, Line::Whole(content))) if content.trim_ascii().is_empty() => {}
+            Some(line) => batch.push(line),
+            None => break,
+        }
+    }
+    Ok(batch)
+}
+
+/// Checks lines.
+fn check(batch: Vec<(u64, Line)>, services: &Services) -> Checked {
+    let checked = batch.into_iter().map(|(number, line)| {
+        let parsed = match line {
+            Line::Whole(content) => parse_line(&content, services),
+            Line::TooLong => Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]),
+        };
+        (number, parsed)
+    });
+    checked.collect()
+}
+
 struct Import<'a> {
     ctx: &'a Ctx,
     mode: ImportMode,
     output: Output,
     progress: Progress,
-    /// Lines in order, also those that are refused already: they are told in order.
-    batch: Vec<(u64, Result<ImportUser, Vec<FieldError>>)>,
     created: u64,
     failed: u64,
 }
 
 impl Import<'_> {
+    /// While one batch is written, the next one is checked on another thread.
     async fn run(&mut self, lines: &mut Lines<Reader>) -> Result<(), Failure> {
-        while let Some((number, line)) = lines.next().await.context("reading lines")? {
-            let parsed = match line {
-                Line::Whole(content) if content.trim_ascii().is_empty() => continue,
-                Line::Whole(content) => parse_line(&content, self.ctx.services()),
-                Line::TooLong => {
-                    Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")])
+        let mut checking: Option<JoinHandle<Checked>> = None;
+        loop {
+            let read = read_batch(lines).await;
+            let (next, end) = match read {
+                Ok(batch) if batch.is_empty() => (None, Some(Ok(()))),
+                Ok(batch) => {
+                    let services = self.ctx.shared_services();
+                    (Some(spawn_blocking(move || check(batch, &services))), None)
                 }
+                Err(error) => (None, Some(Err(error))),
             };
-            self.batch.push((number, parsed));
-            if self.batch.len() == BATCH {
-                self.flush().await?;
+            if let Some(checked) = mem::replace(&mut checking, next) {
+                self.write(checked.await.context("checking lines")?).await?;
                 self.progress.advance_to(lines.bytes_read(), format!("{} users", self.created));
             }
+            if let Some(end) = end {
+                return Ok(end.context("reading lines")?);
+            }
         }
-        self.flush().await
     }
 
-    async fn flush(&mut self) -> Result<(), Failure> {
-        let mut users = Vec::with_capacity(self.batch.len());
-        let mut numbers = Vec::with_capacity(self.batch.len());
-        for (number, parsed) in self.batch.drain(..) {
+    async fn write(&mut self, lines: Checked) -> Result<(), Failure> {
+        let mut users = Vec::with_capacity(lines.len());
+        let mut numbers = Vec::with_capacity(lines.len());
+        for (number, parsed) in lines {
             match parsed {
                 Ok(user) => {
                     users.push(user);
@@ -135,9 +169,6 @@ impl Import<'_> {
                 }
                 Err(fields) => numbers.push((number, Some(fields))),
             }
-        }
-        if numbers.is_empty() {
-            return Ok(());
         }
         // A batch of nothing but refused lines needs no transaction.
         let outcomes = if users.is_empty() { Vec::new() } else { users::import(self.ctx, users, self.mode).await? };

@@ -1,0 +1,16 @@
+-- $1: ids in hexadecimal, as a JSON array.
+SELECT
+    id AS "id: Uuid",
+    email,
+    email_verified AS "email_verified: bool",
+    name,
+    role,
+    status,
+    created_at,
+    updated_at,
+    last_sign_in_at,
+    version,
+    locale,
+    attributes
+FROM users
+WHERE id IN (SELECT unhex(value) FROM json_each($1))
