@@ -75,7 +75,13 @@ enum Look {
 /// Looks for what is new and what is due, and begins it.
 async fn work(services: &Arc<Services>, running: &mut Running, look: Look) -> denizen_domain::Result<()> {
     if look == Look::AtLogAndDue {
-        while webhooks::fan_out(services).await? {}
+        loop {
+            match webhooks::fan_out(services).await? {
+                webhooks::Left::More => {}
+                webhooks::Left::NoEvents => break,
+                webhooks::Left::NoWebhooks => return Ok(()),
+            }
+        }
     }
     let of = &running.of;
     // Whatever is taken is begun at once: the time for which it is ours runs already.

@@ -73,7 +73,7 @@ pub trait Store: Send + Sync {
     /// factor owed: all in one step.
     async fn open_session(&self, opening: &Opening) -> Result<Opened, StoreError> {
         let Opening { session, proven, renewed, forgiven, event, displacement } = opening;
-        let mut tx = self.write().await?;
+        let mut tx = self.write_under(&AuthorityLock::on(&[session.user_id.into()])).await?;
         let user = tx.lock_user(session.user_id).await?.filter(|user| user.status == Status::Active);
         let Some(user) = user else { return Ok(Opened::Refused) };
         let current = tx.find_password(user.id).await?;

@@ -154,6 +154,7 @@ fn checks_of_lists() -> Vec<Check> {
         check!("find_events"(EVENTS): "events_pkey"),
         check!("find_events_about"(EVENTS.replace("NULL, NULL", "'subject3', NULL")): "events_by_subject"),
         check!("find_events_by"(EVENTS.replace("NULL, NULL", &format!("NULL, {USER}"))): "events_by_actor"),
+        check!("find_events_at"("'[7, 9]'"): "events_pkey"),
         check!("nth_event_about"("'subject3', 1000, 2000, 20"): "events_by_subject"),
         check!("nth_event_by"(format!("{USER}, 1000, 2000, 20")): "events_by_actor"),
         check!("first_event_since"("2500"): "events_pkey", "event_log_pkey"),

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use denizen_domain::access::Subject;
+use denizen_domain::authority::AuthorityLock;
 use denizen_domain::keys::SealedRoot;
 use denizen_domain::sessions::store::Rotation;
 use denizen_domain::sessions::{EndReason, Session};
@@ -139,22 +141,72 @@ async fn of_many_first_root_keys_one_is_kept() {
 #[tokio::test]
 async fn whoever_leaves_while_a_transaction_begins_leaves_none_open() {
     let world = world(0).await;
-    let options = PostgresOptions { max_connections: 1, ..PostgresOptions::new(world.database.url()) };
-    let store = PostgresStore::open(&options).unwrap();
-    store.ping().await.unwrap();
-    for turns in 0..36 {
+    let store = single_connection(&world).await;
+    let locks = AuthorityLock::on(&[world.user.id.into()]);
+    for turn in 0..72 {
         // Asked, and given up a little later each time: before there is a connection, before its answer, after it.
-        let mut beginning = store.write();
-        let mut left = 1 + turns % 12;
-        let giving_up = std::future::poll_fn(|context| {
-            left -= 1;
-            context.waker().wake_by_ref();
-            if beginning.as_mut().poll(context).is_ready() || left == 0 { Poll::Ready(()) } else { Poll::Pending }
-        });
-        giving_up.await;
-        drop(beginning);
+        let locks = if turn % 2 == 0 { &[][..] } else { &locks };
+        give_up_after(1 + turn % 12, store.write_under(locks)).await;
         // A query that stands alone must not find itself in a transaction that nobody commits.
         store.ping().await.unwrap();
         store.snapshot().await.unwrap();
+        lock_at_once(&world).await;
     }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_while_waiting_for_a_lock_keeps_none() {
+    let world = world(0).await;
+    let store = Arc::new(single_connection(&world).await);
+    let locks = AuthorityLock::on(&[world.user.id.into()]);
+    let holder = world.nodes[0].write_under(&locks).await.unwrap();
+    let waiting = timeout(Duration::from_millis(100), store.write_under(&locks)).await;
+    assert!(waiting.is_err(), "it waits");
+    drop(holder);
+    lock_at_once(&world).await;
+    timeout(AT_ONCE, store.ping()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_whose_caller_leaves_is_whole() {
+    let world = world(0).await;
+    let store = single_connection(&world).await;
+    let mut committed = 0;
+    for turn in 0..36 {
+        let user = build::user(100 + turn);
+        let mut tx = store.write().await.unwrap();
+        assert!(tx.insert_user(&user).await.unwrap());
+        tx.record_event(build::event(turn));
+        give_up_after(1 + turn % 6, tx.commit()).await;
+        store.ping().await.unwrap();
+        let is_there = store.read().await.unwrap().find_user(user.id).await.unwrap().is_some();
+        assert_eq!(store.seal_events().await.unwrap(), u64::from(is_there), "the change and its event");
+        committed += u32::from(is_there);
+    }
+    assert!(committed > 0);
+}
+
+/// A store that has one connection to this database, and has used it.
+async fn single_connection(world: &World) -> PostgresStore {
+    let options = PostgresOptions { max_connections: 1, ..PostgresOptions::new(world.database.url()) };
+    let store = PostgresStore::open(&options).unwrap();
+    store.ping().await.unwrap();
+    store
+}
+
+/// Polls so often at most, then drops.
+async fn give_up_after<T>(mut polls: u32, mut work: impl Future<Output = T> + Unpin) {
+    let giving_up = std::future::poll_fn(|context| {
+        polls -= 1;
+        context.waker().wake_by_ref();
+        if Pin::new(&mut work).poll(context).is_ready() || polls == 0 { Poll::Ready(()) } else { Poll::Pending }
+    });
+    giving_up.await;
+}
+
+/// Locks the user on another node, without waiting for a transaction that was left.
+async fn lock_at_once(world: &World) {
+    let locks = AuthorityLock::on(&[world.user.id.into()]);
+    let locked = timeout(AT_ONCE, world.nodes[1].write_under(&locks)).await;
+    drop(locked.unwrap().unwrap());
 }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use denizen_domain::access::Subject;
 use denizen_domain::authority::AuthorityLock;
+use denizen_domain::credentials::PasswordHash;
 use denizen_domain::events::NewEvent;
-use denizen_domain::sessions::store::Rotation;
+use denizen_domain::sessions::store::{Displacement, Opened, Opening, Rotation};
 use denizen_domain::sessions::{EndReason, Session};
 use denizen_domain::store::Store;
 use denizen_domain::users::User;
@@ -105,6 +106,46 @@ async fn an_end_of_a_session_is_six() {
     });
     // That question; begin and lock; the caller's authority and the user; the end; a pending change; the event and the commit.
     assert_eq!(count.await, 6);
+}
+
+#[tokio::test]
+async fn an_opening_of_a_session_is_eight() {
+    let world = World::new().await;
+    let proven = PasswordHash::from_encoded("a hash".to_owned());
+    let mut tx = world.store.write().await.unwrap();
+    tx.set_password(world.user.id, &proven, moment(1)).await.unwrap();
+    tx.commit().await.unwrap();
+    let count = world.count(async |n| {
+        let opening = Opening {
+            session: build::session(&world.user, 100 + n),
+            proven: proven.clone(),
+            renewed: None,
+            forgiven: Vec::new(),
+            event: build::event(n),
+            displacement: Displacement { keep: 100, events: [build::event(n), build::event(n)] },
+        };
+        assert!(matches!(world.store.open_session(&opening).await.unwrap(), Opened::Session(_)));
+    });
+    // Begin and lock; the user; the password; the second factor; the time of the sign-in; the session; sessions beyond the
+    // bound; the event and the commit.
+    assert_eq!(count.await, 8);
+}
+
+#[tokio::test]
+async fn an_end_of_all_sessions_is_four() {
+    let world = World::new().await;
+    let count = world.count(async |n| {
+        let mut tx = world.store.write_under(&world.locks()).await.unwrap();
+        assert!(tx.session_state(world.session.id).await.unwrap().is_some());
+        let ended = tx.end_user_sessions(world.user.id, EndReason::Revoked, moment(2)).await.unwrap();
+        assert_eq!(ended.len(), if n == 0 { world.sessions_of_user.len() } else { 0 });
+        for part in 0..6 {
+            tx.record_event(build::event(n * 10 + part));
+        }
+        tx.commit().await.unwrap();
+    });
+    // However many sessions there are.
+    assert_eq!(count.await, 4);
 }
 
 #[tokio::test]

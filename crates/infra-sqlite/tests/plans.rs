@@ -116,6 +116,7 @@ const CHECKS: &[Check] = &[
     check!("find_events_about":
         "SEARCH events USING INDEX events_by_subject (subject=? AND position>? AND position<?)"),
     check!("find_events_by": "SEARCH events USING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),
+    check!("find_events_at": "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
     check!("nth_event_about":
         "SEARCH events USING COVERING INDEX events_by_subject (subject=? AND position>? AND position<?)"),
     check!("nth_event_by": "SEARCH events USING COVERING INDEX events_by_actor (actor_id=? AND position>? AND position<?)"),

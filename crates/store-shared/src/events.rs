@@ -45,6 +45,15 @@ impl EventReads for Tx {
         Ok(rows.into_iter().map(event).collect())
     }
 
+    async fn events_at(&mut self, positions: &[i64]) -> Result<Vec<Event>, StoreError> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let positions = serde_json::to_string(positions).map_err(broken)?;
+        let rows = fetch_all!(self, EventRow, "queries/find_events_at.sql", positions)?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
     async fn nth_event(
         &mut self,
         filter: &RecordFilter,

@@ -10,8 +10,8 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::{Cause, FactorKind};
 use crate::events::{Happened, record_by};
-use crate::pending::{self, Ending};
-use crate::sessions::{EndReason, end_all};
+use crate::pending::Ending;
+use crate::sessions::{EndReason, end_all_by};
 use crate::store::WriteTx;
 use crate::users::User;
 
@@ -38,8 +38,7 @@ pub(crate) async fn take_over(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, pass
         tx.remove_password(user.id).await?;
         record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });
     }
-    end_all(ctx, tx, user.id, EndReason::PasswordChanged).await?;
-    pending::end(ctx, tx, user.id, Ending::FirstProof).await
+    end_all_by(ctx, tx, user.id, EndReason::PasswordChanged, Ending::FirstProof).await.map(drop)
 }
 
 /// Proves the address of a user who may not have done so before.

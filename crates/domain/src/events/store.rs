@@ -87,6 +87,9 @@ pub trait EventReads {
     /// The first `limit` records with a number above `after` and up to `until`, in order.
     async fn events_between(&mut self, after: i64, until: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
 
+    /// The records at these positions, in order; those that the log no longer has are left out.
+    async fn events_at(&mut self, positions: &[i64]) -> Result<Vec<Event>, StoreError>;
+
     /// The first record that is no older than a moment.
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
 

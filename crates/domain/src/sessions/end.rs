@@ -75,9 +75,20 @@ pub(crate) async fn end_one(ctx: &Ctx, tx: &mut dyn WriteTx, id: SessionId, reas
 
 /// Ends every session of a user, records each, and says how many.
 pub(crate) async fn end_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, reason: EndReason) -> Result<u64> {
+    end_all_by(ctx, tx, user, reason, Ending::AllSessions).await
+}
+
+/// The same by an event that ends at least as much as the end of all sessions.
+pub(crate) async fn end_all_by(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: UserId,
+    reason: EndReason,
+    ending: Ending,
+) -> Result<u64> {
     let ended = tx.end_user_sessions(user, reason, ctx.now()).await?;
     record_ended(ctx, tx, user, &ended, reason);
-    pending::end(ctx, tx, user, Ending::AllSessions).await?;
+    pending::end(ctx, tx, user, ending).await?;
     Ok(ended.len() as u64)
 }
 

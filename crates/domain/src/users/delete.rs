@@ -3,10 +3,10 @@
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
-use crate::events::{Happened, record};
+use crate::events::{Happened, record, record_ended};
 use crate::id::UserId;
 use crate::roles::require_authority;
-use crate::sessions::{EndReason, end_all};
+use crate::sessions::EndReason;
 use crate::webhooks;
 
 /// Deletes a user for good: oneself, or anybody for those who may write users. Sessions end with it.
@@ -24,7 +24,9 @@ pub async fn delete(ctx: &Ctx, id: UserId, expected: Option<&[i64]>) -> Result<(
     if user.is_active_admin() && !tx.has_other_active_admin(id).await? {
         return Err(Error::Conflict(Conflict::LastAdmin));
     }
-    end_all(ctx, &mut *tx, id, EndReason::UserDeleted).await?;
+    // For the record of each. All that is pending goes with the row.
+    let ended = tx.end_user_sessions(id, EndReason::UserDeleted, ctx.now()).await?;
+    record_ended(ctx, &mut *tx, id, &ended, EndReason::UserDeleted);
     tx.delete_user(id).await?;
     record(ctx, &mut *tx, id, Happened::UserDeleted { email: user.email });
     webhooks::disable_unauthorized(ctx, &mut *tx).await?;

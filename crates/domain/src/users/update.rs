@@ -10,9 +10,9 @@ use crate::credentials::verify_email;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::id::UserId;
-use crate::pending::{self, Ending};
+use crate::pending::Ending;
 use crate::roles::{RoleName, require_authority, require_grantable};
-use crate::sessions::{EndReason, end_all, step_up};
+use crate::sessions::{EndReason, end_all_by, step_up};
 use crate::value::Object;
 use crate::webhooks;
 
@@ -90,8 +90,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     }
     record_update(ctx, &mut *tx, &before, &user);
     if before.status == Status::Active && user.status != Status::Active {
-        end_all(ctx, &mut *tx, id, EndReason::UserDisabled).await?;
-        pending::end(ctx, &mut *tx, id, Ending::Disabled).await?;
+        end_all_by(ctx, &mut *tx, id, EndReason::UserDisabled, Ending::Disabled).await?;
     }
     if user.status != before.status || user.role != before.role {
         webhooks::disable_unauthorized(ctx, &mut *tx).await?;

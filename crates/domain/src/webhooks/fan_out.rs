@@ -16,18 +16,34 @@ const DELIVERIES_AT_ONCE: usize = 1_000;
 /// After so many events that are for nobody the cursor moves nevertheless. For each of them it would cost a write.
 const EVENTS_UNWRITTEN: usize = 100;
 
-/// Adds the deliveries of the next events, and says whether there may be more. When there are none, this is a look at a
-/// few rows. Of several who ask, over all nodes, one works and the others are done at once.
-pub async fn fan_out(services: &Services) -> Result<bool> {
+/// What is left after the deliveries of some events were added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// There may be more events.
+    More,
+    /// No events, or another node adds their deliveries.
+    NoEvents,
+    /// There is no active webhook, and so nothing to deliver.
+    NoWebhooks,
+}
+
+/// Adds the deliveries of the next events. If there are none, this is a look at a few rows; if there are no active webhooks, one
+/// statement. Of several callers, over all nodes, one works and the others are done at once.
+pub async fn fan_out(services: &Services) -> Result<Left> {
     let mut tx = services.store.read().await?;
-    if !is_worth_a_write(&mut *tx).await? {
-        return Ok(false);
+    let all = Page { limit: u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX), start: Start::Offset(0) };
+    let webhooks = active(tx.list_webhooks(all).await?);
+    if webhooks.is_empty() {
+        return Ok(Left::NoWebhooks);
+    }
+    if !is_worth_a_write(&mut *tx, &webhooks).await? {
+        return Ok(Left::NoEvents);
     }
     drop(tx);
     let mut tx = services.store.write().await?;
-    let Some(cursor) = tx.lock_webhook_cursor().await? else { return Ok(false) };
+    let Some(cursor) = tx.lock_webhook_cursor().await? else { return Ok(Left::NoEvents) };
     let (reached, head) = fan_out_after(services, tx, cursor).await?;
-    Ok(reached < head)
+    Ok(if reached < head { Left::More } else { Left::NoEvents })
 }
 
 /// Adds the deliveries of everything that happened so far. Whoever fans out meanwhile is waited for.
@@ -65,15 +81,13 @@ async fn fan_out_after(services: &Services, mut tx: Box<dyn WriteTx>, cursor: i6
 }
 
 /// Whether there is an event for somebody, or so many for nobody that the cursor should move.
-async fn is_worth_a_write(tx: &mut dyn ReadTx) -> Result<bool> {
+async fn is_worth_a_write(tx: &mut dyn ReadTx, webhooks: &[Webhook]) -> Result<bool> {
     let head = tx.log_bounds().await?.head;
     let cursor = tx.webhook_cursor().await?;
     if cursor >= head {
         return Ok(false);
     }
-    let all = Page { limit: u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX), start: Start::Offset(0) };
-    let webhooks = active(tx.list_webhooks(all).await?);
-    let Some(start) = start(cursor, &webhooks) else { return Ok(false) };
+    let Some(start) = start(cursor, webhooks) else { return Ok(false) };
     let events = tx.events_between(start, head, EVENTS_AT_ONCE).await?;
     let is_for_somebody = |event: &Event| webhooks.iter().any(|webhook| is_for(event, webhook));
     Ok(events.len() >= EVENTS_UNWRITTEN || events.iter().any(is_for_somebody))

@@ -31,7 +31,7 @@ pub use create::{IssuedWebhook, NewWebhook, create};
 pub(crate) use creator::disable_unauthorized;
 pub use creator::{Creator, DisabledReason};
 pub use delete::delete;
-pub use fan_out::fan_out;
+pub use fan_out::{Left, fan_out};
 pub use get::get;
 pub use keep::{hasten, park_overdue, purge};
 pub use list::list;

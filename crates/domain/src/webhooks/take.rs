@@ -1,5 +1,7 @@
 //! Whose turn it is.
 
+use std::collections::HashMap;
+
 use secrecy::SecretString;
 
 use super::creator::still_authorized;
@@ -8,7 +10,7 @@ use super::{DueDelivery, WebhookStatus, WebhookUrl, secret};
 use crate::ctx::Services;
 use crate::error::Result;
 use crate::events::Event;
-use crate::id::WebhookId;
+use crate::id::{EventId, WebhookId};
 use crate::store::WriteTx;
 use crate::time::Timestamp;
 
@@ -51,11 +53,13 @@ pub async fn take(services: &Services, in_flight: impl Fn(WebhookId) -> u32 + Se
         take_of(services, &mut *tx, id, free(id), now, &mut taken).await?;
     }
     tx.commit().await?;
-    let mut reads = services.store.read().await?;
+    let mut positions: Vec<i64> = taken.iter().map(|one| one.due.event_position).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    let events = services.store.read().await?.events_at(&positions).await?;
+    let events: HashMap<EventId, Event> = events.into_iter().map(|event| (event.id, event)).collect();
     for one in &mut taken {
-        let position = one.due.event_position;
-        let event = reads.events_between(position - 1, position, 1).await?.pop();
-        one.event = event.filter(|event| event.id == one.due.event);
+        one.event = events.get(&one.due.event).cloned();
     }
     Ok(taken)
 }
