@@ -84,7 +84,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn changes_of_many_transactions_are_sent_together_and_once() {
         assert_eq!(Changes::payloads(&[]), [""; 0]);
         assert_eq!(Changes::payloads(&[Changes::new(), changes(1), changes(2)]), [changes(2).payload().unwrap()]);

@@ -59,6 +59,8 @@ fn checks() -> Vec<Check> {
 /// Of what goes by the key of one row, or of one account.
 fn checks_of_keys() -> Vec<Check> {
     vec![
+        check!("find_user"(USER): "users_pkey"),
+        check!("find_users"("'[\"00000000000070008000000000000000\"]'"): "users_pkey"),
         check!("find_session_owner"(USER): "sessions_pkey"),
         check!("find_password"(USER): "passwords_pkey"),
         check!("remove_password"(USER): "passwords_pkey"),
@@ -79,8 +81,6 @@ fn checks_of_keys() -> Vec<Check> {
 /// Of lists, counts, and what changes rows.
 fn checks_of_lists() -> Vec<Check> {
     vec![
-        check!("find_user"(USER): "users_pkey"),
-        check!("find_users"("'[\"00000000000070008000000000000000\"]'"): "users_pkey"),
         check!("lock_user"(USER): "users_pkey"),
         check!("find_user_by_email"("'user7@example.com'"): "users_by_email"),
         check!("session_state"(USER): "sessions_pkey", "users_pkey", "roles_name_key"),
