@@ -7,9 +7,9 @@
 //! Writes of this process name the ids that they change, and count them after the commit and before it is answered. A commit
 //! of another process, the command line for example, shows in the time and the size of the write-ahead log, and invalidates
 //! all entries. While this process holds the write lock of the database no other process commits, so changes of the log
-//! are its own. Another process that commits between the end of a write here and the look at the log that follows goes
-//! unnoticed. Hence no entry is valid for more than a fifth of a second. Only single reads use the cache: writes, and
-//! reads that must agree, ask the database.
+//! are its own. A commit of another process goes unnoticed between the end of a write here and the look at the log that follows,
+//! and when it leaves the log with the same time and size. Hence no entry is valid for more than a fifth of a second. Only
+//! single reads use the cache: writes, and reads that must agree, ask the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};

@@ -268,11 +268,7 @@ impl WriteTx for SqliteTx {
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.append_events().await?;
         match self.0 {
-            Reach::Write { turn, changes, wake, .. } => {
-                let committed = turn.commit(changes).await;
-                wake.tell();
-                committed
-            }
+            Reach::Write { turn, changes, wake, .. } => turn.commit(changes, wake).await,
             // Never lent for writing, so there is nothing to commit.
             Reach::Single { .. } | Reach::Snapshot(_) => Ok(()),
         }

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use denizen_domain::store::StoreError;
@@ -22,6 +22,7 @@ use crate::events::Head;
 use crate::file_identity::FileIdentity;
 use crate::recent::Recent;
 use crate::shared::changes::Changes;
+use crate::shared::wake::Wake;
 use crate::write_health::WriteHealth;
 
 /// How many writes share a transaction at most.
@@ -69,6 +70,7 @@ struct Open {
 /// A write that was done and waits for the commit.
 struct Member {
     changes: Changes,
+    wake: Wake,
     answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -78,6 +80,13 @@ pub(crate) struct Turn {
     state: Option<OwnedMutexGuard<State>>,
     shared: Arc<Shared>,
     has_savepoint: bool,
+}
+
+/// A shared transaction on its way to a blocking thread. Dropped before it gets there, because the runtime ends, it fails.
+struct Committing {
+    shared: Arc<Shared>,
+    /// Taken when the commit is made.
+    state: Option<OwnedMutexGuard<State>>,
 }
 
 /// One who waits for the turn. Counted, so that whoever has the turn knows whether to commit.
@@ -118,7 +127,10 @@ impl Writer {
     /// Lets the writes end that have begun, takes no more, and closes the connection.
     pub(crate) async fn close(&self) {
         loop {
-            let mut state = Arc::clone(&self.0.state).lock_owned().await;
+            let mut state = {
+                let _queued = Queued::new(&self.0);
+                Arc::clone(&self.0.state).lock_owned().await
+            };
             if state.open.is_none() {
                 state.is_closed = true;
                 state.connection = None;
@@ -202,12 +214,12 @@ impl Turn {
     }
 
     /// Makes the write durable. Other writes may come before the commit, and share it.
-    pub(crate) async fn commit(mut self, changes: Changes) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self, changes: Changes, wake: Wake) -> Result<(), StoreError> {
         self.run(|connection| connection.prepare_cached("RELEASE one")?.raw_execute())?;
         self.has_savepoint = false;
         let (answer, committed) = oneshot::channel();
         if let Some(open) = self.state.as_mut().and_then(|state| state.open.as_mut()) {
-            open.members.push(Member { changes, answer });
+            open.members.push(Member { changes, wake, answer });
         }
         drop(self);
         committed.await.unwrap_or_else(|_| Err(unavailable("the commit was given up")))
@@ -246,22 +258,15 @@ impl Shared {
             }
             self.answer(state, &Ok(()));
         } else {
-            let shared = Arc::clone(self);
-            self.runtime.spawn_blocking(move || {
-                let committed = match &state.connection {
-                    Some(connection) => connection.execute_batch("COMMIT").map_err(|error| {
-                        shared.health.note_failure();
-                        error.to_string()
-                    }),
-                    None => Err("the connection is closed".to_owned()),
-                };
-                shared.answer(state, &committed);
-            });
+            let committing = Committing { shared: Arc::clone(self), state: Some(state) };
+            self.runtime.spawn_blocking(|| committing.commit());
         }
     }
 
     /// Commits what is open if those who were to do so have left the queue.
     fn settle(self: &Arc<Self>) {
+        // Of one who passes the turn on and one who leaves the queue, at least one sees what the other did before.
+        fence(Ordering::SeqCst);
         if self.queued.load(Ordering::SeqCst) == 0
             && let Ok(state) = Arc::clone(&self.state).try_lock_owned()
         {
@@ -283,9 +288,35 @@ impl Shared {
         self.recent.end_write(open.members.iter().map(|member| &member.changes));
         drop(state);
         for member in open.members {
+            if committed.is_ok() {
+                member.wake.tell();
+            }
             let outcome = committed.clone().map_err(|message| unavailable(Refusal::Together(message)));
             // One who left does not hear it.
             let _ = member.answer.send(outcome);
+        }
+    }
+}
+
+impl Committing {
+    fn commit(mut self) {
+        let committed = match self.state.as_ref().and_then(|state| state.connection.as_ref()) {
+            Some(connection) => connection.execute_batch("COMMIT").map_err(|error| {
+                self.shared.health.note_failure();
+                error.to_string()
+            }),
+            None => Err("the connection is closed".to_owned()),
+        };
+        if let Some(state) = self.state.take() {
+            self.shared.answer(state, &committed);
+        }
+    }
+}
+
+impl Drop for Committing {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.shared.answer(state, &Err("the commit was not made".to_owned()));
         }
     }
 }

@@ -116,6 +116,14 @@ async fn first_fails_too(store: &SqliteStore, failing: impl AsyncFn(Box<dyn Writ
     panic!("two writes never shared a transaction");
 }
 
+/// From now on a commit with the user that is [`refused`] fails: a foreign key is checked with it.
+fn refuse_commits_with(folder: &TempDir) {
+    let sql = "CREATE TABLE kept (of BLOB REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED);
+        CREATE TRIGGER refers AFTER INSERT ON users WHEN NEW.version = 7
+        BEGIN INSERT INTO kept VALUES (x'00'); END";
+    file(folder).execute_batch(sql).expect("a trigger is created");
+}
+
 fn refused() -> User {
     User { version: 7, ..build::user(2) }
 }
@@ -143,19 +151,83 @@ async fn a_transaction_that_sqlite_gives_up_fails_all_its_writes_and_no_other() 
 async fn a_commit_that_the_database_refuses_fails_all_its_writes() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    // A foreign key that is checked with the commit.
-    file(&folder)
-        .execute_batch(
-            "CREATE TABLE kept (of BLOB REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED);
-             CREATE TRIGGER refers AFTER INSERT ON users WHEN NEW.version = 7
-             BEGIN INSERT INTO kept VALUES (x'00'); END",
-        )
-        .unwrap();
+    refuse_commits_with(&folder);
     first_fails_too(&store, async |mut tx| {
         assert!(tx.insert_user(&refused()).await?);
         tx.commit().await
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_write_without_a_change_waits_for_what_it_may_have_read() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    refuse_commits_with(&folder);
+    for _ in 0..1_000 {
+        let mut first = store.write().await.unwrap();
+        assert!(first.insert_user(&refused()).await.unwrap());
+        let second = async {
+            let mut tx = store.write().await?;
+            let found = tx.find_user(build::user(2).id).await?;
+            tx.commit().await.map(|()| found)
+        };
+        let (second, first) = tokio::join!(biased; second, first.commit());
+        assert!(matches!(first, Err(StoreError::Unavailable(_))), "{first:?}");
+        match second {
+            // They did not share a transaction.
+            Ok(found) => assert_eq!(found, None),
+            Err(StoreError::Unavailable(_)) => return,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    panic!("two writes never shared a transaction");
+}
+
+/// Polls a future once, which is not done by that.
+async fn begin(future: &mut (impl Future + Unpin)) {
+    tokio::select! {
+        biased;
+        _ = future => panic!("it did not wait"),
+        () = std::future::ready(()) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_committed_when_those_behind_it_leave() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    for n in 0..20 {
+        let mut first = store.write().await.unwrap();
+        first.insert_user(&build::user(n)).await.unwrap();
+        let mut behind = [store.write(), store.write()];
+        for waiting in &mut behind {
+            begin(waiting).await;
+        }
+        let mut committing = first.commit();
+        begin(&mut committing).await;
+        drop(behind);
+        tokio::time::timeout(Duration::from_secs(10), committing).await.unwrap().unwrap();
+        assert!(is_there(&store, n).await);
+    }
+}
+
+#[tokio::test]
+async fn a_close_that_is_given_up_leaves_no_write_unanswered() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let mut first = store.write().await.unwrap();
+    first.insert_user(&build::user(1)).await.unwrap();
+    let mut closing = store.close();
+    begin(&mut closing).await;
+    let mut waiting = store.write();
+    begin(&mut waiting).await;
+    let mut committing = first.commit();
+    begin(&mut committing).await;
+    drop(waiting);
+    drop(closing);
+    tokio::time::timeout(Duration::from_secs(10), committing).await.unwrap().unwrap();
+    file(&folder).execute("UPDATE users SET version = version + 1", []).unwrap();
 }
 
 #[tokio::test]

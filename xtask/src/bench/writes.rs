@@ -162,7 +162,7 @@ async fn revocations(binary: &Binary, scale: Scale) -> anyhow::Result<Row> {
     let (server, _) = site.start().await?;
     let (token, _) = server.sign_in(ADMIN).await?;
     let mut client = Client::connect(server.address).await?;
-    let body = json!({ "name": "bench", "scopes": ["users:read", "users:write"] }).to_string();
+    let body = json!({ "name": "bench", "scopes": ["sessions:read", "sessions:write"] }).to_string();
     let status = client.send(&request("POST", "/api/v1/api-keys", Some(&token), Some(&body))).await?;
     ensure!(status == 201, "creating an API key answered {status}");
     let key = client.json()?["key"].as_str().context("no key")?.to_owned();

@@ -49,9 +49,9 @@ async fn add(services: &Services, schedule: &Schedule, activates_at: Timestamp) 
     let mut tx = services.store.write().await?;
     if tx.insert_signing_key(&key).await? {
         record_system(services, &mut *tx, key.id.as_str(), added(&key));
-        tx.commit().await?;
     }
-    Ok(())
+    // When it was refused as well: the key of another is read next, and has to be committed.
+    Ok(tx.commit().await?)
 }
 
 /// When the next key is to take over, if it is time to make it.

@@ -34,7 +34,8 @@ pub async fn rotate(ctx: &Ctx, takeover: Takeover) -> Result<KeyInfo> {
         let key = make(services, &schedule, activates_at).await?;
         let mut tx = ctx.write().await?;
         if !tx.insert_signing_key(&key).await? {
-            // Another node or command added a key meanwhile: this one comes after it.
+            // Another node or command added a key meanwhile: this one comes after it, once it is committed.
+            tx.commit().await?;
             continue;
         }
         record(ctx, &mut *tx, key.id.as_str(), added(&key));

@@ -31,6 +31,7 @@ pub async fn withdraw(ctx: &Ctx, id: &str) -> Result<()> {
         if let Some(successor) = &successor
             && !tx.insert_signing_key(successor).await?
         {
+            tx.commit().await?;
             continue;
         }
         if let Some(successor) = &successor {

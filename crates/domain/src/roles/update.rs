@@ -48,6 +48,8 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
         role.description = description;
     }
     if role == before {
+        // What was read may come from a write that shares this transaction.
+        ctx.commit(tx).await?;
         return Ok(before);
     }
     role.version += 1;

@@ -53,6 +53,8 @@ pub async fn update(
         account.status = status;
     }
     if account == before {
+        // What was read may come from a write that shares this transaction.
+        ctx.commit(tx).await?;
         return Ok(before);
     }
     if account.role != before.role {

@@ -72,9 +72,8 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     }
     let mut user = apply(before.clone(), change)?;
     if user == before {
-        if moving.is_some() {
-            ctx.commit(tx).await?;
-        }
+        // With nothing changed too: what was read may come from a write that shares this transaction.
+        ctx.commit(tx).await?;
         return Ok(before);
     }
     if user.role != before.role {

@@ -66,7 +66,10 @@ async fn fan_out_after(services: &Services, mut tx: Box<dyn WriteTx>, cursor: i6
     // They are held until the deliveries are there: whoever settles one meanwhile could not know what follows on it.
     let webhooks = active(tx.lock_webhooks().await?);
     let head = tx.log_bounds().await?.head;
-    let Some(start) = start(cursor, &webhooks) else { return Ok((head, head)) };
+    let Some(start) = start(cursor, &webhooks) else {
+        tx.commit().await?;
+        return Ok((head, head));
+    };
     let events = tx.events_between(start, head, EVENTS_AT_ONCE).await?;
     let (deliveries, reached) = deliveries(services, &webhooks, &events);
     if !deliveries.is_empty() {

@@ -59,6 +59,8 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !is_enabled);
     }
     if webhook == before {
+        // What was read may come from a write that shares this transaction.
+        ctx.commit(tx).await?;
         return Ok(before);
     }
     if is_enabled {
