@@ -27,7 +27,7 @@ const INTO_POSTGRES: &str = "
 const SESSIONS_INTO_SQLITE: &str = "
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
     INSERT INTO sessions (id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, last_used_at)
-    SELECT unhex(printf('%012x70008000%012x', 1500000000000 + i, i)), users.id, 0, $2, $2, $2 + i, $2 + i, $2
+    SELECT unhex(printf('%012x70008000%012x', 1500000000000 + i, i)), users.id, 0, 1500000000000000, $2, $2 + i, $2 + i, $2
     FROM n CROSS JOIN users";
 
 const SESSIONS_INTO_POSTGRES: &str = "
