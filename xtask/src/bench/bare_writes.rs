@@ -41,8 +41,8 @@ pub(super) struct Task {
     pub(super) url: String,
     /// The public key of the tokens: an uncompressed point of P-256.
     pub(super) public_key: Vec<u8>,
-    /// The user who is changed.
-    pub(super) user: String,
+    /// The users who are changed.
+    pub(super) users: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -98,19 +98,23 @@ async fn accept(task: Task) -> anyhow::Result<()> {
 }
 
 async fn open(task: &Task) -> anyhow::Result<Database> {
-    let insert = "INSERT INTO bare_users VALUES ($1, 'bare@bench.example', 'Bare', 'user', 'active', 1, 0)";
+    let insert = "INSERT INTO bare_users VALUES ($1, $1, 'Bare', 'user', 'active', 1, 0)";
     if let Some(file) = task.url.strip_prefix("sqlite://") {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
         let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         pool.execute(AssertSqlSafe(TABLES.replace("{position}", "INTEGER PRIMARY KEY"))).await?;
-        sqlx::query(insert).bind(&task.user).execute(&pool).await?;
+        for user in &task.users {
+            sqlx::query(insert).bind(user).execute(&pool).await?;
+        }
         return Ok(Database::Sqlite(pool));
     }
     let pool = PgPoolOptions::new().max_connections(10).connect(&task.url).await?;
     let tables = TABLES.replace("{position}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY");
     pool.execute(AssertSqlSafe(tables)).await?;
-    sqlx::query(insert).bind(&task.user).execute(&pool).await?;
+    for user in &task.users {
+        sqlx::query(insert).bind(user).execute(&pool).await?;
+    }
     Ok(Database::Postgres(pool))
 }
 

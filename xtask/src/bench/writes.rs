@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use super::bare_writes::Task;
-use super::bulk::{Scratch, fill_sessions_sqlite, session_id};
+use super::bulk::{Scratch, fill_postgres, fill_sessions_sqlite, fill_sqlite, session_id, user_id};
 use super::client::{Client, request};
 use super::load::{Outcome, Plan, run};
 use super::server::{ADMIN, Binary, Server, Site};
@@ -23,6 +23,8 @@ use super::{Row, Scale, median, ms, postgres_url};
 /// How many clients write at once.
 const CLIENTS: [usize; 3] = [1, 8, MANY];
 const MANY: usize = 64;
+/// How many users are changed.
+const USERS: i64 = 64;
 /// How often each side is measured, in turns.
 const ROUNDS: usize = 3;
 /// How long each time, in seconds.
@@ -35,6 +37,7 @@ const YEAR_2100_US: i64 = 4_102_444_800_000_000;
 pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec<Row>> {
     println!("writes: {ROUNDS} rounds of {:?} on each side, {CLIENTS:?} clients", scale.time(ROUND_S));
     let site = Site::new(binary, None).await?;
+    fill_sqlite(&site.sqlite_file(), USERS).await?;
     let folder = tempfile::tempdir().context("making a folder")?;
     let peer = format!("sqlite://{}", folder.path().join("bare.db").display());
     let (server, _) = site.start().await?;
@@ -48,6 +51,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
             let scratch = Scratch::new(&url).await?;
             let measured = async {
                 let site = Site::new(binary, Some(scratch.url.clone())).await?;
+                fill_postgres(&scratch.url, USERS).await?;
                 let (server, _) = site.start().await?;
                 let rows = against_bare("PostgreSQL", &server, scratch.url.clone(), scale, [0.6, 0.0, 0.6]).await;
                 server.stop().await?;
@@ -69,13 +73,16 @@ async fn against_bare(
     scale: Scale,
     shares: [f64; 3],
 ) -> anyhow::Result<Vec<Row>> {
-    let (token, user) = server.sign_in(ADMIN).await?;
-    let task = Task { url: peer_url, public_key: public_key(server.address).await?, user: user.clone() };
+    let (token, _) = server.sign_in(ADMIN).await?;
+    let users: Vec<_> = (1..=USERS).map(user_id).collect();
+    let task = Task { url: peer_url, public_key: public_key(server.address).await?, users: users.clone() };
     let bare = start_bare(&task).await?;
-    let target = format!("/api/v1/users/{user}");
-    let rename =
-        |n: usize| request("PATCH", &target, Some(&token), Some(&json!({ "name": format!("n {n}") }).to_string()));
-    let requests: Arc<Vec<_>> = Arc::new((0..1_000).map(rename).collect());
+    // Each of 64 clients changes a user of its own.
+    let rename = |(n, user): (usize, &String)| {
+        let body = json!({ "name": format!("n {n}") }).to_string();
+        request("PATCH", &format!("/api/v1/users/{user}"), Some(&token), Some(&body))
+    };
+    let requests: Arc<Vec<_>> = Arc::new((0..16).flat_map(|_| &users).enumerate().map(rename).collect());
     let plan = |address, clients, duration| Plan {
         address,
         requests: Arc::clone(&requests),
