@@ -3,7 +3,7 @@
 //! Each write is a savepoint of the shared transaction. It takes its turn, runs its statements, and releases its savepoint; then it
 //! waits for the commit, which is made as soon as no other write waits for its turn, or the transaction has enough of them.
 //! A write that fails or is dropped goes back to its savepoint alone. A shared transaction that fails, fails all its writes.
-//! Nobody is answered before the commit is on disk.
+//! No write is answered before the commit is on disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ struct State {
 /// A shared transaction.
 struct Open {
     since: Instant,
-    /// The writes in it, each of which waits to hear of its commit.
+    /// The writes in it, each of which waits for the commit.
     members: Vec<Member>,
     /// SQLite gave it up by itself: nothing of it is left, and nothing may follow in it.
     is_lost: bool,
@@ -89,7 +89,7 @@ struct Committing {
     state: Option<OwnedMutexGuard<State>>,
 }
 
-/// One who waits for the turn. Counted, so that whoever has the turn knows whether to commit.
+/// A write that waits for the turn. They are counted: the last one that has the turn commits.
 struct Queued<'a>(&'a Arc<Shared>);
 
 impl Writer {
@@ -292,7 +292,7 @@ impl Shared {
                 member.wake.tell();
             }
             let outcome = committed.clone().map_err(|message| unavailable(Refusal::Together(message)));
-            // One who left does not hear it.
+            // A client that disconnected takes no answer.
             let _ = member.answer.send(outcome);
         }
     }
@@ -336,7 +336,7 @@ impl State {
     }
 
     fn note_open(&mut self, recent: &Recent) {
-        #[expect(clippy::disallowed_methods, reason = "how long a transaction is open is no matter of the domain")]
+        #[expect(clippy::disallowed_methods, reason = "the time that a transaction is open does not concern the domain")]
         let since = Instant::now();
         self.open = Some(Open { since, members: Vec::new(), is_lost: false, must_replace: false });
         recent.begin_write();

@@ -248,6 +248,6 @@ async fn start_bare(task: &Task) -> anyhow::Result<Server> {
     drop(stdin);
     let mut line = String::new();
     BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line).await?;
-    let port: u16 = line.trim().parse().context("the hand-written route told no port")?;
+    let port: u16 = line.trim().parse().context("the hand-written route printed no port")?;
     Ok(Server::of(child, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
