@@ -336,7 +336,10 @@ impl State {
     }
 
     fn note_open(&mut self, recent: &Recent) {
-        #[expect(clippy::disallowed_methods, reason = "the time that a transaction is open does not concern the domain")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the time that a transaction is open does not concern the domain"
+        )]
         let since = Instant::now();
         self.open = Some(Open { since, members: Vec::new(), is_lost: false, must_replace: false });
         recent.begin_write();
