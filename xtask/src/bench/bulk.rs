@@ -55,13 +55,16 @@ pub(super) async fn fill_sessions_postgres(url: &str, sessions: i64, ending_us: 
 
 /// The id of the n-th of the users.
 pub(super) fn user_id(n: i64) -> String {
-    let millis = format!("{:012x}", 1_600_000_000_000 + n);
-    format!("{}-{}-7000-8000-{n:012x}", &millis[..8], &millis[8..])
+    id(1_600_000_000_000, n)
 }
 
 /// The id of the n-th of those sessions.
 pub(super) fn session_id(n: i64) -> String {
-    let millis = format!("{:012x}", 1_500_000_000_000 + n);
+    id(1_500_000_000_000, n)
+}
+
+fn id(first_ms: i64, n: i64) -> String {
+    let millis = format!("{:012x}", first_ms + n);
     format!("{}-{}-7000-8000-{n:012x}", &millis[..8], &millis[8..])
 }
 

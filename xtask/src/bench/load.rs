@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::client::Client;
-use super::now;
+use super::{median, now};
 
 /// How long a run may take beyond its time: the requests in flight at its end.
 const SLACK: Duration = Duration::from_mins(1);
@@ -56,6 +56,11 @@ impl Outcome {
         let at = (self.latencies_us.len() * percent / 100).min(self.latencies_us.len().saturating_sub(1));
         Duration::from_micros(self.latencies_us.get(at).copied().map_or(0, u64::from))
     }
+}
+
+/// The median of the rates of several runs, in requests per second.
+pub(super) fn rate(outcomes: &[Outcome]) -> anyhow::Result<f64> {
+    median(&outcomes.iter().map(Outcome::rate).collect::<Vec<_>>())
 }
 
 /// Runs the plan.

@@ -1,15 +1,11 @@
 //! `GET /api/v1/users/{id}` with a token, on SQLite, against a bare handler that answers the same JSON.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Stdio;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use anyhow::ensure;
 
 use super::client::{Client, request};
-use super::load::{Outcome, Plan, run};
+use super::load::{Outcome, Plan, rate, run};
 use super::server::{ADMIN, Binary, Server, Site};
 use super::{Row, Scale, median, ms};
 
@@ -33,7 +29,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
 
     let mut client = Client::connect(server.address).await?;
     ensure!(client.send(&asked).await? == 200, "the account is not there: {}", String::from_utf8_lossy(client.body()));
-    let bare = start_bare(client.body()).await?;
+    let bare = Server::start_peer("bare-server", client.body()).await?;
     let real_body = client.body().to_vec();
     client = Client::connect(bare.address).await?;
     ensure!(client.send(&asked).await? == 200, "the bare handler refuses");
@@ -71,29 +67,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     ])
 }
 
-fn rate(outcomes: &[Outcome]) -> anyhow::Result<f64> {
-    median(&outcomes.iter().map(Outcome::rate).collect::<Vec<_>>())
-}
-
 fn describe(outcomes: &[Outcome]) -> anyhow::Result<String> {
     let percentile = |percent| median(&outcomes.iter().map(|outcome| outcome.percentile(percent)).collect::<Vec<_>>());
     Ok(format!("{:.0} requests/s, p50 {}, p99 {}", rate(outcomes)?, ms(percentile(50)?), ms(percentile(99)?)))
-}
-
-/// Starts the bare handler in a process of its own, so that both sides share the cores in the same way.
-async fn start_bare(account: &[u8]) -> anyhow::Result<Server> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("bare-server")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("starting the bare handler")?;
-    let mut stdin = child.stdin.take().context("no stdin")?;
-    stdin.write_all(account).await?;
-    drop(stdin);
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line).await?;
-    let port: u16 = line.trim().parse().context("the bare handler told no port")?;
-    Ok(Server::of(child, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }

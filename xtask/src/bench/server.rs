@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::client::{Client, request};
@@ -145,9 +145,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A program that listens at the address already.
-    pub(super) fn of(child: Child, address: SocketAddr) -> Self {
-        Self { child, address }
+    /// Starts a peer to measure against: this program with another argument, in a process of its own, so that both sides share the
+    /// cores in the same way. It reads its input to the end and prints the port that it listens on.
+    pub(super) async fn start_peer(argument: &str, input: &[u8]) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("starting {argument}"))?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        stdin.write_all(input).await?;
+        drop(stdin);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line).await?;
+        let port: u16 = line.trim().parse().with_context(|| format!("{argument} printed no port"))?;
+        Ok(Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
     }
 
     /// Resident memory, in KiB.

@@ -1,8 +1,7 @@
 //! Changes of a user by `PATCH /api/v1/users/{id}` with a token, against a hand-written route that does the same on a database
 //! of its own, and other writes by many clients.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Stdio;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,11 @@ use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
 
 use super::bare_writes::Task;
 use super::bulk::{Scratch, fill_postgres, fill_sessions_sqlite, fill_sqlite, session_id, user_id};
 use super::client::{Client, request};
-use super::load::{Outcome, Plan, run};
+use super::load::{Outcome, Plan, rate, run};
 use super::server::{ADMIN, Binary, Server, Site};
 use super::{Row, Scale, median, ms, postgres_url};
 
@@ -76,7 +73,7 @@ async fn against_bare(
     let (token, _) = server.sign_in(ADMIN).await?;
     let users: Vec<_> = (1..=USERS).map(user_id).collect();
     let task = Task { url: peer_url, public_key: public_key(server.address).await?, users: users.clone() };
-    let bare = start_bare(&task).await?;
+    let bare = Server::start_peer("bare-writer", &serde_json::to_vec(&task)?).await?;
     // Each of 64 clients changes a user of its own.
     let rename = |(n, user): (usize, &String)| {
         let body = json!({ "name": format!("n {n}") }).to_string();
@@ -208,10 +205,6 @@ async fn timed(server: &Server, plan: &Plan, cpu_s: &mut f64) -> anyhow::Result<
     Ok(outcome)
 }
 
-fn rate(outcomes: &[Outcome]) -> anyhow::Result<f64> {
-    median(&outcomes.iter().map(Outcome::rate).collect::<Vec<_>>())
-}
-
 /// `cpu_s` is the sum over the outcomes.
 #[expect(clippy::cast_precision_loss, reason = "a mean")]
 fn describe(outcomes: &[Outcome], cpu_s: f64) -> anyhow::Result<String> {
@@ -232,22 +225,4 @@ async fn public_key(address: SocketAddr) -> anyhow::Result<Vec<u8>> {
         point.extend(BASE64_URL_SAFE_NO_PAD.decode(text)?);
     }
     Ok(point)
-}
-
-/// Starts the hand-written route in a process of its own, so that both sides share the cores in the same way.
-async fn start_bare(task: &Task) -> anyhow::Result<Server> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("bare-writer")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("starting the hand-written route")?;
-    let mut stdin = child.stdin.take().context("no stdin")?;
-    stdin.write_all(&serde_json::to_vec(task)?).await?;
-    drop(stdin);
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line).await?;
-    let port: u16 = line.trim().parse().context("the hand-written route printed no port")?;
-    Ok(Server::of(child, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
