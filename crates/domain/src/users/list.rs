@@ -44,15 +44,13 @@ pub async fn list(ctx: &Ctx, filter: &UserFilter, page: Page, total: Total) -> R
 /// How many users pass the filter: counted up to [`COUNTED_MAX`]. The larger total of a list that only role and status narrow
 /// is counted now and then, and used again in between; other filters have too many values to remember.
 async fn count(ctx: &Ctx, tx: &mut dyn ReadTx, filter: &UserFilter) -> Result<Count> {
-    let count = tx.count_users(filter, COUNTED_MAX).await?;
-    if count.is_exact() {
-        return Ok(count);
-    }
-    let Some(key) = Key::of(filter) else { return Ok(count) };
-    let totals = &ctx.services().user_totals;
-    if let Some(total) = totals.get(&key, ctx.now()) {
+    let (key, totals) = (Key::of(filter), &ctx.services().user_totals);
+    // First: to count up to the bound costs more than the page itself.
+    if let Some(total) = key.as_ref().and_then(|key| totals.get(key, ctx.now())) {
         return Ok(total);
     }
+    let count = tx.count_users(filter, COUNTED_MAX).await?;
+    let Some(key) = key.filter(|_| !count.is_exact()) else { return Ok(count) };
     let total = tx.count_users(filter, u64::MAX).await?;
     totals.put(key, total.value(), ctx.now());
     Ok(total)
