@@ -55,7 +55,7 @@ use denizen_domain::time::Timestamp;
 use crate::file_identity::FileIdentity;
 use crate::in_place::InPlaceReaders;
 use crate::readers::Readers;
-use crate::recent::Recent;
+use crate::recent::{LOOK_INTERVAL, Recent};
 use crate::shared::wake::{Waiting, Wake};
 use crate::sql::fetch_scalar;
 use crate::tx::SqliteTx;
@@ -105,7 +105,7 @@ impl SqliteStore {
         let in_place = Arc::new(InPlaceReaders::open(path)?);
         let readers = Arc::new(Readers::new(path, options.max_readers.max(1), acquire_timeout));
         tokio::spawn(Readers::close_idle(Arc::downgrade(&readers)));
-        let recent = Arc::new(Recent::new(path));
+        let recent = Arc::new(Recent::new(path, LOOK_INTERVAL));
         let health = Arc::new(WriteHealth::default());
         let identity = Arc::new(FileIdentity::of(path));
         let writer = Writer::new(path.clone(), acquire_timeout, &recent, &health, &identity);

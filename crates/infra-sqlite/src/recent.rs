@@ -8,10 +8,12 @@
 //! of another process, the command line for example, shows in the time and the size of the write-ahead log, and invalidates
 //! all entries. While this process holds the write lock of the database no other process commits, so changes of the log
 //! are its own. A commit of another process goes unnoticed between the end of a write here and the look at the log that follows,
-//! and when it leaves the log with the same time and size. Hence no entry is valid for more than a fifth of a second. Only
-//! single reads use the cache: writes, and reads that must agree, ask the database.
+//! and when it leaves the log with the same time and size. Hence no entry is valid for more than a fifth of a second. Under
+//! load the log is looked at every [`LOOK_INTERVAL`], not for each read. Only single reads use the cache: writes, and reads
+//! that must agree, ask the database.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,6 +28,8 @@ use crate::shared::cached::Cached;
 use crate::shared::changes::{ChangeCounts, Changes};
 
 const GOOD_FOR: Duration = Duration::from_millis(200);
+/// How much later than its commit a change of another process may be noticed: far less than that process needs to report it.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_micros(200);
 /// How much is remembered of each kind, in bytes, roughly.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// What an entry takes besides the part of it that varies, in bytes, roughly.
@@ -37,6 +41,10 @@ const SLOT_BITS: u32 = 12;
 pub(crate) struct Recent {
     log_path: PathBuf,
     log: RwLock<Log>,
+    look_interval: Duration,
+    opened_at: Instant,
+    /// When the log was looked at last, in nanoseconds since `opened_at`.
+    looked_at_ns: AtomicU64,
     changes: ChangeCounts,
     pub(crate) sessions: Entries<SessionState>,
     pub(crate) api_keys: Entries<ApiKeyState>,
@@ -87,13 +95,16 @@ impl Cached for User {
 }
 
 impl Recent {
-    /// Nothing yet of the database at the path.
-    pub(crate) fn new(database: &Path) -> Self {
+    /// Nothing yet of the database at the path, whose log is looked at in this interval.
+    pub(crate) fn new(database: &Path, look_interval: Duration) -> Self {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         Self {
             log_path: log.into(),
             log: RwLock::new(Log { state: None, writes: 0 }),
+            look_interval,
+            opened_at: now(),
+            looked_at_ns: AtomicU64::new(0),
             changes: ChangeCounts::new(SLOT_BITS),
             sessions: Entries::new(),
             users: Entries::new(),
@@ -111,9 +122,13 @@ impl Recent {
 
     /// Begins to read.
     pub(crate) fn begin(&self) -> Reading {
-        #[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
-        let at = Instant::now();
-        self.notice_other_processes();
+        let at = now();
+        let at_ns = u64::try_from(at.duration_since(self.opened_at).as_nanos()).unwrap_or(u64::MAX);
+        let age = Duration::from_nanos(at_ns.saturating_sub(self.looked_at_ns.load(Ordering::Acquire)));
+        if age >= self.look_interval {
+            self.notice_other_processes();
+            self.looked_at_ns.store(at_ns, Ordering::Release);
+        }
         Reading { changes: self.changes.now(), at }
     }
 
@@ -175,6 +190,11 @@ impl Recent {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long a find is remembered is no matter of the domain")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 impl<T: Clone> Entries<T> {
     fn new() -> Self {
         let items = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX) / ENTRY_BYTES;
@@ -189,10 +209,11 @@ mod tests {
     use denizen_domain::sessions::SessionState;
     use denizen_domain::users::User;
     use denizen_testkit::build;
+    use std::time::Duration;
 
     #[test]
     fn a_commit_invalidates_what_it_changed_even_if_it_is_being_read() {
-        let recent = Recent::new("none.db".as_ref());
+        let recent = Recent::new("none.db".as_ref(), Duration::ZERO);
         let (user, other) = (build::user(1), build::user(2));
         let (id, other_id) = (user.id.as_uuid(), other.id.as_uuid());
         recent.remember(id, &user, recent.begin());
@@ -218,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_change_of_the_user_invalidates_the_sessions() {
-        let recent = Recent::new("none.db".as_ref());
+        let recent = Recent::new("none.db".as_ref(), Duration::ZERO);
         let user = build::user(1);
         let id = build::session(&user, 1).id.as_uuid();
         let state = SessionState {
@@ -246,7 +267,7 @@ mod tests {
     fn a_commit_of_another_process_invalidates_all_and_one_of_this_process_does_not() {
         let folder = tempfile::TempDir::new().unwrap();
         let (database, log) = (folder.path().join("a.db"), folder.path().join("a.db-wal"));
-        let recent = Recent::new(&database);
+        let recent = Recent::new(&database, Duration::ZERO);
         let user = build::user(1);
         let id = user.id.as_uuid();
         let remember = || recent.remember(id, &user, recent.begin());
@@ -270,7 +291,7 @@ mod tests {
 
     #[test]
     fn no_more_is_remembered_than_there_is_room_for() {
-        let recent = Recent::new("none.db".as_ref());
+        let recent = Recent::new("none.db".as_ref(), Duration::ZERO);
         for n in 0..2_000 {
             let user = build::user(n);
             recent.remember_sized(user.id.as_uuid(), &user, 16 * 1024, recent.begin());

@@ -51,6 +51,11 @@ impl Outcome {
         self.latencies_us.len() as f64 / self.elapsed.as_secs_f64()
     }
 
+    /// How many requests were answered.
+    pub(super) fn count(&self) -> usize {
+        self.latencies_us.len()
+    }
+
     /// The latency that so many in a hundred stay within.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let at = (self.latencies_us.len() * percent / 100).min(self.latencies_us.len().saturating_sub(1));

@@ -45,10 +45,13 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let (mut bares, mut reals): (Vec<Outcome>, Vec<Outcome>) = (Vec::new(), Vec::new());
     run(&plan(bare.address, scale.time(WARM_UP_S))).await?;
     run(&plan(server.address, scale.time(WARM_UP_S))).await?;
+    let (bare_before_s, server_before_s) = (bare.processor_time_s()?, server.processor_time_s()?);
     for _ in 0..ROUNDS {
         bares.push(run(&plan(bare.address, scale.time(ROUND_S))).await?);
         reals.push(run(&plan(server.address, scale.time(ROUND_S))).await?);
     }
+    let bare_us = processor_time_us(bare.processor_time_s()? - bare_before_s, &bares);
+    let server_us = processor_time_us(server.processor_time_s()? - server_before_s, &reals);
     let memory_kib = server.memory_kib()?;
     bare.stop().await?;
     server.stop().await?;
@@ -63,8 +66,18 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
             "≥ 40 %",
             share >= SHARE_MIN,
         ),
+        Row::shown(
+            "… processor time of the two servers per request",
+            format!("{server_us:.1} µs against {bare_us:.1} µs"),
+        ),
         Row::shown("memory after that load (VmRSS)", format!("{} MiB", memory_kib / 1024)),
     ])
+}
+
+/// Per request, in microseconds.
+#[expect(clippy::cast_precision_loss, reason = "an average")]
+fn processor_time_us(used_s: f64, outcomes: &[Outcome]) -> f64 {
+    used_s * 1e6 / outcomes.iter().map(Outcome::count).sum::<usize>() as f64
 }
 
 fn describe(outcomes: &[Outcome]) -> anyhow::Result<String> {

@@ -1,10 +1,8 @@
 //! Cross-origin requests (the CORS protocol of the Fetch standard): pages of the origins that configuration names may call.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -23,30 +21,44 @@ const EXPOSED: &str = "etag,grpc-message,grpc-status,grpc-status-details-bin,ide
 /// The longest that browsers remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(2);
 
-/// Answers preflights, and lets pages of a named origin read the answers. What does not come from such a page passes as
-/// it is.
-pub(super) async fn pass(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
-    if origins.are_closed() {
-        return next.run(request).await;
+/// What a request may do across origins, where configuration names any.
+pub(super) struct Access {
+    /// The named origin that the request comes from.
+    origin: Option<HeaderValue>,
+    is_preflight: bool,
+}
+
+impl Access {
+    /// That of this request; `None` where no origin is named.
+    pub(super) fn of(origins: &Origins, request: &Request) -> Option<Self> {
+        if origins.are_closed() {
+            return None;
+        }
+        Some(Self { origin: origins.readable(request.headers()).cloned(), is_preflight: is_preflight(request) })
     }
-    let origin = origins.readable(request.headers()).cloned();
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match &origin {
-        Some(_) if is_preflight => preflight(request.headers()),
-        _ => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin.filter(|_| !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)) {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        // Origins that are named one by one: their pages may send cookies, and by `SameSite` those of our site do.
-        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        if !is_preflight {
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+
+    /// The answer to a preflight of a named origin, if this is one.
+    pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
+        (self.is_preflight && self.origin.is_some()).then(|| preflight(request.headers()))
+    }
+
+    /// Lets pages of a named origin read the answer. An answer to other requests stays as it is.
+    pub(super) fn mark(self, headers: &mut HeaderMap) {
+        headers.append(VARY, HeaderValue::from_static("origin"));
+        if let Some(origin) = self.origin.filter(|_| !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            // Origins that are named one by one: their pages may send cookies, and by `SameSite` those of our site do.
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            if !self.is_preflight {
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            }
         }
     }
-    response
+}
+
+/// Whether a browser asks for permission to send a request (the CORS-preflight request of the Fetch standard).
+pub(super) fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Allows whatever headers the page wants to send: tracing libraries and event sources add their own, and to a page that

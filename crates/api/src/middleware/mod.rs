@@ -1,7 +1,7 @@
 //! What every request passes, in one visible order.
 //!
-//! Each file is one concern, a plain function; the order is written here, in three steps. (A tower layer for each
-//! would clone and box all layers inside it, for every request.)
+//! Each file is one concern, a plain function; the order is written here, in three steps of which the first two are one
+//! layer. (For every request, a layer of axum clones and boxes all layers inside it: their cost is quadratic.)
 
 mod address;
 mod auth;
@@ -47,6 +47,7 @@ pub(crate) use shed::Capacity;
 use self::address::ClientAddress;
 use crate::concealment;
 use crate::config::Server;
+use crate::http::origins::Origins;
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
@@ -54,19 +55,16 @@ use crate::http::{Shared, idempotency};
 /// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Router {
     let limits = &shared.limits;
-    let guards = Arc::new(Guards {
+    let guards = Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
         budgets: rate::Budgets::new(limits, Arc::clone(&shared.services.clock)),
         under_way: Arc::new(clients::Clients::new(limits)),
         probes: Arc::new(clients::Clients::of_probes()),
         refusals: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
-    });
-    let router = router.layer(from_fn_with_state(guards, guard));
-    // Outside the guards: a page must be able to read that it has to wait.
-    let router = router.layer(from_fn_with_state(Arc::clone(&shared.origins), cors::pass));
-    let router = router.layer(from_fn(public_documents::allow_any_origin));
-    router.layer(from_fn_with_state(Arc::<str>::from(shared.prefix.as_str()), name_and_log))
+    };
+    let outer = Outer { prefix: shared.prefix.as_str().into(), origins: Arc::clone(&shared.origins), guards };
+    router.layer(from_fn_with_state(Arc::new(outer), pass))
 }
 
 /// Around bounded requests.
@@ -92,9 +90,16 @@ pub(crate) fn for_rpcs(router: Router, shared: &Shared) -> Router {
         .layer(from_fn(rpc::admit))
 }
 
+/// What the first and the second step need to know.
+struct Outer {
+    prefix: Box<str>,
+    origins: Arc<Origins>,
+    guards: Guards,
+}
+
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
 /// the headers that browsers need on every answer, and the path of the public URL.
-async fn name_and_log(State(prefix): State<Arc<str>>, mut request: Request, next: Next) -> Response {
+async fn pass(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);
@@ -103,13 +108,34 @@ async fn name_and_log(State(prefix): State<Arc<str>>, mut request: Request, next
     request.extensions_mut().insert(id.clone());
 
     let answered = async {
-        let response = next.run(request).await;
+        let response = across_origins(&outer, request, next).await;
         trace::answered(&response, is_probe);
         response
     };
     let mut response = id.mark(answered.instrument(span).await, shape);
     security_headers::lay(response.headers_mut(), policy);
-    prefix::lay(response.headers_mut(), &prefix);
+    prefix::lay(response.headers_mut(), &outer.prefix);
+    response
+}
+
+/// Outside the guards: a page must be able to read that it has to wait. Public documents come last, because their headers
+/// replace those of the configured origins.
+async fn across_origins(outer: &Outer, request: Request, next: Next) -> Response {
+    let is_public_document = public_documents::are_asked_for(&request);
+    if is_public_document && let Some(answer) = public_documents::preflight(&request) {
+        return answer;
+    }
+    let access = cors::Access::of(&outer.origins, &request);
+    let mut response = match access.as_ref().and_then(|access| access.preflight(&request)) {
+        Some(answer) => answer,
+        None => guard(&outer.guards, request, next).await,
+    };
+    if let Some(access) = access {
+        access.mark(response.headers_mut());
+    }
+    if is_public_document {
+        public_documents::allow_any_origin(response.headers_mut());
+    }
     response
 }
 
@@ -156,7 +182,7 @@ impl Guards {
 
 /// Second: a panic is one request's end; whose request is it, are its headers within bounds, has its client budget left,
 /// and not too much under way? On the way back, what gains by it is compressed.
-async fn guard(State(guards): State<Arc<Guards>>, mut request: Request, next: Next) -> Response {
+async fn guard(guards: &Guards, mut request: Request, next: Next) -> Response {
     let client = guards.clients.client_of(&request);
     request.extensions_mut().insert(client);
     let exchange = exchange_of(&mut request);
