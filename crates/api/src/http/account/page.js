@@ -1,4 +1,4 @@
-// Uses a link from a mail up, when its reader says so. Nothing happens by opening the page.
+// Consumes the link of a mail after confirmation. Opening the page has no effect.
 "use strict";
 
 const ask = document.getElementById("ask");
@@ -8,7 +8,7 @@ const token = new URLSearchParams(location.search).get("token") ?? "";
 let challenge = "";
 const cookies = ask.dataset.cookies === "true" ? { cookies: true } : {};
 
-// The token is in nobody's history and on nobody's screenshot.
+// Removes the token from the URL, so that it is not stored in the history or visible in screenshots.
 history.replaceState(null, "", location.pathname);
 
 function show(id, text) {
@@ -26,7 +26,7 @@ function end(text) {
 async function call(path, body) {
   const response = await fetch(new URL("../api/v1/" + path, location.href), {
     method: "POST",
-    // A link speaks for itself: a session of this browser, whosever it is, says nothing about who reads the mail.
+    // The link is sufficient. Cookies of an existing session are omitted, because they do not prove who reads the mail.
     credentials: cookies.cookies ? "same-origin" : "omit",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -35,7 +35,7 @@ async function call(path, body) {
   return { status: response.status, body: text ? JSON.parse(text) : {} };
 }
 
-// What to tell of a refusal: the rule that a field breaks, or that the link is dead, or that it did not work.
+// The message for an error: an invalid field, an invalid link, or a general failure.
 function problem(answer) {
   const fields = answer.body.error?.fields ?? [];
   if (fields.some((field) => field.field === "token")) return texts.dead;
@@ -71,7 +71,7 @@ function on(form, path, body) {
 }
 
 on(ask, () => ask.dataset.call, (form) => {
-  // A field that is left empty is not said.
+  // Empty fields are omitted.
   const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));
   return { token, ...given, ...cookies };
 });
