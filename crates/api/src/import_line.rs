@@ -24,7 +24,7 @@ pub struct ImportLine {
     /// The email address; a taken one is told and skipped.
     #[schema(format = Email, max_length = 254)]
     pub(crate) email: String,
-    /// What to call them: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     pub(crate) name: String,
     /// Their password hash as the other system kept it. Without one, or with a marker such as `!`, they have no password.
@@ -36,7 +36,7 @@ pub struct ImportLine {
     pub(crate) role: Option<String>,
     /// `active`, `disabled` or `invited`; `active` when nothing is said.
     pub(crate) status: Option<String>,
-    /// The language that they read (BCP 47).
+    /// Preferred language (BCP 47).
     #[schema(max_length = 35)]
     pub(crate) locale: Option<String>,
     /// Preferences, which users can change afterwards: never decide by them what a user may do or has paid for.

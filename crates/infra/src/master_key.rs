@@ -43,7 +43,7 @@ pub enum MasterKeyError {
     File {
         /// Which file.
         path: PathBuf,
-        /// What went wrong.
+        /// Error details.
         #[source]
         source: io::Error,
     },

@@ -76,7 +76,7 @@ pub(super) struct CreateArgs {
     /// Whose key it is.
     #[arg(long, value_name = "ID", value_parser = parse_service_account)]
     service_account: ServiceAccountId,
-    /// What to call it.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
     /// What it may do, as far as the role of the service account allows it; may be repeated.

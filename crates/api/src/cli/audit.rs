@@ -106,19 +106,19 @@ pub(super) struct ExportArgs {
     /// The form.
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Only what this user or service account did.
+    /// Returns only records of this actor: the id of a user or service account.
     #[arg(long, value_name = "ID")]
     actor: Option<String>,
     /// Only what concerns this.
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[arg(long, value_name = "TYPES")]
     types: Option<String>,
     /// From this moment on, as RFC 3339 writes it.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }

@@ -43,7 +43,7 @@ Examples:
 pub(super) struct ListArgs {
     #[command(flatten)]
     which: WhichArgs,
-    /// How many at most: 1 to 200.
+    /// Maximum number of items: 1 to 200.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     limit: u32,
 }

@@ -82,7 +82,7 @@ pub(super) struct CreateArgs {
     /// Allows nothing, beside what everybody may do with their own account.
     #[arg(long)]
     no_permissions: bool,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
     /// Whether whoever has it must prove a second factor to sign in: optional or required.

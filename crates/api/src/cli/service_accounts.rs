@@ -75,13 +75,13 @@ Examples:
   denizen service-accounts create --name Billing --role support --description \"Nightly invoices\"
   ID=$(denizen service-accounts create --name Billing --role support)")]
 pub(super) struct CreateArgs {
-    /// What to call it.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
     /// The name of its role.
     #[arg(long, value_parser = parse_role)]
     role: RoleName,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
 }

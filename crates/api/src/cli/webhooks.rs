@@ -68,7 +68,7 @@ pub(super) struct CreateArgs {
     /// is said.
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
 }

@@ -72,7 +72,7 @@ pub(crate) struct SharedState {
     pub(crate) ring: Arc<KeyRing>,
     /// Their public halves, as they are answered.
     pub(crate) jwks: PublicKeys,
-    /// The metadata of the issuer.
+    /// Get the OpenID provider metadata.
     pub(crate) metadata: Document,
     /// What is at `/`.
     pub(crate) start_page: StartPage,

@@ -35,9 +35,11 @@ impl Problem {
                 "The code is wrong or used, or the sign-in that it belongs to is over.",
                 "Bearer realm=\"denizen\"",
             ),
-            Unauthenticated::InvalidClient => {
-                ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
-            }
+            Unauthenticated::InvalidClient => (
+                "invalid_client",
+                "Client authentication failed: the client is unknown or its secret is wrong.",
+                "Basic realm=\"denizen\"",
+            ),
         };
         Self::new(StatusCode::UNAUTHORIZED, code, message).challenged(challenge)
     }
@@ -57,13 +59,13 @@ impl Problem {
         let (code, message) = match resource {
             Resource::User => ("user_not_found", "There is no such user."),
             Resource::Session => ("session_not_found", "There is no such session."),
-            Resource::Role => ("role_not_found", "There is no such role."),
-            Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
+            Resource::Role => ("role_not_found", "The role does not exist."),
+            Resource::ServiceAccount => ("service_account_not_found", "The service account does not exist."),
             Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
-            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
-            Resource::Webhook => ("webhook_not_found", "There is no such webhook."),
+            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor."),
+            Resource::Webhook => ("webhook_not_found", "The webhook does not exist."),
             Resource::Delivery => ("delivery_not_found", "There is no such delivery."),
-            Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
+            Resource::SigningKey => ("signing_key_not_found", "The signing key does not exist."),
         };
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
@@ -71,13 +73,13 @@ impl Problem {
     fn conflict(conflict: Conflict) -> Self {
         let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
         match conflict {
-            Conflict::EmailTaken => new("email_taken", "Another user has this email address.").with_field(
+            Conflict::EmailTaken => new("email_taken", "Another user already has this email address.").with_field(
                 "email",
                 "taken",
                 "must not be another user's address",
             ),
-            Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
-            Conflict::RoleNameTaken => new("role_name_taken", "Another role has this name.").with_field(
+            Conflict::LastAdmin => new("last_admin", "The operation would leave no active administrator."),
+            Conflict::RoleNameTaken => new("role_name_taken", "Another role already has this name.").with_field(
                 "name",
                 "taken",
                 "must not be another role's name",
@@ -93,9 +95,10 @@ impl Problem {
             Conflict::SecondFactorPresent => {
                 new("second_factor_present", "There is a second factor already; remove it first.")
             }
-            Conflict::SigningBySecret => {
-                new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
-            }
+            Conflict::SigningBySecret => new(
+                "signing_by_secret",
+                "Access tokens are signed with a configured secret; there are no signing keys.",
+            ),
             Conflict::IdempotencyKeyReused => {
                 new("idempotency_key_reused", "This idempotency key was used with another request.")
             }

@@ -33,41 +33,41 @@ struct ProblemField {
     message: String,
 }
 
-/// The body of every error but those of OAuth.
+/// The body of all errors except those below `/oauth2/`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorBody<'a> {
     error: ErrorDetail<'a>,
 }
 
-/// What went wrong.
+/// Error details.
 #[derive(Serialize, ToSchema)]
 struct ErrorDetail<'a> {
     /// The HTTP status.
     #[schema(example = 409, minimum = 400, maximum = 599)]
     status: u16,
-    /// A stable code from the catalogue.
+    /// A stable error code.
     #[schema(example = "email_taken")]
     code: &'a str,
-    /// For a person; may change.
-    #[schema(example = "Another user has this email address.")]
+    /// Human-readable message; may change between releases.
+    #[schema(example = "Another user already has this email address.")]
     message: &'a str,
-    /// Names this request in the logs.
+    /// The id of the request, as in the server logs.
     #[schema(example = "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e")]
     request_id: &'a str,
-    /// The fields at fault, when fields are.
+    /// The invalid fields, if the error concerns fields.
     fields: Vec<FieldDetail<'a>>,
 }
 
-/// One field at fault.
+/// An invalid field.
 #[derive(Serialize, ToSchema)]
 struct FieldDetail<'a> {
-    /// Its path in the request.
+    /// The path of the field in the request.
     #[schema(example = "email")]
     field: &'a str,
-    /// A stable code from the catalogue.
+    /// A stable error code.
     #[schema(example = "taken")]
     code: &'a str,
-    /// What is expected.
+    /// The expected value.
     #[schema(example = "must not be another user's address")]
     message: &'a str,
 }

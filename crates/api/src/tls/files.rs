@@ -24,7 +24,7 @@ pub(crate) enum TlsError {
     Unreadable {
         /// Which.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
@@ -35,7 +35,7 @@ pub(crate) enum TlsError {
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
-        /// Why.
+        /// The reason.
         #[source]
         source: PemError,
     },

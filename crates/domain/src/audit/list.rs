@@ -22,9 +22,9 @@ pub struct AuditFilter {
     pub subject: Option<String>,
     /// Of these types; of all when nothing is said.
     pub kinds: Option<Vec<EventType>>,
-    /// From this moment on.
+    /// Lower bound of the time range, inclusive.
     pub from: Option<Timestamp>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     pub until: Option<Timestamp>,
 }
 

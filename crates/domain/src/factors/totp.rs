@@ -27,7 +27,7 @@ const SECRET_BYTES: usize = 20;
 /// A secret that is yet to be confirmed by a code.
 #[derive(Debug)]
 pub struct Enrolment {
-    /// The secret in base32, to be typed.
+    /// The secret in base32, for manual entry.
     pub secret: SecretString,
     /// The same as an `otpauth:` address, to be scanned.
     pub uri: SecretString,

@@ -13,7 +13,7 @@ use crate::webhooks;
 pub struct RoleChange {
     /// What it is called already: its name stays.
     pub name: Option<RoleName>,
-    /// What it is for.
+    /// Description.
     pub description: Option<Description>,
     /// What whoever has it may do; no more than the caller may.
     pub permissions: Option<Permissions>,

@@ -18,7 +18,7 @@ pub const RECENT_S: u32 = 10 * 60;
 /// What is proven.
 #[derive(Debug)]
 pub enum Given {
-    /// The password: for those who have no second factor.
+    /// The password; only for users without a second factor.
     Password(PasswordAttempt),
     /// A second factor.
     Code(SecondFactorCode),

@@ -23,7 +23,7 @@ pub(crate) struct CreateArgs {
     /// The email address.
     #[arg(long, value_parser = parse_email)]
     email: EmailAddress,
-    /// What to call them.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
     /// The name of the role: admin, user, or one made by `denizen roles create`.
@@ -93,7 +93,7 @@ Inviting somebody again, with the same role, mails a new link in place of the on
 Example:
   denizen users invite --email grace@example.com --name \"Grace Hopper\" --role user --locale en")]
 pub(crate) struct InviteArgs {
-    /// The address that the link is mailed to.
+    /// The email address that the link is sent to.
     #[arg(long, value_parser = parse_email)]
     email: EmailAddress,
     /// What to call them, until they say so themselves.
