@@ -210,7 +210,7 @@ on_both! {
         assert!(refused.only_line(2).starts_with("--known-file: must have heads, one a line, or JSON objects"), "{refused:?}");
         std::fs::write(&stored, "\n").unwrap();
         let empty = run_on(&world, &[], &verify, "").await;
-        assert_eq!(empty.only_line(2), "--known-file: must hold at least one head");
+        assert_eq!(empty.only_line(2), "--known-file: must contain at least one head");
     }
 
     async fn a_changed_master_key_leaves_the_chain_and_its_heads_valid(world: World) {

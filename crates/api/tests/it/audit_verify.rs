@@ -79,7 +79,7 @@ pub(crate) fn found(done: &Done, position: i64, code: &str, what: &str) {
     let fault = &report["fault"];
     assert_eq!((fault["position"].as_i64(), fault["code"].as_str()), (Some(position), Some(code)), "{what}: {report}");
     assert_eq!(report["is_whole"], false, "{what}");
-    assert!(done.stderr.starts_with("denizen: the log is not whole: record"), "{what}: {done:?}");
+    assert!(done.stderr.starts_with("denizen: the log is not intact: record"), "{what}: {done:?}");
 }
 
 pub(crate) fn whole(done: &Done) -> Value {
