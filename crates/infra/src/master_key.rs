@@ -15,7 +15,7 @@ use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a master key must be, for messages.
-pub const EXPECTED: &str = "32 random bytes in base64 or hexadecimal, as `openssl rand -base64 32` makes them";
+pub const EXPECTED: &str = "32 random bytes in base64 or hexadecimal, for example from `openssl rand -base64 32`";
 
 /// The length of the key, in bytes.
 const KEY_BYTES: usize = 32;

@@ -141,6 +141,6 @@ fn a_wildcard_is_refused_with_the_reason() {
         flags.push("server.cors_origins", origin, "test");
         let refused = Config::from_sources(&sources, &flags).unwrap_err().to_string();
         assert!(refused.starts_with("server.cors_origins from "), "{refused}");
-        assert!(refused.contains("without a path") && refused.contains("a wildcard never matches"), "{refused}");
+        assert!(refused.contains("without a path") && refused.contains("wildcards are not supported"), "{refused}");
     }
 }
