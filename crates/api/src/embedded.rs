@@ -69,7 +69,7 @@ impl Embedded {
         self.drain();
         // A mail that is being sent is finished: otherwise it might be sent twice.
         if timeout(self.patience, self.tasks.wait()).await.is_err() {
-            tracing::warn!("background tasks did not end in time");
+            tracing::warn!("background tasks did not stop in time");
         }
         let _ = timeout(CLOSE, self.app.services.store.close()).await;
     }

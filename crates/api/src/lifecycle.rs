@@ -51,7 +51,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
         () = &mut leaving => return Ok(()),
         () = signals.next() => {}
     }
-    tracing::info!("stopping: no longer ready, finishing what runs");
+    tracing::info!("shutting down: no longer ready, waiting for requests in progress");
     app.drain();
     let stopping = async {
         tokio::join!(leaving, async {
@@ -61,7 +61,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = stopping => tracing::info!("stopped"),
-        () = signals.next() => tracing::warn!("told twice: leaving at once"),
+        () = signals.next() => tracing::warn!("second signal received, exiting immediately"),
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ pub async fn stop_requested() {
         Ok(mut signals) => signals.next().await,
         // Without signals nothing but the end of the process stops it.
         Err(error) => {
-            tracing::warn!(%error, "cannot listen for signals");
+            tracing::warn!(%error, "cannot install signal handlers");
             std::future::pending::<()>().await;
         }
     }
@@ -92,7 +92,7 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
 /// TLS, when it is configured.
 async fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
     Ok(match TlsFiles::of(&config.server) {
-        Some(files) => Some(Arc::new(Tls::open(files).await.context("opening TLS")?)),
+        Some(files) => Some(Arc::new(Tls::open(files).await.context("setting up TLS")?)),
         None => None,
     })
 }
@@ -127,8 +127,7 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
 fn announce(config: &Config) {
     if !crate::post::sends_mail(config) {
         tracing::warn!(
-            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so that nobody can reset a password, \
-             verify an address, be invited, or sign in by mail"
+            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify addresses, accept invitations or sign in by mail"
         );
     }
     let url = config.server.public_url();

@@ -247,10 +247,10 @@ pub enum Opening {
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// It may go better later.
-    #[error("the mail cannot be sent now")]
+    #[error("the mail cannot be sent at the moment")]
     Temporary(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It will never be taken.
-    #[error("the mail is refused")]
+    #[error("the mail was rejected")]
     Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

@@ -33,7 +33,7 @@ pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// The text in the file is no key.
-    #[error("{path} must hold {EXPECTED}")]
+    #[error("{path} must contain {EXPECTED}")]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -49,8 +49,7 @@ pub enum MasterKeyError {
     },
     /// There is no file, and the database was set up under a key that must have been in it.
     #[error(
-        "the master key {path} is missing, and the database was set up with it: restore the file from a backup, or set \
-         security.master_key_file to where it is"
+        "the master key {path} is missing, but the database was set up with it: restore the file from a backup, or set security.master_key_file to its path"
     )]
     Missing {
         /// Which file.
@@ -63,7 +62,7 @@ pub enum MasterKeyError {
     #[error("the command for the master key failed: {0}")]
     CommandFailed(ExitStatus),
     /// The command did not end in time.
-    #[error("the command for the master key took longer than {} s", COMMAND_DEADLINE.as_secs())]
+    #[error("the command for the master key did not finish within {} s", COMMAND_DEADLINE.as_secs())]
     CommandSlow,
     /// The command's output is no key. It is not quoted: it may be most of one.
     #[error("the command for the master key must print {EXPECTED}, and nothing else")]

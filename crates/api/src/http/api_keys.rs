@@ -156,7 +156,7 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateApiKeyBody>)
 }
 
 fn moment(raw: &str) -> Result<Timestamp, RuleBroken> {
-    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 moment".to_owned() };
+    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 time".to_owned() };
     Timestamp::parse(raw).ok_or_else(broken)
 }
 

@@ -44,7 +44,7 @@ impl FilterParams {
     /// Whose keys are meant: the caller's, when nobody is named.
     fn filter(&self, ctx: &Ctx) -> Result<KeyFilter, Problem> {
         let invalid_id = |field| FieldError::new(field, "invalid_id", "must be a UUID");
-        let excluded = |field| FieldError::new(field, "not_allowed", "cannot be combined with another owner");
+        let excluded = |field| FieldError::new(field, "not_allowed", "cannot be combined with another owner filter");
         let is_all = match self.all.as_deref() {
             None | Some("false") => false,
             Some("true") => true,

@@ -58,7 +58,7 @@ pub(crate) fn read(names: &[String]) -> Result<Permissions, RuleBroken> {
     }
     let read = |set: Permissions, name: &String| Permission::parse(name).map(|permission| set.with(permission));
     names.iter().try_fold(Permissions::NONE, read).ok_or_else(|| {
-        let message = "must be permissions of the catalogue, see GET /api/v1/permissions";
+        let message = "must be permissions; see GET /api/v1/permissions";
         broken("unknown_permission", message.to_owned())
     })
 }

@@ -265,7 +265,7 @@ async fn refresh(
         let refreshed = sessions::refresh(&ctx, token).await?;
         return Ok(Delivery::Body.answer(&ctx, StatusCode::OK, refreshed, None));
     }
-    let missing = || FieldError::new("refresh_token", "required", "must be given");
+    let missing = || FieldError::new("refresh_token", "required", "is required");
     let token = cookies::refresh_of(&headers).ok_or_else(missing)?;
     check_change(&shared, &ctx, &token, &headers)?;
     let refreshed = sessions::refresh(&ctx, &token).await?;

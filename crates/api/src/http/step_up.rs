@@ -55,11 +55,11 @@ async fn prove(Caller(ctx): Caller, JsonBody(body): JsonBody<StepUpBody>) -> Res
         }
         (None, Some(code)) => fields.check("code", SecondFactorCode::parse(code)).map(step_up::Given::Code),
         (None, None) => {
-            fields.refuse(FieldError::new("password", "required", "must be given, or else code"));
+            fields.refuse(FieldError::new("password", "required", "is required, unless code is set"));
             None
         }
         (Some(_), Some(_)) => {
-            fields.refuse(FieldError::new("password", "duplicate", "must not be given beside code"));
+            fields.refuse(FieldError::new("password", "duplicate", "cannot be combined with code"));
             None
         }
     };

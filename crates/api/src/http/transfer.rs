@@ -126,8 +126,8 @@ async fn import(
     let mut lines = Lines::new(body, shared.limits.import_line_bytes as usize);
     loop {
         let line =
-            timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("fell silent for 30 seconds"))?;
-        match line.map_err(|_| Problem::broken_off("ended early or could not be read"))? {
+            timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("was silent for 30 seconds"))?;
+        match line.map_err(|_| Problem::broken_off("was incomplete or could not be read"))? {
             Some((number, line)) => {
                 if let Some(user) = read_line(line, &shared.services) {
                     importer.report.lines += 1;
@@ -214,9 +214,9 @@ async fn send_pages(ctx: Ctx, mut page: Listed<User>, sender: mpsc::Sender<Resul
         page = match async { page_after(&now?, Start::After(position)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 // Breaks the connection: a cut export must not look like a whole one.
-                let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
+                let _ = sender.send(Err(io::Error::other("the export was aborted"))).await;
                 return;
             }
         };

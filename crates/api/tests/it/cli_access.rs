@@ -285,7 +285,7 @@ on_both! {
         assert_eq!(refused.json(), json!({"master_keys": 1, "fits": false}));
         for arguments in [&["users", "list"][..], &["master-key", "retire"], &["master-key", "rotate", "--to-file", "third.key"]] {
             let refused = denizen(&world, arguments).await;
-            assert!(refused.only_line(1).contains("does not fit the database"), "{arguments:?}: {refused:?}");
+            assert!(refused.only_line(1).contains("does not match the database"), "{arguments:?}: {refused:?}");
         }
         assert!(!world.folder().join("third.key").exists(), "no key is made for what does not open");
 

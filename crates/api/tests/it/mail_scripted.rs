@@ -209,7 +209,7 @@ async fn only_refusals_of_the_recipient_drop_a_mail() {
     eventually("each is tried again or dropped", Duration::from_secs(40), async || {
         let retried = |name: &str| server.count(&format!("RCPT TO:<{name}@example.com>")) >= 2;
         let is_retried = REFUSALS.iter().filter(|(_, _, is_final)| !is_final).all(|(name, _, _)| retried(name));
-        is_retried && process.log().matches("was refused and is dropped").count() == finals
+        is_retried && process.log().matches("mail rejected, dropping it").count() == finals
     })
     .await;
     for (name, _, is_final) in REFUSALS {

@@ -119,5 +119,5 @@ pub(crate) async fn use_code(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, code
 }
 
 pub(crate) fn wrong_code() -> Error {
-    FieldError::new("code", "wrong_code", "must be a code that is good now and was not used").into()
+    FieldError::new("code", "wrong_code", "must be a current code that was not used before").into()
 }

@@ -153,7 +153,7 @@ pub(crate) async fn take(
 
 /// Forged, used, superseded and expired are one answer.
 pub(crate) fn refused() -> Error {
-    FieldError::new("token", "invalid_token", "is not valid, was used already, or has expired").into()
+    FieldError::new("token", "invalid_token", "is invalid, was already used, or has expired").into()
 }
 
 /// Removes at most so many expired tokens, the longest expired first, and says how many.

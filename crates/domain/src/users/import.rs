@@ -67,7 +67,9 @@ impl ImportOutcome {
             Self::Created(_) => None,
             Self::EmailTaken => Some(FieldError::new("email", "taken", "must not be another user's address")),
             Self::UnknownRole => Some(FieldError::new("role", "unknown_role", "must be the name of a role")),
-            Self::RoleNotHeld => Some(FieldError::new("role", "not_allowed", "may do more than whoever imports")),
+            Self::RoleNotHeld => {
+                Some(FieldError::new("role", "not_allowed", "must not have more permissions than the importing user"))
+            }
         }
     }
 }

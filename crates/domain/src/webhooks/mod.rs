@@ -141,13 +141,13 @@ impl WebhookUrl {
     /// `required`, `too_long` or `invalid_url`.
     pub fn parse(raw: &str) -> Result<Self, RuleBroken> {
         if raw.is_empty() {
-            return Err(RuleBroken::new("required", "must be given"));
+            return Err(RuleBroken::new("required", "is required"));
         }
         if raw.len() > URL_BYTES_MAX {
             return Err(RuleBroken::new("too_long", format!("must be at most {URL_BYTES_MAX} bytes")));
         }
         if !raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(RuleBroken::new("invalid_url", "must be an https URL, of printable ASCII"));
+            return Err(RuleBroken::new("invalid_url", "must be an https URL in printable ASCII"));
         }
         Ok(Self(raw.to_owned()))
     }

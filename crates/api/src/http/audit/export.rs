@@ -154,9 +154,9 @@ async fn send_pages(
         page = match async { page_after(&now?, &filter, Some(page.read_to)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 // Breaks the connection: a cut export must not look like a whole one.
-                let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
+                let _ = sender.send(Err(io::Error::other("the export was aborted"))).await;
                 return;
             }
         };

@@ -39,7 +39,7 @@ pub(crate) fn position(vault: &dyn Vault, field: &str, cursor: &str) -> Result<i
         aws_lc_rs::constant_time::verify_slices_are_equal(code, &expected[..CODE_BYTES]).ok()?;
         Some(i64::from_be_bytes(*position))
     };
-    open().ok_or_else(|| FieldError::new(field, "invalid_cursor", "must be the cursor of an event"))
+    open().ok_or_else(|| FieldError::new(field, "invalid_cursor", "must be an event cursor"))
 }
 
 /// The event type.

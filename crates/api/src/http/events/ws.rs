@@ -62,7 +62,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     // Any page can open a WebSocket to anywhere, and browsers send cookies along.
     if headers.contains_key(ORIGIN) && !shared.origins.admit(&headers) {
-        let message = "Pages of this origin may not follow; see server.cors_origins.";
+        let message = "This origin is not allowed to open event streams; see server.cors_origins.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", message));
     }
     let wish = params.wish(shared.services.vault.as_ref(), &headers)?;
@@ -84,7 +84,7 @@ pub(super) async fn follow(
 }
 
 fn upgrade_required() -> Response {
-    let message = "Open a WebSocket here: send Upgrade: websocket.";
+    let message = "This endpoint requires a WebSocket: send Upgrade: websocket.";
     let mut response = Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     response
@@ -129,9 +129,9 @@ impl Connection {
             }
         };
         match end {
-            End::Left => tracing::debug!("a follower has left"),
+            End::Left => tracing::debug!("event stream closed by the client"),
             End::Told(over) => {
-                tracing::debug!(code = over.code(), "a follower is cut off");
+                tracing::debug!(code = over.code(), "event stream closed by the server");
                 let _ = timeout(CLOSE_PATIENCE, self.close(over)).await;
             }
         }

@@ -25,7 +25,7 @@ pub(crate) struct OAuthErrorBody<'a> {
     #[schema(example = "invalid_grant")]
     error: &'a str,
     /// Human-readable message; may change between releases.
-    #[schema(example = "The token is not valid, or was not issued to this client.")]
+    #[schema(example = "The token is invalid, or was not issued to this client.")]
     error_description: String,
 }
 

@@ -188,6 +188,6 @@ pub(super) fn read_status(raw: &str) -> Result<WebhookStatus, RuleBroken> {
 
 /// Reads a moment.
 pub(super) fn moment(raw: &str) -> Result<Timestamp, RuleBroken> {
-    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 moment".to_owned() };
+    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 time".to_owned() };
     Timestamp::parse(raw).ok_or_else(broken)
 }
