@@ -90,11 +90,11 @@ impl Troubles {
             }
             Ok(Delivery::Settled) => tracing::debug!(%mail_id, kind, attempts, "mail settled"),
             Ok(Delivery::PutBack(error)) if self.is_server_failing => {
-                tracing::debug!(%mail_id, kind, attempts, error = %Chain(&error), "sending mail failed, retrying later");
+                tracing::debug!(%mail_id, kind, attempts, error = %Chain(&error), "sending failed, retrying later");
             }
             Ok(Delivery::PutBack(error)) => {
                 self.is_server_failing = true;
-                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "sending mail failed, retrying later");
+                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "sending failed, retrying later");
             }
             Ok(Delivery::Refused(error)) => {
                 tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "mail rejected, dropping it");

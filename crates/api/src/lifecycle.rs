@@ -127,7 +127,8 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
 fn announce(config: &Config) {
     if !crate::post::sends_mail(config) {
         tracing::warn!(
-            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify addresses, accept invitations or sign in by mail"
+            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify \
+             addresses, accept invitations or sign in by mail"
         );
     }
     let url = config.server.public_url();

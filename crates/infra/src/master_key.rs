@@ -49,7 +49,8 @@ pub enum MasterKeyError {
     },
     /// There is no file, and the database was set up under a key that must have been in it.
     #[error(
-        "the master key {path} is missing, but the database was set up with it: restore the file from a backup, or set security.master_key_file to its path"
+        "the master key {path} is missing, but the database was set up with it: restore the file from a backup, or set \
+         security.master_key_file to its path"
     )]
     Missing {
         /// Which file.

@@ -46,7 +46,7 @@ fn schema(kind: EventType) -> Value {
         "type": "object",
         "required": ["cursor", "id", "type", "subject", "actor", "occurred_at", "data"],
         "properties": {
-            "cursor": {"description": "The cursor of the event. Pass it as `after` to continue after it.", "type": "string"},
+            "cursor": {"description": "The cursor of the event, for the parameter `after`.", "type": "string"},
             "id": {"description": "Unique identifier of the event.", "type": "string", "format": "uuid"},
             "type": {"const": kind.as_str()},
             "subject": {"description": "The resource that the event is about.", "type": ["string", "null"]},

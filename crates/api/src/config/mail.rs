@@ -57,7 +57,8 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
         );
     }
     if config.signup.conceal_existing && mail.smtp_host.is_none() && mail.folder.is_none() {
-        let expected = "false, or a value for mail.smtp_host or mail.folder, because the owner of a taken address is notified by mail";
+        let expected = "false, or a value for mail.smtp_host or mail.folder, because the owner of a taken address is \
+                        notified by mail";
         refuse("signup.conceal_existing", "true", expected);
     }
     let Some(host) = &mail.smtp_host else { return };

@@ -186,7 +186,8 @@ pub(super) fn networks() -> Rule<Vec<IpNet>> {
 
 /// A list of web origins (RFC 6454 §6.2), in the form that browsers send.
 pub(super) fn origins() -> Rule<Vec<String>> {
-    let expected = "a list of origins such as https://app.example.com or capacitor://localhost: scheme, host and port, without a path. Origins are compared exactly; wildcards are not supported: list every origin";
+    let expected = "a list of origins such as https://app.example.com or capacitor://localhost: scheme, host and port, \
+                    without a path. Origins are compared exactly; wildcards are not supported: list every origin";
     Rule::of_list(expected, origin::normalize)
 }
 

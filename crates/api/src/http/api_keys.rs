@@ -124,7 +124,7 @@ struct CreateApiKeyBody {
 /// `service_accounts:write`. The secret is returned only in this response.
 #[utoipa::path(
     post, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "api_keys.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, description = "The key was created.", body = IssuedKeyBody, headers(
@@ -229,7 +229,7 @@ struct RotateApiKeyBody {
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the key."),
         ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the key has this version."),
-        ("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = RotateApiKeyBody,
     responses(

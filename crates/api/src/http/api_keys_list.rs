@@ -77,8 +77,8 @@ impl FilterParams {
     responses(
         (status = 200, description = "A page of keys.", body = [ApiKeyBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Counted up to 10,000."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items than `X-Total-Count`; absent otherwise."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, UserExists, Always,
     ),

@@ -173,7 +173,7 @@ pub(crate) fn exposed(codes: &[SecretString]) -> Vec<String> {
     post, path = "/api/v1/me/totp/confirm", tag = "credentials", operation_id = "me.totp.confirm",
     request_body = CodeBody,
     responses(
-        (status = 200, description = "The app is active; the body contains the recovery codes.", body = RecoveryCodesBody),
+        (status = 200, description = "The app is active. Returns the recovery codes.", body = RecoveryCodesBody),
         BadBody, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),
@@ -208,7 +208,7 @@ async fn remove(Caller(ctx): Caller) -> Result<StatusCode, Problem> {
 #[utoipa::path(
     post, path = "/api/v1/me/recovery-codes", tag = "credentials", operation_id = "me.recovery_codes.replace",
     responses(
-        (status = 200, description = "The new recovery codes; the previous ones are no longer valid.", body = RecoveryCodesBody),
+        (status = 200, description = "The new codes. The previous ones are invalid.", body = RecoveryCodesBody),
         BadInput, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),

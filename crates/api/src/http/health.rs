@@ -54,7 +54,8 @@ struct Checks {
 /// Check the health of the server and its dependencies.
 #[utoipa::path(
     get, path = "/health", tag = "health", operation_id = "health.get",
-    responses((status = 200, description = "The server is healthy.", body = HealthBody), (status = 503, description = "The server is unhealthy; the body contains the failed checks.", body = HealthBody)),
+    responses((status = 200, description = "The server is healthy.", body = HealthBody),
+        (status = 503, description = "The server is unhealthy; the body contains the failed checks.", body = HealthBody)),
     security(()),
 )]
 async fn health(State(shared): State<Shared>) -> Response {
@@ -76,7 +77,8 @@ async fn live() -> Json<LiveBody> {
 /// Check whether the server can handle requests.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "health.ready",
-    responses((status = 200, description = "The server is ready.", body = HealthBody), (status = 503, description = "The server is not ready: the database is unavailable, or the server is shutting down.", body = HealthBody)),
+    responses((status = 200, description = "The server is ready.", body = HealthBody),
+        (status = 503, description = "The server is not ready: the database is unavailable, or the server is shutting down.", body = HealthBody)),
     security(()),
 )]
 async fn ready(State(shared): State<Shared>) -> Response {

@@ -54,7 +54,7 @@ struct InvitationBody {
 /// the previous one.
 #[utoipa::path(
     post, path = "/api/v1/invitations", tag = "credentials", operation_id = "invitations.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = InvitationBody,
     responses(
         (status = 201, description = "The user was invited.", body = UserBody, headers(

@@ -121,7 +121,8 @@ impl Refusal {
         match self {
             Self::CrossSite => (
                 "cross_site",
-                "This is a cross-site request (Sec-Fetch-Site), and cookies are only accepted from pages of the same site. Call from a page of the same site, or use tokens instead of cookies.",
+                "This is a cross-site request (Sec-Fetch-Site), and cookies are only accepted from pages of the same \
+                 site. Call from a page of the same site, or use tokens instead of cookies.",
             ),
             Self::Origin => (
                 "origin",
@@ -130,7 +131,8 @@ impl Refusal {
             ),
             Self::NoToken => (
                 "csrf_token_missing",
-                "Requests that change data with cookies require the session's CSRF token in X-CSRF-Token. Get it from GET /api/v1/sessions/csrf-token.",
+                "Requests that change data with cookies require the session's CSRF token in X-CSRF-Token. Get it from \
+                 GET /api/v1/sessions/csrf-token.",
             ),
             Self::WrongToken => (
                 "csrf_token_wrong",

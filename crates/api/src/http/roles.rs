@@ -142,7 +142,7 @@ struct CreateRoleBody {
 /// Create a role.
 #[utoipa::path(
     post, path = "/api/v1/roles", tag = "roles", operation_id = "roles.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateRoleBody,
     responses(
         (status = 201, description = "The role was created.", body = RoleBody, headers(

@@ -80,8 +80,8 @@ impl From<ServiceAccount> for ServiceAccountBody {
     responses(
         (status = 200, description = "A page of service accounts.", body = [ServiceAccountBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Counted up to 10,000."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items than `X-Total-Count`; absent otherwise."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),
@@ -119,7 +119,7 @@ struct CreateServiceAccountBody {
 /// It cannot authenticate until it has an API key.
 #[utoipa::path(
     post, path = "/api/v1/service-accounts", tag = "service-accounts", operation_id = "service_accounts.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateServiceAccountBody,
     responses(
         (status = 201, description = "The service account was created.", body = ServiceAccountBody, headers(

@@ -102,7 +102,7 @@ struct RotateBody {
 /// Creates the next key. Tokens that the current key has signed remain valid.
 #[utoipa::path(
     post, path = "/api/v1/signing-keys", tag = "signing-keys", operation_id = "signing_keys.rotate",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = RotateBody,
     responses(
         (status = 201, description = "The new key.", body = SigningKeyBody),

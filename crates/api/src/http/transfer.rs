@@ -103,7 +103,7 @@ struct LineFieldError {
     params(ImportParams),
     request_body(content = String, content_type = "application/x-ndjson", description = "One user per line.",
         example = "{\"email\":\"ada@example.com\",\"name\":\"Ada Lovelace\",\"email_verified\":true}\n"),
-    responses((status = 200, description = "The result of the import.", body = ImportedBody), BadBody, SignedIn, Permitted, Always),
+    responses((status = 200, description = "The result.", body = ImportedBody), BadBody, SignedIn, Permitted, Always),
     security(("bearer" = [])),
 )]
 async fn import(

@@ -66,7 +66,7 @@ struct CreateUserBody {
 /// address is taken; the mail contains the result. The user can sign in when the email address is verified.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "users.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateUserBody,
     responses(
         (status = 201, description = "The user was created.", body = UserBody, headers(
@@ -74,7 +74,8 @@ struct CreateUserBody {
             ("ETag" = String, description = "The version of the user."),
             ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
-        (status = 202, description = "With `signup.conceal_existing`: a mail is sent to the address, either with a verification link or with a notice that an account already exists.", headers(
+        (status = 202, description = "With `signup.conceal_existing`: a mail is sent to the address, either with a \
+                                      verification link or with a notice that an account already exists.", headers(
             ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, SignedIn, SignupOpen, EmailFree, Always,

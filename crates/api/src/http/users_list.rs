@@ -90,7 +90,9 @@ pub(crate) fn prefix(raw: &str) -> Result<Option<String>, RuleBroken> {
     responses(
         (status = 200, description = "A page of users.", body = [UserBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Above 10,000: exact to within 10 seconds with `role` and `status` or without filters; a lower bound with other filters."),
+            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Above 10,000: exact \
+                                                   to within 10 seconds with `role` and `status` or without filters; a \
+                                                   lower bound with other filters."),
             ("X-Total-Count-Limited" = bool, description = "`true` if `X-Total-Count` is a lower bound; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,

@@ -183,7 +183,8 @@ impl Serving {
                 }
                 () = sleep(check_in) => {
                     if state.is_in_reserve() || state.is_stalled_for(STALLED_MAX) {
-                        return Err("connection closed: the client does not read its responses or exceeds the limits".to_owned());
+                        return Err("connection closed: the client does not read its responses or exceeds the \
+                                    limits".to_owned());
                     }
                     if state.is_idle_for(IDLE_MAX) && !is_closing {
                         serving.as_mut().graceful_shutdown();

@@ -28,7 +28,9 @@ use crate::{catalogue, http};
 #[openapi(
     info(
         title = "Denizen",
-        description = "Users, authentication and authorization for any product.\n\nAll errors have one format, `Error` (below `/oauth2/`, the format of RFC 6749), with a stable `code`. Unknown fields are rejected. Times are RFC 3339 in UTC; ids are UUIDv7.",
+        description = "Users, authentication and authorization for any product.\n\nAll errors have one format, `Error` \
+                       (below `/oauth2/`, the format of RFC 6749), with a stable `code`. Unknown fields are rejected. \
+                       Times are RFC 3339 in UTC; ids are UUIDv7.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server.")),
@@ -37,7 +39,8 @@ use crate::{catalogue, http};
     tags(
         (name = "users", description = "User accounts."),
         (name = "me", description = "The caller."),
-        (name = "credentials", description = "Passwords, email addresses and second factors: verification, change and recovery."),
+        (name = "credentials", description = "Passwords, email addresses and second factors: verification, change and \
+                                              recovery."),
         (name = "sessions", description = "Sign-in, sign-out and the list of active sessions."),
         (name = "roles", description = "Roles and permissions."),
         (name = "service-accounts", description = "Accounts for programs that act on their own behalf."),
@@ -46,7 +49,8 @@ use crate::{catalogue, http};
         (name = "audit", description = "The audit log: actor, subject, client address and credential of every change."),
         (name = "webhooks", description = "Event delivery by signed HTTP requests (Standard Webhooks)."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
-        (name = "oauth2", description = "Token issuance, introspection and revocation. Errors have the format of RFC 6749, `OAuthError`."),
+        (name = "oauth2", description = "Token issuance, introspection and revocation. Errors have the format of RFC \
+                                         6749, `OAuthError`."),
         (name = "metadata", description = "Metadata and public keys for verifying access tokens."),
         (name = "health", description = "Liveness and readiness checks."),
     ),

@@ -76,7 +76,7 @@ impl Tls {
                 Ok(()) => false,
                 Err(error) => {
                     if !is_failing {
-                        tracing::warn!(error = %Chain(&error), "cannot reload the TLS files, continuing with the previous ones");
+                        tracing::warn!(error = %Chain(&error), "TLS reload failed, using the previous files");
                     }
                     true
                 }

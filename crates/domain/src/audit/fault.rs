@@ -125,17 +125,20 @@ impl fmt::Display for Fault {
             }
             Self::Unkeyed { position } => write!(
                 f,
-                "record {position} has no keyed hash: it was written by a previous release during an upgrade, or by a program without the key"
+                "record {position} has no keyed hash: it was written by a previous release during an upgrade, or by a \
+                 program without the key"
             ),
             Self::UnsealedStart { position } => {
                 write!(
                     f,
-                    "record {position} is recorded as the last record without a keyed hash, but this entry has no valid seal"
+                    "record {position} is recorded as the last record without a keyed hash, but this entry has no \
+                     valid seal"
                 )
             }
             Self::UnsealedFloor { position } => write!(
                 f,
-                "record {position} is recorded as the last removed record, but this entry has no valid seal: a previous release, or a program without the key, removed records"
+                "record {position} is recorded as the last removed record, but this entry has no valid seal: a \
+                 previous release, or a program without the key, removed records"
             ),
             Self::KnownMissing { position } => {
                 write!(f, "record {position} is in a stored head but is missing from the log")

@@ -59,7 +59,8 @@ impl NewPassword {
     /// little else.
     pub fn for_user(self, policy: &Policy, email: &EmailAddress, name: &DisplayName) -> Result<Password, RuleBroken> {
         if ContextWords::of(policy, email, name).make_up(&fold(self.normalised.expose_secret())) {
-            let message = "must not be derived from the name or address of the user or the name of the product; use several unrelated words";
+            let message = "must not be derived from the name or address of the user or the name of the product; use \
+                           several unrelated words";
             return Err(RuleBroken::new("contains_context", message));
         }
         Ok(Password::from_accepted(self.normalised))

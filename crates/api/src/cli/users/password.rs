@@ -16,7 +16,8 @@ pub(super) fn require_stdin(is_given: bool, command: &str) -> Result<(), Failure
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "a password is required; pass it on standard input: printf %s \"$PASSWORD\" | denizen users {command} … --password-stdin"
+        "a password is required; pass it on standard input: printf %s \"$PASSWORD\" | denizen users {command} … \
+         --password-stdin"
     )))
 }
 

@@ -76,9 +76,9 @@ impl RevocationBody {
 #[utoipa::path(
     get, path = "/api/v1/events/revocations", tag = "events", operation_id = "events.revocations",
     params(RevocationParams,
-        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last revocation already received.")),
+        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last revocation received.")),
     responses(
-        (status = 200, description = "The stream of revocations. It does not end by itself.", content_type = "text/event-stream",
+        (status = 200, description = "The stream of revocations; endless.", content_type = "text/event-stream",
             body = RevocationBody),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),

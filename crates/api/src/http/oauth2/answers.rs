@@ -29,7 +29,8 @@ impl IntoResponses for Errors {
             answer(
                 "503",
                 "temporarily_unavailable",
-                "The server is overloaded or the database is unavailable. Retry after the number of seconds in `Retry-After`.",
+                "The server is overloaded or the database is unavailable. Retry after the number of seconds in \
+                 `Retry-After`.",
             ),
         ])
     }

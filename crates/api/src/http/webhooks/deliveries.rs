@@ -42,8 +42,8 @@ fn read_state(raw: &str) -> Result<DeliveryState, FieldError> {
     responses(
         (status = 200, description = "A page of deliveries.", body = [DeliveryBody], headers(
             ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Counted up to 10,000."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items than `X-Total-Count`; absent otherwise."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, WebhookExists, Always,
     ),
@@ -97,7 +97,7 @@ pub(super) async fn get(
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
         ("delivery_id" = String, Path, format = Uuid, description = "The id of the delivery."),
-        ("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     responses(
         (status = 202, description = "The delivery is pending."),
@@ -143,7 +143,7 @@ pub(super) struct ReplayedBody {
     post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "webhooks.replay",
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
-        ("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = ReplayBody,
     responses(

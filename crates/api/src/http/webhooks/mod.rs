@@ -87,7 +87,7 @@ struct CreateWebhookBody {
 /// hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "webhooks.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateWebhookBody,
     responses(
         (status = 201, description = "The webhook was created.", body = IssuedWebhookBody, headers(
@@ -175,7 +175,7 @@ struct RotateWebhookSecretBody {
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
         ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
-        ("Idempotency-Key" = Option<String>, Header, description = "A repeated request with the same key returns the first response, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = RotateWebhookSecretBody,
     responses(
