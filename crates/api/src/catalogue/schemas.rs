@@ -18,7 +18,7 @@ pub fn schemas() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Event",
-        "description": "What happened, as pages, streams and webhooks tell it.",
+        "description": "An event, as returned by lists, streams and webhooks.",
         "oneOf": EventType::ALL.iter().map(reference).collect::<Vec<_>>(),
         "$defs": definitions,
     })

@@ -85,8 +85,8 @@ async fn confirm(
 /// Request a change of the email address.
 ///
 /// Sends a link to the new address. When the link is used, the address changes and the old address is notified. The
-/// response does not reveal whether another user has the new address. Requires recent authentication: see `POST
-/// /api/v1/sessions/current/step-up`.
+/// response does not reveal whether another user has the new address. Requires recent
+/// authentication: see `POST /api/v1/sessions/current/step-up`.
 #[utoipa::path(
     post, path = "/api/v1/email-changes", tag = "credentials", operation_id = "email_changes.create",
     request_body = EmailBody,

@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// A permission.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"name": "users:read", "description": "See every user."}))]
+#[schema(example = json!({"name": "users:read", "description": "Read users."}))]
 pub(crate) struct PermissionBody {
     /// The name of the permission in roles, API keys and tokens.
     name: &'static str,

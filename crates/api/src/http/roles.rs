@@ -49,7 +49,7 @@ pub(crate) fn key_of(raw: &str) -> Option<RoleKey> {
 /// A role.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Sees who is who.",
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Read-only access to users.",
     "permissions": ["users:read", "sessions:read"], "second_factor": "optional", "built_in": false,
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
@@ -122,7 +122,7 @@ async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "name": "support", "description": "Sees who is who.", "permissions": ["users:read", "sessions:read"]
+    "name": "support", "description": "Read-only access to users.", "permissions": ["users:read", "sessions:read"]
 }))]
 struct CreateRoleBody {
     /// A lowercase letter, followed by up to 63 of `a-z`, `0-9`, `-`, `_`, `.` and `:`. Cannot be changed later.
@@ -195,7 +195,7 @@ async fn get(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap) -
 /// A full replacement of a role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"description": "Sees who is who.", "permissions": ["users:read"]}))]
+#[schema(example = json!({"description": "Read-only access to users.", "permissions": ["users:read"]}))]
 struct ReplaceRoleBody {
     /// The current name of the role; it cannot be changed.
     #[schema(max_length = 64)]

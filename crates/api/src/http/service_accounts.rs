@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// A service account.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "Billing", "description": "Bills once a month.",
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "Billing", "description": "Monthly billing.",
     "role": "user", "status": "active",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
@@ -102,7 +102,7 @@ async fn list(
 /// A new service account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Billing", "description": "Bills once a month.", "role": "user"}))]
+#[schema(example = json!({"name": "Billing", "description": "Monthly billing.", "role": "user"}))]
 struct CreateServiceAccountBody {
     /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
@@ -172,7 +172,7 @@ async fn get(
 /// A full replacement of a service account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Billing", "description": "Bills twice a month."}))]
+#[schema(example = json!({"name": "Billing", "description": "Billing twice a month."}))]
 struct ReplaceServiceAccountBody {
     /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]

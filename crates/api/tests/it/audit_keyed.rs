@@ -106,7 +106,7 @@ on_both! {
         let signed = body["signed"].as_str().unwrap();
         whole(&hands.verify(&[signed]).await);
         let text = run_on(&world, &[], &["audit", "verify"], "").await.stdout;
-        assert!(text.contains("\nnot proven without a stored head (--known, --known-file): that no later records were cut off"), "{text}");
+        assert!(text.contains("\nnot proven without a stored head (--known, --known-file): that no later records were truncated"), "{text}");
 
         hands.run(&format!("DELETE FROM events WHERE position > {}", end - 2)).await;
         let hash = hands.bytes(&records[usize::try_from(end - 3).unwrap()].hash);

@@ -217,7 +217,7 @@ async fn only_refusals_of_the_recipient_drop_a_mail() {
         assert!(!is_final || count == 1, "{name} is asked {count} times");
     }
     let log = process.log();
-    assert!(log.contains("it answered 550 5.1.1 <[address]>: Empf?nger unbekannt"), "{log}");
-    assert!(log.contains("it answered 550 5.7.1 <[address]>: Zur?ckgewiesen"), "{log}");
+    assert!(log.contains("the mail server responded 550 5.1.1 <[address]>: Empf?nger unbekannt"), "{log}");
+    assert!(log.contains("the mail server responded 550 5.7.1 <[address]>: Zur?ckgewiesen"), "{log}");
     assert!(!log.contains("@example.com"), "an address is in the log: {log}");
 }

@@ -138,7 +138,7 @@ on_both! {
         let told = async || process.log().matches("mail rejected, dropping it").count() == 2;
         eventually("both are told", DELIVERY, told).await;
         let log = process.log();
-        assert!(log.contains("it answered 550") && log.contains("it answered 552"), "{log}");
+        assert!(log.contains("the mail server responded 550") && log.contains("the mail server responded 552"), "{log}");
         assert!(!log.contains("@example.com"), "an address is in the log: {log}");
     }
 

@@ -78,7 +78,7 @@ impl RevocationBody {
     params(RevocationParams,
         ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last revocation received.")),
     responses(
-        (status = 200, description = "The stream of revocations; endless.", content_type = "text/event-stream",
+        (status = 200, description = "Unbounded stream of revocations.", content_type = "text/event-stream",
             body = RevocationBody),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),

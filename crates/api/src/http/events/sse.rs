@@ -30,7 +30,7 @@ const RETRY_MS: u32 = 2_000;
     params(FollowParams,
         ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last event already received.")),
     responses(
-        (status = 200, description = "The stream of events; endless.", content_type = "text/event-stream", body = String),
+        (status = 200, description = "Unbounded stream of events.", content_type = "text/event-stream", body = String),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),
     security(("bearer" = []), ()),
