@@ -43,7 +43,7 @@ pub enum MasterKeyError {
     File {
         /// Which file.
         path: PathBuf,
-        /// Error details.
+        /// The I/O error.
         #[source]
         source: io::Error,
     },

@@ -72,7 +72,7 @@ pub(crate) struct SharedState {
     pub(crate) ring: Arc<KeyRing>,
     /// Their public halves, as they are answered.
     pub(crate) jwks: PublicKeys,
-    /// Get the OpenID provider metadata.
+    /// The metadata of the issuer.
     pub(crate) metadata: Document,
     /// What is at `/`.
     pub(crate) start_page: StartPage,

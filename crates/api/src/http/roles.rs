@@ -68,7 +68,7 @@ pub(crate) struct RoleBody {
     /// `required` if holders of the role must authenticate with a second factor, otherwise `optional`.
     #[schema(pattern = "^(optional|required)$")]
     second_factor: &'static str,
-    /// Whether the role is built in: `admin` and `user`. Built-in roles cannot be deleted.
+    /// Whether the role is built in: `admin` and `user`. Only `second_factor` of a built-in role can be changed.
     built_in: bool,
     /// Creation time.
     #[schema(value_type = String, format = DateTime)]

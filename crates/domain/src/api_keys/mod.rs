@@ -37,7 +37,7 @@ pub struct ApiKey {
     pub name: DisplayName,
     /// What it may do, as far as its owner may.
     pub scopes: Permissions,
-    /// Expiry time; `null` if the key does not expire.
+    /// Expiry time; `None` if the key does not expire.
     pub expires_at: Option<Timestamp>,
     /// Creation time.
     pub created_at: Timestamp,

@@ -56,7 +56,7 @@ macro_rules! events {
             /// The catalogue.
             pub const ALL: &[Self] = &[$(Self::$Name,)+];
 
-            /// Its name.
+            /// The name of the role.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -107,7 +107,7 @@ events! {
     }
     /// A user was changed. The data contains the current values; `changed` lists the fields that changed.
     UserUpdated = "user.updated" {
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
         /// The email address.
         email: EmailAddress,
@@ -208,7 +208,7 @@ events! {
     }
     /// A role was created.
     RoleCreated = "role.created" {
-        /// Its name.
+        /// The name of the role.
         name: RoleName,
         /// The permissions of the role.
         permissions: Permissions,
@@ -217,7 +217,7 @@ events! {
     }
     /// A role was changed. The change takes effect immediately for all holders.
     RoleUpdated = "role.updated" {
-        /// Its name.
+        /// The name of the role.
         name: RoleName,
         /// The permissions of the role.
         permissions: Permissions,
@@ -226,7 +226,7 @@ events! {
     }
     /// A role was deleted.
     RoleDeleted = "role.deleted" {
-        /// The former name.
+        /// The former name of the role.
         name: RoleName,
     }
     /// A service account was created.
@@ -238,7 +238,7 @@ events! {
     }
     /// A service account was changed.
     ServiceAccountUpdated = "service_account.updated" {
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
         /// Display name.
         name: DisplayName,
@@ -260,7 +260,7 @@ events! {
         name: DisplayName,
         /// The scopes.
         scopes: Permissions,
-        /// When it stops working.
+        /// Expiry time.
         expires_at: Option<Timestamp>,
     }
     /// The secret of an API key was rotated.
@@ -299,7 +299,7 @@ events! {
         webhook_id: WebhookId,
         /// The host of the URL; the rest of the URL may be secret.
         host: String,
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
     }
     /// The server disabled a webhook: the receiver returned 410, or the responsible account is no longer permitted to

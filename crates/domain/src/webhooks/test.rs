@@ -16,7 +16,7 @@ pub struct Ping {
     pub id: EventId,
     /// To whom.
     pub webhook: WebhookId,
-    /// The time of the event.
+    /// The time of sending.
     pub sent_at: Timestamp,
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn position(vault: &dyn Vault, field: &str, cursor: &str) -> Result<i
     open().ok_or_else(|| FieldError::new(field, "invalid_cursor", "must be an event cursor"))
 }
 
-/// The event type.
+/// An event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "cursor": "AAAAAAAAAAfWxLK4J2BoTv5rEQfnkFLC", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",

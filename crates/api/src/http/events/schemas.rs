@@ -1,4 +1,4 @@
-//! Get the event schemas.
+//! The schemas of events.
 
 use std::sync::LazyLock;
 
