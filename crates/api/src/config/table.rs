@@ -198,8 +198,8 @@ table! {
         /// Whether users can sign in with a mailed link (magic link).
         magic_links: bool = "false", flag();
         /// The URL of a legacy system that cannot export its password hashes: an `https:` URL that accepts a signed
-        /// `POST`. It verifies the password of sign-ins with an unknown address or for a user without a password; after a
-        /// success it is not called again for this user. If empty, no system is called.
+        /// `POST`. It verifies the password of sign-ins with an unknown address or for a user without a password; after
+        /// a success it is not called again for this user. If empty, no system is called.
         hook_url: Option<SecretString> = "", optional(secret_url());
         /// The secret that signs these requests: `whsec_` followed by 24 to 64 random bytes in base64 (Standard
         /// Webhooks).
