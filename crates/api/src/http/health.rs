@@ -55,7 +55,7 @@ struct Checks {
 #[utoipa::path(
     get, path = "/health", tag = "health", operation_id = "health.get",
     responses((status = 200, description = "The server is healthy.", body = HealthBody),
-        (status = 503, description = "The server is unhealthy; the body contains the failed checks.", body = HealthBody)),
+        (status = 503, description = "The server is unhealthy; see the checks in the body.", body = HealthBody)),
     security(()),
 )]
 async fn health(State(shared): State<Shared>) -> Response {
@@ -78,7 +78,7 @@ async fn live() -> Json<LiveBody> {
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "health.ready",
     responses((status = 200, description = "The server is ready.", body = HealthBody),
-        (status = 503, description = "The server is not ready: the database is unavailable, or the server is shutting down.", body = HealthBody)),
+        (status = 503, description = "The database is unavailable or the server is shutting down.", body = HealthBody)),
     security(()),
 )]
 async fn ready(State(shared): State<Shared>) -> Response {
