@@ -185,7 +185,7 @@ table! {
     signup: Signup {
         /// `open`: anyone can sign up. `closed`: only callers with `users:write` can create users.
         mode: SignupMode = "open", one_of(&[("open", SignupMode::Open), ("closed", SignupMode::Closed)]);
-        /// Whether sign-up conceals if an address is already taken: the response is 202 in both cases, and the mail
+        /// Whether sign-up conceals that an address is taken: the response is 202 in both cases, and the mail
         /// contains either a verification link or a notice that an account exists. Users can sign in after their
         /// address is verified. Requires mail.
         conceal_existing: bool = "false", flag();
@@ -347,18 +347,18 @@ table! {
         address_per_second: u32 = "1000", whole(0..=1_000_000);
         /// Maximum burst of requests per client address before the rate applies.
         address_burst: u32 = "2000", whole(1..=1_000_000);
-        /// Number of failed password attempts per account before further attempts are delayed. Attempts at the second
-        /// factor, and attempts from a device that has signed in to the account, are counted separately.
+        /// Number of failed password attempts per account before a lockout, during which attempts fail with 429. Attempts
+        /// at the second factor, and attempts from a device that has signed in to the account, are counted separately.
         failures_free: u32 = "10", whole(1..=100_000);
-        /// The first delay, in seconds; it doubles with each further failure.
+        /// Duration of the first lockout, in seconds; it doubles with each further failure.
         failures_delay_s: u32 = "10", whole(1..=86_400);
-        /// The maximum delay, in seconds (15 minutes).
+        /// Maximum duration of a lockout, in seconds (15 minutes).
         failures_delay_max_s: u32 = "900", whole(1..=86_400);
-        /// How long after the last failure, or after the end of its delay, the count of failures is reset, in seconds
+        /// How long after the last failure, or after the end of its lockout, the count of failures is reset, in seconds
         /// (1 hour).
         failures_forgotten_s: u32 = "3600", whole(1..=2_592_000);
-        /// Number of failed attempts per client address (IPv6: per /64), across all accounts, before further attempts
-        /// are delayed; 0 means unlimited. Devices that have signed in to the account are exempt.
+        /// Number of failed attempts per client address (IPv6: per /64), across all accounts, before a lockout of the
+        /// address; 0 means unlimited. Devices that have signed in to the account are exempt.
         address_failures_free: u32 = "200", whole(0..=1_000_000);
         /// Maximum number of mails per recipient address, per hour.
         mails_per_hour: u32 = "10", whole(1..=10_000);

@@ -50,7 +50,7 @@ struct SignInBody {
     /// The name of the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
-    /// The `device_token` of an earlier sign-in on this device, if there is one. It exempts the device from delays
+    /// The `device_token` of an earlier sign-in on this device, if there is one. It exempts the device from lockouts
     /// caused by failed sign-in attempts of other clients. In cookie mode it is read from a cookie.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
