@@ -347,15 +347,15 @@ table! {
         address_per_second: u32 = "1000", whole(0..=1_000_000);
         /// Maximum burst of requests per client address before the rate applies.
         address_burst: u32 = "2000", whole(1..=1_000_000);
-        /// Number of failed password attempts per account before a lockout, during which attempts fail with 429. Attempts
-        /// at the second factor, and attempts from a device that has signed in to the account, are counted separately.
+        /// Number of failed password attempts per account before a lockout, during which attempts fail with 429.
+        /// Attempts at the second factor, and attempts from a device that has signed in to the account, are counted
+        /// separately.
         failures_free: u32 = "10", whole(1..=100_000);
         /// Duration of the first lockout, in seconds; it doubles with each further failure.
         failures_delay_s: u32 = "10", whole(1..=86_400);
         /// Maximum duration of a lockout, in seconds (15 minutes).
         failures_delay_max_s: u32 = "900", whole(1..=86_400);
-        /// How long after the last failure, or after the end of its lockout, the count of failures is reset, in seconds
-        /// (1 hour).
+        /// How long after the last failure or lockout the count of failures is reset, in seconds (1 hour).
         failures_forgotten_s: u32 = "3600", whole(1..=2_592_000);
         /// Number of failed attempts per client address (IPv6: per /64), across all accounts, before a lockout of the
         /// address; 0 means unlimited. Devices that have signed in to the account are exempt.
