@@ -8,7 +8,7 @@ use super::example;
 
 /// The schema of an event: one of the types, each of which is in `$defs` under its name.
 ///
-/// Fields may come to be: a schema allows more than it names.
+/// Later versions may add fields: a schema allows more fields than it lists.
 #[must_use]
 pub fn schemas() -> Value {
     let definition = |kind: &EventType| (kind.as_str().to_owned(), schema(*kind));

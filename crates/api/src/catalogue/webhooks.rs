@@ -1,4 +1,4 @@
-//! The `webhooks` of the OpenAPI document: what a receiver is sent, type by type.
+//! The `webhooks` of the OpenAPI document: the requests to receivers, by event type.
 
 use denizen_domain::events::EventType;
 use denizen_domain::events::catalogue::{FieldInfo, Form};
@@ -12,7 +12,7 @@ use utoipa::openapi::{
 
 use super::example;
 
-/// Describes what webhooks send, and says of events and audit records what their data is.
+/// Describes the webhook requests, and the data of events and audit records.
 pub(crate) fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let mut webhooks = PathsBuilder::new();
@@ -38,7 +38,7 @@ fn data_name(kind: EventType) -> String {
     format!("{kind:?}Data")
 }
 
-/// An event of any type, which its member `type` tells apart.
+/// An event of any type, discriminated by its member `type`.
 fn any_event() -> Schema {
     let kinds = EventType::ALL.iter();
     let mapping = kinds.map(|&kind| (kind.as_str(), format!("#/components/schemas/{}", event_name(kind))));

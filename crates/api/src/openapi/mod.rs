@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, from the handlers themselves.
+//! The OpenAPI 3.1 document, generated from the handlers.
 
 mod error_codes;
 mod error_responses;
@@ -98,7 +98,7 @@ impl Document {
         &self.0
     }
 
-    /// The same operations below a path: its readers resolve the paths of operations against the URL of the server.
+    /// The same operations below a path: clients resolve the paths of operations against the URL of the server.
     pub(crate) fn below(mut self, path: &str) -> Self {
         for server in self.0["servers"].as_array_mut().into_iter().flatten() {
             server["url"] = path.into();
@@ -145,7 +145,7 @@ pub fn document() -> Document {
     Document(refined(&document))
 }
 
-/// What applies to the document as a whole, and is therefore not written at each operation and type.
+/// Changes to the whole document that are not repeated at each operation and type.
 fn refined(document: &OpenApi) -> Value {
     let mut whole = serde_json::to_value(document).expect("the document serialises");
     let permissions = Permission::ALL.iter().map(|permission| permission.as_str());
@@ -169,7 +169,7 @@ fn refined(document: &OpenApi) -> Value {
     whole
 }
 
-/// Any request may have too large a head.
+/// Adds the response for too large a request head to all operations.
 fn bound_heads(path: &mut PathItem) {
     let PathItem { get, post, put, patch, delete, .. } = path;
     for operation in [get, post, put, patch, delete].into_iter().flatten() {
@@ -179,7 +179,7 @@ fn bound_heads(path: &mut PathItem) {
     }
 }
 
-/// Any operation refuses query parameters that it does not have.
+/// Adds the response for unknown query parameters to all operations.
 fn refuse_unknown_parameters(path: &mut PathItem) {
     let PathItem { get, post, put, patch, delete, .. } = path;
     for operation in [get, post, put, patch, delete].into_iter().flatten() {
@@ -189,7 +189,7 @@ fn refuse_unknown_parameters(path: &mut PathItem) {
     }
 }
 
-/// The operations whose body may be left out.
+/// The operations whose body is optional.
 const OPTIONAL_BODIES: [&str; 4] =
     ["api_keys.rotate", "sessions.refresh", "signing_keys.rotate", "webhooks.rotate_secret"];
 
@@ -200,7 +200,7 @@ fn allow_no_body(operation: &mut Operation) {
     }
 }
 
-/// Wherever a bearer token opens a door of our own, so do cookies; a change needs the CSRF token beside them.
+/// Allows cookies wherever a bearer token of a user is allowed; requests that change data also require the CSRF token.
 fn allow_cookies(path: &mut PathItem) {
     let none: [&str; 0] = [];
     let cookie = SecurityRequirement::new("cookie", none);
