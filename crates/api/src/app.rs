@@ -133,7 +133,10 @@ impl App {
         });
         let keyed_after = audit::key_log(&services).await.context("sealing the audit log")?;
         if let Some(position) = keyed_after.filter(|position| *position > 0) {
-            tracing::warn!(position, "the audit log is keyed from now on; records up to this position have no key");
+            tracing::warn!(
+                position,
+                "the audit log is keyed from now on; records up to this position have no keyed hash"
+            );
         }
         keys::keep(&services).await.context("opening the signing keys")?;
         let draining = CancellationToken::new();
@@ -167,10 +170,10 @@ impl App {
 
 /// Refuses a database that has to be migrated first.
 async fn require_schema(options: &StoreOptions) -> anyhow::Result<()> {
-    let pending = options.pending().await.context("looking for pending migrations")?.len();
+    let pending = options.pending().await.context("checking for pending migrations")?.len();
     ensure!(
         pending == 0,
-        "the database lacks {pending} migrations: run `denizen migrate` first (database.migrate_on_start is false)"
+        "{pending} migrations are pending: run `denizen migrate` first (database.migrate_on_start is false)"
     );
     Ok(())
 }
@@ -256,7 +259,7 @@ fn sign_in_hook(
 
 fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn WebhookSender>> {
     let timeout = Duration::from_secs(config.timeout_s.into());
-    let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the client of webhooks")?;
+    let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the HTTP client for webhooks")?;
     Ok(Arc::new(HttpWebhookSender::new(outside, Arc::clone(clock))))
 }
 
@@ -296,7 +299,7 @@ pub async fn master_key(security: &Security, store: &dyn Store, random: &dyn Ran
         return Ok(key);
     }
     // The file is written before the root key, so another node that is starting for the first time has written both.
-    let is_set_up = has_root(store).await.context("looking for the root key")?;
+    let is_set_up = has_root(store).await.context("checking for the root key")?;
     Ok(if is_set_up { MasterKey::from_existing_file(path)? } else { MasterKey::from_file(path, random)? })
 }
 

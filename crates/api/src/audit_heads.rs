@@ -98,7 +98,7 @@ impl HeadSigner {
             return KnownHead::parse(field, raw);
         }
         let head = self.open(raw).map(|claims| format!("{}:{}", claims.position, claims.hash));
-        let message = "must be a head that this deployment signed";
+        let message = "must be a signed head of this deployment";
         let head = head.ok_or_else(|| FieldError::new(field, "invalid_value", message))?;
         KnownHead::parse(field, &head)
     }
@@ -132,7 +132,7 @@ pub(crate) fn read_file(field: &str, text: &str) -> Result<Vec<String>, FieldErr
         let read = if rest.starts_with('{') {
             let mut objects = serde_json::Deserializer::from_str(rest).into_iter::<StoredHead>();
             let Some(Ok(StoredHead { signed })) = objects.next() else {
-                let message = "must have heads, one a line, or JSON objects with the member `signed`";
+                let message = "must contain one head per line, or JSON objects with the member `signed`";
                 return Err(FieldError::new(field, "invalid_value", message));
             };
             heads.push(signed);
@@ -188,7 +188,7 @@ pub(crate) async fn export(services: &Arc<Services>, config: &Audit, stop: &Canc
 async fn export_one(signer: &HeadSigner, head: &Head, file: Option<&Path>) -> std::io::Result<()> {
     let line = signer.sign(head);
     // First to the log: a file that cannot be written does not keep the head from both.
-    tracing::info!(target: "audit", position = head.last.position, head = line, "head of the audit log");
+    tracing::info!(target: "audit", position = head.last.position, head = line, "signed head of the audit log");
     if let Some(file) = file.map(PathBuf::from) {
         let line = format!("{line}\n");
         tokio::task::spawn_blocking(move || append(&file, line.as_bytes())).await.map_err(std::io::Error::other)??;

@@ -1,4 +1,4 @@
-//! Whether the files that the configuration names can be used, looked at as the server would, without starting it.
+//! Checks whether the configured files can be used by the server, without starting it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::tls::{Tls, TlsFiles};
 /// The parameters of a PostgreSQL URL that name files.
 const URL_FILES: [&str; 3] = ["sslrootcert=", "sslcert=", "sslkey="];
 
-/// One line for each file or folder that cannot be used. Creates nothing.
+/// One line for each unusable file or folder. Creates nothing.
 pub(crate) async fn check(loaded: &Loaded) -> Vec<Mistake> {
     let mut findings = Vec::new();
     check_tls(loaded, &mut findings).await;
@@ -44,8 +44,12 @@ async fn check_tls(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     }
     let Some(files) = TlsFiles::of(server) else { return };
     if let Err(error) = Tls::open(files).await {
-        let found = format!("of no use: {}", chain(&error.into()));
-        findings.push(loaded.finding("server.tls_cert_file", &found, "a certificate, its key and authorities in PEM"));
+        let found = format!("not usable: {}", chain(&error.into()));
+        findings.push(loaded.finding(
+            "server.tls_cert_file",
+            &found,
+            "a certificate, its private key and certificate authorities in PEM",
+        ));
     }
 }
 
@@ -64,7 +68,7 @@ fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
             let found = format!(
                 "{:?}, which is {}",
                 folder.display().to_string(),
-                if is_absent { "absent" } else { "no folder" }
+                if is_absent { "absent" } else { "not a folder" }
             );
             findings.push(loaded.finding(key, &found, "a folder"));
         }
@@ -75,11 +79,11 @@ fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if let Err(error) = post::check(&loaded.config, &clock) {
         let key = if mail.templates.is_some() { "mail.templates" } else { "mail.smtp_host" };
-        findings.push(loaded.finding(key, &format!("of no use: {}", chain(&error)), "mail that can be set up"));
+        findings.push(loaded.finding(key, &format!("not usable: {}", chain(&error)), "a valid mail configuration"));
     }
 }
 
-/// An absent file is no fault: the first start creates it.
+/// An absent file is not an error: the first start creates it.
 fn check_master_key(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     let security = &loaded.config.security;
     if security.master_key.is_some() || security.master_key_command.is_some() {
@@ -87,20 +91,20 @@ fn check_master_key(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     }
     let key = "security.master_key_file";
     if let Err(error) = MasterKey::find_in_file(&security.master_key_file) {
-        let found = format!("of no use: {}", chain(&error.into()));
-        findings.push(loaded.finding(key, &found, "a file that can be read, or none yet"));
+        let found = format!("not usable: {}", chain(&error.into()));
+        findings.push(loaded.finding(key, &found, "a readable file, or a path where a file can be created"));
     }
     findings.extend(unwritable(loaded, key, &security.master_key_file));
 }
 
-/// A file that lines are added to.
+/// A file that lines are appended to.
 fn check_written(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     let Some(path) = &loaded.config.audit.head_file else { return };
     findings.extend(unwritable(loaded, "audit.head_file", path));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if parent.is_some_and(|parent| !parent.exists()) {
         let found = format!("{:?}, in a folder that does not exist", path.display().to_string());
-        findings.push(loaded.finding("audit.head_file", &found, "a file in a folder that exists"));
+        findings.push(loaded.finding("audit.head_file", &found, "a file in an existing folder"));
     }
 }
 
@@ -117,19 +121,19 @@ fn check_database(loaded: &Loaded, findings: &mut Vec<Mistake>) {
     }
 }
 
-/// A line when a file that must exist cannot be read.
+/// A line if a file that must exist cannot be read.
 fn unreadable(loaded: &Loaded, key: &str, path: &Path) -> Option<Mistake> {
     let opened = std::fs::File::open(path).and_then(|file| file.metadata());
     let problem = match opened {
         Ok(metadata) if metadata.is_file() => return None,
-        Ok(_) => "is no file".to_owned(),
+        Ok(_) => "is not a file".to_owned(),
         Err(error) => format!("cannot be read: {error}"),
     };
     let found = format!("{:?}, which {problem}", path.display().to_string());
-    Some(loaded.finding(key, &found, "a file that can be read"))
+    Some(loaded.finding(key, &found, "a readable file"))
 }
 
-/// A line when a file cannot be made because something else stands in its way.
+/// A line if a file cannot be created because its path is blocked.
 fn unwritable(loaded: &Loaded, key: &str, path: &Path) -> Option<Mistake> {
     let obstacle: PathBuf = if path.is_dir() {
         path.to_owned()
@@ -139,5 +143,5 @@ fn unwritable(loaded: &Loaded, key: &str, path: &Path) -> Option<Mistake> {
     };
     let kind = if obstacle.is_dir() { "a folder" } else { "a file" };
     let found = format!("{:?}, where {:?} is {kind}", path.display().to_string(), obstacle.display().to_string());
-    Some(loaded.finding(key, &found, "the path of a file"))
+    Some(loaded.finding(key, &found, "a file path"))
 }

@@ -57,7 +57,7 @@ async fn take(services: &Services, free: usize, troubles: &mut Troubles) -> Vec<
         Ok(taken) => (taken, Ok(())),
         Err(error) => (Vec::new(), Err(error)),
     };
-    troubles.is_store_failing = report("taking mail from the outbox", troubles.is_store_failing, outcome);
+    troubles.is_store_failing = report("leasing mail from the outbox", troubles.is_store_failing, outcome);
     taken
 }
 
@@ -86,24 +86,24 @@ impl Troubles {
         match outcome {
             Ok(Delivery::Sent) => {
                 self.is_server_failing = false;
-                tracing::debug!(%mail_id, kind, attempts, "mail was sent");
+                tracing::debug!(%mail_id, kind, attempts, "mail sent");
             }
-            Ok(Delivery::Settled) => tracing::debug!(%mail_id, kind, attempts, "mail was settled"),
+            Ok(Delivery::Settled) => tracing::debug!(%mail_id, kind, attempts, "mail settled"),
             Ok(Delivery::PutBack(error)) if self.is_server_failing => {
-                tracing::debug!(%mail_id, kind, attempts, error = %Chain(&error), "mail is tried again later");
+                tracing::debug!(%mail_id, kind, attempts, error = %Chain(&error), "sending failed, retrying later");
             }
             Ok(Delivery::PutBack(error)) => {
                 self.is_server_failing = true;
-                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "mail is tried again later");
+                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "sending failed, retrying later");
             }
             Ok(Delivery::Refused(error)) => {
-                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "mail was refused and is dropped");
+                tracing::warn!(%mail_id, kind, attempts, error = %Chain(&error), "mail rejected, dropping it");
             }
             Ok(Delivery::Expired) => {
-                tracing::warn!(%mail_id, kind, attempts, "mail could not be sent in time and is dropped");
+                tracing::warn!(%mail_id, kind, attempts, "mail not delivered in time, dropping it");
             }
             Ok(Delivery::Unreadable) => {
-                tracing::debug!(%mail_id, attempts, "mail of another release is left for it");
+                tracing::debug!(%mail_id, attempts, "mail was queued by another release, leaving it");
             }
             Err(error) => {
                 self.is_store_failing = report("settling mail in the outbox", self.is_store_failing, Err(error));

@@ -15,7 +15,7 @@ pub(crate) fn raise() {
             return;
         }
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-            tracing::warn!(%error, "cannot raise the limit of open files");
+            tracing::warn!(%error, "cannot raise the open file limit");
         }
     }
 }
@@ -25,7 +25,7 @@ pub(crate) fn bound_connections(configured: u32) -> u32 {
     let Some(files) = limit() else { return configured };
     let bound = within(files, configured);
     if bound < configured {
-        tracing::info!(configured, bound, open_files = files, "the limit of open files bounds limits.connections");
+        tracing::info!(configured, bound, open_files = files, "limits.connections is reduced by the open file limit");
     }
     bound
 }

@@ -14,10 +14,10 @@ use crate::config::Config;
 /// How long the database connections may take to close.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// A running server without a listener: its [router](Self::router) answers requests, and its background tasks send mail,
-/// call webhooks, rotate signing keys and delete what has expired.
+/// A running server without a listener: its [router](Self::router) handles requests, and its background tasks send
+/// mail, call webhooks, rotate signing keys and delete expired data.
 ///
-/// Dropped without [`Self::stop`], the background tasks end without finishing what they are doing.
+/// If it is dropped without [`Self::stop`], the background tasks are aborted.
 pub struct Embedded {
     app: App,
     stop: CancellationToken,
@@ -26,11 +26,11 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Migrates the database unless `database.migrate_on_start` is `false`, and starts the background tasks. Call it
-    /// within a tokio runtime.
+    /// Migrates the database unless `database.migrate_on_start` is `false`, and starts the background tasks. Must be
+    /// called within a tokio runtime.
     ///
     /// # Errors
-    /// As [`App::open`], and when the database cannot be migrated.
+    /// As [`App::open`], and if the migration fails.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let store = store_options(config)?;
         let claim = store.claim()?;
@@ -45,31 +45,31 @@ impl Embedded {
         Ok(Self { app, stop, tasks, patience })
     }
 
-    /// Every route with its middleware, to be merged into the application's own router.
+    /// All routes with their middleware, to be merged into the router of the application.
     pub fn router(&self) -> Router {
         self.app.router()
     }
 
-    /// The server, for its use cases.
+    /// The server, for access to its operations.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
     }
 
-    /// Begins to stop: `/health/ready` answers 503, streams of events end, and the background tasks finish what they are
-    /// doing. Requests are answered until [`Self::stop`].
+    /// Starts the shutdown: `/health/ready` returns 503, event streams end, and the background tasks complete their
+    /// current work. Requests are handled until [`Self::stop`].
     pub fn drain(&self) {
         self.app.drain();
         self.stop.cancel();
     }
 
-    /// Waits for the background tasks, `server.shutdown_timeout_s` at most, and closes the database. Call it when the
+    /// Waits for the background tasks, at most `server.shutdown_timeout_s`, and closes the database. Call it after the
     /// listener has stopped.
     pub async fn stop(&self) {
         self.drain();
         // A mail that is being sent is finished: otherwise it might be sent twice.
         if timeout(self.patience, self.tasks.wait()).await.is_err() {
-            tracing::warn!("background tasks did not end in time");
+            tracing::warn!("background tasks did not stop in time");
         }
         let _ = timeout(CLOSE, self.app.services.store.close()).await;
     }

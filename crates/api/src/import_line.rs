@@ -24,7 +24,7 @@ pub struct ImportLine {
     /// The email address; a taken one is told and skipped.
     #[schema(format = Email, max_length = 254)]
     pub(crate) email: String,
-    /// What to call them: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     pub(crate) name: String,
     /// Their password hash as the other system kept it. Without one, or with a marker such as `!`, they have no password.
@@ -36,7 +36,7 @@ pub struct ImportLine {
     pub(crate) role: Option<String>,
     /// `active`, `disabled` or `invited`; `active` when nothing is said.
     pub(crate) status: Option<String>,
-    /// The language that they read (BCP 47).
+    /// Preferred language (BCP 47).
     #[schema(max_length = 35)]
     pub(crate) locale: Option<String>,
     /// Preferences, which users can change afterwards: never decide by them what a user may do or has paid for.
@@ -70,7 +70,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let status = status.ok_or_else(|| broken("invalid_value", "must be active, disabled or invited"));
     let status = fields.check("status", status);
     let created_at = raw.created_at.map(|moment| match Timestamp::parse(&moment) {
-        None => Err(broken("invalid_value", "must be an RFC 3339 moment")),
+        None => Err(broken("invalid_value", "must be an RFC 3339 time")),
         Some(moment) if moment > services.clock.now() => Err(broken("out_of_range", "must not be in the future")),
         Some(past) => Ok(past),
     });
@@ -103,7 +103,7 @@ fn deserialize(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
     json_form::read(line).map_err(|error| match error {
         FormError::Empty => vec![FieldError::new("line", "invalid_json", "must be a JSON object; it is empty")],
         FormError::Syntax { column, .. } => {
-            let message = format!("must be a JSON object; it breaks at column {column}");
+            let message = format!("must be a JSON object; syntax error at column {column}");
             vec![FieldError::new("line", "invalid_json", message)]
         }
         FormError::Fields(mut faults) => {

@@ -1,6 +1,6 @@
-//! Denizen: users, sign-in and access for any product.
+//! Denizen: users, authentication and authorization for any product.
 //!
-//! The binary `denizen` serves it; this library mounts it in an Axum application of your own:
+//! The binary `denizen` serves it; this library mounts it in an Axum application:
 //!
 //! ```no_run
 //! use denizen::Embedded;
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! `docs/embedding.md` has a complete program.
+//! `docs/embedding.md` contains a complete program.
 
 pub mod app;
 mod audit_heads;

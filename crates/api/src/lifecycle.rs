@@ -1,4 +1,4 @@
-//! From start to stop: migrate, listen, serve, drain, leave.
+//! The lifecycle of the server: migrate, listen, serve, drain, stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::tls::{Tls, TlsFiles};
 
-/// How long requests are still accepted after readiness has fallen, so that balancers can notice.
+/// How long requests are still accepted after the readiness check fails, so that load balancers can react.
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the database connections may take to close.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// Runs the server until it is told to stop (SIGTERM or Ctrl-C); told twice, it leaves at once.
+/// Runs the server until SIGTERM or SIGINT (Ctrl-C); a second signal stops it immediately.
 ///
 /// # Errors
-/// When it cannot start: the port is taken, the database is away, the master key does not fit.
+/// If the server cannot start: the port is in use, the database is unavailable, or the master key does not match.
 pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     descriptors::raise();
     let address = SocketAddr::new(config.server.host, config.server.port);
@@ -51,7 +51,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
         () = &mut leaving => return Ok(()),
         () = signals.next() => {}
     }
-    tracing::info!("stopping: no longer ready, finishing what runs");
+    tracing::info!("shutting down: no longer ready, waiting for requests in progress");
     app.drain();
     let stopping = async {
         tokio::join!(leaving, async {
@@ -61,28 +61,28 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = stopping => tracing::info!("stopped"),
-        () = signals.next() => tracing::warn!("told twice: leaving at once"),
+        () = signals.next() => tracing::warn!("second signal received, exiting immediately"),
     }
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C: for an application that embeds the server and stops as it does.
+/// Waits for SIGTERM or Ctrl-C, for applications that embed the server.
 pub async fn stop_requested() {
     match Signals::listen() {
         Ok(mut signals) => signals.next().await,
         // Without signals nothing but the end of the process stops it.
         Err(error) => {
-            tracing::warn!(%error, "cannot listen for signals");
+            tracing::warn!(%error, "cannot install signal handlers");
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Serves on a listener until `stop` is cancelled; returns when the requests in flight are done, at most
+/// Serves on a listener until `stop` is canceled. Returns after the requests in progress are complete, at most
 /// `server.shutdown_timeout_s` later, and the database is closed.
 ///
 /// # Errors
-/// When TLS is configured and its files are no good.
+/// If TLS is configured and its files are invalid.
 pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let tls = tls(config).await?;
     run_over(app, config, listener, tls, stop).await;
@@ -92,7 +92,7 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
 /// TLS, when it is configured.
 async fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
     Ok(match TlsFiles::of(&config.server) {
-        Some(files) => Some(Arc::new(Tls::open(files).await.context("opening TLS")?)),
+        Some(files) => Some(Arc::new(Tls::open(files).await.context("setting up TLS")?)),
         None => None,
     })
 }
@@ -127,8 +127,8 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
 fn announce(config: &Config) {
     if !crate::post::sends_mail(config) {
         tracing::warn!(
-            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so that nobody can reset a password, \
-             verify an address, be invited, or sign in by mail"
+            "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify \
+             addresses, accept invitations or sign in by mail"
         );
     }
     let url = config.server.public_url();
@@ -142,11 +142,11 @@ fn announce(config: &Config) {
     );
 }
 
-/// The wishes to stop.
+/// The signals that stop the server.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// Kept so that a write beyond a limit of file sizes is an error and does not end the process.
+    /// Handled so that a write beyond the file size limit returns an error instead of ending the process.
     #[cfg(target_os = "linux")]
     _file_size: tokio::signal::unix::Signal,
 }

@@ -1,4 +1,4 @@
-//! The binary `denizen`: arguments in, exit code out. Everything else is in the library.
+//! The binary `denizen`. All code is in the library.
 
 use std::process::ExitCode;
 

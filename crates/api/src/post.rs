@@ -27,7 +27,7 @@ pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<
     if let Some(folder) = &mail.folder {
         let printing = if config.app_env.is_dev() { Printing::Openings } else { Printing::Nothing };
         let mailer = FolderMailer::open(folder.clone(), writer(config)?, printing)
-            .with_context(|| format!("mail.folder: making {}", folder.display()))?;
+            .with_context(|| format!("mail.folder: creating {}", folder.display()))?;
         return Ok(Arc::new(mailer));
     }
     let Some(host) = &mail.smtp_host else { return Ok(Arc::new(NoMail)) };

@@ -36,13 +36,13 @@ pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, audit: Audit, 
 
 async fn keep(services: &Services, stop: &CancellationToken) {
     tokio::join!(
-        every(FOLLOW_KEYS_EVERY, stop, "following the signing keys", || keys::follow(services)),
-        every(KEEP_KEYS_EVERY, stop, "keeping the signing keys", || keys::keep(services)),
-        every(RECORD_USES_EVERY, stop, "recording uses", || usage::record(services)),
-        every(PURGE_EVERY, stop, "removing what is past its time", || purge(services, stop)),
+        every(FOLLOW_KEYS_EVERY, stop, "following signing keys", || keys::follow(services)),
+        every(KEEP_KEYS_EVERY, stop, "maintaining signing keys", || keys::keep(services)),
+        every(RECORD_USES_EVERY, stop, "recording last-use times", || usage::record(services)),
+        every(PURGE_EVERY, stop, "deleting expired data", || purge(services, stop)),
     );
     // What was noted since the last time would be lost.
-    report("recording uses", false, usage::record(services).await);
+    report("recording last-use times", false, usage::record(services).await);
 }
 
 /// Works again and again until `stop` is cancelled. What fails is tried again the next time; it is told once, not
@@ -66,11 +66,11 @@ pub(crate) fn report(name: &str, is_known: bool, outcome: denizen_domain::Result
     match outcome {
         Ok(()) => false,
         Err(error) if is_known => {
-            tracing::debug!(error = %Chain(&error), "{name} fails still");
+            tracing::debug!(error = %Chain(&error), "{name} is still failing");
             true
         }
         Err(error) => {
-            tracing::warn!(error = %Chain(&error), "{name} failed; it is tried again");
+            tracing::warn!(error = %Chain(&error), "{name} failed, retrying");
             true
         }
     }

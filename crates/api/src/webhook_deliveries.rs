@@ -35,7 +35,7 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
     let mut look = Look::AtLogAndDue;
     while !stop.is_cancelled() {
         let outcome = work(&services, &mut running, look).await;
-        is_failing = report("delivering to webhooks", is_failing, outcome);
+        is_failing = report("sending webhook deliveries", is_failing, outcome);
         look = tokio::select! {
             () = stop.cancelled() => break,
             Some(settled) = running.next(), if !running.is_empty() => {
@@ -139,11 +139,11 @@ fn note(settled: Option<Outcome>, is_failing: &mut bool) {
     match outcome {
         Ok((settled @ (Settled::Parked | Settled::Disabled), attempt)) => {
             let (status, error) = (attempt.status, attempt.error);
-            tracing::warn!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "a delivery was given up");
+            tracing::warn!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "delivery parked");
         }
         Ok((settled, attempt)) => {
             let (status, error) = (attempt.status, attempt.error);
-            tracing::debug!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "a delivery was tried");
+            tracing::debug!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "delivery attempted");
         }
         Err(error) => *is_failing = report("settling a delivery", *is_failing, Err(error)),
     }

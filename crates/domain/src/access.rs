@@ -1,4 +1,4 @@
-//! Who asks, by which credential, and the catalogue of what can be allowed.
+//! The caller, the credential of the caller, and the list of permissions.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,7 +10,7 @@ use crate::users::Locale;
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $name:ident = $scope:literal;)+) => {
-        /// One thing that a role can be allowed to do. The text form is the OAuth scope.
+        /// A permission. The text form is the OAuth scope.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Permission {
@@ -18,7 +18,7 @@ macro_rules! permissions {
         }
 
         impl Permission {
-            /// The catalogue.
+            /// All permissions.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// The scope that stands for it in a token.
@@ -29,7 +29,7 @@ macro_rules! permissions {
                 }
             }
 
-            /// What it allows, for a person.
+            /// A human-readable description.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self {
@@ -41,39 +41,39 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// See every user.
+    /// Read users.
     UsersRead = "users:read";
-    /// Create, change and delete users, their role and status included.
+    /// Create, update and delete users, including role and status.
     UsersWrite = "users:write";
-    /// See every user's sessions.
+    /// Read the sessions of all users.
     SessionsRead = "sessions:read";
-    /// End every user's sessions.
+    /// End the sessions of all users.
     SessionsWrite = "sessions:write";
-    /// See roles and what they may do.
+    /// Read roles and their permissions.
     RolesRead = "roles:read";
-    /// Create, change and delete roles.
+    /// Create, update and delete roles.
     RolesWrite = "roles:write";
-    /// See service accounts and their API keys.
+    /// Read service accounts and their API keys.
     ServiceAccountsRead = "service_accounts:read";
-    /// Create, change and delete service accounts and their API keys.
+    /// Create, update and delete service accounts and their API keys.
     ServiceAccountsWrite = "service_accounts:write";
-    /// See every user's API keys.
+    /// Read the API keys of all users.
     ApiKeysRead = "api_keys:read";
-    /// Delete every user's API keys.
+    /// Delete the API keys of all users.
     ApiKeysWrite = "api_keys:write";
-    /// See the keys that sign access tokens.
+    /// Read the signing keys of access tokens.
     SigningKeysRead = "signing_keys:read";
-    /// Rotate and withdraw the keys that sign access tokens.
+    /// Rotate and withdraw the signing keys of access tokens.
     SigningKeysWrite = "signing_keys:write";
-    /// Ask what a token stands for. Service accounts always may.
+    /// Introspect tokens. Service accounts can do this without the permission.
     TokensIntrospect = "tokens:introspect";
-    /// Read and follow everything that happens.
+    /// Read and stream all events.
     EventsRead = "events:read";
-    /// Read and export the audit view: who did what, from where and by which credential.
+    /// Read, export and verify the audit log.
     AuditRead = "audit:read";
-    /// See webhooks and what was delivered to them.
+    /// Read webhooks and their deliveries.
     WebhooksRead = "webhooks:read";
-    /// Create, change and delete webhooks, and deliver again.
+    /// Create, update and delete webhooks, and retry deliveries.
     WebhooksWrite = "webhooks:write";
 }
 

@@ -107,7 +107,10 @@ impl Ctx {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         let is_pending = self.deferred.as_ref().is_some_and(|deferred| deferred.is_pending());
-        debug_assert!(!is_pending, "the store is used while a commit is deferred: it would wait for it, or miss it");
+        debug_assert!(
+            !is_pending,
+            "the store is used while a commit is deferred: the read would wait for the commit or miss it"
+        );
         self.services.store.as_ref()
     }
 

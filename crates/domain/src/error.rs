@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The input breaks a rule; each field at fault is named.
-    #[error("the input is not valid")]
+    #[error("the input is invalid")]
     Invalid(Vec<FieldError>),
     /// Nobody is signed in, or the credentials are not good.
     #[error("not authenticated")]
@@ -19,19 +19,19 @@ pub enum Error {
     #[error("not allowed")]
     Forbidden,
     /// The caller must prove a factor anew before they may: [`crate::sessions::step_up()`].
-    #[error("a recent proof is required")]
+    #[error("recent authentication is required")]
     StepUpRequired,
     /// Only those who may write users create accounts here.
     #[error("sign-up is closed")]
     SignupClosed,
     /// This way to sign in is not offered here.
-    #[error("not offered")]
+    #[error("disabled")]
     NotOffered,
     /// The caller would give away what they do not hold themselves.
     #[error("not held by the caller")]
     NotHeld,
     /// A request for a token that cannot be granted (RFC 6749 §5.2).
-    #[error("the grant is refused")]
+    #[error("the grant was rejected")]
     Grant(GrantError),
     /// There is no such thing, or the caller may not know of it.
     #[error("not found")]

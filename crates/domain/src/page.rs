@@ -54,7 +54,7 @@ impl Page {
                 return Err(FieldError::new("offset", "not_allowed", "cannot be combined with after"));
             }
             (Some(offset), None) if offset > OFFSET_MAX => {
-                let message = format!("must be 0 to {OFFSET_MAX}; follow the Link header to go deeper");
+                let message = format!("must be 0 to {OFFSET_MAX}; follow the Link header to go further");
                 return Err(FieldError::new("offset", "out_of_range", message));
             }
             (offset, None) => Start::Offset(offset.unwrap_or(0)),

@@ -157,11 +157,11 @@ pub trait Vault: Send + Sync {
 /// What the product's old system says of a user whose password is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookedUser {
-    /// What to call them.
+    /// Display name.
     pub name: Option<DisplayName>,
     /// Whether the old system had verified the address.
     pub email_verified: bool,
-    /// The language that they read.
+    /// Preferred language.
     pub locale: Option<Locale>,
 }
 
@@ -191,7 +191,7 @@ pub struct WebhookMessage<'a> {
 /// What came of a request to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookAnswer {
-    /// The status, when there was one.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
     /// How long the status took, in milliseconds; without one, how long was waited for it.
     pub latency_ms: u32,
@@ -247,10 +247,10 @@ pub enum Opening {
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// It may go better later.
-    #[error("the mail cannot be sent now")]
+    #[error("the mail cannot be sent at the moment")]
     Temporary(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It will never be taken.
-    #[error("the mail is refused")]
+    #[error("the mail was rejected")]
     Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

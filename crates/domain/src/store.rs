@@ -31,7 +31,7 @@ pub enum StoreError {
     #[error("the database is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database answered something that cannot be: a defect or a damaged file.
-    #[error("the database answered unexpectedly")]
+    #[error("the database returned an unexpected result")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

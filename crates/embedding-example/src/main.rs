@@ -1,4 +1,4 @@
-//! An application with routes of its own, and Denizen's beside them.
+//! An application with its own routes, next to those of Denizen.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passes the client's address on: rate limits and the list of sessions need it.
+/// Passes on the client address, which rate limits and the list of sessions need.
 async fn peer_address(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(PeerAddress(peer));
     next.run(request).await

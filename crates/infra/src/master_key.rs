@@ -15,7 +15,7 @@ use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a master key must be, for messages.
-pub const EXPECTED: &str = "32 random bytes in base64 or hexadecimal, as `openssl rand -base64 32` makes them";
+pub const EXPECTED: &str = "32 random bytes in base64 or hexadecimal, for example from `openssl rand -base64 32`";
 
 /// The length of the key, in bytes.
 const KEY_BYTES: usize = 32;
@@ -33,7 +33,7 @@ pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// The text in the file is no key.
-    #[error("{path} must hold {EXPECTED}")]
+    #[error("{path} must contain {EXPECTED}")]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -43,14 +43,14 @@ pub enum MasterKeyError {
     File {
         /// Which file.
         path: PathBuf,
-        /// What went wrong.
+        /// The I/O error.
         #[source]
         source: io::Error,
     },
     /// There is no file, and the database was set up under a key that must have been in it.
     #[error(
-        "the master key {path} is missing, and the database was set up with it: restore the file from a backup, or set \
-         security.master_key_file to where it is"
+        "the master key {path} is missing, but the database was set up with it: restore the file from a backup, or set \
+         security.master_key_file to its path"
     )]
     Missing {
         /// Which file.
@@ -63,7 +63,7 @@ pub enum MasterKeyError {
     #[error("the command for the master key failed: {0}")]
     CommandFailed(ExitStatus),
     /// The command did not end in time.
-    #[error("the command for the master key took longer than {} s", COMMAND_DEADLINE.as_secs())]
+    #[error("the command for the master key did not finish within {} s", COMMAND_DEADLINE.as_secs())]
     CommandSlow,
     /// The command's output is no key. It is not quoted: it may be most of one.
     #[error("the command for the master key must print {EXPECTED}, and nothing else")]

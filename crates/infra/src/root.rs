@@ -40,10 +40,10 @@ impl RootKey {
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// The store did not answer.
-    #[error("reading or keeping the root key")]
+    #[error("reading or storing the root key")]
     Store(#[from] StoreError),
     /// The database has a root key, and this master key does not open it.
-    #[error("this master key does not fit the database: every node needs the same one")]
+    #[error("the master key does not match the database: all nodes must use the same master key")]
     DoesNotFit,
 }
 

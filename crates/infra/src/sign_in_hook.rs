@@ -118,9 +118,9 @@ impl HttpSignInHook {
 enum ExchangeError {
     #[error(transparent)]
     Outside(#[from] OutsideError),
-    #[error("the status is {0}")]
+    #[error("the hook returned status {0}")]
     Status(u16),
-    #[error("the answer has the wrong form; expected {expected}")]
+    #[error("the response of the hook is not valid; expected {expected}")]
     Form { expected: &'static str },
 }
 
@@ -149,7 +149,7 @@ mod tests {
             (r#"{"locale":7}"#, "a string or null as `locale`"),
         ] {
             let error = HookAnswer::parse(body.as_bytes()).unwrap_err().to_string();
-            assert_eq!(error, format!("the answer has the wrong form; expected {expected}"), "{body}");
+            assert_eq!(error, format!("the response of the hook is not valid; expected {expected}"), "{body}");
         }
     }
 }

@@ -71,7 +71,7 @@ impl StoreOptions {
         }
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             let expected = "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
-            return Err(DatabaseUrlError { problem: "of no known kind", expected });
+            return Err(DatabaseUrlError { problem: "not a supported URL", expected });
         }
         let options = PostgresOptions {
             max_connections: limits.max_connections,
@@ -81,7 +81,7 @@ impl StoreOptions {
             ..PostgresOptions::new(SecretString::from(url))
         };
         options.check().map_err(|_| DatabaseUrlError {
-            problem: "not readable as a PostgreSQL URL",
+            problem: "not a valid PostgreSQL URL",
             expected: "postgres://USER:PASSWORD@HOST:PORT/NAME, with /, ?, #, @ and % in the password percent-encoded",
         })?;
         Ok(Self::Postgres(options))
@@ -136,18 +136,18 @@ impl StoreOptions {
 fn sqlite_path(path: &str) -> Result<PathBuf, DatabaseUrlError> {
     let refused = |problem, expected| Err(DatabaseUrlError { problem, expected });
     if path.is_empty() {
-        return refused("without a path", "sqlite://PATH, sqlite://data/denizen.db for example");
+        return refused("without a path", "sqlite://PATH, such as sqlite://data/denizen.db");
     }
     if path.starts_with(":memory:") || (path.contains('?') && path.contains("mode=memory")) {
-        let problem = "an in-memory database, which would lose every account when the server stops";
-        return refused(problem, "sqlite://PATH, the path of a file");
+        let problem = "an in-memory database, which loses all accounts when the server stops";
+        return refused(problem, "sqlite://PATH with the path of a file");
     }
     if path.contains('?') || path.starts_with("file:") {
-        let problem = "a SQLite URL with parameters, which Denizen does not take: it sets them itself";
-        return refused(problem, "sqlite://PATH alone, without file: and without ? and what follows it");
+        let problem = "a SQLite URL with parameters, which are not supported";
+        return refused(problem, "sqlite://PATH, without file: and without parameters");
     }
     if path.ends_with('/') || PathBuf::from(path).is_dir() {
-        return refused("a folder", "the path of a file in it, sqlite://data/denizen.db for example");
+        return refused("a folder", "the path of a file, such as sqlite://data/denizen.db");
     }
     Ok(PathBuf::from(path))
 }
@@ -181,9 +181,9 @@ mod tests {
             ("sqlite://data/", "a folder"),
             ("sqlite:///", "a folder"),
             ("sqlite:///tmp", "a folder"),
-            ("mysql://a/b", "no known kind"),
-            ("postgres://denizen:a/b@db/denizen", "not readable"),
-            ("postgres://db:port/denizen", "not readable"),
+            ("mysql://a/b", "not a supported URL"),
+            ("postgres://denizen:a/b@db/denizen", "not a valid"),
+            ("postgres://db:port/denizen", "not a valid"),
         ] {
             let error = StoreOptions::parse(url, LIMITS).unwrap_err();
             assert!(error.problem.contains(problem), "{url}: {error}");

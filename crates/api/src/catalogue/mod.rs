@@ -1,5 +1,5 @@
-//! The catalogue of events as documents, all made of the types: a page for people, JSON Schemas, and the `webhooks` of
-//! the OpenAPI document.
+//! The event catalogue as documents, generated from the types: a Markdown page, JSON Schemas, and the `webhooks` of the
+//! OpenAPI document.
 
 mod markdown;
 mod schemas;
@@ -18,7 +18,7 @@ const ANOTHER_ID: &str = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50";
 const A_KEY_ID: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 const A_MOMENT: &str = "2026-11-22T17:30:18.000001Z";
 
-/// An event of this type, as it is told.
+/// An example event of this type.
 fn example(kind: EventType) -> Value {
     let data: Map<String, Value> =
         kind.fields().iter().map(|field| (field.name.to_owned(), example_of(kind, field))).collect();

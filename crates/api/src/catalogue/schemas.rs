@@ -8,7 +8,7 @@ use super::example;
 
 /// The schema of an event: one of the types, each of which is in `$defs` under its name.
 ///
-/// Fields may come to be: a schema allows more than it names.
+/// Later versions may add fields: a schema allows more fields than it lists.
 #[must_use]
 pub fn schemas() -> Value {
     let definition = |kind: &EventType| (kind.as_str().to_owned(), schema(*kind));
@@ -18,7 +18,7 @@ pub fn schemas() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Event",
-        "description": "What happened, as pages, streams and webhooks tell it.",
+        "description": "An event, as returned by lists, streams and webhooks.",
         "oneOf": EventType::ALL.iter().map(reference).collect::<Vec<_>>(),
         "$defs": definitions,
     })
@@ -27,12 +27,12 @@ pub fn schemas() -> Value {
 fn actor() -> Value {
     let kinds: Vec<_> = ActorKind::ALL.iter().map(|kind| kind.as_str()).collect();
     json!({
-        "description": "Who did it.",
+        "description": "The actor.",
         "type": "object",
         "required": ["type"],
         "properties": {
             "type": {"type": "string", "enum": kinds},
-            "id": {"description": "Which user or service account.", "type": "string", "format": "uuid"},
+            "id": {"description": "The id of the user or service account.", "type": "string", "format": "uuid"},
         },
     })
 }
@@ -46,12 +46,12 @@ fn schema(kind: EventType) -> Value {
         "type": "object",
         "required": ["cursor", "id", "type", "subject", "actor", "occurred_at", "data"],
         "properties": {
-            "cursor": {"description": "Where to go on after it.", "type": "string"},
-            "id": {"description": "Names the event for ever.", "type": "string", "format": "uuid"},
+            "cursor": {"description": "The cursor of the event, for the parameter `after`.", "type": "string"},
+            "id": {"description": "Unique identifier of the event.", "type": "string", "format": "uuid"},
             "type": {"const": kind.as_str()},
-            "subject": {"description": "Whom or what it concerns.", "type": ["string", "null"]},
+            "subject": {"description": "The resource that the event is about.", "type": ["string", "null"]},
             "actor": {"$ref": "#/$defs/actor"},
-            "occurred_at": {"description": "When.", "type": "string", "format": "date-time"},
+            "occurred_at": {"description": "The time of the event.", "type": "string", "format": "date-time"},
             "data": {"type": "object", "required": required, "properties": properties},
         },
         "examples": [example(kind)],

@@ -1,4 +1,4 @@
-//! The `webhooks` of the OpenAPI document: what a receiver is sent, type by type.
+//! The `webhooks` of the OpenAPI document: the requests to receivers, by event type.
 
 use denizen_domain::events::EventType;
 use denizen_domain::events::catalogue::{FieldInfo, Form};
@@ -12,7 +12,7 @@ use utoipa::openapi::{
 
 use super::example;
 
-/// Describes what webhooks send, and says of events and audit records what their data is.
+/// Describes the webhook requests, and the data of events and audit records.
 pub(crate) fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     let mut webhooks = PathsBuilder::new();
@@ -38,12 +38,12 @@ fn data_name(kind: EventType) -> String {
     format!("{kind:?}Data")
 }
 
-/// An event of any type, which its member `type` tells apart.
+/// An event of any type, discriminated by its member `type`.
 fn any_event() -> Schema {
     let kinds = EventType::ALL.iter();
     let mapping = kinds.map(|&kind| (kind.as_str(), format!("#/components/schemas/{}", event_name(kind))));
     let any = OneOfBuilder::new()
-        .description(Some("What happened. A later version may add types: skip those that you do not know."))
+        .description(Some("An event. Later versions may add types: ignore unknown ones."))
         .discriminator(Some(Discriminator::with_mapping("type", mapping)))
         .examples([example(EventType::SessionEnded)]);
     let any = EventType::ALL.iter().fold(any, |any, &kind| any.item(Ref::from_schema_name(event_name(kind))));
@@ -52,7 +52,7 @@ fn any_event() -> Schema {
 
 /// The data of an audit record, which depends on its type.
 fn any_data() -> Schema {
-    let any = AnyOfBuilder::new().description(Some("The data of the event, as its type has it."));
+    let any = AnyOfBuilder::new().description(Some("The data of the event; its schema depends on the type."));
     let any = EventType::ALL.iter().fold(any, |any, &kind| any.item(Ref::from_schema_name(data_name(kind))));
     Schema::AnyOf(any.build())
 }
@@ -60,15 +60,19 @@ fn any_data() -> Schema {
 fn webhook(kind: EventType, schema: &str) -> PathItem {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
     let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
-    let taken = ResponseBuilder::new().description("Any 2xx: the event is taken. Everything else is tried again.");
+    let taken =
+        ResponseBuilder::new().description("Any 2xx status acknowledges the event. Any other status is retried.");
     let operation = OperationBuilder::new()
         .operation_id(Some(format!("webhook.{}", kind.as_str())))
         .tag("events")
         .summary(Some(kind.as_str()))
         .description(Some(kind.description()))
-        .parameter(header("webhook-id", "The id of the event: a repetition has the same."))
-        .parameter(header("webhook-timestamp", "When it was sent, in seconds since 1970."))
-        .parameter(header("webhook-signature", "`v1,` and a code over both and the body (Standard Webhooks)."))
+        .parameter(header("webhook-id", "The id of the event. Retries carry the same id; use it to detect duplicates."))
+        .parameter(header("webhook-timestamp", "The time of sending, in Unix seconds."))
+        .parameter(header(
+            "webhook-signature",
+            "`v1,` followed by the base64 HMAC-SHA256 of id, timestamp and body (Standard Webhooks).",
+        ))
         .request_body(Some(body.build()))
         // The signature authenticates the sender; the receiver asks for nothing.
         .securities(Some([]))

@@ -1,4 +1,4 @@
-//! `denizen api-keys`: what programs send in place of signing in.
+//! `denizen api-keys`: API keys.
 
 use std::io::Write;
 
@@ -23,11 +23,11 @@ use crate::http::page::List;
 
 const DAY_S: u32 = 24 * 60 * 60;
 
-/// What to do with API keys.
+/// Subcommands of `api-keys`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-A key is shown once, when it is made. Keys of users are made by the users themselves; here they can be listed
-and revoked. A running server feels it within a second.
+The secret of a key is printed only once, when the key is created. Users create their own keys through the API; this
+command lists and revokes them. Changes take effect on a running server within a second.
 
 Examples:
   KEY=$(denizen api-keys create --service-account 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --name ci --scope users:read)
@@ -38,13 +38,13 @@ pub(super) enum ApiKeysCommand {
     List(ListArgs),
     /// Creates a key for a service account.
     Create(CreateArgs),
-    /// Gives a service account's key a new secret.
+    /// Rotates the secret of a service account's key.
     Rotate(RotateArgs),
-    /// Deletes a key: it, and every token got for it, stops working at once.
+    /// Deletes a key; the key and every access token issued for it stop working immediately.
     Revoke(RevokeArgs),
 }
 
-/// Whose keys to list: everybody's when nothing is said.
+/// Owner filter. Default: the keys of all owners.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -52,20 +52,20 @@ Examples:
   denizen api-keys list --user ada@example.com --output json
   denizen api-keys list --count")]
 pub(super) struct ListArgs {
-    /// Only the keys of this service account.
+    /// Lists only keys of this service account.
     #[arg(long, value_name = "ID", value_parser = parse_service_account, conflicts_with = "user")]
     service_account: Option<ServiceAccountId>,
-    /// Only the keys of this user.
+    /// Lists only keys of this user.
     #[arg(long, value_name = "ID|EMAIL", value_parser = parse_user)]
     user: Option<UserRef>,
     #[command(flatten)]
     page: PageArgs,
 }
 
-/// A new key.
+/// The key to create.
 #[derive(Args)]
 #[command(after_help = "\
-With text output the key, and nothing else, goes to standard output. It cannot be shown again.
+With text output, only the key is printed to standard output. It cannot be shown again.
 
 Examples:
   KEY=$(denizen api-keys create --service-account 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --name ci --scope users:read)
@@ -73,30 +73,30 @@ Examples:
     --scope users:read --scope roles:read --expires-in-days 90 --output json
   denizen api-keys create --service-account 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --name gateway --no-scopes")]
 pub(super) struct CreateArgs {
-    /// Whose key it is.
+    /// The service account that will own the key.
     #[arg(long, value_name = "ID", value_parser = parse_service_account)]
     service_account: ServiceAccountId,
-    /// What to call it.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
-    /// What it may do, as far as the role of the service account allows it; may be repeated.
+    /// A permission that the key carries; the role of the service account must hold it. Can be repeated.
     #[arg(
         long = "scope", value_name = "PERMISSION", value_parser = parse_permission, num_args = 1..,
         value_delimiter = ',', conflicts_with = "no_scopes", required_unless_present = "no_scopes",
     )]
     scopes: Vec<Permission>,
-    /// Allows nothing but what every service account may do: to ask what a token stands for.
+    /// Creates a key without scopes. It can only introspect tokens, like every service account.
     #[arg(long)]
     no_scopes: bool,
-    /// When it stops working (RFC 3339); never, when nothing is said.
-    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, conflicts_with = "expires_in_days")]
+    /// Expiry time (RFC 3339). Default: the key does not expire.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "expires_in_days")]
     expires_at: Option<Timestamp>,
-    /// The same, in days from now: 1 to 3650.
+    /// Expiry time, in days from now: 1 to 3650.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires_in_days: Option<u32>,
 }
 
-/// Which key is meant.
+/// Identifies a key.
 #[derive(Args)]
 struct WantedKey {
     /// The id of the key.
@@ -104,11 +104,11 @@ struct WantedKey {
     id: String,
 }
 
-/// A key to get a new secret.
+/// The key to rotate.
 #[derive(Args)]
 #[command(after_help = "\
-With text output the new key, and nothing else, goes to standard output. It cannot be shown again. The one before
-works for another day, or as long as --overlap-s says.
+With text output, only the new key is printed to standard output. It cannot be shown again. The previous key remains
+valid for one day, or as long as --overlap-s specifies.
 
 Examples:
   KEY=$(denizen api-keys rotate 019365a8-9f00-7d3e-9d0c-7b1f0a1c2d3e)
@@ -116,7 +116,7 @@ Examples:
 pub(super) struct RotateArgs {
     #[command(flatten)]
     wanted: WantedKey,
-    /// How long the secret before still works, in seconds: 0 to 2592000.
+    /// How long the previous secret remains valid, in seconds: 0 to 2592000.
     #[arg(
         long, value_name = "SECONDS", default_value_t = OVERLAP_DEFAULT_S,
         value_parser = clap::value_parser!(u32).range(0..=i64::from(OVERLAP_MAX_S)),
@@ -124,7 +124,7 @@ pub(super) struct RotateArgs {
     overlap_s: u32,
 }
 
-/// A key to revoke.
+/// The key to revoke.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen api-keys revoke 019365a8-9f00-7d3e-9d0c-7b1f0a1c2d3e")]
 pub(super) struct RevokeArgs {
@@ -133,7 +133,7 @@ pub(super) struct RevokeArgs {
 }
 
 impl WantedKey {
-    /// Not read by the parser of arguments: it would quote the key itself, when that is what was given.
+    /// Not parsed by clap, whose error message would contain the key itself if the key was passed by mistake.
     fn id(&self) -> Result<ApiKeyId, Failure> {
         let refusal = || Failure::Usage("<ID> must be the id of an API key, not the key itself".to_owned());
         ApiKeyId::parse(&self.id).ok_or_else(refusal)
@@ -141,7 +141,7 @@ impl WantedKey {
 }
 
 impl ApiKeysCommand {
-    /// What the arguments alone can be refused for.
+    /// Checks that need only the arguments.
     fn check(&self) -> Result<(), Failure> {
         match self {
             Self::List(_) | Self::Create(_) => Ok(()),
@@ -189,28 +189,31 @@ async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failu
 
 async fn rotate(ctx: &Ctx, args: &RotateArgs, output: Output) -> Result<(), Failure> {
     let refused = |error: Error| match error {
-        Error::Forbidden => anyhow!("this is the key of a user, who alone gets to see its secret; revoke it").into(),
+        Error::Forbidden => {
+            anyhow!("this key belongs to a user, and only that user can see a new secret; revoke the key instead")
+                .into()
+        }
         other => Failure::from(other),
     };
     let issued = api_keys::rotate(ctx, args.wanted.id()?, args.overlap_s, None).await.map_err(refused)?;
     let until = issued.key.rotated_at.map(|at| at.plus_seconds(args.overlap_s));
-    let about = format!("the one before works until {}", moment_or(until, "now"));
+    let about = format!("the previous key remains valid until {}", moment_or(until, "now"));
     print_issued(issued, output, &about)
 }
 
 async fn revoke(ctx: &Ctx, args: &RevokeArgs) -> Result<(), Failure> {
     let id = args.wanted.id()?;
     api_keys::revoke(ctx, id, None).await?;
-    print(&format!("{id} is revoked\n"))
+    print(&format!("revoked {id}\n"))
 }
 
-/// Prints a key, this once: alone, so that a shell can keep it in a variable.
+/// Prints the key on its own line, so that a shell can assign it to a variable.
 fn print_issued(issued: IssuedKey, output: Output, about: &str) -> Result<(), Failure> {
     if output == Output::Json {
         return print_json(&IssuedKeyBody::of(issued));
     }
     let IssuedKey { key, secret } = issued;
-    let said = format!("this is the key {} ({}); it is not shown again; {about}", key.id, key.name);
+    let said = format!("this is the key {} ({}); it cannot be shown again; {about}", key.id, key.name);
     print(&format!("{}\n", secret.expose_secret()))?;
     writeln!(std::io::stderr(), "{said}")?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `denizen audit`: the log of what happened, checked and exported.
+//! `denizen audit`: verification and export of the audit log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,34 +21,34 @@ use crate::audit_heads::{HeadSigner, is_signed, read_file};
 use crate::http::audit::export::{Format, page_after};
 use crate::http::audit::head::HeadBody;
 
-/// What a check without a fault proves.
+/// What a verification without a fault proves.
 const PROVEN: &str = "\
 proven: no record between the beginning and the head was changed, removed, inserted or moved without the master key
-not proven without a stored head (--known, --known-file): that no later records were cut off, and that the log was not
+not proven without a stored head (--known, --known-file): that no later records were truncated, and that the log was not
 rewritten with the master key; a stored head proves both up to its record
 ";
 
 const HEAD_HELP: &str = "\
 The head is signed (JWS, EdDSA) with a key derived from the root key; --output json prints the public key. The server
-exports it as well (audit.head_interval_s, audit.head_file) and returns it at GET /api/v1/audit/head.
+also exports it (audit.head_interval_s, audit.head_file) and returns it at GET /api/v1/audit/head.
 
 Examples:
   denizen audit head >> heads.txt
   denizen audit head --output json";
 
 const RESEAL_HELP: &str = "\
-While nodes of this release and of the release before run side by side, the latter write records without a key and
-remove old records without a seal; `denizen audit verify` then reports `unkeyed` or `unsealed_floor`. Run this once
-when the last node of the release before has stopped. It checks the log, accepts those records, and seals it.
+During a rolling upgrade, nodes of the previous release write records without a keyed hash and remove old records
+without a seal; `denizen audit verify` then reports `unkeyed` or `unsealed_floor`. Run this command once, after the
+last node of the previous release has stopped. It verifies the log, accepts those records and seals the log.
 
 Example:
   denizen audit reseal";
 
-/// What to do with the log.
+/// Subcommands of `audit`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Every change is a record in one log, numbered without a gap; each carries a code over itself and the one before, under
-a key derived from the master key's root key.
+Every change is a record in one log with consecutive numbers. Each record contains a MAC of itself and the previous
+record, with a key derived from the root key.
 
 Examples:
   denizen audit verify
@@ -56,19 +56,19 @@ Examples:
   denizen audit head >> heads.txt
   denizen audit export audit.csv --format csv --from 2026-11-01T00:00:00Z")]
 pub(super) enum AuditCommand {
-    /// Checks every record; exit code 0 when nothing is wrong, else 1.
+    /// Verifies the hash chain of all records; exit code 0 if it is intact, else 1.
     Verify(VerifyArgs),
-    /// Prints the signed head of the log, to be kept where the database cannot be written from.
+    /// Prints the signed head of the log; store it outside the database.
     #[command(after_help = HEAD_HELP)]
     Head,
-    /// Accepts records that an earlier release wrote without a key during an upgrade.
+    /// Accepts records that a previous release wrote without a keyed hash during an upgrade.
     #[command(after_help = RESEAL_HELP)]
     Reseal,
-    /// Writes the records, oldest first.
+    /// Exports the records, oldest first.
     Export(ExportArgs),
 }
 
-/// What to check against.
+/// Heads to verify against.
 #[derive(Args)]
 #[command(after_help = "\
 Proves that no record between the beginning and the end of the log was changed, removed, inserted or moved without the
@@ -82,43 +82,43 @@ Examples:
   denizen audit verify --known-file heads.json
   denizen audit verify --known 1200:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
 pub(super) struct VerifyArgs {
-    /// A head that was kept, signed or as POSITION:HASH; may be repeated.
+    /// A stored head, signed or as POSITION:HASH. Can be repeated.
     #[arg(long, value_name = "HEAD")]
     known: Vec<String>,
-    /// A file of heads, one a line, or of answers of GET /api/v1/audit/head; the last 10,000 are checked.
+    /// A file with one head per line, or with responses of GET /api/v1/audit/head; the last 10,000 are checked.
     #[arg(long, value_name = "FILE")]
     known_file: Option<PathBuf>,
 }
 
-/// Which records, and where to.
+/// Filters and output file.
 #[derive(Args)]
 #[command(after_help = "\
-The file appears once it is whole, readable by its owner alone. In CSV, a cell that a spreadsheet would take for a
-formula has an apostrophe before it.
+The file is created when the export is complete, readable only by its owner. In CSV, cells that a spreadsheet would
+interpret as a formula are prefixed with an apostrophe.
 
 Examples:
   denizen audit export audit.ndjson
   denizen audit export --format csv --types 'session.*' --from 2026-11-01T00:00:00Z > sessions.csv")]
 pub(super) struct ExportArgs {
-    /// The file; standard output when it is - or nothing is said.
+    /// The output file. Default: standard output (-).
     #[arg(value_name = "FILE", default_value = "-", hide_default_value = true)]
     file: String,
-    /// The form.
+    /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Only what this user or service account did.
+    /// Returns only records of this actor: the id of a user or service account.
     #[arg(long, value_name = "ID")]
     actor: Option<String>,
-    /// Only what concerns this.
+    /// Only records about this resource: the id of a user, service account, role or signing key.
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[arg(long, value_name = "TYPES")]
     types: Option<String>,
-    /// From this moment on, as RFC 3339 writes it.
+    /// Lower bound of the time range, inclusive (RFC 3339).
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }
@@ -160,7 +160,7 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
     }
 }
 
-/// The heads to check against, each with the argument that it came by. Those without a signature are read now.
+/// The heads to verify against, each with the argument it came from. Unsigned heads are parsed here.
 fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut heads: Vec<_> = args.known.iter().map(|raw| ("--known", raw.trim().to_owned())).collect();
     if let Some(file) = &args.known_file {
@@ -169,7 +169,7 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
             .map_err(|fault| Failure::Usage(fields_line(&[fault])))?;
         if stored.is_empty() {
             // It would prove nothing while it looks as if it did.
-            let fault = FieldError::new("--known-file", "empty", "must hold at least one head");
+            let fault = FieldError::new("--known-file", "empty", "must contain at least one head");
             return Err(Failure::Usage(fields_line(&[fault])));
         }
         let room = KNOWN_MAX.saturating_sub(heads.len());
@@ -181,7 +181,7 @@ fn known_heads(args: &VerifyArgs) -> Result<Vec<(&'static str, String)>, Failure
     Ok(heads)
 }
 
-/// The same with their signatures checked.
+/// The same heads, with verified signatures.
 fn open_heads(ctx: &Ctx, heads: &[(&'static str, String)]) -> Result<Vec<KnownHead>, Failure> {
     let signer = HeadSigner::derive(ctx.services().vault.as_ref());
     let heads: Result<Vec<_>, _> = heads.iter().map(|(argument, raw)| signer.read(argument, raw)).collect();
@@ -206,12 +206,12 @@ async fn reseal(ctx: &Ctx, output: Output) -> Result<(), Failure> {
     .await?;
     progress.clear();
     if let Some(fault) = report.fault {
-        return Err(Failure::Failed(anyhow::Error::msg(format!("the log is not whole: {fault}"))));
+        return Err(Failure::Failed(anyhow::Error::msg(format!("the log is not intact: {fault}"))));
     }
     match output {
         Output::Json => print_json(&ReportBody::from(report)),
         Output::Text => print(&format!(
-            "accepted {} records, {} of them without a key; from record {} on every record must be keyed\n",
+            "accepted {} records, {} of them without a keyed hash; all records from {} on must be keyed\n",
             report.checked,
             report.unkeyed,
             report.head.position + 1
@@ -219,7 +219,7 @@ async fn reseal(ctx: &Ctx, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// What a check found, for programs.
+/// The result of a verification, as JSON.
 #[derive(Serialize)]
 struct ReportBody {
     is_whole: bool,
@@ -232,7 +232,7 @@ struct ReportBody {
     fault: Option<FaultBody>,
 }
 
-/// What is wrong.
+/// A fault, as JSON.
 #[derive(Serialize)]
 struct FaultBody {
     position: i64,
@@ -256,23 +256,24 @@ async fn verify(ctx: &Ctx, known: Vec<KnownHead>, output: Output) -> Result<(), 
     }
     match fault {
         None => Ok(()),
-        Some(fault) => Err(Failure::Failed(anyhow::Error::msg(format!("the log is not whole: {fault}")))),
+        Some(fault) => Err(Failure::Failed(anyhow::Error::msg(format!("the log is not intact: {fault}")))),
     }
 }
 
 fn text(report: &Report) -> String {
-    let forgotten = report.forgotten.iter().map(|head| format!("{head} is no longer kept: not checked\n"));
+    let forgotten =
+        report.forgotten.iter().map(|head| format!("{head} is past the retention period and was not checked\n"));
     let removed = match report.floor {
         0 => String::new(),
-        floor => format!("records 1 to {floor} are past their time and no longer kept\n"),
+        floor => format!("records 1 to {floor} are past the retention period and were removed\n"),
     };
     let unkeyed = match report.unkeyed {
         0 => String::new(),
-        count => format!("{count} records before record {} were written without a key\n", report.keyed_from),
+        count => format!("{count} records before record {} have no keyed hash\n", report.keyed_from),
     };
     let forgotten: String = forgotten.collect();
     let (checked, head) = (report.checked, report.head);
-    format!("the log is whole: {checked} records checked\n{removed}{unkeyed}{forgotten}{PROVEN}head {head}\n")
+    format!("the log is intact: {checked} records checked\n{removed}{unkeyed}{forgotten}{PROVEN}head {head}\n")
 }
 
 impl From<Report> for ReportBody {

@@ -10,22 +10,22 @@ use crate::config::{ConfigErrors, Loaded, Overrides};
 use crate::config_files;
 
 const EXAMPLES: &str = "\
-A later source wins: built-in default, config/default.toml, config/{APP_ENV}.toml, .env, environment
-DENIZEN__SECTION__KEY, flag. APP_ENV is prod unless set.
+Sources in increasing precedence: built-in default, config/default.toml, config/{APP_ENV}.toml, .env, environment
+variables DENIZEN__SECTION__KEY, command-line options. The default of APP_ENV is prod.
 
 Examples:
   denizen config show
   APP_ENV=dev denizen config show --output json
   denizen config check --config-dir /etc/denizen";
 
-/// What to do with the configuration.
+/// Subcommands of `config`.
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Prints every value with its source; secrets are redacted.
+    /// Prints every setting with its value and source; secrets are redacted.
     #[command(after_help = EXAMPLES)]
     Show,
-    /// Prints `ok`, or every mistake: key, source and what is expected. Also finds files that cannot be used, and what
-    /// would let the server start but is probably not meant; connects to nothing.
+    /// Prints `ok`, or every error with its key, source and expected value. Also reports unusable files and settings
+    /// that are valid but probably unintended. Does not open any connection.
     #[command(after_help = EXAMPLES)]
     Check,
 }

@@ -1,4 +1,4 @@
-//! Asking before something that cannot be undone.
+//! Confirmation of destructive commands.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
@@ -7,7 +7,8 @@ use super::failure::Failure;
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64;
 
-/// Goes on when `--yes` was said, or is on a terminal; `consequence` says what will have happened then.
+/// Succeeds if `--yes` was given or the user confirms on the terminal; `consequence` describes the effect of the
+/// command.
 pub(super) fn confirm(is_confirmed: bool, consequence: &str) -> Result<(), Failure> {
     if is_confirmed {
         return Ok(());
@@ -16,13 +17,13 @@ pub(super) fn confirm(is_confirmed: bool, consequence: &str) -> Result<(), Failu
     let stdin = io::stdin();
     // Whoever cannot see the question, or is a program, has not answered it.
     if !(stdin.is_terminal() && stderr.is_terminal()) {
-        return Err(Failure::Usage(format!("{consequence}; add --yes to do it")));
+        return Err(Failure::Usage(format!("{consequence}; pass --yes to confirm")));
     }
-    write!(stderr, "{consequence}. Go on? [y/N] ")?;
+    write!(stderr, "{consequence}. Continue? [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     stdin.lock().take(ANSWER_BYTES_MAX).read_line(&mut answer)?;
-    if is_yes(&answer) { Ok(()) } else { Err(anyhow::anyhow!("nothing was done").into()) }
+    if is_yes(&answer) { Ok(()) } else { Err(anyhow::anyhow!("aborted").into()) }
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `denizen events`: the log of what happened.
+//! `denizen events`: the event log.
 
 use std::io::Write;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::output::{Output, print, print_json, print_json_line, table};
 use super::{Globals, operator};
 use crate::http::events::body::{EventBody, cursor, position};
 
-/// How often the log is looked at by one who follows it.
+/// Poll interval of `follow`.
 const POLL_EVERY: Duration = Duration::from_millis(500);
-/// How long to wait for a database that is away.
+/// How long to wait for an unavailable database.
 const AWAY_WAIT: Duration = Duration::from_secs(2);
 
-/// What to do with events.
+/// Subcommands of `events`.
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -30,11 +30,11 @@ Examples:
 pub(super) enum EventsCommand {
     /// Lists events, oldest first.
     List(ListArgs),
-    /// Prints events as they happen, one JSON document a line, until it is stopped.
+    /// Prints new events as one JSON document per line, until it is interrupted.
     Follow(FollowArgs),
 }
 
-/// Which events to list.
+/// Filter and pagination.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,15 +43,15 @@ Examples:
 pub(super) struct ListArgs {
     #[command(flatten)]
     which: WhichArgs,
-    /// How many at most: 1 to 200.
+    /// Maximum number of items: 1 to 200.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     limit: u32,
 }
 
-/// Which events to follow.
+/// Filter and start of the stream.
 #[derive(Args)]
 #[command(after_help = "\
-Without --after it begins with what happens from now on.
+Without --after, starts with new events.
 
 Example:
   denizen events follow --types 'session.*' | jq .subject")]
@@ -60,18 +60,18 @@ pub(super) struct FollowArgs {
     which: WhichArgs,
 }
 
-/// Which events, and from where.
+/// Filter and start.
 #[derive(Args)]
 struct WhichArgs {
-    /// Go on after the event with this cursor.
+    /// Starts after the event with this cursor.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
-    /// Only these types, between commas; session.* is every type that begins so.
+    /// Comma-separated event types. A trailing * matches a prefix: session.*
     #[arg(long, value_name = "TYPES", value_parser = parse_types)]
     types: Option<Types>,
 }
 
-/// The types that were named.
+/// The selected event types.
 #[derive(Clone)]
 struct Types(Vec<EventType>);
 

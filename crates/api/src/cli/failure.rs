@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and how that is told: one line on standard error.
+//! Errors of commands, and how they are printed: one line on standard error.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -9,22 +9,22 @@ use denizen_domain::error::{Conflict, Error, FieldError, Resource};
 
 use crate::config::ConfigErrors;
 
-/// Why a command did not do what it was asked.
+/// The error of a command.
 pub(crate) enum Failure {
-    /// The arguments are wrong: exit code 2.
+    /// Invalid arguments: exit code 2.
     Usage(String),
-    /// What `clap` says: help, the version, or wrong usage.
+    /// Output of `clap`: help, the version, or a usage error.
     Arguments(clap::Error),
-    /// The configuration is wrong: exit code 2, one line a mistake.
+    /// Invalid configuration: exit code 2, one line per error.
     Config(ConfigErrors),
-    /// It was tried and did not succeed: exit code 1.
+    /// The command failed: exit code 1.
     Failed(anyhow::Error),
-    /// The reader of the output has gone, as `head` does. Nothing is wrong.
+    /// The reader of the output has closed it, as `head` does. Not an error.
     ReaderGone,
 }
 
 impl Failure {
-    /// Prints what there is to print.
+    /// Prints the error.
     pub(super) fn report(self) -> ExitCode {
         let (lines, code) = match self {
             Self::ReaderGone => return ExitCode::SUCCESS,
@@ -75,17 +75,17 @@ impl From<Error> for Failure {
         Self::Failed(match error {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
             Error::Unauthenticated(_) | Error::Forbidden | Error::SignupClosed | Error::Grant(_) => {
-                said("the operator may not do this")
+                said("this operation is not available to the operator")
             }
-            Error::StepUpRequired => said("a recent proof is required"),
-            Error::NotOffered => said("no mail is sent: set mail.smtp_host or mail.folder"),
-            Error::NotHeld => said("a key can be given no more than the role of its owner allows"),
+            Error::StepUpRequired => said("recent authentication is required"),
+            Error::NotOffered => said("mail is disabled; set mail.smtp_host or mail.folder"),
+            Error::NotHeld => said("the role of the owner does not hold all scopes of the key"),
             Error::NotFound(resource) => said(absent(resource)),
             Error::Conflict(conflict) => said(in_conflict(conflict)),
-            Error::Stale => said("it was changed meanwhile; look again"),
-            Error::CursorExpired => said("what followed on the cursor is no longer kept"),
+            Error::Stale => said("the resource was changed by another request; read it again and retry"),
+            Error::CursorExpired => said("the cursor has expired; start again without a cursor"),
             Error::TooManyRequests { retry_after_s } | Error::Overloaded { retry_after_s } => {
-                anyhow::Error::msg(format!("overloaded; try again in {retry_after_s} s"))
+                anyhow::Error::msg(format!("overloaded; retry in {retry_after_s} s"))
             }
             Error::Store(error) => error.into(),
             Error::Internal(source) => anyhow::Error::from_boxed(source).context("internal error"),
@@ -95,42 +95,42 @@ impl From<Error> for Failure {
 
 const fn absent(resource: Resource) -> &'static str {
     match resource {
-        Resource::User => "there is no such user",
-        Resource::Session => "there is no such session",
-        Resource::Role => "there is no such role",
-        Resource::ServiceAccount => "there is no such service account",
-        Resource::ApiKey => "there is no such API key",
+        Resource::User => "the user does not exist",
+        Resource::Session => "the session does not exist",
+        Resource::Role => "the role does not exist",
+        Resource::ServiceAccount => "the service account does not exist",
+        Resource::ApiKey => "the API key does not exist",
         Resource::SecondFactor => "the user has no second factor",
-        Resource::Webhook => "there is no such webhook",
-        Resource::Delivery => "there is no such delivery",
-        Resource::SigningKey => "there is no such signing key",
+        Resource::Webhook => "the webhook does not exist",
+        Resource::Delivery => "the delivery does not exist",
+        Resource::SigningKey => "the signing key does not exist",
     }
 }
 
 const fn in_conflict(conflict: Conflict) -> &'static str {
     match conflict {
-        Conflict::EmailTaken => "another user has this email address",
-        Conflict::LastAdmin => "this would leave no active admin",
-        Conflict::RoleNameTaken => "another role has this name",
-        Conflict::RoleInUse => "somebody has this role; give them another one first",
-        Conflict::RoleBuiltIn => "this role is built in and stays as it is",
-        Conflict::TooManyApiKeys => "there are 200 API keys already; delete those that are not used",
-        Conflict::TooManyWebhooks => "there are 50 webhooks already; delete those that nobody listens to",
-        Conflict::SecondFactorPresent => "there is a second factor already",
+        Conflict::EmailTaken => "another user already has this email address",
+        Conflict::LastAdmin => "this would leave no active administrator",
+        Conflict::RoleNameTaken => "another role already has this name",
+        Conflict::RoleInUse => "the role is assigned to users or service accounts; assign another role to them first",
+        Conflict::RoleBuiltIn => "the role is built in and cannot be changed or deleted",
+        Conflict::TooManyApiKeys => "the limit of 200 API keys is reached; delete unused keys",
+        Conflict::TooManyWebhooks => "the limit of 50 webhooks is reached; delete unused webhooks",
+        Conflict::SecondFactorPresent => "the user already has a second factor",
         Conflict::SigningBySecret => {
-            "access tokens are signed with tokens.hs256_secret: there is no key to rotate or withdraw"
+            "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"
         }
         Conflict::IdempotencyKeyReused | Conflict::IdempotencyInProgress => "the same request was made before",
     }
 }
 
-/// Every field at fault in one line.
+/// All invalid fields in one line.
 pub(super) fn fields_line(fields: &[FieldError]) -> String {
     let lines: Vec<String> = fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect();
     lines.join("; ")
 }
 
-/// Without the characters that forge lines or colours: parts of a line come from outside.
+/// Without control characters: parts of a line are untrusted.
 pub(super) fn printable(line: &str) -> String {
     let mut printable = String::with_capacity(line.len());
     for c in line.chars() {
@@ -144,7 +144,7 @@ pub(super) fn printable(line: &str) -> String {
     printable
 }
 
-/// The error and its causes. A cause that its effect already quotes is not said twice.
+/// The error and its causes. A cause that is already part of the message is not repeated.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -157,7 +157,7 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     line
 }
 
-/// What `clap` says over several lines, in one.
+/// The multi-line message of `clap` in one line.
 pub(super) fn usage_line(text: &str) -> String {
     let said = text.split("\nUsage:").next().unwrap_or(text).split("\nFor more information").next().unwrap_or(text);
     let said = said.strip_prefix("error: ").unwrap_or(said);

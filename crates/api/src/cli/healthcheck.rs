@@ -14,14 +14,14 @@ use crate::config::Server;
 use crate::tls::{self, TlsFiles};
 
 pub(super) const EXAMPLES: &str = "\
-Asks GET /health/ready at server.host and server.port, for at most 3 seconds.
+Sends GET /health/ready to server.host and server.port, with a timeout of 3 seconds.
 
 Example, in a Dockerfile:
   HEALTHCHECK CMD [\"denizen\", \"healthcheck\"]";
 
-/// How long the server may take to answer, in seconds.
+/// The timeout, in seconds.
 const TIMEOUT_S: u64 = 3;
-/// How much of the answer is read, in bytes: the status line is at its start.
+/// How much of the response is read, in bytes: it begins with the status line.
 const ANSWER_BYTES_MAX: u64 = 64;
 
 pub(super) async fn run(globals: &Globals) -> Result<(), Failure> {
@@ -29,14 +29,14 @@ pub(super) async fn run(globals: &Globals) -> Result<(), Failure> {
     let (address, tls) = (address(&server), TlsFiles::of(&server));
     let url = format!("{}://{address}/health/ready", if tls.is_some() { "https" } else { "http" });
     let answer = tokio::time::timeout(Duration::from_secs(TIMEOUT_S), ask(address, tls.as_ref())).await;
-    let status = answer.with_context(|| format!("no answer from {url} within {TIMEOUT_S} s"))??;
+    let status = answer.with_context(|| format!("no response from {url} within {TIMEOUT_S} s"))??;
     if status != 200 {
-        return Err(anyhow::anyhow!("{url} answers {status}").into());
+        return Err(anyhow::anyhow!("{url} returned {status}").into());
     }
     print("ready\n")
 }
 
-/// Where the server is reached from this machine: one that listens everywhere also listens on loopback.
+/// The address to reach the server from this machine: a server that listens on all interfaces also listens on loopback.
 fn address(server: &Server) -> SocketAddr {
     let host = match server.host {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -46,12 +46,12 @@ fn address(server: &Server) -> SocketAddr {
     SocketAddr::new(host, server.port)
 }
 
-/// The status of the answer (RFC 9112 §4).
+/// The status of the response (RFC 9112 §4).
 async fn ask(address: SocketAddr, tls: Option<&TlsFiles>) -> anyhow::Result<u16> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
+    let stream = TcpStream::connect(address).await.with_context(|| format!("no server is listening at {address}"))?;
     match tls {
         Some(files) => {
-            ask_over(tls::connect(files, stream).await.context("speaking TLS with the server")?, address).await
+            ask_over(tls::connect(files, stream).await.context("TLS handshake with the server")?, address).await
         }
         None => ask_over(stream, address).await,
     }
@@ -59,14 +59,14 @@ async fn ask(address: SocketAddr, tls: Option<&TlsFiles>) -> anyhow::Result<u16>
 
 async fn ask_over(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAddr) -> anyhow::Result<u16> {
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.context("asking the server")?;
+    stream.write_all(request.as_bytes()).await.context("sending the request")?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await.context("reading the answer")?;
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await.context("reading the response")?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
     match status {
         Some(status) => Ok(status),
-        None => bail!("{address} does not answer as an HTTP server"),
+        None => bail!("{address} did not return an HTTP response"),
     }
 }
 

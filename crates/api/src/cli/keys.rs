@@ -10,14 +10,14 @@ use super::output::{Output, moment_or, print, print_json, table};
 use super::{Globals, operator};
 use crate::http::signing_keys::SigningKeyBody;
 
-/// How soon a running server follows, for messages.
-const FOLLOWED_WITHIN: &str = "running servers follow within seconds";
+/// How soon a running server applies the change, for messages.
+const FOLLOWED_WITHIN: &str = "running servers apply this within seconds";
 
-/// What to do with signing keys.
+/// Subcommands of `keys`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Keys rotate by themselves, every tokens.key_rotation_days; nothing here needs to be done regularly. Running
-servers follow within seconds.
+Keys are rotated automatically every tokens.key_rotation_days; no regular action is needed. Changes take effect on
+running servers within seconds.
 
 Examples:
   denizen keys list
@@ -26,50 +26,49 @@ Examples:
 pub(super) enum KeysCommand {
     /// Lists the signing keys, newest first.
     #[command(after_help = "\
-A key is `next` while it is published and does not sign yet, `current` while it signs, `previous` while what it
-signed is good, `retired` just before it is removed, `withdrawn` when nothing it signed is good.
+States: `next`: published, not signing yet; `current`: signing; `previous`: still accepted for verification;
+`retired`: all tokens that it signed have expired; `withdrawn`: the tokens that it signed are rejected.
 
 Examples:
   denizen keys list
   denizen keys list --output json")]
     List,
-    /// Makes a key that takes over from the current one; what that one signed stays good.
+    /// Creates a key that replaces the current one; tokens that the current key has signed remain valid.
     Rotate(RotateArgs),
-    /// Makes everything that a key signed invalid, at once and for good.
+    /// Permanently invalidates all tokens that a key has signed.
     Withdraw(WithdrawArgs),
 }
 
-/// When the new key takes over.
+/// When the new key becomes current.
 #[derive(Args)]
 #[command(after_help = "\
-The new key is published at once, and signs after tokens.key_lead_s: by then every cache of the JWK Set has seen
-it. With --now it signs at once, and a verifier that keeps the JWK Set may refuse new tokens until it fetches it
-again.
+The new key is published immediately and signs after tokens.key_lead_s, when all caches of the JWK Set contain it.
+With --now it signs immediately, and verifiers with a cached JWK Set may reject new tokens until they fetch it again.
 
 Examples:
   denizen keys rotate
   denizen keys rotate --now")]
 pub(super) struct RotateArgs {
-    /// Takes over at once rather than after `tokens.key_lead_s`.
+    /// Signs with the new key immediately, without waiting for `tokens.key_lead_s`.
     #[arg(long)]
     now: bool,
 }
 
-/// The key that may be in wrong hands.
+/// The compromised key.
 #[derive(Args)]
 #[command(after_help = "\
-For a key that may be in wrong hands. Every access token it signed is refused from now on; clients refresh, as
-they do when a token expires, and nobody signs in again. When the key is the current one, a new one takes over
-at once. It cannot be undone. A key that is merely old is better rotated.
+For a key that may be compromised. All access tokens that it has signed are rejected from now on; clients refresh, as
+they do when a token expires, and users do not have to sign in again. If the key is the current one, a new key
+replaces it immediately. This cannot be undone. For a key that is not compromised, use `rotate`.
 
 Examples:
   denizen keys withdraw NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
   denizen keys withdraw NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes")]
 pub(super) struct WithdrawArgs {
-    /// The id of the key, as `denizen keys list` and the header `kid` of its tokens have it.
+    /// The id of the key, as shown by `denizen keys list` and in the header `kid` of tokens.
     #[arg(value_name = "KID", allow_hyphen_values = true)]
     id: String,
-    /// Does not ask; needed where there is no terminal.
+    /// Skips the confirmation; required without a terminal.
     #[arg(long)]
     yes: bool,
 }
@@ -77,7 +76,10 @@ pub(super) struct WithdrawArgs {
 pub(super) async fn run(globals: &Globals, command: KeysCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     if let KeysCommand::Withdraw(args) = &command {
-        confirm(args.yes, "withdrawing a signing key ends every access token it signed; clients must refresh")?;
+        confirm(
+            args.yes,
+            "withdrawing a signing key invalidates every access token that it signed; clients must refresh",
+        )?;
     }
     let ctx = operator::open(&config).await?;
     let outcome = match command {
@@ -117,7 +119,7 @@ async fn rotate(ctx: &Ctx, args: &RotateArgs, output: Output) -> Result<(), Fail
             print(&format!("the {} key {} signs from now on; {FOLLOWED_WITHIN}\n", key.algorithm.as_str(), key.id))
         }
         Output::Text => print(&format!(
-            "the {} key {} is published, and takes over at {}\n",
+            "the {} key {} is published and becomes current at {}\n",
             key.algorithm.as_str(),
             key.id,
             key.activates_at
@@ -127,5 +129,5 @@ async fn rotate(ctx: &Ctx, args: &RotateArgs, output: Output) -> Result<(), Fail
 
 async fn withdraw(ctx: &Ctx, id: &str) -> Result<(), Failure> {
     keys::withdraw(ctx, id).await?;
-    print(&format!("{id} is withdrawn: nothing it signed is good; {FOLLOWED_WITHIN}\n"))
+    print(&format!("withdrew {id}: the tokens that it signed are rejected; {FOLLOWED_WITHIN}\n"))
 }

@@ -1,4 +1,4 @@
-//! `denizen master-key`: from one master key to the next, while servers run.
+//! `denizen master-key`: rotation of the master key without downtime.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,12 +19,12 @@ use crate::app::{master_key, store_options};
 use crate::config::Config;
 
 const STEPS: &str = "\
-Three steps, and no moment in which nobody can sign in:
-  1. `denizen master-key rotate`, with the present key configured. Both keys open the database now.
-  2. Configure the new key on every node and restart them, one after the other. Back the new key up.
-  3. `denizen master-key retire`, with the new key configured. The old one opens the database no more.";
+Rotation takes three steps, without downtime:
+  1. Run `denizen master-key rotate` with the current key configured. Both keys then open the database.
+  2. Configure the new key on every node and restart the nodes one after the other. Back up the new key.
+  3. Run `denizen master-key retire` with the new key configured. The old key no longer opens the database.";
 
-/// What to do with the master key.
+/// Subcommands of `master-key`.
 #[derive(Subcommand)]
 #[command(after_help = format!("{STEPS}\n
 Examples:
@@ -32,17 +32,17 @@ Examples:
   DENIZEN__SECURITY__MASTER_KEY_FILE=data/master-2.key denizen master-key retire
   denizen master-key status"))]
 pub(super) enum MasterKeyCommand {
-    /// Lets a second master key open the database as well.
+    /// Adds a second master key that opens the database.
     Rotate(RotateArgs),
-    /// Lets the configured master key alone open the database.
+    /// Removes all master keys except the configured one.
     #[command(after_help = "\
-Run it with the new key configured, once every node runs with it: a node that still has the old one does not
-start again. It is refused where the configured key does not open the database.
+Run it with the new key configured, after every node uses the new key: a node with the old key cannot start again.
+The command fails if the configured key does not open the database.
 
 Example:
   DENIZEN__SECURITY__MASTER_KEY_FILE=data/master-2.key denizen master-key retire")]
     Retire,
-    /// Says how many master keys open the database, and whether the configured one does.
+    /// Prints how many master keys open the database, and whether the configured one does.
     #[command(after_help = "Examples:\n  denizen master-key status\n  denizen master-key status --output json")]
     Status,
 }
@@ -61,7 +61,7 @@ pub(super) struct RotateArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct NextArgs {
-    /// The file of the next master key; made with a new key, for its owner alone, when it does not exist.
+    /// The file of the next master key. If it does not exist, it is created with a new key, readable only by its owner.
     #[arg(long, value_name = "PATH")]
     to_file: Option<PathBuf>,
     /// The command that prints the next master key.
@@ -73,7 +73,7 @@ struct NextArgs {
 struct StatusBody {
     /// How many master keys open the database.
     master_keys: usize,
-    /// Whether the configured one does.
+    /// Whether the configured master key opens it.
     fits: bool,
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn run(globals: &Globals, command: MasterKeyCommand) -> Result<
     outcome
 }
 
-/// A database and the master key that is configured for it.
+/// A database and the configured master key.
 struct Place {
     store: Arc<dyn Store>,
     current: MasterKey,
@@ -111,10 +111,10 @@ impl Place {
         self.open(&self.current).await?;
         let key = next.read().await?;
         if key.is_weak() {
-            return Err(anyhow!("the next master key is weak; draw one with `openssl rand -base64 32`").into());
+            return Err(anyhow!("the next master key is weak; generate one with `openssl rand -base64 32`").into());
         }
         if self.count().await? == 1 && self.opens(&key).await? {
-            return Err(anyhow!("the next master key is the one that is configured").into());
+            return Err(anyhow!("the next master key is the configured one").into());
         }
         let rekeyed = root::rekey(self.store.as_ref(), &self.current, &key, &SystemClock).await;
         rekeyed.map_err(anyhow::Error::from)?;
@@ -128,8 +128,8 @@ impl Place {
         let retired = retired.map_err(anyhow::Error::from)?;
         match self.output {
             Output::Json => print_json(&RetiredBody { retired }),
-            Output::Text if retired == 0 => print("no other master key opened the database\n"),
-            Output::Text => print(&format!("master keys that open the database no more: {retired}\n")),
+            Output::Text if retired == 0 => print("there was no other master key\n"),
+            Output::Text => print(&format!("removed master keys: {retired}\n")),
         }
     }
 
@@ -163,10 +163,10 @@ impl Place {
         match self.output {
             Output::Json => print_json(status),
             Output::Text if status.master_keys == 0 => {
-                print("the database has no root key yet; the first start makes it\n")
+                print("the database has no root key yet; the first start creates it\n")
             }
             Output::Text => {
-                let verb = if status.fits { "is one of them" } else { "is none of them" };
+                let verb = if status.fits { "is one of them" } else { "is not one of them" };
                 let count = status.master_keys;
                 print(&format!("master keys that open the database: {count}; the configured one {verb}\n"))
             }
@@ -179,12 +179,12 @@ impl NextArgs {
         let key = match (&self.to_file, &self.to_command) {
             (Some(path), _) => MasterKey::from_file(path, &SystemChance),
             (None, Some(command)) => MasterKey::from_command(command).await,
-            (None, None) => return Err(Failure::Usage("--to-file or --to-command is needed".to_owned())),
+            (None, None) => return Err(Failure::Usage("pass --to-file or --to-command".to_owned())),
         };
         Ok(key.context("the next master key")?)
     }
 
-    /// What is left to do, for whoever rotates.
+    /// The remaining steps of the rotation.
     fn steps(&self, config: &Config) -> String {
         let set = match (&self.to_file, &self.to_command) {
             (Some(path), _) => format!("security.master_key_file = {}", path.display()),
@@ -195,6 +195,6 @@ impl NextArgs {
             (None, Some(_)) if self.to_file.is_some() => ", remove security.master_key_command",
             _ => "",
         };
-        format!("back the new key up, set {set}{unset}, restart every node, then `denizen master-key retire`")
+        format!("back up the new key, set {set}{unset}, restart every node, then run `denizen master-key retire`")
     }
 }

@@ -9,14 +9,14 @@ use super::failure::Failure;
 use super::output::{Output, print, print_json};
 
 const EXAMPLES: &str = "\
-`denizen serve` migrates by itself unless database.migrate_on_start is false. Any number of these may run at
-once: one migrates, the others wait for it.
+`denizen serve` applies migrations on start unless database.migrate_on_start is false. Concurrent runs are safe: one
+migrates, the others wait.
 
 Examples:
   denizen migrate plan
   denizen migrate run";
 
-/// What to do with pending migrations.
+/// Subcommands of `migrate`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MigrateArgs {
@@ -28,7 +28,7 @@ pub(super) struct MigrateArgs {
 enum Action {
     /// Lists the pending migrations.
     Plan,
-    /// Applies the pending migrations; this also happens when nothing is said.
+    /// Applies the pending migrations (default).
     Run,
 }
 

@@ -1,7 +1,7 @@
-//! The command line: `denizen serve`, and the use cases of REST for whoever has the machine in their hands.
+//! The command line: `denizen serve`, and the operations of the REST API for the operator of the machine.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Results go to standard output, everything
-//! else to standard error, an error as one line.
+//! Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. Results go to standard output, everything else
+//! to standard error; an error is one line.
 
 mod api_keys;
 mod audit;
@@ -52,9 +52,9 @@ Examples:
   denizen keys rotate
   denizen config show --set limits.body_bytes=65536
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+Exit codes: 0 success, 1 failure, 2 invalid usage or configuration.";
 
-/// The accounts backend: users, their sign-in and their access, in one process.
+/// An accounts backend: users, authentication and authorization in one process.
 #[derive(Parser)]
 #[command(name = "denizen", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
@@ -64,17 +64,17 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Global options.
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// The directory of default.toml and the overlays, when it is not ./config.
+    /// The directory of default.toml and the overlays. Default: ./config
     #[arg(long, global = true, value_name = "DIR", env = "DENIZEN_CONFIG_DIR")]
     config_dir: Option<PathBuf>,
-    /// How results are printed.
+    /// The output format.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Sets any configuration key, above every other source; may be repeated.
+    /// Sets a configuration key, with the highest precedence. Can be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
     settings: Vec<(String, String)>,
 }
@@ -83,36 +83,36 @@ pub(crate) struct Globals {
 enum Command {
     /// Runs the server.
     Serve(serve::ServeArgs),
-    /// Shows or applies pending changes of the database schema.
+    /// Lists or applies pending database migrations.
     Migrate(migrate::MigrateArgs),
-    /// Manages accounts, without a server.
+    /// Manages users, without a running server.
     #[command(subcommand)]
     Users(users::UsersCommand),
     /// Lists and revokes the sessions of a user.
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
-    /// Manages roles: named sets of permissions.
+    /// Manages roles.
     #[command(subcommand)]
     Roles(roles::RolesCommand),
-    /// Manages service accounts: programs that act on their own behalf.
+    /// Manages service accounts.
     #[command(subcommand)]
     ServiceAccounts(service_accounts::ServiceAccountsCommand),
     /// Manages API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::ApiKeysCommand),
-    /// Manages webhooks: who is told what happens.
+    /// Manages webhooks.
     #[command(subcommand)]
     Webhooks(webhooks::WebhooksCommand),
-    /// Lists and follows events: what happened.
+    /// Lists and follows events.
     #[command(subcommand)]
     Events(events::EventsCommand),
     /// Manages the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Changes the master key, while servers run.
+    /// Rotates the master key, without downtime.
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
-    /// Checks that nobody bent the log of what happened, and exports it.
+    /// Verifies the hash chain of the audit log and exports it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Shows or checks the merged configuration.
@@ -121,18 +121,18 @@ enum Command {
     /// Prints the OpenAPI document of the REST API.
     #[command(after_help = "Example:\n  denizen openapi > openapi.json")]
     Openapi,
-    /// Asks the running server whether it is ready: exit code 0 if it is, else 1.
+    /// Checks whether the running server is ready: exit code 0 if it is, else 1.
     #[command(after_help = healthcheck::EXAMPLES)]
     Healthcheck,
     /// Prints a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
 }
 
-/// Reads the arguments of a process, the first being its name, does what they ask and says how it went.
+/// Parses the arguments of a process, the first being its name, runs the command and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match Cli::try_parse_from(settings_first(arguments)) {
         Ok(cli) => cli.run().await,
@@ -169,7 +169,7 @@ impl Cli {
 }
 
 impl Globals {
-    /// The merged configuration; `flags` are the command's own.
+    /// The merged configuration; `flags` are the options of the command.
     fn load(&self, mut flags: Overrides) -> Result<Loaded, Failure> {
         for (key, value) in &self.settings {
             flags.push(key, value, "--set");
@@ -205,6 +205,6 @@ fn settings_first(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString
 }
 
 fn parse_setting(raw: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = raw.split_once('=').ok_or("expected KEY=VALUE, server.port=9000 for example")?;
+    let (key, value) = raw.split_once('=').ok_or("expected KEY=VALUE, such as server.port=9000")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }

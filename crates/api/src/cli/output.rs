@@ -1,4 +1,4 @@
-//! What a command prints on standard output.
+//! The standard output of commands.
 
 use std::io::{self, Write};
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::failure::{Failure, printable};
 
-/// How results are printed.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// For programs.
+    /// JSON.
     Json,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
-/// Columns that line up. The first row is the head.
+/// Aligned columns. The first row is the header.
 pub(super) fn table<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS]>) -> String {
     let rows: Vec<[String; COLUMNS]> = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
     let mut widths = [0; COLUMNS];
@@ -52,12 +52,12 @@ pub(super) fn table<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String
     rows.iter().map(line).collect()
 }
 
-/// One thing, a line for each of its parts.
+/// One record, with one line per field.
 pub(super) fn record<const LINES: usize>(lines: [(&str, String); LINES]) -> String {
     lines.map(|(name, value)| format!("{name:15} {}\n", printable(&value))).concat()
 }
 
-/// A moment, or what to say when there is none.
+/// A time, or a text if there is none.
 pub(super) fn moment_or(moment: Option<Timestamp>, none: &str) -> String {
     moment.map_or_else(|| none.to_owned(), |moment| moment.to_string())
 }

@@ -1,4 +1,4 @@
-//! Lists a page at a time: which page is asked for, and how to go on from it.
+//! Pagination of lists.
 
 use std::io::Write;
 
@@ -12,19 +12,19 @@ use super::failure::Failure;
 use super::output::{Output, print, print_json};
 use crate::http::page::{self, List};
 
-/// Which part of a list.
+/// Pagination.
 #[derive(Args)]
 pub(super) struct PageArgs {
-    /// How many at most: 1 to 200, by default 20.
+    /// Maximum number of items: 1 to 200. Default: 20.
     #[arg(long)]
     limit: Option<u32>,
-    /// How many to skip.
+    /// Number of items to skip.
     #[arg(long, conflicts_with = "after")]
     offset: Option<u32>,
-    /// Goes on from where an earlier list ended.
+    /// Continues after the cursor of an earlier list.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
-    /// Says on standard error how many there are in all.
+    /// Prints the total number of items on standard error.
     #[arg(long)]
     count: bool,
 }
@@ -39,7 +39,7 @@ impl PageArgs {
     }
 }
 
-/// Prints a page, and on standard error how many there are in all, if that was asked, and how to go on.
+/// Prints a page, and on standard error the total number of items, if requested, and how to continue.
 pub(super) fn print_page<T, B: Serialize>(
     ctx: &Ctx,
     list: List,
@@ -56,7 +56,7 @@ pub(super) fn print_page<T, B: Serialize>(
     let mut stderr = std::io::stderr();
     if let Some(total) = total {
         let at_least = if total.is_exact() { "" } else { "at least " };
-        writeln!(stderr, "in all: {at_least}{}", total.value())?;
+        writeln!(stderr, "total: {at_least}{}", total.value())?;
     }
     if let Some(position) = next {
         writeln!(stderr, "more: --after {}", page::seal(ctx.services().vault.as_ref(), list, position))?;

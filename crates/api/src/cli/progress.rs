@@ -1,28 +1,28 @@
-//! A progress bar, on standard error and only when that is a terminal.
+//! A progress bar on standard error, only if that is a terminal.
 
 use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar that stands below everything printed.
+/// A bar that stays below all printed lines.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// What is counted.
+    /// The unit.
     unit: &'static str,
 }
 
 impl Progress {
-    /// A bar that counts bytes, of so many if that is known.
+    /// A bar that counts bytes, of a total if it is known.
     pub(crate) fn of_bytes(total: Option<u64>) -> Self {
         Self::new(total, "bytes", "{bar:40} {bytes}/{total_bytes} {msg}", "{spinner} {bytes} {msg}")
     }
 
-    /// A bar that counts things of a kind.
+    /// A bar that counts items.
     pub(crate) fn of(unit: &'static str) -> Self {
         Self::new(None, unit, "", &format!("{{spinner}} {{pos}} {unit}"))
     }
 
-    /// Whether anybody sees it.
+    /// Whether the bar is visible.
     pub(crate) fn is_visible(&self) -> bool {
         !self.bar.is_hidden()
     }
@@ -37,13 +37,13 @@ impl Progress {
         self.bar.set_message(message);
     }
 
-    /// Prints a line of its own on standard error.
+    /// Prints a line on standard error.
     pub(crate) fn say(&self, line: &str) {
         // Nobody is left to be told when standard error is closed.
         self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
     }
 
-    /// Takes the bar away, before the result is printed.
+    /// Removes the bar, before the result is printed.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! `denizen roles`: named sets of permissions.
+//! `denizen roles`: roles.
 
 use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
@@ -14,10 +14,10 @@ use crate::http::page::List;
 use crate::http::permissions::catalogue;
 use crate::http::roles::RoleBody;
 
-/// What to do with roles.
+/// Subcommands of `roles`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-The roles admin and user are built in. Whoever has a role feels a change of it within a second.
+The roles admin and user are built in. Changes take effect for all holders of a role within a second.
 
 Examples:
   denizen roles create support --permission users:read --permission sessions:read --description \"First level\"
@@ -26,20 +26,20 @@ Examples:
 pub(super) enum RolesCommand {
     /// Lists roles, newest first.
     List(ListArgs),
-    /// Shows one role.
+    /// Prints a role.
     Get(GetArgs),
     /// Creates a role.
     Create(CreateArgs),
-    /// Gives a role other permissions, or another description.
+    /// Updates the permissions or the description of a role.
     Set(SetArgs),
-    /// Deletes a role that nobody has.
+    /// Deletes a role that is not assigned.
     Delete(DeleteArgs),
-    /// Lists what a role can be allowed to do.
+    /// Lists all permissions.
     #[command(after_help = "Examples:\n  denizen roles permissions\n  denizen roles permissions --output json")]
     Permissions,
 }
 
-/// Which roles to list.
+/// Pagination.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  denizen roles list\n  denizen roles list --count --output json")]
 pub(super) struct ListArgs {
@@ -47,15 +47,15 @@ pub(super) struct ListArgs {
     page: PageArgs,
 }
 
-/// Which role is meant.
+/// Identifies a role.
 #[derive(Args)]
 struct WantedRole {
-    /// The name of the role, or its id.
+    /// The name or id of the role.
     #[arg(value_name = "NAME|ID", value_parser = parse_role_key)]
     role: RoleKey,
 }
 
-/// One role.
+/// The role to print.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen roles get support --output json")]
 pub(super) struct GetArgs {
@@ -63,37 +63,37 @@ pub(super) struct GetArgs {
     wanted: WantedRole,
 }
 
-/// A new role.
+/// The role to create.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   denizen roles create support --permission users:read,sessions:read --description \"First level\"
   denizen roles create guest --no-permissions")]
 pub(super) struct CreateArgs {
-    /// The name: a lower-case letter, then at most 63 of a-z, 0-9, - _ . and :
+    /// The name: a lowercase letter, then up to 63 of a-z, 0-9, - _ . and :
     #[arg(value_name = "NAME", value_parser = parse_new_role)]
     name: RoleName,
-    /// What whoever has it may do; may be repeated.
+    /// A permission of the role. Can be repeated.
     #[arg(
         long = "permission", value_name = "PERMISSION", value_parser = parse_permission, num_args = 1..,
         value_delimiter = ',', conflicts_with = "no_permissions", required_unless_present = "no_permissions",
     )]
     permissions: Vec<Permission>,
-    /// Allows nothing, beside what everybody may do with their own account.
+    /// The role has no permissions. Its holders can only manage their own account.
     #[arg(long)]
     no_permissions: bool,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
-    /// Whether whoever has it must prove a second factor to sign in: optional or required.
+    /// Whether holders of the role must authenticate with a second factor: optional or required.
     #[arg(long, value_name = "POLICY", value_parser = parse_second_factor, default_value = "optional")]
     second_factor: SecondFactorPolicy,
 }
 
-/// What a role is from now on.
+/// The update of a role.
 #[derive(Args)]
 #[command(after_help = "\
-The permissions that are named take the place of those before; what is not said stays as it is.
+The given permissions replace the previous ones; options that are omitted leave the value unchanged.
 
 Examples:
   denizen roles set support --permission users:read --permission users:write
@@ -109,25 +109,25 @@ pub(super) struct SetArgs {
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 struct ChangeArgs {
-    /// What whoever has it may do from now on; may be repeated.
+    /// A permission of the role; replaces the previous ones. Can be repeated.
     #[arg(
         long = "permission", value_name = "PERMISSION", value_parser = parse_permission, num_args = 1..,
         value_delimiter = ',', conflicts_with = "no_permissions",
     )]
     permissions: Option<Vec<Permission>>,
-    /// Allows nothing, beside what everybody may do with their own account.
+    /// The role has no permissions. Its holders can only manage their own account.
     #[arg(long)]
     no_permissions: bool,
-    /// What it is for; nothing, when it is empty.
+    /// The description; an empty value removes it.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
-    /// Whether whoever has it must prove a second factor to sign in: optional or required. Of a built-in role
-    /// nothing else can change.
+    /// Whether holders of the role must authenticate with a second factor: optional or required. The only option for
+    /// built-in roles.
     #[arg(long, value_name = "POLICY", value_parser = parse_second_factor)]
     second_factor: Option<SecondFactorPolicy>,
 }
 
-/// A role to delete.
+/// The role to delete.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen roles delete support")]
 pub(super) struct DeleteArgs {
@@ -196,7 +196,7 @@ async fn set(ctx: &Ctx, args: SetArgs, output: Output) -> Result<(), Failure> {
 async fn delete(ctx: &Ctx, key: &RoleKey) -> Result<(), Failure> {
     let role = roles::get(ctx, key).await?;
     roles::delete(ctx, &RoleKey::Id(role.id), None).await?;
-    print(&format!("the role {} is deleted\n", role.name))
+    print(&format!("deleted the role {}\n", role.name))
 }
 
 fn permissions(output: Output) -> Result<(), Failure> {
@@ -211,12 +211,12 @@ fn permissions(output: Output) -> Result<(), Failure> {
 fn said(role: Role, output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => print_json(&RoleBody::from(role)),
-        Output::Text => print(&format!("{} may do: {}\n", role.name, named(role.permissions))),
+        Output::Text => print(&format!("permissions of {}: {}\n", role.name, named(role.permissions))),
     }
 }
 
 fn named(permissions: Permissions) -> String {
-    if permissions == Permissions::NONE { "nothing".to_owned() } else { permissions.to_string() }
+    if permissions == Permissions::NONE { "none".to_owned() } else { permissions.to_string() }
 }
 
 fn roles_table(roles: &[Role]) -> String {

@@ -7,16 +7,16 @@ use super::failure::Failure;
 use crate::config::Overrides;
 
 const EXAMPLES: &str = "\
-Without any configuration the server keeps its accounts in data/denizen.db, makes its master key in
-data/master.key, and listens on http://127.0.0.1:8080. It stops on Ctrl-C and SIGTERM once requests in
-flight are done; a second signal stops it at once.
+Without configuration, the server stores its database in data/denizen.db, creates its master key in data/master.key
+and listens on http://127.0.0.1:8080. On SIGINT (Ctrl-C) and SIGTERM it stops after the requests in progress are
+complete; a second signal stops it immediately.
 
 Examples:
   denizen serve
   denizen serve --host 0.0.0.0 --port 9000
   DENIZEN__DATABASE__URL=postgres://denizen@db/denizen denizen serve --no-migrate";
 
-/// How the server runs; everything else is configuration.
+/// Options of `serve`; everything else is configuration.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ServeArgs {
@@ -26,10 +26,10 @@ pub(super) struct ServeArgs {
     /// The port to listen on (server.port).
     #[arg(long)]
     port: Option<String>,
-    /// Where accounts are kept (database.url); a password shows in the list of processes.
+    /// The database (database.url). A password in the URL is visible in the process list.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// Does not apply pending migrations first.
+    /// Does not apply pending migrations on start.
     #[arg(long)]
     no_migrate: bool,
 }

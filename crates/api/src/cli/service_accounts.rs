@@ -1,4 +1,4 @@
-//! `denizen service-accounts`: programs that act on their own behalf.
+//! `denizen service-accounts`: service accounts.
 
 use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
@@ -16,11 +16,11 @@ use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::service_accounts::ServiceAccountBody;
 
-/// What to do with service accounts.
+/// Subcommands of `service-accounts`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-A service account can do nothing until it has an API key. Its keys, and the tokens got for them, feel a change
-of it within a second.
+A service account cannot authenticate until it has an API key. Changes take effect for its keys and access tokens
+within a second.
 
 Examples:
   denizen service-accounts create --name \"Billing\" --role support
@@ -29,17 +29,17 @@ Examples:
 pub(super) enum ServiceAccountsCommand {
     /// Lists service accounts, newest first.
     List(ListArgs),
-    /// Shows one service account.
+    /// Prints a service account.
     Get(GetArgs),
     /// Creates a service account.
     Create(CreateArgs),
-    /// Changes a service account.
+    /// Updates a service account.
     Set(SetArgs),
-    /// Deletes a service account and its keys for good.
+    /// Permanently deletes a service account and its keys.
     Delete(DeleteArgs),
 }
 
-/// Which service accounts to list.
+/// Pagination.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -50,7 +50,7 @@ pub(super) struct ListArgs {
     page: PageArgs,
 }
 
-/// Which service account is meant.
+/// Identifies a service account.
 #[derive(Args)]
 struct WantedAccount {
     /// The id of the service account.
@@ -58,7 +58,7 @@ struct WantedAccount {
     id: ServiceAccountId,
 }
 
-/// One service account.
+/// The service account to print.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen service-accounts get 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e")]
 pub(super) struct GetArgs {
@@ -66,27 +66,27 @@ pub(super) struct GetArgs {
     wanted: WantedAccount,
 }
 
-/// A new service account.
+/// The service account to create.
 #[derive(Args)]
 #[command(after_help = "\
-With text output its id, and nothing else, goes to standard output.
+With text output, only the id is printed to standard output.
 
 Examples:
   denizen service-accounts create --name Billing --role support --description \"Nightly invoices\"
   ID=$(denizen service-accounts create --name Billing --role support)")]
 pub(super) struct CreateArgs {
-    /// What to call it.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
-    /// The name of its role.
+    /// The name of the role.
     #[arg(long, value_parser = parse_role)]
     role: RoleName,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
 }
 
-/// What to change; what is not said stays as it is.
+/// The update; options that are omitted leave the value unchanged.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -102,27 +102,27 @@ pub(super) struct SetArgs {
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 struct ChangeArgs {
-    /// A new name.
+    /// The new display name.
     #[arg(long, value_parser = parse_name)]
     name: Option<DisplayName>,
-    /// The name of another role.
+    /// The name of the new role.
     #[arg(long, value_parser = parse_role)]
     role: Option<RoleName>,
-    /// What it is for; nothing, when it is empty.
+    /// The description; an empty value removes it.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
-    /// Whether its keys work: active or disabled.
+    /// The status: active or disabled.
     #[arg(long, value_parser = parse_status)]
     status: Option<Status>,
 }
 
-/// A service account to delete.
+/// The service account to delete.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen service-accounts delete 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --yes")]
 pub(super) struct DeleteArgs {
     #[command(flatten)]
     wanted: WantedAccount,
-    /// Does not ask; needed where there is no terminal.
+    /// Skips the confirmation; required without a terminal.
     #[arg(long)]
     yes: bool,
 }
@@ -173,7 +173,7 @@ async fn set(ctx: &Ctx, args: SetArgs, output: Output) -> Result<(), Failure> {
 
 async fn delete(ctx: &Ctx, id: ServiceAccountId) -> Result<(), Failure> {
     service_accounts::delete(ctx, id, None).await?;
-    print(&format!("{id} is deleted, and its keys with it\n"))
+    print(&format!("deleted {id} and its keys\n"))
 }
 
 fn print_account(account: ServiceAccount, output: Output) -> Result<(), Failure> {
@@ -205,7 +205,7 @@ fn accounts_table(accounts: &[ServiceAccount]) -> String {
     table(std::iter::once(head).chain(accounts.iter().map(row)))
 }
 
-/// A service account is not invited: there is nobody to accept.
+/// The status; service accounts cannot be `invited`.
 fn parse_status(raw: &str) -> Result<Status, &'static str> {
     Status::parse(raw).filter(|status| *status != Status::Invited).ok_or("must be active or disabled")
 }

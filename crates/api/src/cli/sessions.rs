@@ -1,4 +1,4 @@
-//! `denizen sessions`: who is signed in where, and the end of it.
+//! `denizen sessions`: sessions.
 
 use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
@@ -13,24 +13,24 @@ use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::sessions::{EndedBody, SessionBody};
 
-/// What to do with sessions.
+/// Subcommands of `sessions`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-A running server feels it within a second.
+Changes take effect on a running server within a second.
 
 Examples:
   denizen sessions list ada@example.com
   denizen sessions revoke-all ada@example.com")]
 pub(super) enum SessionsCommand {
-    /// Lists the live sessions of a user, newest first.
+    /// Lists the active sessions of a user, newest first.
     List(ListArgs),
-    /// Ends one session.
+    /// Ends a session.
     Revoke(RevokeArgs),
-    /// Ends every session of a user: they are signed out everywhere.
+    /// Ends all sessions of a user.
     RevokeAll(RevokeAllArgs),
 }
 
-/// Whose sessions to list.
+/// The user whose sessions to list.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,16 +43,16 @@ pub(super) struct ListArgs {
     page: PageArgs,
 }
 
-/// One session.
+/// The session to end.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen sessions revoke 019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
 pub(super) struct RevokeArgs {
-    /// The id of the session: the claim `sid` of its tokens.
+    /// The id of the session (claim `sid` of its tokens).
     #[arg(value_name = "ID", value_parser = parse_session)]
     id: SessionId,
 }
 
-/// Whose sessions to end.
+/// The user whose sessions to end.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen sessions revoke-all ada@example.com")]
 pub(super) struct RevokeAllArgs {
@@ -82,7 +82,7 @@ async fn list(ctx: &Ctx, args: &ListArgs, output: Output) -> Result<(), Failure>
 
 async fn revoke(ctx: &Ctx, id: SessionId) -> Result<(), Failure> {
     sessions::end(ctx, id).await?;
-    print(&format!("{id} is over\n"))
+    print(&format!("ended session {id}\n"))
 }
 
 async fn revoke_all(ctx: &Ctx, wanted: &Wanted, output: Output) -> Result<(), Failure> {
@@ -90,7 +90,7 @@ async fn revoke_all(ctx: &Ctx, wanted: &Wanted, output: Output) -> Result<(), Fa
     let ended = sessions::end_of_user(ctx, user.id, None).await?;
     match output {
         Output::Json => print_json(&EndedBody { ended }),
-        Output::Text => print(&format!("sessions of {} that are over now: {ended}\n", user.email)),
+        Output::Text => print(&format!("ended sessions of {}: {ended}\n", user.email)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Arguments that name accounts and what belongs to them, parsed at the edge.
+//! Arguments that identify users and resources, parsed by clap.
 
 use clap::Args;
 use denizen_domain::Ctx;
@@ -12,15 +12,15 @@ use denizen_domain::users::{self, DisplayName, EmailAddress, Locale, Status, Use
 
 use super::failure::Failure;
 
-/// Which user is meant.
+/// Identifies a user.
 #[derive(Args)]
 pub(super) struct Wanted {
-    /// The id or the email address of the user.
+    /// The id or email address of the user.
     #[arg(value_name = "ID|EMAIL", value_parser = parse_user)]
     user: UserRef,
 }
 
-/// A user, by whichever of their names.
+/// A user, by id or email address.
 #[derive(Clone)]
 pub(super) enum UserRef {
     Id(UserId),
@@ -51,7 +51,7 @@ impl UserRef {
 
 pub(super) fn parse_user(raw: &str) -> Result<UserRef, &'static str> {
     let by_email = || EmailAddress::parse(raw).ok().map(UserRef::Email);
-    UserId::parse(raw).map(UserRef::Id).or_else(by_email).ok_or("must be the id or the email address of a user")
+    UserId::parse(raw).map(UserRef::Id).or_else(by_email).ok_or("must be the id or email address of a user")
 }
 
 pub(super) fn parse_session(raw: &str) -> Result<SessionId, &'static str> {
@@ -88,18 +88,18 @@ pub(super) fn parse_locale(raw: &str) -> Result<Locale, RuleBroken> {
     Locale::parse(raw)
 }
 
-/// The name of a role there is.
+/// The name of an existing role.
 pub(super) fn parse_role(raw: &str) -> Result<RoleName, RuleBroken> {
     RoleName::reference(raw)
 }
 
-/// The name of a role to be made.
+/// The name of a new role.
 pub(super) fn parse_new_role(raw: &str) -> Result<RoleName, RuleBroken> {
     RoleName::parse(raw)
 }
 
 pub(super) fn parse_permission(raw: &str) -> Result<Permission, &'static str> {
-    Permission::parse(raw).ok_or("must be a permission, as `denizen roles permissions` lists them")
+    Permission::parse(raw).ok_or("must be a permission; run `denizen roles permissions` for a list")
 }
 
 pub(super) fn parse_status(raw: &str) -> Result<Status, &'static str> {
@@ -107,5 +107,5 @@ pub(super) fn parse_status(raw: &str) -> Result<Status, &'static str> {
 }
 
 pub(super) fn parse_moment(raw: &str) -> Result<Timestamp, &'static str> {
-    Timestamp::parse(raw).ok_or("must be an RFC 3339 moment like 2026-01-31T00:00:00Z")
+    Timestamp::parse(raw).ok_or("must be an RFC 3339 time such as 2026-01-31T00:00:00Z")
 }

@@ -1,4 +1,4 @@
-//! `denizen webhooks`: who is told what happens, and what became of it.
+//! `denizen webhooks`: webhooks and deliveries.
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -20,10 +20,10 @@ use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::webhooks::{DeliveryBody, IssuedWebhookBody, TestedBody, WebhookBody, ping_body};
 
-/// What to do with webhooks.
+/// Subcommands of `webhooks`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-The secret that requests are signed with is shown once, when a webhook is made.
+The signing secret is printed only once, when the webhook is created.
 
 Examples:
   denizen webhooks create --url https://crm.example.com/hooks/denizen --type 'user.*' --type session.ended
@@ -34,17 +34,17 @@ pub(super) enum WebhooksCommand {
     List(ListArgs),
     /// Creates a webhook.
     Create(CreateArgs),
-    /// Deletes a webhook, and what was delivered to it, for good.
+    /// Permanently deletes a webhook and its delivery history.
     Delete(DeleteArgs),
-    /// Sends a test request at once and says what came of it.
+    /// Sends a test request immediately and prints the result.
     Test(TestArgs),
-    /// Lists deliveries to a webhook, newest first.
+    /// Lists deliveries of a webhook, newest first.
     Deliveries(DeliveriesArgs),
-    /// Puts parked deliveries of a range back, for a running server to make.
+    /// Schedules parked deliveries again; a running server sends them.
     Replay(ReplayArgs),
 }
 
-/// Which webhooks to list.
+/// Pagination.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen webhooks list --output json")]
 pub(super) struct ListArgs {
@@ -52,28 +52,27 @@ pub(super) struct ListArgs {
     page: PageArgs,
 }
 
-/// A new webhook.
+/// The webhook to create.
 #[derive(Args)]
 #[command(after_help = "\
-With text output its id and its secret, and nothing else, go to standard output, a line each. The secret cannot be
-shown again.
+With text output, only the id and the secret are printed to standard output, one per line. The secret cannot be shown
+again.
 
 Example:
   denizen webhooks create --url https://crm.example.com/hooks/denizen --type 'user.*' --description CRM")]
 pub(super) struct CreateArgs {
-    /// Where requests are sent: an https address.
+    /// The https URL that receives the events.
     #[arg(long, value_name = "URL")]
     url: String,
-    /// What it is told of: a type of event, or the beginning of some with *; may be repeated. Everything, when nothing
-    /// is said.
+    /// An event type to deliver; a trailing * matches a prefix. Can be repeated. Default: all types.
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
-    /// What it is for.
+    /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
 }
 
-/// Which webhook is meant.
+/// Identifies a webhook.
 #[derive(Args)]
 struct WantedWebhook {
     /// The id of the webhook.
@@ -81,18 +80,18 @@ struct WantedWebhook {
     id: WebhookId,
 }
 
-/// A webhook to delete.
+/// The webhook to delete.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen webhooks delete 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --yes")]
 pub(super) struct DeleteArgs {
     #[command(flatten)]
     wanted: WantedWebhook,
-    /// Does not ask; needed where there is no terminal.
+    /// Skips the confirmation; required without a terminal.
     #[arg(long)]
     yes: bool,
 }
 
-/// A webhook to try.
+/// The webhook to test.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen webhooks test 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e")]
 pub(super) struct TestArgs {
@@ -100,7 +99,7 @@ pub(super) struct TestArgs {
     wanted: WantedWebhook,
 }
 
-/// Which deliveries to list.
+/// Filter and pagination.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -108,14 +107,14 @@ Example:
 pub(super) struct DeliveriesArgs {
     #[command(flatten)]
     wanted: WantedWebhook,
-    /// Only those that are pending, delivered or parked.
+    /// Only deliveries in this state: pending, delivered or parked.
     #[arg(long, value_parser = parse_state)]
     state: Option<DeliveryState>,
     #[command(flatten)]
     page: PageArgs,
 }
 
-/// Which deliveries to put back.
+/// The deliveries to replay.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -123,13 +122,13 @@ Example:
 pub(super) struct ReplayArgs {
     #[command(flatten)]
     wanted: WantedWebhook,
-    /// Those made at this moment (RFC 3339) or later.
-    #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
+    /// Lower bound of the creation time, inclusive (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<Timestamp>,
-    /// Those made before this moment.
-    #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
+    /// Upper bound of the creation time, exclusive (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<Timestamp>,
-    /// Delivered ones in place of parked ones.
+    /// Replays delivered deliveries instead of parked ones.
     #[arg(long)]
     delivered: bool,
 }
@@ -173,7 +172,7 @@ async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failu
 
 async fn delete(ctx: &Ctx, id: WebhookId) -> Result<(), Failure> {
     webhooks::delete(ctx, id, None).await?;
-    print(&format!("{id} is deleted, and its deliveries with it\n"))
+    print(&format!("deleted {id} and its deliveries\n"))
 }
 
 async fn test(ctx: &Ctx, id: WebhookId, output: Output) -> Result<(), Failure> {
@@ -187,9 +186,9 @@ async fn test(ctx: &Ctx, id: WebhookId, output: Output) -> Result<(), Failure> {
 
 fn said(ping: &Ping, attempt: &Attempt) -> String {
     let what = match (attempt.status, &attempt.error) {
-        (Some(status), _) => format!("was answered {status}"),
-        (None, Some(error)) => format!("was not answered: {error}"),
-        (None, None) => "was sent".to_owned(),
+        (Some(status), _) => format!("returned {status}"),
+        (None, Some(error)) => format!("failed: {error}"),
+        (None, None) => "sent".to_owned(),
     };
     format!("{} {what} after {} ms\n", ping.id, attempt.latency_ms)
 }
@@ -205,7 +204,7 @@ async fn replay(ctx: &Ctx, args: &ReplayArgs, output: Output) -> Result<(), Fail
     let count = webhooks::replay(ctx, args.wanted.id, Range { state, from: args.from, to: args.to }).await?;
     match output {
         Output::Json => print_json(&serde_json::json!({ "count": count })),
-        Output::Text => print(&format!("pending again: {count}\n")),
+        Output::Text => print(&format!("scheduled deliveries: {count}\n")),
     }
 }
 

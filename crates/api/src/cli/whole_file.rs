@@ -1,4 +1,4 @@
-//! Where a command writes what is long: a file that appears once it is whole, or standard output.
+//! Output of long results: a file that is created when it is complete, or standard output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -8,8 +8,7 @@ use anyhow::Context;
 
 use super::failure::Failure;
 
-/// Writes to a file, or to standard output when it is called `-`, and tells how much it was. `write` says how many of
-/// `unit` it wrote.
+/// Writes to a file, or to standard output if the path is `-`, and reports how many of `unit` `write` wrote.
 pub(super) async fn write_whole(
     file: &str,
     unit: &str,

@@ -1,4 +1,4 @@
-//! What must hold between values, and what is too weak outside development.
+//! Checks across keys, and checks for values that are too weak outside development.
 
 use denizen_domain::keys::Algorithm;
 use denizen_infra::master_key::{self, MasterKey};
@@ -12,7 +12,7 @@ use super::{AppEnv, Config, Database, Server, mail};
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
 const ARGON2_ITERATIONS_MIN: u32 = 2;
-/// What examples put where a password belongs.
+/// Placeholder passwords from examples.
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
     "changeit",
@@ -32,10 +32,10 @@ const PLACEHOLDERS: &[&str] = &[
     "replaceme",
     "todo",
 ];
-/// The same inside a longer secret. Random letters never spell one.
+/// Placeholders inside a longer secret. Random letters never spell one.
 const PLACEHOLDER_PARTS: &[&str] = &["changeme", "change-me", "change_me", "password", "replace-me", "placeholder"];
 
-/// Notes what does not hold.
+/// Records violations.
 pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_order(config, layers);
     check_secrets(config, layers);
@@ -73,25 +73,25 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
     let Config { security, tokens, .. } = config;
     if security.master_key.is_some() && security.master_key_command.is_some() {
         let key = "security.master_key_command";
-        let expected = "nothing when security.master_key is set";
-        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "set as well", expected));
+        let expected = "no value, because security.master_key is set";
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "also set", expected));
     }
     if config.sign_in.hook_url.is_some() && config.sign_in.hook_secret.is_none() {
         let key = "sign_in.hook_secret";
-        let expected = "a secret when sign_in.hook_url is set";
+        let expected = "a secret, because sign_in.hook_url is set";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
     }
     if tokens.algorithm == Algorithm::Hs256 && tokens.hs256_secret.is_none() {
         let key = "tokens.hs256_secret";
-        let expected = "a secret when tokens.algorithm is HS256";
+        let expected = "a secret, because tokens.algorithm is HS256";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
     }
 }
 
-/// A certificate and its key go together, and clients show theirs to a server that has both.
+/// A certificate requires its key and vice versa; client certificates require both.
 fn check_tls(server: &Server, layers: &mut Layers) {
     let mut need = |key: &str, other: &str| {
-        let expected = format!("a file when {other} is set");
+        let expected = format!("a file, because {other} is set");
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", &expected));
     };
     match (&server.tls_cert_file, &server.tls_key_file) {
@@ -117,7 +117,7 @@ fn check_database_url(database: &Database, layers: &mut Layers) {
     }
 }
 
-/// Whether a password is what examples put in its place.
+/// Whether a password is a placeholder from an example.
 pub(super) fn is_placeholder(password: &str) -> bool {
     let password = password.to_ascii_lowercase();
     let is_one_letter = !password.is_empty() && password.chars().all(|c| c == 'x' || c == '*');
@@ -126,7 +126,7 @@ pub(super) fn is_placeholder(password: &str) -> bool {
     PLACEHOLDERS.contains(&password.as_str()) || is_one_letter || is_variable
 }
 
-/// Whether a secret was thought up rather than drawn: few different characters, or a placeholder.
+/// Whether a secret is not random: few different characters, or a placeholder.
 fn is_thought_up(secret: &str) -> bool {
     let different = secret.bytes().collect::<std::collections::BTreeSet<u8>>().len();
     let secret = secret.to_ascii_lowercase();
@@ -137,7 +137,7 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     let Config { database, security, .. } = config;
     let mut refuse = |key: &str, why: &str, expected: &str| {
         let source = layers.source_of(key);
-        let expected = format!("{expected} (APP_ENV is {}; only dev lets this pass)", app_env.name);
+        let expected = format!("{expected} (APP_ENV is {}; only dev allows weak values)", app_env.name);
         layers.mistakes.push(Mistake::refused(key, &source, why, &expected));
     };
     let key = security.master_key.as_ref().and_then(MasterKey::parse);
@@ -145,13 +145,13 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
         refuse("security.master_key", "weak", master_key::EXPECTED);
     }
     if passwords_of(&database.url).any(is_placeholder) {
-        refuse("database.url", "weak: its password is a placeholder", "a password of your own");
+        refuse("database.url", "weak: the password is a placeholder", "a password that is not a placeholder");
     }
     if config.mail.smtp_password.as_ref().is_some_and(|password| is_placeholder(password.expose_secret())) {
         refuse("mail.smtp_password", "weak: a placeholder", "the password of mail.smtp_user");
     }
     if config.tokens.hs256_secret.as_ref().is_some_and(|secret| is_thought_up(secret.expose_secret())) {
-        refuse("tokens.hs256_secret", "weak", "a random secret, as `openssl rand -base64 48` makes them");
+        refuse("tokens.hs256_secret", "weak", "a random secret, for example from `openssl rand -base64 48`");
     }
     let mut at_least = |key: &str, value: u32, minimum: u32| {
         if value < minimum {

@@ -1,4 +1,4 @@
-//! Where values come from: the layers, gathered in order.
+//! The layers of configuration and their values, in order.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -17,20 +17,20 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The environments that need no overlay.
 const ENVS_BUILT_IN: &[&str] = &["prod", "dev"];
 
-/// Every value of every layer, and what came of reading them.
+/// All values of all layers, and the result of reading them.
 pub(super) struct Layers {
-    /// The values of each key, the strongest last.
+    /// The values of each key, in order of increasing precedence.
     values: BTreeMap<&'static str, Vec<(Raw, Source)>>,
-    /// Which environment is configured for.
+    /// The environment.
     pub(super) app_env: AppEnv,
-    /// What was wrong.
+    /// The errors.
     pub(super) mistakes: Vec<Mistake>,
     /// The keys read so far.
     pub(super) entries: Vec<Entry>,
 }
 
 impl Layers {
-    /// Reads every layer. Mistakes are noted, not returned: one start tells them all.
+    /// Reads all layers. Records errors instead of returning the first, so that one start reports all of them.
     pub(super) fn gather(sources: &Sources, unknown: UnknownAppEnv, flags: &Overrides) -> Self {
         let app_env = AppEnv { name: "prod".to_owned(), source: Source::BuiltIn };
         let mut layers = Self { values: BTreeMap::new(), app_env, mistakes: Vec::new(), entries: Vec::new() };
@@ -52,7 +52,8 @@ impl Layers {
         layers
     }
 
-    /// The value of a key from its strongest layer. `None`, with a mistake noted, when one layer is wrong.
+    /// The value of a key from the layer with the highest precedence. `None`, with an error recorded, if any layer is
+    /// invalid.
     pub(super) fn read<T: 'static>(&mut self, key: &'static str, default: &str, rule: &Rule<T>) -> Option<T> {
         let mut best = None;
         let built_in = (Raw::Untyped(default.to_owned()), Source::BuiltIn);
@@ -71,7 +72,7 @@ impl Layers {
         Some(value)
     }
 
-    /// Where the value of a key came from, once it was read.
+    /// The source of the value of a key that was read.
     pub(super) fn source_of(&self, key: &str) -> Source {
         let entry = self.entries.iter().find(|entry| entry.key == key);
         entry.map_or(Source::BuiltIn, |entry| entry.source.clone())
@@ -106,7 +107,7 @@ impl Layers {
             self.app_env.source = source;
         } else {
             let found = Raw::Untyped(name.clone());
-            let expected = "a name of at most 32 lower-case letters, digits, - and _, other than default";
+            let expected = "a name of at most 32 lowercase letters, digits, - and _, other than default";
             self.mistakes.push(Mistake::malformed("APP_ENV", &source, Some(&found), expected));
         }
     }
@@ -115,7 +116,7 @@ impl Layers {
         let dir = sources.config_dir.clone().unwrap_or_else(|| "config".into());
         let found = sources.dir.join(&dir);
         if sources.config_dir.is_some() && !found.is_dir() {
-            let line = format!("--config-dir {} is not there; expected a directory with default.toml", dir.display());
+            let line = format!("--config-dir {} does not exist; expected a directory with default.toml", dir.display());
             self.mistakes.push(Mistake::new(line));
             return;
         }
@@ -126,12 +127,12 @@ impl Layers {
         if !is_there && !may_be_absent && !ENVS_BUILT_IN.contains(&self.app_env.name.as_str()) {
             let AppEnv { name, source } = &self.app_env;
             let expected =
-                format!("dev, prod, or the name of an overlay: {} is not there", dir.join(&overlay).display());
+                format!("dev, prod, or the name of an overlay: {} does not exist", dir.join(&overlay).display());
             self.mistakes.push(Mistake::refused("APP_ENV", source, &format!("{name:?}"), &expected));
         }
     }
 
-    /// Whether there is such a file.
+    /// Whether the file exists.
     fn add_file(&mut self, path: &Path, shown: &Path) -> bool {
         let Some(text) = self.read_text(path, shown) else { return false };
         match File::from_str(&text, FileFormat::Toml).collect() {
@@ -139,7 +140,7 @@ impl Layers {
             Err(error) => {
                 let expected = "expected TOML like `[server]`, then `port = 8080`";
                 let line =
-                    format!("{} is not readable: {}; {expected}", shown.display(), toml_problem(&error.to_string()));
+                    format!("{} is not valid TOML: {}; {expected}", shown.display(), toml_problem(&error.to_string()));
                 self.mistakes.push(Mistake::new(line));
             }
         }
@@ -174,15 +175,16 @@ impl Layers {
                 Ok(variable) => variables.push(variable),
                 Err(error) => {
                     let line = dot_env_line(&text, &error);
-                    let expected = "expected NAME=value, with the value in single quotes if it has white space, # or $";
-                    self.mistakes.push(Mistake::new(format!(".env{line} is not readable; {expected}")));
+                    let expected =
+                        "expected NAME=value, with the value in single quotes if it contains white space, # or $";
+                    self.mistakes.push(Mistake::new(format!(".env{line} is not valid; {expected}")));
                 }
             }
         }
         variables
     }
 
-    /// The text of a file, if there is one.
+    /// The text of a file, if it exists.
     fn read_text(&mut self, path: &Path, shown: &Path) -> Option<String> {
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
@@ -201,16 +203,16 @@ impl Layers {
     }
 }
 
-/// Where a TOML file breaks, without the line itself: it may hold a secret.
+/// The position of a TOML error, without the line itself, which may contain a secret.
 fn toml_problem(error: &str) -> String {
     let place = error.lines().next().unwrap_or_default();
-    let place = place.strip_prefix("TOML parse error at ").unwrap_or("unknown place");
+    let place = place.strip_prefix("TOML parse error at ").unwrap_or("unknown position");
     // The report is: place, three lines that quote the file, and then the problem.
     let problem: Vec<&str> = error.lines().skip(4).filter(|line| !line.is_empty()).collect();
     if problem.is_empty() { place.to_owned() } else { format!("{place}: {}", problem.join(", ")) }
 }
 
-/// Which line of `.env` breaks, without the line itself: it may hold a secret.
+/// The number of an invalid line of `.env`, without the line itself, which may contain a secret.
 fn dot_env_line(text: &str, error: &dotenvy::Error) -> String {
     let dotenvy::Error::LineParse(line, _) = error else { return String::new() };
     let start = line.lines().next().unwrap_or_default().trim();

@@ -1,4 +1,4 @@
-//! What must hold between the keys of the section `mail`.
+//! Checks across the keys of the section `mail`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::layers::Layers;
 use super::mistake::Mistake;
 use super::{Config, Mail, Source};
 
-/// Where mail goes in development unless told otherwise.
+/// The default mail folder in development.
 const DEV_FOLDER: &str = "data/mail";
 
 impl Mail {
@@ -25,7 +25,7 @@ impl Mail {
     }
 }
 
-/// In development mail goes to a folder when there is no mail server.
+/// In development, mail is written to a folder if there is no mail server.
 pub(super) fn fill_in(config: &mut Config, layers: &mut Layers) {
     let mail = &mut config.mail;
     if !config.app_env.is_dev() || mail.smtp_host.is_some() || mail.folder.is_some() {
@@ -38,7 +38,7 @@ pub(super) fn fill_in(config: &mut Config, layers: &mut Layers) {
     }
 }
 
-/// Notes what does not hold.
+/// Records violations.
 pub(super) fn check(config: &Config, layers: &mut Layers) {
     let mail = &config.mail;
     let mut refuse = |key: &str, why: &str, expected: &str| {
@@ -53,28 +53,29 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
         refuse(
             &format!("mail.smtp_{missing}"),
             "not set",
-            &format!("a value when mail.smtp_{set} is set, or neither of them"),
+            &format!("a value if mail.smtp_{set} is set, or neither of them"),
         );
     }
     if config.signup.conceal_existing && mail.smtp_host.is_none() && mail.folder.is_none() {
-        let expected = "false, or mail.smtp_host or mail.folder set: it sends mail to the owners of taken addresses";
+        let expected = "false, or a value for mail.smtp_host or mail.folder, because the owner of a taken address is \
+                        notified by mail";
         refuse("signup.conceal_existing", "true", expected);
     }
     let Some(host) = &mail.smtp_host else { return };
     if mail.folder.is_some() {
-        refuse("mail.folder", "set as well", "nothing when mail.smtp_host is set");
+        refuse("mail.folder", "also set", "no value, because mail.smtp_host is set");
     }
     if mail.from.is_none() {
-        refuse("mail.from", "not set", "the address that mails are from when mail.smtp_host is set");
+        refuse("mail.from", "not set", "a sender address, because mail.smtp_host is set");
     }
     if mail.smtp_tls == Encryption::None && mail.smtp_password.is_some() && !is_loopback(host) {
-        let expected = "starttls or tls when mail.smtp_password is set: without, everybody on the way reads it";
+        let expected = "starttls or tls, because mail.smtp_password is set and would be sent unencrypted";
         refuse("mail.smtp_tls", "\"none\"", expected);
     }
     let has_links = config.server.public_url.is_some() || mail.link_base.is_some();
     if !has_links && !config.app_env.is_dev() {
         let expected =
-            "the address at which clients reach the server when mail.smtp_host is set: links in mails need it";
+            "the URL at which clients reach the server, because mail.smtp_host is set and links in mails contain it";
         refuse("server.public_url", "not set", expected);
     }
 }

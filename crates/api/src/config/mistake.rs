@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, one line each.
+//! Configuration errors, one line each.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::raw::Raw;
 use super::table::{NAMES, sections};
 use super::{ENV_PREFIX, Source, env_name};
 
-/// How much of a key may be mistyped for another to be suggested, as one part of so many.
+/// The maximum edit distance for a suggestion, as a fraction of the length of the key.
 const TYPO_SHARE: usize = 3;
 
-/// Everything that is wrong; never empty.
+/// All configuration errors; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<Mistake>);
 
@@ -18,12 +18,12 @@ impl ConfigErrors {
         Self(mistakes)
     }
 
-    /// All of these, unless there are none.
+    /// All of these errors, or `None` if there are none.
     pub(crate) fn of(mistakes: Vec<Mistake>) -> Option<Self> {
         (!mistakes.is_empty()).then_some(Self(mistakes))
     }
 
-    /// Every mistake, in the order of the layers.
+    /// All errors, in the order of the layers.
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.0.iter()
     }
@@ -41,7 +41,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// One mistake, in one line: the key, its source, what is wrong and what is expected.
+/// One error, in one line: the key, its source, the problem and the expected value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake(String);
 
@@ -60,7 +60,7 @@ impl Mistake {
         Self(line.into())
     }
 
-    /// A value that its rule does not accept; `found` only where it may be quoted.
+    /// A value that its rule does not accept; `found` is only present if it may be quoted.
     pub(super) fn malformed(key: &str, source: &Source, found: Option<&Raw>, expected: &str) -> Self {
         let found = found.map_or_else(|| "not valid".to_owned(), ToString::to_string);
         Self(format!("{key} from {source} is {found}; expected {expected}"))
@@ -71,14 +71,14 @@ impl Mistake {
         Self(format!("{key} from {source} is {why}; expected {expected}"))
     }
 
-    /// A key that is not in the table. Its value is not told: it may be a secret under a mistyped name.
+    /// A key that is not in the table. Its value is not quoted, because it may be a secret with a mistyped name.
     pub(super) fn unknown(key: &str, source: &Source) -> Self {
         let hint = nearest(key)
             .map_or_else(|| format!("expected {}", siblings(key)), |nearest| format!("did you mean {nearest}?"));
         Self(format!("{key} from {source} is not a known key; {hint}"))
     }
 
-    /// A variable that stands for no key of the table.
+    /// A variable that matches no key of the table.
     pub(super) fn unknown_variable(name: &str, source: &Source) -> Self {
         let source = if *source == Source::DotEnv { ".env" } else { "the environment" };
         let key = name.trim_start_matches("DENIZEN_").trim_start_matches('_').replace("__", ".").to_ascii_lowercase();
@@ -90,7 +90,7 @@ impl Mistake {
     }
 }
 
-/// The keys of the section that the key is in, or all sections when there is no such section.
+/// The keys of the section of a key, or all sections if there is no such section.
 fn siblings(key: &str) -> String {
     let section = key.split_once('.').map_or(key, |(section, _)| section);
     let is_of_section = |name: &&str| name.split_once('.').is_some_and(|(own, _)| own == section);
@@ -102,7 +102,7 @@ fn siblings(key: &str) -> String {
     }
 }
 
-/// The key that was probably meant.
+/// The most similar known key.
 fn nearest(raw: &str) -> Option<&'static str> {
     let key = raw.to_ascii_lowercase();
     if let Some(same) = NAMES.iter().find(|name| name.split_once('.').is_some_and(|(_, field)| field == key)) {

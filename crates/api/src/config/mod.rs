@@ -1,15 +1,15 @@
-//! Configuration in layers, where a later one wins: built-in defaults → `config/default.toml` →
-//! `config/{APP_ENV}.toml` → `.env` → environment `DENIZEN__SECTION__KEY` → flags.
+//! Layered configuration, in increasing precedence: built-in defaults → `config/default.toml` → `config/{APP_ENV}.toml`
+//! → `.env` → environment `DENIZEN__SECTION__KEY` → command-line options.
 //!
-//! Reading order: `table` (every key, once) → `rule` (what a value may be) → `layers` (where values
-//! come from) → `check` (what must hold between them) → `review` (what lets the server start, and is probably a mistake).
+//! Reading order: `table` (all keys) → `rule` (valid values) → `layers` (sources of values) → `check` (constraints
+//! across keys) → `review` (valid settings that are probably unintended).
 //!
 //! Invariants:
 //! - The table is the only list of keys. The struct, the defaults, the messages, `config/default.toml` and
-//!   `.env.example` are made from it.
-//! - Every value remembers its source. Every mistake is one line that names key, source and expectation.
-//! - The value of a secret is never printed, be it right, wrong or under a mistyped key.
-//! - Nothing is written to the environment of the process.
+//!   `.env.example` are generated from it.
+//! - Every value records its source. Every error is one line with key, source and expected value.
+//! - The value of a secret is never printed, whether it is valid, invalid or under a mistyped key.
+//! - The environment of the process is never modified.
 
 mod check;
 mod document;
@@ -39,25 +39,25 @@ pub use table::{
     Webhooks,
 };
 
-/// What every environment variable of ours begins with.
+/// The prefix of all environment variables.
 const ENV_PREFIX: &str = "DENIZEN__";
 
 impl Config {
-    /// Reads every layer around this process and merges them, for an application that embeds Denizen.
+    /// Reads and merges all layers of this process, for an application that embeds Denizen.
     ///
-    /// `APP_ENV` may be the application's own then: a value without an overlay is accepted, with the strict rules of
-    /// `prod`. [`Config::from_sources`] refuses it, as the binary does.
+    /// `APP_ENV` may belong to the application: a value without an overlay is accepted, with the strict rules of
+    /// `prod`. [`Config::from_sources`] rejects it, as the binary does.
     ///
     /// # Errors
-    /// Every mistake in every layer, one line each.
+    /// All errors in all layers, one line each.
     pub fn load(flags: &Overrides) -> Result<Loaded, ConfigErrors> {
         Self::merge(&Sources::of_process(None), UnknownAppEnv::Accept, flags)
     }
 
-    /// Reads the given layers and merges them; touches nothing of the process.
+    /// Reads and merges the given layers, without access to the process environment.
     ///
     /// # Errors
-    /// Every mistake in every layer, one line each.
+    /// All errors in all layers, one line each.
     pub fn from_sources(sources: &Sources, flags: &Overrides) -> Result<Loaded, ConfigErrors> {
         Self::merge(sources, UnknownAppEnv::Refuse, flags)
     }
@@ -78,7 +78,7 @@ impl Config {
 }
 
 impl Server {
-    /// The address at which clients reach the server, without a trailing slash.
+    /// The URL at which clients reach the server, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
         let scheme = if self.tls_cert_file.is_some() { "https" } else { "http" };
@@ -89,24 +89,24 @@ impl Server {
     }
 }
 
-/// The merged configuration, and where each value comes from.
+/// The merged configuration, and the source of each value.
 pub struct Loaded {
     /// The values.
     pub config: Config,
-    /// Every key in the order of the table, with its value as it may be shown.
+    /// Every key in the order of the table, with its printable value.
     pub entries: Vec<Entry>,
-    /// Which environment was configured for.
+    /// The environment.
     pub app_env: AppEnv,
 }
 
 impl Loaded {
-    /// Where the value of a key comes from.
+    /// The source of the value of a key.
     fn source_of(&self, key: &str) -> Source {
         let entry = self.entries.iter().find(|entry| entry.key == key);
         entry.map_or(Source::BuiltIn, |entry| entry.source.clone())
     }
 
-    /// A line about the value of a key: what it is, and what is expected.
+    /// A finding about the value of a key, with the expected value.
     pub(crate) fn finding(&self, key: &str, found: &str, expected: &str) -> Mistake {
         Mistake::refused(key, &self.source_of(key), found, expected)
     }
@@ -122,18 +122,18 @@ impl fmt::Debug for Loaded {
 /// One key of the merged configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The key, `server.port` for example.
+    /// The key, such as `server.port`.
     pub key: &'static str,
-    /// The value; `[redacted]` in place of a secret, empty when there is none.
+    /// The value; `[redacted]` for a secret, empty if there is none.
     pub shown_value: String,
-    /// Where the value comes from.
+    /// The source of the value.
     pub source: Source,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The table of keys itself.
+    /// The built-in defaults.
     BuiltIn,
     /// A TOML file.
     File(String),
@@ -141,7 +141,7 @@ pub enum Source {
     DotEnv,
     /// An environment variable.
     Environment(String),
-    /// A flag of the command line.
+    /// A command-line option.
     Flag(String),
 }
 
@@ -157,49 +157,49 @@ impl fmt::Display for Source {
     }
 }
 
-/// Which environment the server runs in, from `APP_ENV`: the strict `prod` unless told otherwise.
+/// The environment that the server runs in, from `APP_ENV`. Default: the strict `prod`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppEnv {
-    /// Its name, also that of the overlay `config/{name}.toml`.
+    /// The name, which is also that of the overlay `config/{name}.toml`.
     pub name: String,
-    /// Where the name comes from.
+    /// The source of the name.
     pub source: Source,
 }
 
 impl AppEnv {
-    /// Whether weak secrets are let pass.
+    /// Whether weak secrets are allowed.
     #[must_use]
     pub fn is_dev(&self) -> bool {
         self.name == "dev"
     }
 }
 
-/// Values from the command line; the last layer.
+/// Values from the command line; the layer with the highest precedence.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides(pub Vec<(String, String, String)>);
 
 impl Overrides {
-    /// Adds a value for a key, and the flag it was given by.
+    /// Adds a value for a key, and the option that set it.
     pub fn push(&mut self, key: impl Into<String>, value: impl Into<String>, flag: impl Into<String>) {
         self.0.push((key.into(), value.into(), flag.into()));
     }
 }
 
-/// What to do with an `APP_ENV` that has no overlay.
+/// How to handle an `APP_ENV` without an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UnknownAppEnv {
-    /// Refuse it: it is probably mistyped.
+    /// Reject it: it is probably mistyped.
     Refuse,
-    /// Accept it, with the strict rules of `prod`: the variable is the application's, not ours.
+    /// Accept it, with the strict rules of `prod`: the variable belongs to the application.
     Accept,
 }
 
-/// Where the layers are looked for.
+/// The locations of the layers.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// The directory that holds `.env` and `config/`.
+    /// The directory that contains `.env` and `config/`.
     pub dir: PathBuf,
-    /// The directory of the TOML files when it is not `config`; it must exist.
+    /// The directory of the TOML files if it is not `config`; it must exist.
     pub config_dir: Option<PathBuf>,
     /// The environment.
     pub env: BTreeMap<String, String>,

@@ -12,7 +12,7 @@ pub struct IpNet {
 }
 
 impl IpNet {
-    /// Reads `10.0.0.0/8`, `fd00::/8`, or a single address. Bits beyond the prefix must be zero.
+    /// Parses `10.0.0.0/8`, `fd00::/8`, or a single address. Bits beyond the prefix must be zero.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {
         let (address, prefix) = raw.split_once('/').map_or((raw, None), |(address, prefix)| (address, Some(prefix)));
@@ -27,7 +27,7 @@ impl IpNet {
         (prefix_bits <= width && net.masked(address) == Some(address)).then_some(net)
     }
 
-    /// Whether the address is one of the network's. An IPv4 address in IPv6 clothes counts as itself.
+    /// Whether the network contains the address. An IPv4-mapped IPv6 address is treated as the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         // The network as written may itself be IPv4-mapped, so try the address both ways.
@@ -51,9 +51,9 @@ impl IpNet {
     }
 }
 
-/// The text is no network.
+/// The text is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an IP address or a network like 10.0.0.0/8")]
+#[error("must be an IP address or a network such as 10.0.0.0/8")]
 pub struct NotANetwork;
 
 impl FromStr for IpNet {

@@ -1,16 +1,16 @@
-//! A value as a layer gives it, before its rule has read it.
+//! A value from a layer, before its rule is applied.
 
 use std::fmt;
 
 use config::ValueKind;
 
-/// How many characters of a wrong value a message quotes.
+/// How many characters of an invalid value a message quotes.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// A value as a layer gives it.
+/// A value from a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
-    /// Text that may stand for anything: from the environment, `.env`, a flag, or the table.
+    /// Text of any type: from the environment, `.env`, an option, or the table.
     Untyped(String),
     /// A TOML string.
     String(String),
@@ -20,12 +20,12 @@ pub(super) enum Raw {
     Bool(bool),
     /// A TOML array of strings.
     List(Vec<String>),
-    /// Anything else, in words.
+    /// Any other type, as a description.
     Other(&'static str),
 }
 
 impl Raw {
-    /// The text of a value that is text.
+    /// The text, if the value is text.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Untyped(text) | Self::String(text) => Some(text),
@@ -33,15 +33,15 @@ impl Raw {
         }
     }
 
-    /// Whether nothing was said.
+    /// Whether the value is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.text().is_some_and(str::is_empty)
     }
 
-    /// What sort of value it is.
+    /// The type of the value.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Untyped(_) | Self::String(_) => "a text",
+            Self::Untyped(_) | Self::String(_) => "a string",
             Self::Integer(_) => "a number",
             Self::Bool(_) => "a boolean",
             Self::List(_) => "an array",
@@ -49,7 +49,7 @@ impl Raw {
         }
     }
 
-    /// The value as `config show` shows it.
+    /// The value as printed by `config show`.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Untyped(text) | Self::String(text) => text.clone(),
@@ -72,7 +72,7 @@ impl From<ValueKind> for Raw {
                     ValueKind::String(text) => Some(text),
                     _ => None,
                 });
-                texts.collect::<Option<_>>().map_or(Self::Other("an array of something else than text"), Self::List)
+                texts.collect::<Option<_>>().map_or(Self::Other("an array with items that are not strings"), Self::List)
             }
             ValueKind::Table(_) => Self::Other("a table"),
             ValueKind::Float(_) => Self::Other("a fraction"),
@@ -83,7 +83,7 @@ impl From<ValueKind> for Raw {
 }
 
 impl fmt::Display for Raw {
-    /// The value as a message quotes it: cut short, and without characters that forge lines.
+    /// The value as quoted in messages: truncated, and without control characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Other(words) => f.write_str(words),

@@ -1,4 +1,4 @@
-//! What lets the server start and is probably a mistake: `denizen config check` refuses it, a start logs it.
+//! Valid settings that are probably unintended: `denizen config check` rejects them, `serve` logs them.
 
 use denizen_infra::outside::{Outside, parse_host};
 use http::Uri;
@@ -10,7 +10,7 @@ use super::mistake::Mistake;
 use super::{Config, Loaded};
 
 impl Loaded {
-    /// One line for each value that is allowed and probably not meant.
+    /// One line for each value that is valid but probably unintended.
     #[must_use]
     pub fn review(&self) -> Vec<Mistake> {
         let mut findings = Vec::new();
@@ -20,13 +20,13 @@ impl Loaded {
         self.review_mail(&mut findings);
         self.review_hook(&mut findings);
         if self.config.audit.head_file.is_some() && self.config.audit.head_interval_s == 0 {
-            let expected = "more than 0 when audit.head_file is set: nothing is written to it otherwise";
+            let expected = "more than 0, because audit.head_file is set and is not written otherwise";
             findings.push(self.finding("audit.head_interval_s", "0", expected));
         }
         findings
     }
 
-    /// Passwords and tokens travel to these addresses.
+    /// Passwords and tokens are sent to these URLs.
     fn review_public_urls(&self, findings: &mut Vec<Mistake>) {
         let Config { server, mail, tokens, .. } = &self.config;
         for (key, url) in [
@@ -36,13 +36,13 @@ impl Loaded {
         ] {
             let Some(url) = url.as_ref().filter(|url| is_plain_and_remote(url)) else { continue };
             let expected = format!(
-                "https (APP_ENV is {}): over plain http everybody on the network reads passwords and tokens",
+                "https (APP_ENV is {}): over http, passwords and tokens are sent unencrypted",
                 self.app_env.name
             );
             findings.push(self.finding(key, &format!("{url:?}"), &expected));
         }
         if server.public_url.is_none() && server.host.is_unspecified() {
-            let expected = "the address at which clients reach the server: tokens name it as their issuer";
+            let expected = "the URL at which clients reach the server: it is the issuer of tokens";
             findings.push(self.finding("server.public_url", "not set", expected));
         }
     }
@@ -56,7 +56,7 @@ impl Loaded {
             [("sign_in.mailed_codes", sign_in.mailed_codes), ("sign_in.magic_links", sign_in.magic_links)]
         {
             if is_on {
-                let expected = "false, or mail.smtp_host set: it does not work without mail";
+                let expected = "false, or a value for mail.smtp_host, because it requires mail";
                 findings.push(self.finding(key, "true", expected));
             }
         }
@@ -67,7 +67,7 @@ impl Loaded {
             ("mail.templates", mail.templates.is_some()),
         ];
         if let Some((key, _)) = settings.into_iter().find(|(_, is_set)| *is_set) {
-            let expected = format!("a mail server when {key} is set: without one no mail is sent");
+            let expected = format!("a mail server, because {key} is set and no mail is sent without one");
             findings.push(self.finding("mail.smtp_host", "not set", &expected));
         }
     }
@@ -80,8 +80,8 @@ impl Loaded {
             .ok()
             .and_then(|outside| outside.host_of(url.expose_secret()).err());
         if refusal.is_some() {
-            let expected = "an https address of a public host, or its host in sign_in.hook_allowed_hosts";
-            findings.push(self.finding("sign_in.hook_url", "never asked", expected));
+            let expected = "an https URL with a public host, or its host in sign_in.hook_allowed_hosts";
+            findings.push(self.finding("sign_in.hook_url", "not usable", expected));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a value may be: how it is read, what is expected when it cannot be, how it is shown.
+//! Rules for values: how they are parsed, what is expected, and how they are printed.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -16,23 +16,23 @@ use super::net::IpNet;
 use super::origin;
 use super::raw::Raw;
 
-/// The longest text a value may be, in bytes.
+/// The maximum length of a text value, in bytes.
 const TEXT_BYTES_MAX: usize = 4_096;
-/// The most items a list may hold.
+/// The maximum number of list items.
 const ITEMS_MAX: usize = 256;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
-/// What a value may be.
+/// A rule for a value.
 pub(super) struct Rule<T> {
-    /// What is expected, in words that follow "expected".
+    /// What is expected, as a phrase that follows "expected".
     pub(super) expected: String,
     read: Read<T>,
     form: Form,
@@ -50,11 +50,11 @@ enum Form {
     List,
 }
 
-/// How much of a value may be shown.
+/// How much of a value may be printed.
 #[derive(Clone, Copy, PartialEq)]
 enum Secrecy {
     Open,
-    /// All but a password inside the URL.
+    /// Everything except a password inside the URL.
     Url,
     /// Nothing.
     Secret,
@@ -65,14 +65,14 @@ impl<T: 'static> Rule<T> {
         Self { expected: expected.into(), read: Box::new(read), form, secrecy: Secrecy::Open }
     }
 
-    /// A rule for a value that is written as one text.
+    /// A rule for a value that is one text.
     fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
         Self::new(Form::Quoted, expected, move |raw| {
             raw.text().filter(|text| text.len() <= TEXT_BYTES_MAX).and_then(&read)
         })
     }
 
-    /// A rule for a list of texts; in the environment they are separated by commas.
+    /// A rule for a list of texts, which are separated by commas in the environment.
     fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
     where
         T: FromIterator<I>,
@@ -88,12 +88,12 @@ impl<T: 'static> Rule<T> {
         })
     }
 
-    /// The value, if it is what the rule expects.
+    /// The value, if it satisfies the rule.
     pub(super) fn read(&self, raw: &Raw) -> Option<T> {
         (self.read)(raw)
     }
 
-    /// The value as it may be shown.
+    /// The printable value.
     pub(super) fn shown(&self, raw: &Raw) -> String {
         match self.secrecy {
             Secrecy::Open => raw.shown(),
@@ -103,13 +103,13 @@ impl<T: 'static> Rule<T> {
         }
     }
 
-    /// Whether a message may quote a wrong value.
+    /// Whether a message may quote an invalid value.
     pub(super) fn may_quote(&self) -> bool {
         self.secrecy == Secrecy::Open
     }
 
-    /// How a value would have to be written to be accepted, in words that follow what is expected; empty when the form
-    /// is not the fault.
+    /// How a value must be written to be accepted, as a phrase that follows the expectation; empty if the form is not
+    /// the problem.
     pub(super) fn form_hint(&self, raw: &Raw) -> &'static str {
         let would_pass = |text: String| self.read(&Raw::Untyped(text)).is_some();
         match (raw, self.form) {
@@ -135,11 +135,11 @@ impl<T: 'static> Rule<T> {
     }
 }
 
-/// The value, or nothing for an empty text.
+/// The value, or `None` for an empty text.
 pub(super) fn optional<T: 'static>(rule: Rule<T>) -> Rule<Option<T>> {
     let read = rule.read;
     Rule {
-        expected: format!("{}, or nothing", rule.expected),
+        expected: format!("{}, or an empty value", rule.expected),
         read: Box::new(move |raw| if raw.is_empty() { Some(None) } else { read(raw).map(Some) }),
         form: rule.form,
         secrecy: rule.secrecy,
@@ -168,7 +168,7 @@ pub(super) fn flag() -> Rule<bool> {
     })
 }
 
-/// One of a few names.
+/// One of several names.
 pub(super) fn one_of<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -> Rule<T> {
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
     Rule::of_text(names.join(" or "), |text| choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value))
@@ -176,24 +176,24 @@ pub(super) fn one_of<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -
 
 /// An IP address.
 pub(super) fn ip_address() -> Rule<IpAddr> {
-    Rule::of_text("an IP address like 127.0.0.1 or ::1", |text| text.parse().ok())
+    Rule::of_text("an IP address such as 127.0.0.1 or ::1", |text| text.parse().ok())
 }
 
 /// A list of networks.
 pub(super) fn networks() -> Rule<Vec<IpNet>> {
-    Rule::of_list("a list of IP addresses or networks like 10.0.0.0/8", IpNet::parse)
+    Rule::of_list("a list of IP addresses or networks such as 10.0.0.0/8", IpNet::parse)
 }
 
 /// A list of web origins (RFC 6454 §6.2), in the form that browsers send.
 pub(super) fn origins() -> Rule<Vec<String>> {
-    let expected = "a list of origins like https://app.example.com or capacitor://localhost: scheme, host and port, \
-                    without a path. Each is compared exactly, so a wildcard never matches: list every origin";
+    let expected = "a list of origins such as https://app.example.com or capacitor://localhost: scheme, host and port, \
+                    without a path. Origins are compared exactly; wildcards are not supported: list every origin";
     Rule::of_list(expected, origin::normalize)
 }
 
 /// An absolute HTTP URL.
 pub(super) fn http_url() -> Rule<String> {
-    let expected = "an http or https URL without a trailing slash, like https://accounts.example.com";
+    let expected = "an http or https URL without a trailing slash, such as https://accounts.example.com";
     Rule::of_text(expected, |text| parse_http_url(text).map(|_| text.to_owned()))
 }
 
@@ -222,22 +222,22 @@ pub(super) fn master_key() -> Rule<SecretString> {
 
 /// The secret of HS256: as long as its hash at least (RFC 7518 §3.2).
 pub(super) fn hs256_secret() -> Rule<SecretString> {
-    let expected = "32 to 512 random characters, as `openssl rand -base64 48` makes them";
+    let expected = "32 to 512 random characters, for example from `openssl rand -base64 48`";
     let rule = Rule::of_text(expected, |text| (32..=512).contains(&text.len()).then(|| SecretString::from(text)));
     Rule { secrecy: Secrecy::Secret, ..rule }
 }
 
-/// A command for the shell. It may name secrets, so it is not shown.
+/// A shell command. It is not printed, because it may contain secrets.
 pub(super) fn command() -> Rule<SecretString> {
-    let rule = Rule::of_text("a command for the shell", |text| {
+    let rule = Rule::of_text("a shell command", |text| {
         (!text.trim().is_empty() && !text.contains('\0')).then(|| SecretString::from(text))
     });
     Rule { secrecy: Secrecy::Secret, ..rule }
 }
 
-/// An address to send requests to. It may name secrets, so it is not shown.
+/// A URL to send requests to. It is not printed, because it may contain secrets.
 pub(super) fn secret_url() -> Rule<SecretString> {
-    let rule = Rule::of_text("an https URL like https://old.example.com/sign-in", |text| {
+    let rule = Rule::of_text("an https URL such as https://old.example.com/sign-in", |text| {
         let uri: Uri = text.parse().ok()?;
         let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         (has_scheme && uri.host().is_some_and(|host| !host.is_empty())).then(|| SecretString::from(text))
@@ -245,9 +245,9 @@ pub(super) fn secret_url() -> Rule<SecretString> {
     Rule { secrecy: Secrecy::Secret, ..rule }
 }
 
-/// A secret that requests are signed with.
+/// A secret that signs requests.
 pub(super) fn webhook_secret() -> Rule<SecretString> {
-    let rule = Rule::of_text("whsec_ and the base64 of 24 to 64 random bytes", |text| {
+    let rule = Rule::of_text("whsec_ followed by 24 to 64 random bytes in base64", |text| {
         let secret = SecretString::from(text);
         SigningSecret::parse(&secret).map(|_| secret).ok()
     });
@@ -256,34 +256,32 @@ pub(super) fn webhook_secret() -> Rule<SecretString> {
 
 /// A list of hosts.
 pub(super) fn hosts() -> Rule<Vec<String>> {
-    Rule::of_list("a list of host names or IP addresses, without a port, a wildcard or a network", parse_host)
+    Rule::of_list("a list of host names or IP addresses, without ports, wildcards or networks", parse_host)
 }
 
 /// The path of a file.
 pub(super) fn path() -> Rule<PathBuf> {
-    Rule::of_text("the path of a file", |text| {
+    Rule::of_text("a file path", |text| {
         (!text.is_empty() && !text.contains('\0') && !text.ends_with('/')).then(|| PathBuf::from(text))
     })
 }
 
 /// The path of a folder.
 pub(super) fn folder_path() -> Rule<PathBuf> {
-    Rule::of_text("the path of a folder", |text| {
-        (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
-    })
+    Rule::of_text("a folder path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
 }
 
-/// Whom mail is from.
+/// The sender of mail.
 pub(super) fn mailbox() -> Rule<Sender> {
-    Rule::of_text("an address, or a name and an address like Example <no-reply@example.com>", Sender::parse)
+    Rule::of_text("an address, or a name and an address such as Example <no-reply@example.com>", Sender::parse)
 }
 
 /// A language.
 pub(super) fn locale() -> Rule<Locale> {
-    Rule::of_text("a language tag like de or zh-Hans", |text| Locale::parse(text).ok())
+    Rule::of_text("a language tag such as de or zh-Hans", |text| Locale::parse(text).ok())
 }
 
-/// The password that another service knows us by: whatever that takes.
+/// A password for another service; any value is valid.
 pub(super) fn password() -> Rule<SecretString> {
     let rule = Rule::of_text("1 to 512 characters", |text| {
         ((1..=512).contains(&text.chars().count()) && !text.contains(char::is_control))
@@ -292,7 +290,7 @@ pub(super) fn password() -> Rule<SecretString> {
     Rule { secrecy: Secrecy::Secret, ..rule }
 }
 
-/// A short text that shows.
+/// A short text of visible characters.
 pub(super) fn text() -> Rule<String> {
     Rule::of_text("1 to 255 characters without white space", |text| {
         let is_short = (1..=255).contains(&text.chars().count());
@@ -301,17 +299,17 @@ pub(super) fn text() -> Rule<String> {
     })
 }
 
-/// A name to call something by.
+/// A display name.
 pub(super) fn display_name() -> Rule<String> {
-    Rule::of_text("1 to 200 characters that show", |text| {
+    Rule::of_text("1 to 200 visible characters", |text| {
         let name = DisplayName::parse(text).ok()?;
         Some(name.as_str().to_owned())
     })
 }
 
-/// What to log.
+/// A log filter.
 pub(super) fn log_filter() -> Rule<String> {
-    Rule::of_text("a level like info, or levels for modules like info,denizen=debug", |text| {
+    Rule::of_text("a level such as info, or levels for modules such as info,denizen=debug", |text| {
         (!text.trim().is_empty() && EnvFilter::builder().parse(text).is_ok()).then(|| text.to_owned())
     })
 }
@@ -325,7 +323,7 @@ fn parse_http_url(text: &str) -> Option<Uri> {
     (has_scheme && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
 }
 
-/// The URL with what may be a password taken out; too much rather than too little.
+/// The URL with anything redacted that may be a password; redacts too much rather than too little.
 fn redact_url(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = url.split_at(start);

@@ -1,4 +1,4 @@
-//! Every key there is: its place, type, default, rule and description. Nothing else lists them.
+//! All configuration keys: section, type, default, rule and description. The only list of keys.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -25,19 +25,19 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
 }
 
-/// One key of the table, for the documents and the messages.
+/// One key of the table, for the generated documents and the messages.
 pub(super) struct Key {
-    /// The section and what it is about.
+    /// The section and its description.
     pub(super) section: (&'static str, &'static str),
-    /// The whole key, `server.port` for example.
+    /// The full key, such as `server.port`.
     pub(super) name: &'static str,
-    /// What the key does.
+    /// The description of the key.
     pub(super) doc: &'static str,
-    /// The default as it is written in the environment; empty for none.
+    /// The default in environment syntax; empty if there is none.
     pub(super) default: &'static str,
-    /// The default as it is written in TOML.
+    /// The default in TOML syntax.
     pub(super) default_toml: String,
-    /// What a value must be.
+    /// The expected value.
     pub(super) expected: String,
 }
 
@@ -48,13 +48,13 @@ macro_rules! table {
         /// The merged configuration.
         #[derive(Clone)]
         pub struct Config {
-            /// Which environment it is for.
+            /// The environment.
             pub app_env: AppEnv,
             $($(#[doc = $section_doc])+ pub $section: $Section,)+
         }
 
         impl Config {
-            /// Reads every key. `None` when a mistake was noted.
+            /// Reads every key. `None` if an error was recorded.
             pub(super) fn read(layers: &mut Layers) -> Option<Self> {
                 $(let $section = $Section::read(layers);)+
                 Some(Self { app_env: layers.app_env.clone(), $($section: $section?,)+ })
@@ -94,292 +94,306 @@ macro_rules! table {
             }
         )+
 
-        /// Every key, in the order of the table.
+        /// All keys, in the order of the table.
         pub(super) fn keys() -> Vec<Key> {
             [$($Section::keys()),+].into_iter().flatten().collect()
         }
 
-        /// The names alone, in the order of the table.
+        /// The names of the keys, in the order of the table.
         pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
     };
 }
 
 table! {
-    /// How the server is reached.
+    /// The listener and its address.
     server: Server {
-        /// The address to listen on. `0.0.0.0` listens on every IPv4 address, `::` on every one.
+        /// The address to listen on. `0.0.0.0` listens on all IPv4 addresses, `::` on all addresses.
         host: IpAddr = "127.0.0.1", ip_address();
-        /// The port to listen on; 0 picks a free one.
+        /// The port to listen on; 0 selects a free port.
         port: u16 = "8080", whole(0..=65_535);
-        /// The address at which clients reach the server, `https://accounts.example.com` for example.
-        /// The issuer of tokens is made of it. Nothing means `http://host:port`.
+        /// The URL at which clients reach the server, such as `https://accounts.example.com`. It is the default issuer
+        /// of tokens. If empty, `http://host:port`.
         public_url: Option<String> = "", optional(http_url());
-        /// The networks of the proxies whose `X-Forwarded-For` header is believed.
+        /// The networks of trusted proxies, whose `X-Forwarded-For` header is used as the client address.
         trusted_proxies: Vec<IpNet> = "", networks();
-        /// The web origins whose pages may call the server: `https://app.example.com`, `capacitor://localhost` or
-        /// `chrome-extension://ID` for example, each compared exactly, without wildcards. None by default; with
-        /// `APP_ENV=dev` every loopback origin may call as well.
+        /// The web origins whose pages may call the server, such as `https://app.example.com`, `capacitor://localhost`
+        /// or `chrome-extension://ID`. Origins are compared exactly; wildcards are not supported. Default: none. With
+        /// `APP_ENV=dev`, all loopback origins are also allowed.
         cors_origins: Vec<String> = "", origins();
-        /// The certificate to serve TLS with, and those that vouch for it, in PEM. Nothing means plain text. What is in
-        /// the files of these three keys is taken over when it changes, without a restart.
+        /// The TLS certificate of the server and its chain, in PEM. If empty, the server uses plain HTTP. The files of
+        /// these three keys are reloaded without a restart when they change.
         tls_cert_file: Option<PathBuf> = "", optional(path());
-        /// The private key of the certificate, in PEM.
+        /// The private key of the TLS certificate, in PEM.
         tls_key_file: Option<PathBuf> = "", optional(path());
-        /// The authorities, in PEM, one of which must have issued the certificate that every client must show (mutual
-        /// TLS). One that names `spiffe://…/service-account/{id}` is that service account's credential.
+        /// The certificate authorities for client certificates (mutual TLS), in PEM. If set, every client must present
+        /// a certificate issued by one of them. A client certificate with the name `spiffe://…/service-account/{id}`
+        /// authenticates that service account.
         tls_client_ca_file: Option<PathBuf> = "", optional(path());
-        /// How long requests in flight may take to finish when the server stops, in seconds.
+        /// How long requests in progress may take to complete on shutdown, in seconds.
         shutdown_timeout_s: u32 = "8", whole(1..=300);
     }
 
-    /// What the server keeps accounts for.
+    /// The product that the accounts are for.
     product: Product {
-        /// What the product is called. Nobody can choose a password that is made of it.
+        /// The name of the product. Passwords derived from it are rejected.
         name: String = "Denizen", display_name();
     }
 
-    /// Where accounts are kept.
+    /// The database.
     database: Database {
-        /// The database: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
+        /// The database URL: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
         url: String = "sqlite://data/denizen.db", database_url();
-        /// The most connections to hold open.
+        /// Maximum number of open connections.
         max_connections: u32 = "20", whole(1..=1_000);
-        /// The fewest connections to hold open.
+        /// Minimum number of open connections.
         min_connections: u32 = "0", whole(0..=1_000);
-        /// How long a request waits for a connection before it is answered 503, in seconds.
+        /// How long a request waits for a connection before it fails with 503, in seconds.
         acquire_timeout_s: u32 = "3", whole(1..=60);
-        /// How long one statement may run, in seconds. PostgreSQL only.
+        /// Statement timeout, in seconds. PostgreSQL only.
         statement_timeout_s: u32 = "10", whole(1..=600);
-        /// Whether `denizen serve` applies pending migrations before it listens.
+        /// Whether `denizen serve` applies pending migrations on start.
         migrate_on_start: bool = "true", flag();
     }
 
-    /// Secrets, and what guessing them costs.
+    /// Encryption of secrets and the cost of password hashes.
     security: Security {
-        /// The key that everything secret in the database is encrypted under, by way of a root key: 32 random bytes, made by
-        /// `openssl rand -base64 32`. Nothing means that it is kept in `security.master_key_file`.
+        /// The master key, which encrypts the root key of all secrets in the database: 32 random bytes, for example
+        /// from `openssl rand -base64 32`. If empty, the key is read from `security.master_key_file`.
         master_key: Option<SecretString> = "", optional(master_key());
-        /// The file that keeps the master key when `security.master_key` is not set; made on the first start.
+        /// The file of the master key if `security.master_key` is not set; created on the first start.
         master_key_file: PathBuf = "data/master.key", path();
-        /// A command that prints the master key, of a secret manager for example, when it is in neither of the two.
+        /// A command that prints the master key, for example from a secret manager, if neither of the other two keys
+        /// provides it.
         master_key_command: Option<SecretString> = "", optional(command());
-        /// The memory of one password hash (Argon2id m), in KiB. Outside `APP_ENV=dev` at least 19456.
+        /// Memory per password hash (Argon2id m), in KiB. Outside `APP_ENV=dev` at least 19456.
         argon2_memory_kib: u32 = "19456", whole(8..=1_048_576);
-        /// The passes of one password hash (Argon2id t). Outside `APP_ENV=dev` at least 2.
+        /// Passes per password hash (Argon2id t). Outside `APP_ENV=dev` at least 2.
         argon2_iterations: u32 = "2", whole(1..=20);
-        /// The lanes of one password hash (Argon2id p).
+        /// Lanes per password hash (Argon2id p).
         argon2_parallelism: u32 = "1", whole(1..=16);
-        /// How many passwords are hashed at once; 0 means one for each core.
+        /// Number of concurrent password hashes; 0 means one per core.
         hash_concurrency: u32 = "0", whole(0..=256);
-        /// How many passwords may wait to be hashed; beyond that the answer is 503.
+        /// Maximum number of passwords that wait to be hashed; further requests fail with 503.
         hash_queue: u32 = "64", whole(1..=10_000);
-        /// How long a password may wait to be hashed before the answer is 503, in milliseconds.
+        /// How long a password waits to be hashed before the request fails with 503, in milliseconds.
         hash_queue_timeout_ms: u32 = "2000", whole(1..=60_000);
-        /// The shortest password that can be chosen, in characters.
+        /// Minimum length of passwords, in characters.
         password_min_chars: u32 = "8", whole(8..=64);
     }
 
-    /// Who may create an account.
+    /// Sign-up.
     signup: Signup {
-        /// `open`: anybody. `closed`: only those who may write users.
+        /// `open`: anyone can sign up. `closed`: only callers with `users:write` can create users.
         mode: SignupMode = "open", one_of(&[("open", SignupMode::Open), ("closed", SignupMode::Closed)]);
-        /// Whether sign-up answers 202 alike for taken and free addresses, and mails either a link that verifies the address
-        /// or that there is an account already. Accounts can be signed in to once their address is verified. Needs mail.
+        /// Whether sign-up conceals that an address is taken: the response is 202 in both cases, and the mail
+        /// contains either a verification link or a notice that an account exists. Users can sign in after their
+        /// address is verified. Requires mail.
         conceal_existing: bool = "false", flag();
     }
 
-    /// Ways to sign in besides the password. Each needs mail.
+    /// Sign-in methods in addition to the password. Each requires mail.
     sign_in: SignIn {
-        /// Whether a code that is mailed signs in.
+        /// Whether users can sign in with a mailed code.
         mailed_codes: bool = "false", flag();
-        /// Whether a link that is mailed signs in.
+        /// Whether users can sign in with a mailed link (magic link).
         magic_links: bool = "false", flag();
-        /// Where the product's old system is asked, once, about somebody who has no password here, when it cannot export its
-        /// hashes: an `https:` address that takes a signed `POST`. Nothing means that nobody is asked.
+        /// The URL of a legacy system that cannot export its password hashes: an `https:` URL that accepts a signed
+        /// `POST`. It verifies the password of sign-ins with an unknown address or for a user without a password; after
+        /// a success it is not called again for this user. If empty, no system is called.
         hook_url: Option<SecretString> = "", optional(secret_url());
-        /// What those requests are signed with: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks).
+        /// The secret that signs these requests: `whsec_` followed by 24 to 64 random bytes in base64 (Standard
+        /// Webhooks).
         hook_secret: Option<SecretString> = "", optional(webhook_secret());
-        /// How long the old system may take, in milliseconds.
+        /// Timeout of these requests, in milliseconds.
         hook_timeout_ms: u32 = "3000", whole(100..=10_000);
-        /// Hosts that the old system may have in the private network; they need no TLS.
+        /// Hosts of the legacy system that may resolve to private addresses; they do not require TLS.
         hook_allowed_hosts: Vec<String> = "", hosts();
     }
 
-    /// How long a sign-in lasts.
+    /// Session lifetimes.
     sessions: Sessions {
-        /// How long an access token lives, in seconds (15 minutes).
+        /// Lifetime of an access token, in seconds (15 minutes).
         access_ttl_s: u32 = "900", whole(1..=86_400);
-        /// How long a session lives unused, in seconds (14 days).
+        /// Idle lifetime of a session, in seconds (14 days).
         idle_ttl_s: u32 = "1209600", whole(1..=31_536_000);
-        /// How long a session lives at most, in seconds (90 days).
+        /// Maximum lifetime of a session, in seconds (90 days).
         absolute_ttl_s: u32 = "7776000", whole(1..=157_680_000);
-        /// How many sessions one user may have at once; when another one is opened, the oldest ends.
+        /// Maximum number of sessions per user; when it is exceeded, the oldest session ends.
         per_user_max: u32 = "100", whole(1..=10_000);
-        /// How long the same refresh token gets the same answer again, in seconds, for clients that lost it; 0
-        /// is strict: a token used twice ends the session.
+        /// How long a repeated refresh token receives the same response, in seconds, for clients that lost the
+        /// response. With 0, reusing a refresh token always ends the session.
         refresh_grace_s: u32 = "10", whole(0..=300);
     }
 
-    /// What access tokens say.
+    /// Access tokens.
     tokens: Tokens {
-        /// The claim `iss`. Nothing means the public URL.
+        /// The claim `iss`. If empty, the public URL.
         issuer: Option<String> = "", optional(http_url());
         /// The claim `aud`.
         audience: String = "denizen", text();
-        /// The algorithm that signs access tokens.
-        /// `HS256` is for a single backend that holds the secret too: it publishes no keys.
+        /// The algorithm that signs access tokens. `HS256` is for a single resource server that shares the secret; it
+        /// publishes no keys.
         algorithm: Algorithm = "ES256", one_of(&[
             ("ES256", Algorithm::Es256),
             ("EdDSA", Algorithm::EdDsa),
             ("RS256", Algorithm::Rs256),
             ("HS256", Algorithm::Hs256),
         ]);
-        /// The secret that `HS256` signs with; no other algorithm needs it.
+        /// The secret for `HS256`; other algorithms do not use it.
         hs256_secret: Option<SecretString> = "", optional(hs256_secret());
-        /// How long a signing key signs before the next one takes over, in days; 0 is for ever.
+        /// How long a signing key signs before it is rotated, in days; 0 disables rotation.
         key_rotation_days: u32 = "90", whole(0..=3_650);
-        /// How long a signing key is published before it signs, in seconds: more than
-        /// the 5 minutes that caches may keep the JWK Set.
+        /// How long a signing key is published before it signs, in seconds. Must exceed the 5 minutes that clients may
+        /// cache the JWK Set.
         key_lead_s: u32 = "600", whole(360..=604_800);
     }
 
-    /// How mail is sent. Without a mail server and without a folder none is: nobody can reset a password.
+    /// Outgoing mail. Without a mail server or folder, no mail is sent, and users cannot reset their passwords.
     mail: Mail {
-        /// The mail server.
+        /// The host of the mail server.
         smtp_host: Option<String> = "", optional(text());
-        /// The port of the mail server; 0 means the usual one: 587 with `starttls`, 465 with `tls`, 25 with `none`.
+        /// The port of the mail server; 0 means the default: 587 with `starttls`, 465 with `tls`, 25 with `none`.
         smtp_port: u16 = "0", whole(0..=65_535);
-        /// How the way to the mail server is protected. `starttls`: by TLS once connected, or not at all used.
-        /// `tls`: by TLS from the start. `none` is for a server on this machine or in a network that nobody else is in.
+        /// Encryption of the connection to the mail server. `starttls`: required upgrade to TLS after connecting.
+        /// `tls`: TLS from the start. `none`: no encryption, for a server on the same machine or in a trusted network.
         smtp_tls: Encryption = "starttls", one_of(&[
             ("starttls", Encryption::StartTls),
             ("tls", Encryption::Tls),
             ("none", Encryption::None),
         ]);
-        /// The user that signs in to the mail server. Nothing means that it asks nobody.
+        /// The user for authentication to the mail server. If empty, the client does not authenticate.
         smtp_user: Option<String> = "", optional(text());
         /// The password of that user.
         smtp_password: Option<SecretString> = "", optional(password());
-        /// A file of certificates (PEM) that a mail server may be known by besides the public ones.
+        /// A file of additional trusted certificates for the mail server, in PEM.
         smtp_ca_file: Option<PathBuf> = "", optional(path());
-        /// How long the delivery of one mail may take, in seconds.
+        /// Timeout for the delivery of a mail, in seconds.
         smtp_timeout_s: u32 = "20", whole(1..=60);
-        /// How long a mail that anybody can ask for by an address (a reset, a verification, a link or code that signs in, a
-        /// new address) waits before it is looked into, in milliseconds at most; the outbox is then looked into each second.
-        /// The wait keeps the time of the next request from telling whether the address has an account; 0 gives that up.
+        /// Maximum random delay, in milliseconds, of mails that anyone can request for an address (password reset,
+        /// verification, sign-in link or code, new address). The outbox is then polled every second. The delay prevents
+        /// the timing of the next request from revealing whether an account has the address; 0 disables it.
         request_delay_ms: u32 = "1000", whole(0..=5_000);
-        /// From whom mails are, `Example <no-reply@example.com>` for example. A mail server needs it.
+        /// The sender of mails, such as `Example <no-reply@example.com>`. Required with a mail server.
         from: Option<Sender> = "", optional(mailbox());
-        /// The folder that mails are written to, a file each, in place of a mail server. With `APP_ENV=dev` and no mail
-        /// server it is `data/mail`, and the log shows the links and the codes.
+        /// A folder that mails are written to, one file each, instead of a mail server. With `APP_ENV=dev` and no mail
+        /// server, the default is `data/mail`, and the log contains the links and codes.
         folder: Option<PathBuf> = "", optional(folder_path());
-        /// What links in mails begin with when their pages are the product's own, `https://app.example.com` for
-        /// example. Nothing means `server.public_url`, where Denizen has a page for each.
+        /// The base URL of links in mails, if the product has its own pages, such as `https://app.example.com`. If
+        /// empty, `server.public_url` and the built-in pages.
         link_base: Option<String> = "", optional(http_url());
-        /// A folder of templates and messages in place of the ones that are built in; see docs/mail.md.
+        /// A folder with templates and messages that replace the built-in ones; see docs/mail.md.
         templates: Option<PathBuf> = "", optional(folder_path());
-        /// The language of mails to those who read none that there is.
+        /// The language of mails for users whose preferred language is not available.
         default_locale: Locale = "en", locale();
     }
 
-    /// The log of what happened.
+    /// The event log.
     events: Events {
-        /// How long events are kept, in days; 0 is for ever. Followers whose cursor is older have to begin anew.
+        /// How long events are retained, in days; 0 means forever. Consumers with an older cursor must start again
+        /// without a cursor.
         retention_days: u32 = "90", whole(0..=36_500);
-        /// How many events are held in memory for followers (WebSocket, SSE, gRPC).
+        /// Number of events buffered in memory for event streams (WebSocket, SSE, gRPC).
         queue: u32 = "4096", whole(64..=65_536);
-        /// How long a follower may lag behind by more than that before it is cut off, to go on from its cursor, in seconds.
+        /// How long a stream may lag behind this buffer before it is closed, in seconds. The client can resume from its
+        /// cursor.
         lag_s: u32 = "5", whole(1..=300);
-        /// How often a follower that hears nothing is told so, in seconds.
+        /// Heartbeat interval of idle event streams, in seconds.
         heartbeat_s: u32 = "15", whole(1..=300);
-        /// How many may follow events on one node at once; one client address may have three quarters of them.
+        /// Maximum number of event streams per node. One client address can use three quarters of them.
         followers: u32 = "15000", whole(1..=1_000_000);
-        /// How many of them may be of one account.
+        /// Maximum number of event streams per account.
         followers_per_account: u32 = "1000", whole(1..=1_000_000);
     }
 
-    /// Signed heads of the audit log, to be kept where the database cannot be written from: see docs/audit.md.
+    /// Signed heads of the audit log, to be stored outside the database; see docs/audit.md.
     audit: Audit {
-        /// How often the signed head of the log is exported when the log has grown, in seconds; 0 is never. It is written to
-        /// the server's log, target `audit`.
+        /// How often the signed head is exported if the log has grown, in seconds; 0 disables the export. It is written
+        /// to the server log with the target `audit`.
         head_interval_s: u32 = "3600", whole(0..=86_400);
-        /// A file that each exported head is added to as well, a line each.
+        /// A file that exported heads are also appended to, one per line.
         head_file: Option<PathBuf> = "", optional(path());
     }
 
-    /// How webhooks are told what happens.
+    /// Webhook deliveries.
     webhooks: Webhooks {
-        /// Hosts that webhooks may have in the private network; they need no TLS.
+        /// Webhook hosts that may resolve to private addresses; they do not require TLS.
         allowed_hosts: Vec<String> = "", hosts();
-        /// How long a webhook may take to answer, in seconds.
+        /// Timeout of a webhook request, in seconds.
         timeout_s: u32 = "10", whole(1..=30);
-        /// How long the second attempt waits at most, in milliseconds; each further one waits twice as long, up to an hour.
-        /// A webhook that fails five times in a row is left alone for six times as long, then twice that, up to 10 minutes.
+        /// Maximum delay before the second attempt, in milliseconds; it doubles with each further attempt, up to one
+        /// hour. After five consecutive failures, deliveries to the webhook are paused for six times this delay; the
+        /// pause doubles, up to 10 minutes.
         retry_first_ms: u32 = "5000", whole(10..=600_000);
-        /// How long a delivery is tried before it is parked, in seconds (a day).
+        /// How long a delivery is retried before it is parked, in seconds (one day).
         retry_for_s: u32 = "86400", whole(1..=604_800);
     }
 
-    /// What one client, and all of them, may ask of the server.
+    /// Limits per client and in total.
     limits: Limits {
-        /// The largest request body, in bytes. Imports are bounded per line instead.
+        /// Maximum size of a request body, in bytes. Imports are limited per line instead.
         body_bytes: u32 = "1048576", whole(1_024..=104_857_600);
-        /// The largest request head, in bytes.
+        /// Maximum size of the request line and headers, in bytes.
         header_bytes: u32 = "16384", whole(8_192..=1_048_576);
-        /// How long a request may take, in seconds.
+        /// Request timeout, in seconds.
         request_timeout_s: u32 = "30", whole(1..=600);
-        /// How many requests are worked on at once; beyond that the answer is 503. A request counts once its body is there.
+        /// Maximum number of concurrent requests; further requests fail with 503. A request counts from when its body
+        /// has been received.
         concurrent_requests: u32 = "1024", whole(1..=100_000);
-        /// How many requests of one client address (IPv6: one /64) may be under way at once, from the head to the last byte
-        /// of the response; beyond that the answer is 429. 0 means half of `limits.concurrent_requests`, and at least 16.
+        /// Maximum number of concurrent requests per client address (IPv6: per /64), from the request head to the last
+        /// byte of the response; further requests fail with 429. 0 means half of `limits.concurrent_requests`, and at
+        /// least 16.
         address_requests: u32 = "0", whole(0..=1_000_000);
-        /// How many requests one address may make each second; 0 means any number.
+        /// Maximum rate of requests per client address, per second; 0 means unlimited.
         address_per_second: u32 = "1000", whole(0..=1_000_000);
-        /// How many requests one address may make at once before the rate applies.
+        /// Maximum burst of requests per client address before the rate applies.
         address_burst: u32 = "2000", whole(1..=1_000_000);
-        /// How many guesses at one account's password may fail before further ones have to wait; those at its second
-        /// factor, and those from a device it has signed in on, are counted apart.
+        /// Number of failed password attempts per account before a lockout, during which attempts fail with 429.
+        /// Attempts at the second factor, and attempts from a device that has signed in to the account, are counted
+        /// separately.
         failures_free: u32 = "10", whole(1..=100_000);
-        /// How long the first wait is, in seconds; each further failure doubles it.
+        /// Duration of the first lockout, in seconds; it doubles with each further failure.
         failures_delay_s: u32 = "10", whole(1..=86_400);
-        /// How long such a wait is at most, in seconds (15 minutes).
+        /// Maximum duration of a lockout, in seconds (15 minutes).
         failures_delay_max_s: u32 = "900", whole(1..=86_400);
-        /// How long after the last failure, or the end of its wait, all of them are forgotten, in seconds (1 hour).
+        /// How long after the last failure or lockout the count of failures is reset, in seconds (1 hour).
         failures_forgotten_s: u32 = "3600", whole(1..=2_592_000);
-        /// How many guesses from one client address (IPv6: one /64) may fail, at whichever accounts, before further ones
-        /// have to wait; 0 means any number. Devices that the user has signed in on do not wait.
+        /// Number of failed attempts per client address (IPv6: per /64), across all accounts, before a lockout of the
+        /// address; 0 means unlimited. Devices that have signed in to the account are exempt.
         address_failures_free: u32 = "200", whole(0..=1_000_000);
-        /// How many messages one email address is sent each hour.
+        /// Maximum number of mails per recipient address, per hour.
         mails_per_hour: u32 = "10", whole(1..=10_000);
-        /// How many messages one client may ask for each hour, to whomever.
+        /// Maximum number of mails that one client can request, per hour, across all recipients.
         mail_requests_per_hour: u32 = "1000", whole(1..=1_000_000);
-        /// How many accounts one client may create each hour that are sent a verification mail.
+        /// Maximum number of accounts with a verification mail that one client can create, per hour.
         sign_up_mails_per_hour: u32 = "1000", whole(1..=1_000_000);
-        /// How many messages one account may cause each hour; a caller with `users:write` may cause 50 times as many.
+        /// Maximum number of mails that one account can cause, per hour; 50 times as many for callers with
+        /// `users:write`.
         account_mails_per_hour: u32 = "20", whole(1..=1_000_000);
-        /// How large the `attributes` are in all with which one client may create accounts each hour, in KiB (16 MiB).
+        /// Maximum total size of `attributes` in accounts that one client can create, per hour, in KiB (16 MiB).
         sign_up_attributes_kib_per_hour: u32 = "16384", whole(1..=1_073_741_824);
-        /// How many changes one account may make each minute, and twice as many at once; its sign-ins and its password
-        /// changes are counted apart, each by the same number. A caller with a write permission may make 1,000 times as
-        /// many. Counted on each node; 0 means any number.
+        /// Maximum number of changes per account, per minute, with bursts of twice as many; sign-ins and password
+        /// changes are each counted separately with the same limit. 1,000 times as many for callers with a write
+        /// permission. Counted per node; 0 means unlimited.
         account_writes_per_minute: u32 = "30", whole(0..=1_000_000);
-        /// The longest line of an import, in bytes.
+        /// Maximum length of an import line, in bytes.
         import_line_bytes: u32 = "65536", whole(1_024..=1_048_576);
-        /// How many connections are open at once, and at most what the limit of open files allows. A new one beyond that closes
-        /// one that waits for a request; where there is none, only health checks are answered on it.
+        /// Maximum number of open connections, also limited by the open file limit. When it is exceeded, an idle
+        /// connection is closed; if there is none, the new connection can only be used for health checks.
         connections: u32 = "20000", whole(1..=1_000_000);
-        /// How many connections one peer address (IPv6: one /64) may have open at once; addresses in
-        /// `server.trusted_proxies` may have all. 0 means a quarter of `limits.connections`.
+        /// Maximum number of open connections per peer address (IPv6: per /64); addresses in `server.trusted_proxies`
+        /// are exempt. 0 means a quarter of `limits.connections`.
         address_connections: u32 = "0", whole(0..=1_000_000);
-        /// How long a client may take to send the head of a request, in seconds, and the body beyond 1 KiB a second.
+        /// How long a client may take to send the request head, in seconds, and to send the body in addition to the
+        /// time at 1 KiB per second.
         header_timeout_s: u32 = "10", whole(1..=120);
     }
 
-    /// What the server tells about itself.
+    /// Logging.
     telemetry: Telemetry {
-        /// How log lines are written: `text` for people, `json` for machines.
+        /// The log format: `text` is human-readable, `json` is machine-readable.
         log_format: LogFormat = "text", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
-        /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), and levels for single modules.
+        /// The log filter: a level (`error`, `warn`, `info`, `debug`, `trace`), optionally with levels for single
+        /// modules.
         log_filter: String = "info", log_filter();
     }
 }

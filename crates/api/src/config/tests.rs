@@ -250,19 +250,19 @@ fn an_unreadable_file_is_one_line_without_its_content() {
     let places = [
         (
             Place::new().file("config/default.toml", format!("[server]\nkey = {secret}\n")),
-            "config/default.toml is not readable: line 2",
+            "config/default.toml is not valid TOML: line 2",
         ),
         (
             Place::new().file("config/default.toml", format!("x = \"{secret}\nport = 1")),
-            "config/default.toml is not readable: line 1",
+            "config/default.toml is not valid TOML: line 1",
         ),
         (Place::new().file("config/default.toml", b"\xFF\xFE"), "config/default.toml is not readable"),
         (Place::new().file("config/default.toml/x", ""), "config/default.toml is not readable"),
         (
             Place::new().file(".env", format!("# fine\nDENIZEN__SERVER__PORT=1\nA=it is {secret}\n")),
-            ".env line 3 is not readable",
+            ".env line 3 is not valid",
         ),
-        (Place::new().file(".env", format!("A='{secret}\n")), ".env line 1 is not readable"),
+        (Place::new().file(".env", format!("A='{secret}\n")), ".env line 1 is not valid"),
     ];
     for (place, start) in places {
         let lines = place.lines();
@@ -283,7 +283,7 @@ fn an_environment_that_is_not_there_is_refused() {
     }
     let mut place = Place::new();
     place.sources.config_dir = Some("nowhere".into());
-    assert_eq!(place.lines(), ["--config-dir nowhere is not there; expected a directory with default.toml"]);
+    assert_eq!(place.lines(), ["--config-dir nowhere does not exist; expected a directory with default.toml"]);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn weak_secrets_pass_in_development_only() {
         assert_eq!(
             place.lines(),
             ["security.master_key from environment DENIZEN__SECURITY__MASTER_KEY is not valid; expected 32 random \
-              bytes in base64 or hexadecimal, as `openssl rand -base64 32` makes them, or nothing"]
+              bytes in base64 or hexadecimal, for example from `openssl rand -base64 32`, or an empty value"]
         );
     }
 }

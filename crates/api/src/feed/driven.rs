@@ -60,7 +60,7 @@ async fn drive<T>(
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => {
-                tracing::debug!("a follower takes nothing and is given up");
+                tracing::debug!("event stream stalled, closing it");
                 is_given_up.store(true, Ordering::Release);
                 return;
             }

@@ -328,13 +328,13 @@ impl Over {
     /// The same for a person.
     pub(crate) const fn message(self) -> &'static str {
         match self {
-            Self::Stopping => "The server stops; connect again and go on after your cursor.",
-            Self::Unauthenticated => "The credentials have expired or were revoked.",
-            Self::Forbidden => "You may do less than when you connected; connect again to follow what you may.",
-            Self::TooSlow => "You read too slowly; connect again and go on after your cursor.",
-            Self::TooChatty => "You send too many messages.",
-            Self::CursorExpired => "What followed on this cursor is no longer kept; begin without one.",
-            Self::Unavailable => "The server cannot reach its database; connect again and go on after your cursor.",
+            Self::Stopping => "The server is shutting down. Reconnect and resume from your cursor.",
+            Self::Unauthenticated => "The credentials have expired or were revoked. Sign in again.",
+            Self::Forbidden => "Your permissions were reduced. Reconnect with the current permissions.",
+            Self::TooSlow => "You read too slowly. Reconnect and resume from your cursor.",
+            Self::TooChatty => "You sent too many messages. Reconnect and send fewer messages.",
+            Self::CursorExpired => "The cursor has expired. Start again without a cursor.",
+            Self::Unavailable => "The database is unavailable. Reconnect and resume from your cursor.",
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(feed: &Feed, stop: &CancellationToken) {
         if outcome.is_ok() {
             feed.note_read();
         }
-        is_failing = report("reading the log of events", is_failing, outcome);
+        is_failing = report("reading the event log", is_failing, outcome);
         tokio::select! {
             () = stop.cancelled() => return,
             () = store.events_recorded(), if !is_failing => {}

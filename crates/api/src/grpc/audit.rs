@@ -154,7 +154,7 @@ async fn send_pages(call: &Call, filter: &AuditFilter, mut page: EventPage, send
         page = match async { page_after(&now?, filter, Some(page.read_to)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 return Err(error.into());
             }
         };

@@ -112,7 +112,7 @@ pub(super) async fn step_up(call: Call, request: v1::StepUpRequest) -> Result<v1
         }
         Some(Factor::Code(code)) => fields.check("code", SecondFactorCode::parse(&code.into())).map(Given::Code),
         None => {
-            fields.refuse(FieldError::new("password", "required", "must be given, or else code"));
+            fields.refuse(FieldError::new("password", "required", "is required, unless code is set"));
             None
         }
     };

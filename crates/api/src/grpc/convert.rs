@@ -24,7 +24,7 @@ pub(super) fn moment(at: Timestamp) -> prost_types::Timestamp {
 
 /// Reads a moment within the years that can be written.
 pub(super) fn read_moment(at: &prost_types::Timestamp) -> Result<Timestamp, RuleBroken> {
-    let broken = || broken("invalid_value", "must be a moment of the years 1 to 9999");
+    let broken = || broken("invalid_value", "must be a time in the years 1 to 9999");
     let fraction = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000).ok_or_else(broken)?;
     let micros = at.seconds.checked_mul(1_000_000).and_then(|micros| micros.checked_add(i64::from(fraction / 1_000)));
     let moment = micros.map(Timestamp::from_micros);
@@ -109,7 +109,7 @@ pub(super) fn id<T>(field: &str, raw: &str, parse: impl Fn(&str) -> Option<T>) -
 
 /// A field that must be set.
 pub(super) fn required(field: &str) -> FieldError {
-    FieldError::new(field, "required", "must be given")
+    FieldError::new(field, "required", "is required")
 }
 
 /// What a text says, when it says anything: the default of a field without presence says nothing.
@@ -155,12 +155,12 @@ fn read_members(from: Struct, left: &mut usize) -> Result<Object, RuleBroken> {
 }
 
 fn read_within(value: prost_types::Value, left: &mut usize) -> Result<Value, RuleBroken> {
-    *left = left.checked_sub(1).ok_or_else(|| broken("too_large", "must hold fewer values"))?;
+    *left = left.checked_sub(1).ok_or_else(|| broken("too_large", "must contain fewer values"))?;
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::NumberValue(value)) if !value.is_finite() => {
-            return Err(broken("invalid_value", "must hold finite numbers"));
+            return Err(broken("invalid_value", "must contain only finite numbers"));
         }
         #[expect(clippy::cast_possible_truncation, reason = "a whole number within the bound is held exactly")]
         Some(Kind::NumberValue(value)) if value.fract() == 0.0 && value.abs() <= INTEGER_MAX => {

@@ -65,7 +65,7 @@ async fn send_pages(call: &Call, mut page: Listed<User>, sender: &Sender) -> Res
         page = match async { page_after(&now?, Start::After(position)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 return Err(error.into());
             }
         };

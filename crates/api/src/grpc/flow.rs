@@ -133,7 +133,7 @@ impl Flow {
         let ack = match &said.said {
             Some(Said::Ack(ack)) => ack,
             Some(Said::Start(_)) => {
-                return Err(FieldError::new("start", "not_allowed", "must be in the first message alone").into());
+                return Err(FieldError::new("start", "not_allowed", "must only be in the first message").into());
             }
             None => return Err(required("ack").into()),
         };
@@ -143,7 +143,7 @@ impl Flow {
             return Err(required("cursor").into());
         }
         if up_to.is_some_and(|up_to| up_to > self.told) {
-            return Err(FieldError::new("cursor", "invalid_cursor", "must have come on this stream").into());
+            return Err(FieldError::new("cursor", "invalid_cursor", "must be a cursor of this stream").into());
         }
         self.window = window.unwrap_or(self.window);
         self.settled = self.settled.max(up_to.unwrap_or_default());

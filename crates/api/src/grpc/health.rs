@@ -29,7 +29,7 @@ pub(super) struct Health(pub(super) Shared);
 impl HealthService for Health {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         if !is_known(&request.get_ref().service) {
-            return Err(Status::not_found("there is no such service"));
+            return Err(Status::not_found("unknown service"));
         }
         Ok(Response::new(told(status(&self.0).await)))
     }

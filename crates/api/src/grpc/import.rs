@@ -47,9 +47,9 @@ pub(super) async fn import(
 }
 
 async fn next(stream: &mut Streaming<v1::ImportUsersRequest>) -> Result<Option<v1::ImportUsersRequest>, Refusal> {
-    let silent = |_| Problem::broken_off("fell silent for 30 seconds");
+    let silent = |_| Problem::broken_off("was silent for 30 seconds");
     let next = timeout(SILENCE_MAX, stream.message()).await.map_err(silent)?;
-    next.map_err(|status| Refusal::of_library(&status).unwrap_or_else(|| Problem::broken_off("ended early").into()))
+    next.map_err(|status| Refusal::of_library(&status).unwrap_or_else(|| Problem::broken_off("was incomplete").into()))
 }
 
 /// The user in a row, by the rules of every import.

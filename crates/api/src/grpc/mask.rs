@@ -32,7 +32,7 @@ impl Mask {
             return Ok(Self::Named(paths));
         }
         let names: Vec<_> = known.iter().filter(|known| !known.ends_with('.')).copied().collect();
-        let message = format!("must name what can be changed: {}", names.join(", "));
+        let message = format!("must name only fields that can be updated: {}", names.join(", "));
         Err(FieldError::new("update_mask", "unknown_field", message))
     }
 

@@ -35,14 +35,14 @@ const FOLLOW_AGAIN_AFTER_S: u32 = 1;
 impl Refusal {
     /// The time of the call is over.
     pub(crate) fn out_of_time() -> Self {
-        let message = "The call took too long and was given up.";
+        let message = "The request took too long and was canceled.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "timeout", message);
         Self { code: Code::DeadlineExceeded, problem }
     }
 
     /// The server is stopping; another one goes on.
     pub(super) fn stopping() -> Self {
-        let message = "The server is stopping; ask another one.";
+        let message = "The server is shutting down. Retry with another server.";
         let problem = Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
         Self { code: Code::Unavailable, problem }
     }
@@ -115,7 +115,7 @@ fn violation((field, code, message): (&str, &str, &str)) -> FieldViolation {
 }
 
 fn not_served() -> Problem {
-    Problem::new(http::StatusCode::NOT_FOUND, "route_not_found", "There is no such method, or not in this encoding.")
+    Problem::new(http::StatusCode::NOT_FOUND, "route_not_found", "The method does not exist, or not in this encoding.")
 }
 
 impl From<Error> for Refusal {

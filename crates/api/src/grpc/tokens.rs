@@ -72,7 +72,7 @@ async fn grant(call: Call, request: v1::GrantTokenRequest) -> Result<v1::GrantTo
 
 async fn introspect(call: Call, request: v1::IntrospectRequest) -> Result<v1::IntrospectResponse, Refusal> {
     if request.client.is_some() && call.presented().is_somebody() {
-        return Err(oauth2::invalid_request("Authenticate in one way, not in several.").into());
+        return Err(oauth2::invalid_request("Use exactly one client authentication method.").into());
     }
     match client(&call, request.client).await? {
         Some(_) => {}

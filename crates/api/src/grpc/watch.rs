@@ -169,7 +169,7 @@ pub(super) fn kinds(types: &[String]) -> Result<Option<Vec<EventType>>, FieldErr
     }
     // Each is looked for in the whole catalogue.
     if types.len() > TYPES_MAX || types.iter().map(|name| name.len() + 1).sum::<usize>() > TYPES_BYTES_MAX {
-        return Err(FieldError::new("types", "too_long", "must be 200 types at most"));
+        return Err(FieldError::new("types", "too_long", "must be at most 200 types"));
     }
     EventFilter::parse_types(&types.join(",")).map(Some)
 }

@@ -23,87 +23,87 @@ macro_rules! answers {
 answers! {
     /// What any operation may answer.
     Always => [
-        "429" "too_many_requests" "Too many requests; `Retry-After` says when to return.",
-        "500" "internal" "A defect on the server's side.",
-        "503" "overloaded" "Overloaded, or the database is away; `Retry-After` says when to return.",
+        "429" "too_many_requests" "Too many requests. Retry after the number of seconds in `Retry-After`.",
+        "500" "internal" "Internal server error.",
+        "503" "overloaded" "The server is overloaded or the database is unavailable. Retry after the number of seconds in `Retry-After`.",
     ];
     /// What every operation may answer, whatever it is: the head of the request is looked at first.
-    HeadTooLarge => ["431" "headers_too_large" "The address and the headers are larger than `limits.header_bytes`."];
+    HeadTooLarge => ["431" "headers_too_large" "The request line and headers exceed `limits.header_bytes`."];
     /// Parameters that break a rule.
-    BadInput => ["400" "invalid_input" "The input breaks a rule; `fields` names what is at fault."];
+    BadInput => ["400" "invalid_input" "The input is invalid; `fields` lists the invalid fields."];
     /// A body that cannot be taken.
     BadBody => [
-        "400" "invalid_input" "The input breaks a rule; `fields` names what is at fault.",
-        "408" "body_timeout" "The body arrived too slowly.",
-        "413" "body_too_large" "The body is larger than 1 MiB.",
-        "415" "unsupported_media_type" "The body is not JSON, or is encoded.",
+        "400" "invalid_input" "The input is invalid; `fields` lists the invalid fields.",
+        "408" "body_timeout" "The request body was not received in time.",
+        "413" "body_too_large" "The request body exceeds 1 MiB.",
+        "415" "unsupported_media_type" "The request body is not JSON, or has an unsupported content encoding.",
     ];
     /// The caller must be known.
-    SignedIn => ["401" "unauthenticated" "No credentials, or none that are good."];
+    SignedIn => ["401" "unauthenticated" "The credentials are missing or invalid."];
     /// The credentials in the body are not good.
-    BadCredentials => ["401" "invalid_credentials" "Unknown address, wrong password or disabled account: the same for all."];
+    BadCredentials => ["401" "invalid_credentials" "The email address is unknown, the password is wrong, or the account is disabled. The response does not reveal which."];
     /// The code in the body is not good.
-    BadCode => ["401" "invalid_code" "The code is wrong or used, or the challenge is over: the same for all."];
+    BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
     /// The caller must have proven a factor lately.
-    SteppedUp => ["403" "step_up_required" "`step_up_required`: prove a factor once more; `forbidden`: the caller has not signed in themselves."];
+    SteppedUp => ["403" "step_up_required" "`step_up_required`: authenticate again with `POST /api/v1/sessions/current/step-up`; `forbidden`: the caller did not sign in with a session."];
     /// The way to sign in must be offered.
-    Offered => ["403" "not_offered" "This way to sign in is not offered by configuration."];
+    Offered => ["403" "not_offered" "This sign-in method is disabled by the configuration."];
     /// Mail must be sent.
-    MailSent => ["403" "not_offered" "No mail is sent by this server."];
+    MailSent => ["403" "not_offered" "Mail is disabled on this server."];
     /// There must be a second factor.
-    FactorExists => ["404" "second_factor_not_found" "There is no second factor to confirm or remove."];
+    FactorExists => ["404" "second_factor_not_found" "There is no second factor."];
     /// There must be no second factor yet.
-    FactorFree => ["409" "second_factor_present" "There is a second factor already."];
+    FactorFree => ["409" "second_factor_present" "The user already has a second factor."];
     /// The refresh token in the body is not good.
-    BadRefreshToken => ["401" "invalid_refresh_token" "The refresh token is not valid, or its session is over."];
+    BadRefreshToken => ["401" "invalid_refresh_token" "The refresh token is invalid, or its session has ended."];
     /// The caller must hold a permission.
-    Permitted => ["403" "forbidden" "The caller may not do this."];
+    Permitted => ["403" "forbidden" "The caller lacks the required permission."];
     /// What is done by cookies must come from a page of ours.
-    FromOurPages => ["403" "csrf_failed" "In cookie mode: the CSRF token or the origin is not right."];
+    FromOurPages => ["403" "csrf_failed" "Cookie mode: the CSRF token is missing or invalid, or the origin is not allowed."];
     /// The user must exist and be visible to the caller.
-    UserExists => ["404" "user_not_found" "There is no such user, or the caller may not see it."];
+    UserExists => ["404" "user_not_found" "The user does not exist or is not visible to the caller."];
     /// The caller must hold a permission, and whatever they grant.
-    Grantable => ["403" "permission_not_held" "`forbidden`: the caller may not do this; `permission_not_held`: nobody grants what they do not hold."];
+    Grantable => ["403" "permission_not_held" "`forbidden`: the caller lacks the required permission; `permission_not_held`: callers can grant only permissions that they hold."];
     /// Sign-up must be open, or the caller must hold a permission and whatever they grant.
-    SignupOpen => ["403" "signup_closed" "`signup_closed`: only administrators create accounts here; `permission_not_held`: nobody grants what they do not hold."];
+    SignupOpen => ["403" "signup_closed" "`signup_closed`: only administrators can create accounts; `permission_not_held`: callers can grant only permissions that they hold."];
     /// The session must exist and be visible to the caller.
-    SessionExists => ["404" "session_not_found" "There is no such session, or the caller may not see it."];
+    SessionExists => ["404" "session_not_found" "The session does not exist or is not visible to the caller."];
     /// The role must exist.
-    RoleExists => ["404" "role_not_found" "There is no such role."];
+    RoleExists => ["404" "role_not_found" "The role does not exist."];
     /// The service account must exist.
-    ServiceAccountExists => ["404" "service_account_not_found" "There is no such service account."];
+    ServiceAccountExists => ["404" "service_account_not_found" "The service account does not exist."];
     /// The API key must exist and be visible to the caller.
-    ApiKeyExists => ["404" "api_key_not_found" "There is no such API key, or the caller may not see it."];
+    ApiKeyExists => ["404" "api_key_not_found" "The API key does not exist or is not visible to the caller."];
     /// The webhook must exist.
-    WebhookExists => ["404" "webhook_not_found" "There is no such webhook."];
+    WebhookExists => ["404" "webhook_not_found" "The webhook does not exist."];
     /// The webhook and its delivery must exist.
-    DeliveryExists => ["404" "delivery_not_found" "`webhook_not_found`, or `delivery_not_found`: it may be longer past than is kept."];
+    DeliveryExists => ["404" "delivery_not_found" "`webhook_not_found`; or `delivery_not_found`: the delivery does not exist or its retention period has passed."];
     /// There must be room for one more webhook.
-    WebhookRoom => ["409" "too_many_webhooks" "`too_many_webhooks`: there are 50 already; `idempotency_key_reused`: the idempotency key belongs to another request, or to one that is still running."];
+    WebhookRoom => ["409" "too_many_webhooks" "`too_many_webhooks`: the limit of 50 webhooks is reached; `idempotency_key_reused`: the idempotency key was used with a different request, or its first request is still in progress."];
     /// The signing key must exist.
-    SigningKeyExists => ["404" "signing_key_not_found" "There is no such signing key."];
+    SigningKeyExists => ["404" "signing_key_not_found" "The signing key does not exist."];
     /// The name of the role must be free.
-    RoleNameFree => ["409" "role_name_taken" "Another role has this name."];
+    RoleNameFree => ["409" "role_name_taken" "Another role already has this name."];
     /// The role must not be built in.
-    RoleOpen => ["409" "role_built_in" "The role is built in and stays as it is."];
+    RoleOpen => ["409" "role_built_in" "The role is built in and cannot be changed."];
     /// Nobody may have the role, and it must not be built in.
-    RoleFree => ["409" "role_in_use" "`role_in_use`: somebody has the role; `role_built_in`: it stays as it is."];
+    RoleFree => ["409" "role_in_use" "`role_in_use`: the role is assigned to users or service accounts; `role_built_in`: the role is built in and cannot be deleted."];
     /// There must be keys.
-    KeysAreStored => ["409" "signing_by_secret" "Access tokens are signed with a configured secret; there are no keys."];
+    KeysAreStored => ["409" "signing_by_secret" "Access tokens are signed with a configured secret; there are no signing keys."];
     /// The address must be free.
-    EmailFree => ["409" "email_taken" "Another user has this email address."];
+    EmailFree => ["409" "email_taken" "Another user already has this email address."];
     /// An admin must remain.
-    AdminRemains => ["409" "last_admin" "This would leave no active admin."];
+    AdminRemains => ["409" "last_admin" "The operation would leave no active administrator."];
     /// The change collides with what is.
-    Collision => ["409" "email_taken" "`email_taken`, or `last_admin`: this would leave no active admin."];
+    Collision => ["409" "email_taken" "`email_taken`; or `last_admin`: the operation would leave no active administrator."];
     /// An idempotency key must fit its request.
-    Repeatable => ["409" "idempotency_key_reused" "The idempotency key belongs to another request, or to one that is still running."];
+    Repeatable => ["409" "idempotency_key_reused" "The idempotency key was used with a different request, or its first request is still in progress."];
     /// It must be asked to become something else.
-    UpgradeRequired => ["426" "upgrade_required" "This is no WebSocket: send `Upgrade: websocket`."];
+    UpgradeRequired => ["426" "upgrade_required" "The request is not a WebSocket handshake: send `Upgrade: websocket`."];
     /// What follows on the cursor must be kept.
-    CursorExpired => ["410" "cursor_expired" "What followed on the cursor is no longer kept; begin without one."];
+    CursorExpired => ["410" "cursor_expired" "The cursor has expired. Start again without a cursor."];
     /// `If-Match` must name the present version.
-    Fresh => ["412" "stale" "The resource is no longer in the version that `If-Match` names."];
+    Fresh => ["412" "stale" "The current version of the resource does not match `If-Match`."];
 }
 
 fn answer(status: &str, code: &str, description: &str) -> Response {
@@ -122,7 +122,7 @@ fn answer(status: &str, code: &str, description: &str) -> Response {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
     };
     if matches!(status, 429 | 503) {
-        response = response.header("Retry-After", header(Type::Integer, "Seconds until it is worth trying again."));
+        response = response.header("Retry-After", header(Type::Integer, "Seconds to wait before retrying."));
     }
     if status == 401 {
         response = response.header("WWW-Authenticate", header(Type::String, "The Bearer challenge (RFC 6750 §3)."));

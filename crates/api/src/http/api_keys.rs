@@ -35,30 +35,30 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     "created_at": "2026-11-22T17:30:18.000001Z", "rotated_at": null, "last_used_at": null
 }))]
 pub(crate) struct ApiKeyBody {
-    /// Names the key, whatever its secret is at the moment.
+    /// Unique identifier of the key. It does not change when the secret is rotated.
     #[schema(format = Uuid)]
     id: String,
-    /// What to call it.
+    /// Display name.
     #[schema(max_length = 200)]
     name: String,
-    /// What it may do, as far as its owner may at that moment.
+    /// The scopes: the permissions that the key carries. Only those that the owner currently holds are effective.
     scopes: Vec<&'static str>,
-    /// Whose it is, when it is a user's.
+    /// The user that owns the key, if a user owns it.
     #[schema(required = true, format = Uuid)]
     user_id: Option<String>,
-    /// Whose it is, when it is a service account's.
+    /// The service account that owns the key, if a service account owns it.
     #[schema(required = true, format = Uuid)]
     service_account_id: Option<String>,
-    /// When it stops working; never, when nothing is said.
+    /// Expiry time; `null` if the key does not expire.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When its secret was last replaced.
+    /// Time of the last rotation.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     rotated_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
+    /// Time of the last use, accurate to about one minute.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
@@ -83,12 +83,12 @@ impl From<ApiKey> for ApiKeyBody {
     }
 }
 
-/// An API key with its secret, which is shown this once.
+/// An API key with its secret, which is returned only once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IssuedKeyBody {
     #[serde(flatten)]
     about: ApiKeyBody,
-    /// The secret, to send as `Authorization: Bearer`; it begins with `dnk_`. Keep it: it is not shown again.
+    /// The secret; send it as `Authorization: Bearer`. It begins with `dnk_`. Store it: it cannot be retrieved again.
     #[schema(example = "dnk_AZNlqHsffD6NDAocLT5PUK-L09ZtF4OYdXA9qvJKtG9m6kNaN0HmIX1y2z3A4B5C")]
     key: String,
 }
@@ -104,31 +104,31 @@ impl IssuedKeyBody {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Nightly report", "scopes": []}))]
 struct CreateApiKeyBody {
-    /// What to call it: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What it may do: no more than its owner and the caller may. With none, it sees its owner.
+    /// The scopes. Both the owner and the caller must hold each of them. A key without scopes can only read its owner.
     #[schema(max_items = 64)]
     scopes: Vec<String>,
-    /// When it stops working: a moment in the future. Unsaid, never.
+    /// Expiry time, which must be in the future. If omitted, the key does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// The service account that it is for. Unsaid, it is the caller's own.
+    /// The service account that will own the key. If omitted, the caller owns it.
     #[schema(format = Uuid)]
     service_account_id: Option<String>,
 }
 
-/// Add an API key.
+/// Create an API key.
 ///
-/// One's own, for which one must be signed in oneself; or that of a service account, for holders of
-/// `service_accounts:write`. The secret is in this answer and nowhere else.
+/// For the caller, who must be signed in with a session, or for a service account, which requires
+/// `service_accounts:write`. The secret is returned only in this response.
 #[utoipa::path(
     post, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "api_keys.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, description = "The key was created.", body = IssuedKeyBody, headers(
-            ("Location" = String, description = "The address of the key."),
+            ("Location" = String, description = "The URL of the key."),
             ("ETag" = String, description = "The version of the key."),
         )),
         BadBody, SignedIn, Grantable, ServiceAccountExists, Repeatable, Always,
@@ -156,7 +156,7 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateApiKeyBody>)
 }
 
 fn moment(raw: &str) -> Result<Timestamp, RuleBroken> {
-    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 moment".to_owned() };
+    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 time".to_owned() };
     Timestamp::parse(raw).ok_or_else(broken)
 }
 
@@ -172,15 +172,15 @@ fn shown_once(issued: IssuedKey) -> impl IntoResponse {
 
 /// Get an API key.
 ///
-/// Without its secret: to its owner, to holders of `api_keys:read`, and of `service_accounts:read` when it is a
-/// service account's.
+/// Returns it without its secret. Visible to its owner, to callers with `api_keys:read` and, for keys of service
+/// accounts, to callers with `service_accounts:read`.
 #[utoipa::path(
     get, path = "/api/v1/api-keys/{id}", tag = "api-keys", operation_id = "api_keys.get",
-    params(("id" = String, Path, format = Uuid, description = "The key's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the key.")),
     responses(
         (status = 200, description = "The key.", body = ApiKeyBody,
             headers(("ETag" = String, description = "The version of the key."))),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         BadInput, SignedIn, ApiKeyExists, Always,
     ),
     security(("bearer" = [])),
@@ -192,15 +192,15 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<ApiKeyId>, headers: HeaderM
 
 /// Delete an API key.
 ///
-/// It, and every token got for it, stops working at once.
+/// The key and every access token issued for it stop working immediately.
 #[utoipa::path(
     delete, path = "/api/v1/api-keys/{id}", tag = "api-keys", operation_id = "api_keys.delete",
     params(
-        ("id" = String, Path, format = Uuid, description = "The key's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when the key has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the key."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the key has this version."),
     ),
     responses(
-        (status = 204, description = "The key is gone."),
+        (status = 204, description = "The key was deleted."),
         BadInput, SignedIn, Permitted, ApiKeyExists, Fresh, Always,
     ),
     security(("bearer" = [])),
@@ -211,25 +211,25 @@ async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<ApiKeyId>, headers: Head
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How to replace a secret.
+/// Rotation of a secret.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap_s": 3600}))]
 struct RotateApiKeyBody {
-    /// How long the secret before still works, in seconds; unsaid, a day.
+    /// How long the previous secret remains valid, in seconds. Default: one day.
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_s: Option<u32>,
 }
 
-/// Replace the secret of an API key.
+/// Rotate the secret of an API key.
 ///
-/// The secret before still works for a while, so that nothing stands still. The caller must hold the scopes of the key.
+/// The previous secret remains valid for an overlap period. The caller must hold all scopes of the key.
 #[utoipa::path(
     post, path = "/api/v1/api-keys/{id}/rotate", tag = "api-keys", operation_id = "api_keys.rotate",
     params(
-        ("id" = String, Path, format = Uuid, description = "The key's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when the key has another version."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
+        ("id" = String, Path, format = Uuid, description = "The id of the key."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the key has this version."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = RotateApiKeyBody,
     responses(

@@ -29,13 +29,13 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct FilterParams {
-    /// Those of this user.
+    /// Returns only keys of this user.
     #[param(format = Uuid)]
     user_id: Option<String>,
-    /// Those of this service account.
+    /// Returns only keys of this service account.
     #[param(format = Uuid)]
     service_account_id: Option<String>,
-    /// `true` lists everybody's.
+    /// `true` returns the keys of all owners.
     #[param(value_type = Option<bool>)]
     all: Option<String>,
 }
@@ -44,7 +44,7 @@ impl FilterParams {
     /// Whose keys are meant: the caller's, when nobody is named.
     fn filter(&self, ctx: &Ctx) -> Result<KeyFilter, Problem> {
         let invalid_id = |field| FieldError::new(field, "invalid_id", "must be a UUID");
-        let excluded = |field| FieldError::new(field, "not_allowed", "cannot be combined with another owner");
+        let excluded = |field| FieldError::new(field, "not_allowed", "cannot be combined with another owner filter");
         let is_all = match self.all.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
@@ -69,16 +69,16 @@ impl FilterParams {
 
 /// List API keys, newest first.
 ///
-/// One's own; those of another user for holders of `api_keys:read`, those of a service account for holders of
-/// `service_accounts:read`, everybody's for holders of both.
+/// Returns the caller's own keys by default. Listing the keys of another user requires `api_keys:read`, those of a
+/// service account `service_accounts:read`, and those of all owners both.
 #[utoipa::path(
     get, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "api_keys.list",
     params(PageParams, FilterParams),
     responses(
         (status = 200, description = "A page of keys.", body = [ApiKeyBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`; at most 10,000 are counted."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more than `X-Total-Count`; absent otherwise."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, UserExists, Always,
     ),

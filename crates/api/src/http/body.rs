@@ -14,36 +14,36 @@ use utoipa::ToSchema;
     "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "locale": "en", "attributes": {"theme": "dark"}
 }))]
 pub struct UserBody {
-    /// Names the user for ever: a UUIDv7.
+    /// Unique identifier of the user: a UUIDv7.
     #[schema(format = Uuid)]
     id: String,
-    /// The address in its canonical form.
+    /// The email address in canonical form.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// Whether the user has proven to read mail at the address.
+    /// Whether the email address is verified.
     email_verified: bool,
-    /// What to call them.
+    /// Display name.
     #[schema(max_length = 200)]
     name: String,
-    /// The one role.
+    /// The role.
     role: String,
     /// `active`, `disabled` or `invited`.
     #[schema(pattern = "^(active|disabled|invited)$")]
     status: &'static str,
-    /// When the account was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    /// When the user last signed in.
+    /// Time of the last sign-in.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_sign_in_at: Option<Timestamp>,
-    /// The language that they read (BCP 47), when it is known.
+    /// Preferred language (BCP 47), if known.
     #[schema(required = true, max_length = 35)]
     locale: Option<String>,
-    /// Preferences, written by users themselves: never decide by them what a user may do or has paid for. At most 16 KiB,
-    /// 512 values, 8 levels.
+    /// Custom attributes, writable by users themselves: do not base authorization or billing decisions on them. At most
+    /// 16 KiB, 512 values and 8 levels.
     #[schema(value_type = Object)]
     attributes: Object,
 }

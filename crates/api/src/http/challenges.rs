@@ -32,23 +32,24 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(follow_link))
 }
 
-/// A sign-in that owes something: nothing is open until `POST /api/v1/sessions/challenges/{id}` gives it.
+/// An incomplete sign-in. The session starts when `POST /api/v1/sessions/challenges/{id}` completes the challenge.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "challenge_id": "dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g", "owed": "second_factor",
     "factors": ["totp", "recovery_code"], "expires_in": 600
 }))]
 pub(super) struct ChallengeBody {
-    /// Names the challenge. A secret of the client's: it begins with `dnc_`.
+    /// Identifier of the challenge. It is a secret of the client and begins with `dnc_`.
     challenge_id: String,
-    /// `second_factor`: a code of the app, or a recovery code. `enrolment`: the role demands a second factor and there is
-    /// none; set one up at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the code that was mailed.
+    /// What is required. `second_factor`: a TOTP code or a recovery code. `enrolment`: the role requires a second
+    /// factor and the user has none; enroll one at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the
+    /// code sent by mail.
     #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
     owed: &'static str,
-    /// What meets it.
+    /// The factors that complete the challenge.
     #[schema(example = json!(["totp", "recovery_code"]))]
     factors: &'static [&'static str],
-    /// How long it can be met, in seconds.
+    /// Seconds until the challenge expires.
     expires_in: u32,
 }
 
@@ -86,33 +87,35 @@ impl<S: Send + Sync> FromRequestParts<S> for ChallengePath {
     }
 }
 
-/// What a challenge owes.
+/// The answer to a challenge.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "123456"}))]
 struct FinishBody {
-    /// Six digits of the app or the mail, or a recovery code.
+    /// The six-digit code from the authenticator app or the mail, or a recovery code.
     #[schema(value_type = String, format = Password)]
     code: SecretString,
-    /// The `device_token` of an earlier sign-in on this device, if there was one. In cookie mode it is in a cookie.
+    /// The `device_token` of an earlier sign-in on this device, if there is one. In cookie mode it is read from a
+    /// cookie.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
-    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    /// Whether to return the tokens as cookies, for a page on the same site.
     #[serde(default)]
     cookies: bool,
 }
 
-/// Finish a sign-in.
+/// Complete a sign-in.
 ///
-/// A challenge can be tried five times. A wrong code, a used one, one too many and a challenge that is over get one and
-/// the same answer. After a mailed code, 202 when a second factor is owed still.
+/// A challenge allows five attempts. The response does not reveal whether the code was wrong or already used, the
+/// attempts were exhausted, or the challenge has ended. After a mailed code, the response is 202 if a second factor is
+/// still required.
 #[utoipa::path(
     post, path = "/api/v1/sessions/challenges/{id}", tag = "sessions", operation_id = "challenges.finish",
     params(("id" = String, Path, description = "The `challenge_id`.")),
     request_body = FinishBody,
     responses(
-        (status = 201, description = "A session was opened.", body = SignedInBody),
-        (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
+        (status = 201, description = "The session was created.", body = SignedInBody),
+        (status = 202, description = "A second factor is still required.", body = ChallengeBody),
         BadBody, BadCode, FromOurPages, Repeatable, Always,
     ),
     security(()),
@@ -136,14 +139,15 @@ async fn finish(
     })
 }
 
-/// Set up a second factor while signing in.
+/// Enroll a second factor during sign-in.
 ///
-/// For those whose role demands one and who have none. It counts once a code of it finishes the sign-in.
+/// For users whose role requires a second factor and who have none. The factor becomes active when one of its codes
+/// completes the sign-in.
 #[utoipa::path(
     post, path = "/api/v1/sessions/challenges/{id}/totp", tag = "sessions", operation_id = "challenges.enrol",
     params(("id" = String, Path, description = "The `challenge_id`.")),
     responses(
-        (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
+        (status = 201, description = "The secret, which is not confirmed yet.", body = EnrolmentBody),
         BadInput, BadCode, FactorFree, Always,
     ),
     security(()),
@@ -153,7 +157,7 @@ async fn enrol(Caller(ctx): Caller, ChallengePath(id): ChallengePath) -> Result<
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-/// Whom to mail a code.
+/// The recipient of a sign-in code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.com", "label": "Ada's laptop"}))]
@@ -161,19 +165,19 @@ struct CodeRequestBody {
     /// The email address.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// What to call the device in the list of sessions.
+    /// The name of the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
 }
 
-/// Mail a code that signs in.
+/// Send a sign-in code by mail.
 ///
-/// Where `sign_in.mailed_codes` is on. The answer is the same whether or not an account has the address.
+/// Requires `sign_in.mailed_codes`. The response does not reveal whether an account has the address.
 #[utoipa::path(
     post, path = "/api/v1/sessions/codes", tag = "sessions", operation_id = "sessions.request_code",
     request_body = CodeRequestBody,
     responses(
-        (status = 202, description = "If an account has the address, a code is on its way.", body = ChallengeBody),
+        (status = 202, description = "If an account has the address, a code is sent to it.", body = ChallengeBody),
         BadBody, Offered, Repeatable, Always,
     ),
     security(()),
@@ -186,14 +190,14 @@ async fn request_code(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeRequestB
     Ok(challenged(sessions::request_code(&ctx, &email, label).await?))
 }
 
-/// Mail a link that signs in.
+/// Send a sign-in link by mail.
 ///
-/// Where `sign_in.magic_links` is on. The answer is the same whether or not an account has the address.
+/// Requires `sign_in.magic_links`. The response does not reveal whether an account has the address.
 #[utoipa::path(
     post, path = "/api/v1/sessions/magic-links", tag = "sessions", operation_id = "sessions.request_link",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If an account has the address, a link is on its way."),
+        (status = 202, description = "If an account has the address, a link is sent to it."),
         BadBody, Offered, Repeatable, Always,
     ),
     security(()),
@@ -211,21 +215,21 @@ struct FollowBody {
     /// The token of the link; it begins with `dno_`.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
-    /// What to call the device in the list of sessions.
+    /// The name of the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
-    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    /// Whether to return the tokens as cookies, for a page on the same site.
     #[serde(default)]
     cookies: bool,
 }
 
-/// Sign in by the token of a mailed link.
+/// Sign in with the token of a mailed link.
 #[utoipa::path(
     post, path = "/api/v1/sessions/magic-links/confirm", tag = "sessions", operation_id = "sessions.follow_link",
     request_body = FollowBody,
     responses(
-        (status = 201, description = "A session was opened.", body = SignedInBody),
-        (status = 202, description = "A second factor is owed still.", body = ChallengeBody),
+        (status = 201, description = "The session was created.", body = SignedInBody),
+        (status = 202, description = "A second factor is still required.", body = ChallengeBody),
         BadBody, Offered, Repeatable, Always,
     ),
     security(()),

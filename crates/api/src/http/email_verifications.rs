@@ -24,14 +24,14 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(request)).routes(routes!(confirm)).routes(routes!(confirm_change))
 }
 
-/// Mail a link that verifies an address again.
+/// Resend the email verification link.
 ///
-/// The answer is the same whether or not an account has the address, and whether they have verified it already.
+/// The response does not reveal whether an account has the address or whether it is already verified.
 #[utoipa::path(
     post, path = "/api/v1/email-verifications", tag = "credentials", operation_id = "email_verifications.create",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If there is something to verify, a link is on its way."),
+        (status = 202, description = "If the address needs verification, a link is sent to it."),
         BadBody, MailSent, Repeatable, Always,
     ),
     security(()),
@@ -41,7 +41,7 @@ async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Re
     Ok(StatusCode::ACCEPTED)
 }
 
-/// The token of a link that verifies an address.
+/// The token of an email verification link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"}))]
@@ -49,16 +49,17 @@ struct VerificationBody {
     /// The token of the link; it begins with `dno_`.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
-    /// The password of the account. Optional; a wrong one is refused, and the link can be used again.
+    /// The password of the account. Optional; if it is wrong, the request fails and the link remains usable.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
 }
 
-/// Verify an address by the token of a mailed link.
+/// Verify an email address with the token of a mailed link.
 ///
-/// Anybody can sign up with an address that is not theirs. So the first proof of an address ends everything that was made in
-/// the account before: sessions, second factors, API keys, pending changes, the password. Nothing ends when the request
-/// also presents the `password` of the account, or the access token of a session of it in `Authorization`.
+/// An account may have been created by someone who does not own its address. Therefore the first verification of an
+/// address revokes everything that was created in the account before: sessions, second factors, API keys, pending
+/// changes and the password. Nothing is revoked if the request also presents the account's `password`, or the access
+/// token of one of its sessions in `Authorization`.
 #[utoipa::path(
     post, path = "/api/v1/email-verifications/confirm", tag = "credentials",
     operation_id = "email_verifications.confirm",
@@ -81,15 +82,16 @@ async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ask for another address.
+/// Request a change of the email address.
 ///
-/// A link is mailed to the new one; once it is followed, the address changes and the old one is told. Whether another user
-/// has the new address is not told. Needs a recent proof: see `POST /api/v1/sessions/current/step-up`.
+/// Sends a link to the new address. When the link is used, the address changes and the old address is notified. The
+/// response does not reveal whether another user has the new address. Requires recent
+/// authentication: see `POST /api/v1/sessions/current/step-up`.
 #[utoipa::path(
     post, path = "/api/v1/email-changes", tag = "credentials", operation_id = "email_changes.create",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If the address is free, a link is on its way to it."),
+        (status = 202, description = "If the address is available, a link is sent to it."),
         BadBody, SignedIn, SteppedUp, Repeatable, Always,
     ),
     security(("bearer" = [])),
@@ -100,12 +102,12 @@ async fn request_change(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Take a new address by the token of a mailed link.
+/// Confirm a new email address with the token of a mailed link.
 #[utoipa::path(
     post, path = "/api/v1/email-changes/confirm", tag = "credentials", operation_id = "email_changes.confirm",
     request_body = TokenBody,
     responses(
-        (status = 204, description = "The address is the user's, and verified."),
+        (status = 204, description = "The address was changed and is verified."),
         BadBody, EmailFree, Always,
     ),
     security(()),

@@ -94,9 +94,9 @@ fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         let text = error.to_string();
         let name = text.split('`').nth(1).filter(|name| !name.is_empty()).unwrap_or("query");
         let field = if text.starts_with("unknown field") {
-            FieldError::new(name, "unknown_field", "is not a parameter of this operation")
+            FieldError::new(name, "unknown_field", "is not a known parameter")
         } else if text.starts_with("duplicate field") {
-            FieldError::new(name, "duplicate", "must be given once")
+            FieldError::new(name, "duplicate", "must not be repeated")
         } else {
             FieldError::new("query", "malformed", "must be an application/x-www-form-urlencoded query")
         };
@@ -107,9 +107,9 @@ fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 /// Reads a moment from a query. The `+` of an offset stands for a space there.
 pub(crate) fn query_moment(raw: &str) -> Result<Timestamp, RuleBroken> {
     let message = if raw.contains(' ') {
-        "must be an RFC 3339 moment; in a query, write the + of its offset as %2B"
+        "must be an RFC 3339 time; in a query, encode the + of its offset as %2B"
     } else {
-        "must be an RFC 3339 moment like 2026-11-22T17:30:18Z"
+        "must be an RFC 3339 time such as 2026-11-22T17:30:18Z"
     };
     Timestamp::parse(raw).ok_or_else(|| RuleBroken { code: "invalid_value", message: message.to_owned() })
 }
@@ -118,7 +118,7 @@ pub(crate) fn query_moment(raw: &str) -> Result<Timestamp, RuleBroken> {
 pub(crate) fn check_plus(raw: &str) -> Result<(), RuleBroken> {
     let has_space = |local: &str| local.contains(' ') && !local.ends_with(' ');
     if raw.trim().split_once('@').is_some_and(|(local, _)| has_space(local)) {
-        let message = "must not contain a space in an email address; in a query, write + as %2B".to_owned();
+        let message = "must not contain a space in an email address; in a query, encode + as %2B".to_owned();
         return Err(RuleBroken { code: "invalid_value", message });
     }
     Ok(())

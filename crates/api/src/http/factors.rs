@@ -34,28 +34,28 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(get_of, remove_of))
 }
 
-/// Which factors a user has.
+/// The authentication factors of a user.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "password": true, "totp": {"confirmed_at": "2026-11-22T17:30:18.000001Z"}, "recovery_codes_left": 9,
     "second_factor_required": false
 }))]
 pub(crate) struct FactorsBody {
-    /// Whether there is a password.
+    /// Whether the user has a password.
     password: bool,
-    /// The app that shows codes, when there is one.
+    /// The authenticator app (TOTP), if there is one.
     #[schema(required = true)]
     totp: Option<TotpBody>,
-    /// How many recovery codes are left.
+    /// The number of unused recovery codes.
     recovery_codes_left: u64,
-    /// Whether the role demands a second factor.
+    /// Whether the role requires a second factor.
     second_factor_required: bool,
 }
 
-/// An app that shows codes.
+/// An authenticator app (TOTP).
 #[derive(Serialize, ToSchema)]
 struct TotpBody {
-    /// Since when it counts.
+    /// The time of confirmation.
     #[schema(value_type = String, format = DateTime)]
     confirmed_at: Timestamp,
 }
@@ -71,7 +71,7 @@ impl From<Factors> for FactorsBody {
     }
 }
 
-/// Get one's factors.
+/// Get the caller's authentication factors.
 #[utoipa::path(
     get, path = "/api/v1/me/factors", tag = "credentials", operation_id = "me.factors",
     responses((status = 200, description = "The factors.", body = FactorsBody), SignedIn, Permitted, Always),
@@ -82,10 +82,10 @@ async fn get(Caller(ctx): Caller) -> Result<Json<FactorsBody>, Problem> {
     Ok(Json(factors::get(&ctx, user).await?.into()))
 }
 
-/// Get a user's factors.
+/// Get a user's authentication factors.
 #[utoipa::path(
     get, path = "/api/v1/users/{id}/factors", tag = "credentials", operation_id = "users.factors",
-    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the user.")),
     responses((status = 200, description = "The factors.", body = FactorsBody), BadInput, SignedIn, UserExists, Always),
     security(("bearer" = [])),
 )]
@@ -93,18 +93,18 @@ async fn get_of(Caller(ctx): Caller, IdPath(id): IdPath<UserId>) -> Result<Json<
     Ok(Json(factors::get(&ctx, id).await?.into()))
 }
 
-/// A secret for an app that shows codes (RFC 6238): SHA-1, six digits, 30 seconds.
+/// A TOTP secret for an authenticator app (RFC 6238): SHA-1, six digits, 30 seconds.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EnrolmentBody {
-    /// The secret in base32, to be typed.
+    /// The secret in base32, for manual entry.
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: String,
-    /// The same, to be opened by an app.
+    /// The secret as an `otpauth` URI.
     #[schema(
         example = "otpauth://totp/Denizen:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Denizen"
     )]
     uri: String,
-    /// The same, to be scanned: an SVG image of a QR code.
+    /// The URI as a QR code, in SVG.
     #[schema(example = "<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"></svg>")]
     qr_svg: String,
 }
@@ -122,14 +122,14 @@ impl EnrolmentBody {
     }
 }
 
-/// Set up an app that shows codes.
+/// Enroll an authenticator app.
 ///
-/// It counts for nothing until a code of it is confirmed; another call makes another secret. Needs a recent proof: see
-/// `POST /api/v1/sessions/current/step-up`.
+/// The factor becomes active when one of its codes is confirmed; another call replaces the secret. Requires recent
+/// authentication: see `POST /api/v1/sessions/current/step-up`.
 #[utoipa::path(
     post, path = "/api/v1/me/totp", tag = "credentials", operation_id = "me.totp.create",
     responses(
-        (status = 201, description = "A secret that is yet to be confirmed.", body = EnrolmentBody),
+        (status = 201, description = "The secret, which is not confirmed yet.", body = EnrolmentBody),
         BadInput, SignedIn, SteppedUp, FactorFree, Always,
     ),
     security(("bearer" = [])),
@@ -139,7 +139,7 @@ async fn begin(Caller(ctx): Caller) -> Result<Response, Problem> {
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-/// A code that an app shows.
+/// A TOTP code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "123456"}))]
@@ -149,11 +149,11 @@ struct CodeBody {
     code: SecretString,
 }
 
-/// Codes for the day that the app is lost.
+/// Recovery codes, for use without the authenticator app.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"recovery_codes": ["abcde-fgh23", "jklmn-pqr45"]}))]
 struct RecoveryCodesBody {
-    /// Each is good once. They are shown this once.
+    /// Each code can be used once. The codes are returned only once.
     recovery_codes: Vec<String>,
 }
 
@@ -166,14 +166,14 @@ pub(crate) fn exposed(codes: &[SecretString]) -> Vec<String> {
     codes.iter().map(|code| code.expose_secret().to_owned()).collect()
 }
 
-/// Confirm the app by a code of it.
+/// Confirm an authenticator app.
 ///
-/// From now on every sign-in asks for a code. The caller's other sessions end.
+/// Every later sign-in requires a code. The caller's other sessions end.
 #[utoipa::path(
     post, path = "/api/v1/me/totp/confirm", tag = "credentials", operation_id = "me.totp.confirm",
     request_body = CodeBody,
     responses(
-        (status = 200, description = "The app counts; these are the recovery codes.", body = RecoveryCodesBody),
+        (status = 200, description = "The app is active. Returns the recovery codes.", body = RecoveryCodesBody),
         BadBody, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),
@@ -186,13 +186,13 @@ async fn confirm(Caller(ctx): Caller, JsonBody(body): JsonBody<CodeBody>) -> Res
     Ok(shown(&codes))
 }
 
-/// Remove the app, and the recovery codes with it.
+/// Remove the authenticator app and the recovery codes.
 ///
-/// Needs a recent code. The caller's other sessions end.
+/// Requires recent authentication with a code. The caller's other sessions end.
 #[utoipa::path(
     delete, path = "/api/v1/me/totp", tag = "credentials", operation_id = "me.totp.delete",
     responses(
-        (status = 204, description = "There is no second factor any more."),
+        (status = 204, description = "The second factor was removed."),
         SignedIn, SteppedUp, FactorExists, Always,
     ),
     security(("bearer" = [])),
@@ -204,11 +204,11 @@ async fn remove(Caller(ctx): Caller) -> Result<StatusCode, Problem> {
 
 /// Replace the recovery codes.
 ///
-/// Needs a recent code.
+/// Requires recent authentication with a code.
 #[utoipa::path(
     post, path = "/api/v1/me/recovery-codes", tag = "credentials", operation_id = "me.recovery_codes.replace",
     responses(
-        (status = 200, description = "The new codes; those before are dead.", body = RecoveryCodesBody),
+        (status = 200, description = "The new codes. The previous ones are invalid.", body = RecoveryCodesBody),
         BadInput, SignedIn, SteppedUp, FactorExists, Repeatable, Always,
     ),
     security(("bearer" = [])),
@@ -219,12 +219,12 @@ async fn replace_recovery_codes(Caller(ctx): Caller) -> Result<Response, Problem
 
 /// Remove a user's second factor.
 ///
-/// For somebody who has lost it. All their sessions end, and they are told by mail.
+/// For users who have lost it. All sessions of the user end, and the user is notified by mail.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}/factors", tag = "credentials", operation_id = "users.factors.delete",
-    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the user.")),
     responses(
-        (status = 204, description = "The user has no second factor any more."),
+        (status = 204, description = "The user's second factor was removed."),
         BadInput, SignedIn, Permitted, FactorExists, Always,
     ),
     security(("bearer" = [])),

@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
 }
 
-/// How the server is.
+/// The health of the server.
 #[derive(Serialize, ToSchema)]
 struct HealthBody {
     /// `ok`, `draining` or `unavailable`.
@@ -31,11 +31,11 @@ struct HealthBody {
     /// The version of the server.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// What was looked at.
+    /// The checks that were performed.
     checks: Checks,
 }
 
-/// The process answers.
+/// The process is running.
 #[derive(Serialize, ToSchema)]
 struct LiveBody {
     /// Always `ok`.
@@ -43,7 +43,7 @@ struct LiveBody {
     status: &'static str,
 }
 
-/// What was looked at.
+/// The checks that were performed.
 #[derive(Serialize, ToSchema)]
 struct Checks {
     /// `ok` or `unavailable`.
@@ -51,32 +51,34 @@ struct Checks {
     database: &'static str,
 }
 
-/// Health of the server and of what it needs.
+/// Check the health of the server and its dependencies.
 #[utoipa::path(
     get, path = "/health", tag = "health", operation_id = "health.get",
-    responses((status = 200, description = "All is well.", body = HealthBody), (status = 503, description = "It is not; the body says what.", body = HealthBody)),
+    responses((status = 200, description = "The server is healthy.", body = HealthBody),
+        (status = 503, description = "The server is unhealthy; see the checks in the body.", body = HealthBody)),
     security(()),
 )]
 async fn health(State(shared): State<Shared>) -> Response {
     check(&shared).await
 }
 
-/// Whether the process is alive.
+/// Check whether the process is running.
 ///
-/// Looks at nothing else: a restart would not bring back a lost database.
+/// Does not check dependencies: restarting the process would not restore an unavailable database.
 #[utoipa::path(
     get, path = "/health/live", tag = "health", operation_id = "health.live",
-    responses((status = 200, description = "The process answers.", body = LiveBody)),
+    responses((status = 200, description = "The process is running.", body = LiveBody)),
     security(()),
 )]
 async fn live() -> Json<LiveBody> {
     Json(LiveBody { status: "ok" })
 }
 
-/// Whether to send requests here.
+/// Check whether the server can handle requests.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "health.ready",
-    responses((status = 200, description = "Send requests.", body = HealthBody), (status = 503, description = "Do not: the database is away, or the server is stopping.", body = HealthBody)),
+    responses((status = 200, description = "The server is ready.", body = HealthBody),
+        (status = 503, description = "The database is unavailable or the server is shutting down.", body = HealthBody)),
     security(()),
 )]
 async fn ready(State(shared): State<Shared>) -> Response {
@@ -97,7 +99,7 @@ impl Readiness {
         Self { has_database, is_draining: shared.draining.is_cancelled() }
     }
 
-    /// Whether to send requests here.
+    /// Check whether the server can handle requests.
     pub(crate) fn is_ready(self) -> bool {
         self.has_database && !self.is_draining
     }

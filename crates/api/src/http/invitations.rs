@@ -29,35 +29,36 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(accept))
 }
 
-/// Who is invited.
+/// An invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "grace@example.com", "name": "Grace Hopper", "role": "user", "locale": "en"}))]
 struct InvitationBody {
-    /// The address that the link is mailed to.
+    /// The email address that the link is sent to.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// What to call them, until they say so themselves; the address when nothing is said.
+    /// Display name, until the user changes it. Default: the email address.
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// The role that they will have; `user` when nothing is said.
+    /// The role of the user. Default: `user`.
     role: Option<String>,
-    /// The language that they read (BCP 47).
+    /// Preferred language (BCP 47).
     #[schema(max_length = 35)]
     locale: Option<String>,
 }
 
-/// Invite somebody.
+/// Invite a user.
 ///
-/// Makes a user with the status `invited`, and mails a link that sets the password; it is good once and for a week.
-/// Inviting them again with the same role mails a new link in place of the one before.
+/// Creates a user with the status `invited` and sends a link for setting the password by mail. The link can be used
+/// once and expires after one week. Inviting the same address again with the same role sends a new link and invalidates
+/// the previous one.
 #[utoipa::path(
     post, path = "/api/v1/invitations", tag = "credentials", operation_id = "invitations.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = InvitationBody,
     responses(
-        (status = 201, description = "The user is invited.", body = UserBody, headers(
-            ("Location" = String, description = "The address of the user."),
+        (status = 201, description = "The user was invited.", body = UserBody, headers(
+            ("Location" = String, description = "The URL of the user."),
             ("ETag" = String, description = "The version of the user."),
         )),
         BadBody, SignedIn, Grantable, EmailFree, Always,
@@ -77,7 +78,7 @@ async fn invite(Caller(ctx): Caller, JsonBody(body): JsonBody<InvitationBody>) -
     Ok((StatusCode::CREATED, headers, Json(UserBody::from(user))).into_response())
 }
 
-/// The token of an invitation, and how to sign in from now on.
+/// The token of an invitation and the password of the new user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g", "password": "correct horse battery"}))]
@@ -85,23 +86,24 @@ struct AcceptBody {
     /// The token of the link; it begins with `dno_`.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
-    /// 8 to 128 characters of any script; neither a common password nor one made of the user's or the product's name.
+    /// 8 to 128 characters of any script. Common passwords and passwords derived from the name of the user or the
+    /// product are rejected.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
-    /// What to call them; as the invitation says, when nothing is said.
+    /// Display name. Default: the name in the invitation.
     #[schema(max_length = 200)]
     name: Option<String>,
 }
 
 /// Accept an invitation.
 ///
-/// Sets the password, and the address is verified with it. Sign in after it.
+/// Sets the password and verifies the email address. Does not start a session: sign in afterwards.
 #[utoipa::path(
     post, path = "/api/v1/invitations/accept", tag = "credentials", operation_id = "invitations.accept",
     request_body = AcceptBody,
     responses(
-        (status = 200, description = "The user, who is active now.", body = UserBody, headers(
-            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+        (status = 200, description = "The user, who is now active.", body = UserBody, headers(
+            ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, Repeatable, Always,
     ),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::extract::Fields;
 use super::problem::Problem;
 
-/// An address to mail to.
+/// An email address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.com"}))]

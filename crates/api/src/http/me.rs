@@ -30,38 +30,38 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 struct MeBody {
     #[serde(flatten)]
     user: UserBody,
-    /// The session of the access token; none when an API key asks.
+    /// The session, if the caller authenticated with an access token of a session.
     #[schema(required = true)]
     session: Option<MyCredentialBody>,
-    /// The API key that asks; none when it is a session.
+    /// The API key, if the caller authenticated with one.
     #[schema(required = true)]
     api_key: Option<MyCredentialBody>,
-    /// What the caller's role may do, as far as the credential carries it.
+    /// The effective permissions: those of the role, limited to the scopes of the credential.
     #[schema(example = json!(["users:read", "users:write"]))]
     permissions: Vec<&'static str>,
-    /// In cookie mode: what to send as `X-CSRF-Token` with every change.
+    /// Cookie mode: the CSRF token; send it as `X-CSRF-Token` with every request that changes data.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     csrf_token: Option<String>,
 }
 
-/// The session or the API key that asks.
+/// The session or API key of the caller.
 #[derive(Serialize, ToSchema)]
 struct MyCredentialBody {
-    /// Names it; of a session, the claim `sid`.
+    /// The id of the session (claim `sid`) or of the API key.
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     id: String,
 }
 
 /// Get the caller.
 ///
-/// The user, with the session, or API key, and its permissions. A service account is no user: 403.
+/// Returns the user with the session or API key, and its permissions. Service accounts receive 403.
 #[utoipa::path(
     get, path = "/api/v1/me", tag = "me", operation_id = "me.get",
     responses(
         (status = 200, description = "The caller.", body = MeBody,
             headers(("ETag" = String, description = "The version of the user."))),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         SignedIn, Permitted, Always,
     ),
     security(("bearer" = [])),
@@ -84,21 +84,21 @@ async fn get(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Proble
     Ok(etag::respond(&headers, &tag, Json(body)))
 }
 
-/// A change of the caller's password.
+/// A password change.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"current_password": "correct horse battery", "new_password": "a longer, better one"}))]
 struct ChangePasswordBody {
-    /// The password as it is.
+    /// The current password.
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// The password to be: 8 to 128 characters of any script; neither a common password nor one made of the user's or
-    /// the product's name.
+    /// The new password: 8 to 128 characters of any script. Common passwords and passwords derived from the name of the
+    /// user or the product are rejected.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     new_password: SecretString,
 }
 
-/// Change one's password.
+/// Change the caller's password.
 ///
 /// The caller's other sessions end.
 #[utoipa::path(
@@ -106,7 +106,7 @@ struct ChangePasswordBody {
     request_body = ChangePasswordBody,
     responses(
         (status = 204, description = "The password was changed.", headers(
-            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+            ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, SignedIn, Permitted, Always,
     ),

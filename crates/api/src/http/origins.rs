@@ -112,7 +112,7 @@ impl Refusal {
         };
         let (check, message) = self.described();
         let (origin, site) = (text(&ORIGIN), text(&SEC_FETCH_SITE));
-        tracing::info!(check, ?origin, sec_fetch_site = ?site, "request by cookies refused");
+        tracing::info!(check, ?origin, sec_fetch_site = ?site, "cookie-authenticated request rejected");
         Problem::new(StatusCode::FORBIDDEN, "csrf_failed", message)
     }
 
@@ -121,8 +121,8 @@ impl Refusal {
         match self {
             Self::CrossSite => (
                 "cross_site",
-                "This is a cross-site request (Sec-Fetch-Site), and cookies work for pages of the same site only. Call \
-                 from a page of the same site, or use tokens instead of cookies.",
+                "This is a cross-site request (Sec-Fetch-Site), and cookies are only accepted from pages of the same \
+                 site. Call from a page of the same site, or use tokens instead of cookies.",
             ),
             Self::Origin => (
                 "origin",
@@ -131,12 +131,12 @@ impl Refusal {
             ),
             Self::NoToken => (
                 "csrf_token_missing",
-                "A change by cookies needs the session's CSRF token in X-CSRF-Token. Get it from GET \
-                 /api/v1/sessions/csrf-token.",
+                "Requests that change data with cookies require the session's CSRF token in X-CSRF-Token. Get it from \
+                 GET /api/v1/sessions/csrf-token.",
             ),
             Self::WrongToken => (
                 "csrf_token_wrong",
-                "The X-CSRF-Token is not that of this session. Get it from GET /api/v1/sessions/csrf-token.",
+                "The X-CSRF-Token does not match the session. Get it from GET /api/v1/sessions/csrf-token.",
             ),
         }
     }

@@ -19,12 +19,12 @@ impl Problem {
             ),
             Unauthenticated::InvalidToken => (
                 "invalid_token",
-                "The access token is not valid, or its session is over.",
+                "The access token is invalid, or its session has ended. Sign in again.",
                 "Bearer realm=\"denizen\", error=\"invalid_token\"",
             ),
             Unauthenticated::InvalidRefreshToken => (
                 "invalid_refresh_token",
-                "The refresh token is not valid, or its session is over; sign in again.",
+                "The refresh token is invalid, or its session has ended. Sign in again.",
                 "Bearer realm=\"denizen\"",
             ),
             Unauthenticated::InvalidCredentials => {
@@ -32,22 +32,24 @@ impl Problem {
             }
             Unauthenticated::InvalidCode => (
                 "invalid_code",
-                "The code is wrong or used, or the sign-in that it belongs to is over.",
+                "The code is wrong or already used, or the sign-in has ended. Request a new code or sign in again.",
                 "Bearer realm=\"denizen\"",
             ),
-            Unauthenticated::InvalidClient => {
-                ("invalid_client", "The client is unknown, or its secret is wrong.", "Basic realm=\"denizen\"")
-            }
+            Unauthenticated::InvalidClient => (
+                "invalid_client",
+                "Client authentication failed: the client is unknown or its secret is wrong.",
+                "Basic realm=\"denizen\"",
+            ),
         };
         Self::new(StatusCode::UNAUTHORIZED, code, message).challenged(challenge)
     }
 
     fn grant(error: GrantError) -> Self {
         let (code, message) = match error {
-            GrantError::InvalidGrant => ("invalid_grant", "The token is not valid, or was not issued to this client."),
-            GrantError::InvalidScope => ("invalid_scope", "The scope is unknown, or more than the client may ask for."),
+            GrantError::InvalidGrant => ("invalid_grant", "The token is invalid, or was not issued to this client."),
+            GrantError::InvalidScope => ("invalid_scope", "The scope is unknown, or exceeds the scopes of the client."),
             GrantError::UnsupportedTokenType => {
-                ("unsupported_token_type", "Tokens of this kind end with the API key they were got for.")
+                ("unsupported_token_type", "Tokens of this type cannot be revoked separately. Revoke the API key.")
             }
         };
         Self::new(StatusCode::BAD_REQUEST, code, message)
@@ -55,15 +57,15 @@ impl Problem {
 
     fn not_found(resource: Resource) -> Self {
         let (code, message) = match resource {
-            Resource::User => ("user_not_found", "There is no such user."),
-            Resource::Session => ("session_not_found", "There is no such session."),
-            Resource::Role => ("role_not_found", "There is no such role."),
-            Resource::ServiceAccount => ("service_account_not_found", "There is no such service account."),
-            Resource::ApiKey => ("api_key_not_found", "There is no such API key."),
-            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor to confirm or remove."),
-            Resource::Webhook => ("webhook_not_found", "There is no such webhook."),
-            Resource::Delivery => ("delivery_not_found", "There is no such delivery."),
-            Resource::SigningKey => ("signing_key_not_found", "There is no such signing key."),
+            Resource::User => ("user_not_found", "The user does not exist."),
+            Resource::Session => ("session_not_found", "The session does not exist."),
+            Resource::Role => ("role_not_found", "The role does not exist."),
+            Resource::ServiceAccount => ("service_account_not_found", "The service account does not exist."),
+            Resource::ApiKey => ("api_key_not_found", "The API key does not exist."),
+            Resource::SecondFactor => ("second_factor_not_found", "There is no second factor."),
+            Resource::Webhook => ("webhook_not_found", "The webhook does not exist."),
+            Resource::Delivery => ("delivery_not_found", "The delivery does not exist."),
+            Resource::SigningKey => ("signing_key_not_found", "The signing key does not exist."),
         };
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
@@ -71,36 +73,41 @@ impl Problem {
     fn conflict(conflict: Conflict) -> Self {
         let new = |code, message: &'static str| Self::new(StatusCode::CONFLICT, code, message);
         match conflict {
-            Conflict::EmailTaken => new("email_taken", "Another user has this email address.").with_field(
+            Conflict::EmailTaken => new("email_taken", "Another user already has this email address.").with_field(
                 "email",
                 "taken",
                 "must not be another user's address",
             ),
-            Conflict::LastAdmin => new("last_admin", "This would leave no active admin."),
-            Conflict::RoleNameTaken => new("role_name_taken", "Another role has this name.").with_field(
+            Conflict::LastAdmin => new("last_admin", "The operation would leave no active administrator."),
+            Conflict::RoleNameTaken => new("role_name_taken", "Another role already has this name.").with_field(
                 "name",
                 "taken",
                 "must not be another role's name",
             ),
-            Conflict::RoleInUse => new("role_in_use", "Somebody has this role; give them another one first."),
-            Conflict::RoleBuiltIn => new("role_built_in", "This role is built in and stays as it is."),
+            Conflict::RoleInUse => new(
+                "role_in_use",
+                "The role is assigned to users or service accounts. Assign another role to them first.",
+            ),
+            Conflict::RoleBuiltIn => new("role_built_in", "The role is built in and cannot be changed or deleted."),
             Conflict::TooManyApiKeys => {
-                new("too_many_api_keys", "There are 200 API keys already; delete those that are not used.")
+                new("too_many_api_keys", "The limit of 200 API keys is reached. Delete unused keys.")
             }
             Conflict::TooManyWebhooks => {
-                new("too_many_webhooks", "There are 50 webhooks already; delete those that nobody listens to.")
+                new("too_many_webhooks", "The limit of 50 webhooks is reached. Delete unused webhooks.")
             }
             Conflict::SecondFactorPresent => {
-                new("second_factor_present", "There is a second factor already; remove it first.")
+                new("second_factor_present", "The user already has a second factor. Remove it first.")
             }
-            Conflict::SigningBySecret => {
-                new("signing_by_secret", "Access tokens are signed with a configured secret; there are no keys.")
-            }
-            Conflict::IdempotencyKeyReused => {
-                new("idempotency_key_reused", "This idempotency key was used with another request.")
-            }
+            Conflict::SigningBySecret => new(
+                "signing_by_secret",
+                "Access tokens are signed with a configured secret; there are no signing keys.",
+            ),
+            Conflict::IdempotencyKeyReused => new(
+                "idempotency_key_reused",
+                "This idempotency key was already used with a different request. Use a new key.",
+            ),
             Conflict::IdempotencyInProgress => {
-                new("idempotency_in_progress", "The first request with this idempotency key is still running.")
+                new("idempotency_in_progress", "The first request with this idempotency key is still in progress.")
                     .retry_after(1)
             }
         }
@@ -112,11 +119,11 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(fields) => Self::invalid(fields),
             Error::Unauthenticated(reason) => Self::unauthenticated(reason),
-            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You are not allowed to do this."),
+            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", "You do not have permission to do this."),
             Error::StepUpRequired => Self::new(
                 StatusCode::FORBIDDEN,
                 "step_up_required",
-                "Prove who you are once more: POST /api/v1/sessions/current/step-up.",
+                "Recent authentication is required: POST /api/v1/sessions/current/step-up.",
             ),
             Error::SignupClosed => Self::new(
                 StatusCode::FORBIDDEN,
@@ -126,26 +133,26 @@ impl From<Error> for Problem {
             Error::NotOffered => Self::new(
                 StatusCode::FORBIDDEN,
                 "not_offered",
-                "This is not offered here: this way to sign in is off, or the server sends no mail.",
+                "This is disabled: the sign-in method is turned off, or the server does not send mail.",
             ),
-            Error::NotHeld => {
-                Self::new(StatusCode::FORBIDDEN, "permission_not_held", "You cannot grant what you do not hold.")
-            }
+            Error::NotHeld => Self::new(
+                StatusCode::FORBIDDEN,
+                "permission_not_held",
+                "You cannot grant permissions that you do not hold.",
+            ),
             Error::Grant(error) => Self::grant(error),
             Error::NotFound(resource) => Self::not_found(resource),
             Error::Conflict(conflict) => Self::conflict(conflict),
             Error::Stale => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "stale",
-                "The resource has changed since you read it; read it again.",
+                "The resource has changed since you read it. Read it again and retry.",
             ),
-            Error::CursorExpired => Self::new(
-                StatusCode::GONE,
-                "cursor_expired",
-                "What followed on this cursor is no longer kept; begin without one.",
-            ),
+            Error::CursorExpired => {
+                Self::new(StatusCode::GONE, "cursor_expired", "The cursor has expired. Start again without a cursor.")
+            }
             Error::TooManyRequests { retry_after_s } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; slow down.")
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests. Retry later.")
                     .retry_after(retry_after_s)
             }
             Error::Overloaded { retry_after_s } => Self::overloaded(retry_after_s),
@@ -154,12 +161,12 @@ impl From<Error> for Problem {
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "database_unavailable",
-                    "The server cannot reach its database.",
+                    "The database is unavailable. Retry later.",
                 )
                 .retry_after(STORE_RETRY_AFTER_S)
             }
             Error::Store(error @ StoreError::Broken(_)) => {
-                tracing::error!(error = %Chain(&error), "the store failed");
+                tracing::error!(error = %Chain(&error), "database error");
                 Self::internal()
             }
             Error::Internal(source) => {

@@ -83,15 +83,15 @@ pub(crate) fn open(vault: &dyn Vault, list: List, cursor: &str) -> Option<Positi
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
-    /// How many at most: 1 to 200.
+    /// Maximum number of items: 1 to 200.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
     limit: Option<String>,
-    /// How many to skip. Its cost grows; the cursor's does not.
+    /// Number of items to skip. The cost grows with the offset; prefer `after`.
     #[param(value_type = Option<u32>, minimum = 0, maximum = 1_000_000)]
     offset: Option<String>,
-    /// The cursor from the `Link` header.
+    /// The cursor from the `Link` header of the previous page.
     after: Option<String>,
-    /// `true` adds `X-Total-Count`.
+    /// `true` adds the response header `X-Total-Count`.
     #[param(value_type = Option<bool>)]
     count: Option<String>,
 }

@@ -21,15 +21,15 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(request)).routes(routes!(confirm))
 }
 
-/// Mail a link that sets a new password.
+/// Send a password reset link by mail.
 ///
-/// The answer is the same whether or not an account has the address. The link is good once and for an hour, and a new one
-/// takes the place of the one before.
+/// The response does not reveal whether an account has the address. The link can be used once and expires after one
+/// hour; a new link invalidates the previous one.
 #[utoipa::path(
     post, path = "/api/v1/password-resets", tag = "credentials", operation_id = "password_resets.create",
     request_body = EmailBody,
     responses(
-        (status = 202, description = "If an account has the address, a link is on its way."),
+        (status = 202, description = "If an account has the address, a link is sent to it."),
         BadBody, MailSent, Repeatable, Always,
     ),
     security(()),
@@ -39,7 +39,7 @@ async fn request(Caller(ctx): Caller, JsonBody(body): JsonBody<EmailBody>) -> Re
     Ok(StatusCode::ACCEPTED)
 }
 
-/// The token of a mailed link, and the password to be.
+/// The token of a password reset link and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g", "new_password": "a longer, better one"}))]
@@ -47,22 +47,22 @@ struct ResetBody {
     /// The token of the link; it begins with `dno_`.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
-    /// The password to be: 8 to 128 characters of any script; neither a common password nor one made of the user's or
-    /// the product's name.
+    /// The new password: 8 to 128 characters of any script. Common passwords and passwords derived from the name of the
+    /// user or the product are rejected.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     new_password: SecretString,
 }
 
-/// Set a new password by the token of a mailed link.
+/// Reset the password with the token of a mailed link.
 ///
-/// Every session of the user ends; a second factor stays. The field `token` is at fault when it was used, superseded or has
-/// expired.
+/// All sessions of the user end; a second factor remains active. The error names the field `token` if the token was
+/// already used, was superseded or has expired.
 #[utoipa::path(
     post, path = "/api/v1/password-resets/confirm", tag = "credentials", operation_id = "password_resets.confirm",
     request_body = ResetBody,
     responses(
-        (status = 204, description = "The password is set; sign in with it.", headers(
-            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+        (status = 204, description = "The password was set; sign in with it.", headers(
+            ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, Repeatable, Always,
     ),

@@ -20,22 +20,22 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// One thing that can be allowed.
+/// A permission.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"name": "users:read", "description": "See every user."}))]
+#[schema(example = json!({"name": "users:read", "description": "Read users."}))]
 pub(crate) struct PermissionBody {
-    /// What roles, API keys and tokens call it.
+    /// The name of the permission in roles, API keys and tokens.
     name: &'static str,
-    /// What it allows.
+    /// What the permission allows.
     description: &'static str,
 }
 
 /// List the permissions.
 ///
-/// The whole catalogue: what roles and API keys are made of.
+/// Returns all permissions that roles and API keys can contain.
 #[utoipa::path(
     get, path = "/api/v1/permissions", tag = "roles", operation_id = "permissions.list",
-    responses((status = 200, description = "Every permission.", body = [PermissionBody]), SignedIn, Always),
+    responses((status = 200, description = "All permissions.", body = [PermissionBody]), SignedIn, Always),
     security(("bearer" = [])),
 )]
 async fn list(Caller(ctx): Caller) -> Result<Json<Vec<PermissionBody>>, Problem> {
@@ -43,7 +43,7 @@ async fn list(Caller(ctx): Caller) -> Result<Json<Vec<PermissionBody>>, Problem>
     Ok(Json(catalogue()))
 }
 
-/// Every permission.
+/// All permissions.
 pub(crate) fn catalogue() -> Vec<PermissionBody> {
     let body =
         |permission: &Permission| PermissionBody { name: permission.as_str(), description: permission.description() };
@@ -58,7 +58,7 @@ pub(crate) fn read(names: &[String]) -> Result<Permissions, RuleBroken> {
     }
     let read = |set: Permissions, name: &String| Permission::parse(name).map(|permission| set.with(permission));
     names.iter().try_fold(Permissions::NONE, read).ok_or_else(|| {
-        let message = "must be permissions of the catalogue, see GET /api/v1/permissions";
+        let message = "must be permissions; see GET /api/v1/permissions";
         broken("unknown_permission", message.to_owned())
     })
 }

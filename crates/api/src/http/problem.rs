@@ -33,41 +33,41 @@ struct ProblemField {
     message: String,
 }
 
-/// The body of every error but those of OAuth.
+/// The body of all errors except those below `/oauth2/`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorBody<'a> {
     error: ErrorDetail<'a>,
 }
 
-/// What went wrong.
+/// Error details.
 #[derive(Serialize, ToSchema)]
 struct ErrorDetail<'a> {
     /// The HTTP status.
     #[schema(example = 409, minimum = 400, maximum = 599)]
     status: u16,
-    /// A stable code from the catalogue.
+    /// A stable error code.
     #[schema(example = "email_taken")]
     code: &'a str,
-    /// For a person; may change.
-    #[schema(example = "Another user has this email address.")]
+    /// Human-readable message; may change between releases.
+    #[schema(example = "Another user already has this email address.")]
     message: &'a str,
-    /// Names this request in the logs.
+    /// The id of the request, as in the server logs.
     #[schema(example = "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e")]
     request_id: &'a str,
-    /// The fields at fault, when fields are.
+    /// The invalid fields, if the error concerns fields.
     fields: Vec<FieldDetail<'a>>,
 }
 
-/// One field at fault.
+/// An invalid field.
 #[derive(Serialize, ToSchema)]
 struct FieldDetail<'a> {
-    /// Its path in the request.
+    /// The path of the field in the request.
     #[schema(example = "email")]
     field: &'a str,
-    /// A stable code from the catalogue.
+    /// A stable error code.
     #[schema(example = "taken")]
     code: &'a str,
-    /// What is expected.
+    /// The expected value.
     #[schema(example = "must not be another user's address")]
     message: &'a str,
 }
@@ -87,24 +87,24 @@ impl Problem {
 
     /// Bad input in these fields.
     pub(crate) fn invalid(fields: Vec<FieldError>) -> Self {
-        let message = "Some of the input is not valid; see fields.";
+        let message = "The input is invalid; see fields.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_input", message).with_fields(fields)
     }
 
     /// An error that says nothing about the inside.
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error.")
     }
 
     /// More work is offered than can be done.
     pub(crate) fn overloaded(retry_after_s: u32) -> Self {
-        let message = "The server is busy; try again shortly.";
+        let message = "The server is overloaded. Retry later.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after(retry_after_s)
     }
 
     /// One client has too much under way.
     pub(crate) fn too_many_at_once(retry_after_s: u32) -> Self {
-        let message = "Too many requests from this address are under way; wait for some of them to end.";
+        let message = "Too many concurrent requests from this address. Wait until some of them complete.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_s)
     }
 
@@ -117,13 +117,13 @@ impl Problem {
     /// The problem of an error response that did not come with one, from its status alone.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::new(status, "route_not_found", "There is nothing at this address."),
+            StatusCode::NOT_FOUND => Self::new(status, "route_not_found", "There is no resource at this URL."),
             StatusCode::METHOD_NOT_ALLOWED => {
-                Self::new(status, "method_not_allowed", "This method is not allowed here; see the Allow header.")
+                Self::new(status, "method_not_allowed", "The method is not allowed for this URL; see the Allow header.")
             }
             StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(status, "unsupported_media_type", "Send application/json."),
-            _ if status.is_client_error() => Self::new(status, "bad_request", "The request could not be read."),
+            _ if status.is_client_error() => Self::new(status, "bad_request", "The request is not valid."),
             _ => Self { status: status.as_u16(), ..Self::internal() },
         }
     }
@@ -135,7 +135,7 @@ impl Problem {
 
     /// The body cannot be read.
     pub(crate) fn unreadable() -> Self {
-        let message = "The request body ended early or could not be read.";
+        let message = "The request body was incomplete or could not be read.";
         Self::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
     }
 

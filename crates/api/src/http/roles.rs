@@ -49,31 +49,31 @@ pub(crate) fn key_of(raw: &str) -> Option<RoleKey> {
 /// A role.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Sees who is who.",
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "support", "description": "Read-only access to users.",
     "permissions": ["users:read", "sessions:read"], "second_factor": "optional", "built_in": false,
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct RoleBody {
-    /// Names the role for ever.
+    /// Unique identifier of the role.
     #[schema(format = Uuid)]
     id: String,
-    /// What users and tokens call it; unique.
+    /// The name of the role; unique.
     #[schema(max_length = 64)]
     name: String,
-    /// What it is for; may be empty.
+    /// Description; may be empty.
     #[schema(max_length = 200)]
     description: String,
-    /// What whoever has it may do.
+    /// The permissions of the role.
     permissions: Vec<&'static str>,
-    /// `required` when whoever has it must prove a second factor to sign in, else `optional`.
+    /// `required` if holders of the role must authenticate with a second factor, otherwise `optional`.
     #[schema(pattern = "^(optional|required)$")]
     second_factor: &'static str,
-    /// Whether it came with the server, and stays as it is: `admin` and `user`.
+    /// Whether the role is built in: `admin` and `user`. Only `second_factor` of a built-in role can be changed.
     built_in: bool,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
@@ -99,8 +99,8 @@ impl From<Role> for RoleBody {
     params(PageParams),
     responses(
         (status = 200, description = "A page of roles.", body = [RoleBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),
@@ -122,31 +122,31 @@ async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "name": "support", "description": "Sees who is who.", "permissions": ["users:read", "sessions:read"]
+    "name": "support", "description": "Read-only access to users.", "permissions": ["users:read", "sessions:read"]
 }))]
 struct CreateRoleBody {
-    /// A lower-case letter, then up to 63 of `a-z`, `0-9`, `-`, `_`, `.` and `:`. It stays.
+    /// A lowercase letter, followed by up to 63 of `a-z`, `0-9`, `-`, `_`, `.` and `:`. Cannot be changed later.
     #[schema(max_length = 64, pattern = "^[a-z][a-z0-9._:-]{0,63}$")]
     name: String,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// What whoever has it may do: no more than the caller may.
+    /// The permissions of the role. The caller must hold each of them.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
-    /// `required` when whoever has it must prove a second factor to sign in; `optional` when nothing is said.
+    /// `required` if holders of the role must authenticate with a second factor. Default: `optional`.
     #[schema(pattern = "^(optional|required)$")]
     second_factor: Option<String>,
 }
 
-/// Add a role.
+/// Create a role.
 #[utoipa::path(
     post, path = "/api/v1/roles", tag = "roles", operation_id = "roles.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateRoleBody,
     responses(
         (status = 201, description = "The role was created.", body = RoleBody, headers(
-            ("Location" = String, description = "The address of the role."),
+            ("Location" = String, description = "The URL of the role."),
             ("ETag" = String, description = "The version of the role."),
         )),
         BadBody, SignedIn, Grantable, RoleNameFree, Always,
@@ -178,11 +178,11 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateRoleBody>) -
 /// Get a role.
 #[utoipa::path(
     get, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.get",
-    params(("role" = String, Path, description = "The role's name or id.")),
+    params(("role" = String, Path, description = "The name or id of the role.")),
     responses(
         (status = 200, description = "The role.", body = RoleBody,
             headers(("ETag" = String, description = "The version of the role."))),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         SignedIn, Permitted, RoleExists, Always,
     ),
     security(("bearer" = [])),
@@ -192,39 +192,39 @@ async fn get(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap) -
     Ok(etag::respond(&headers, &etag::of_version(role.version), Json(RoleBody::from(role))))
 }
 
-/// All of a role that can be replaced.
+/// A full replacement of a role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"description": "Sees who is who.", "permissions": ["users:read"]}))]
+#[schema(example = json!({"description": "Read-only access to users.", "permissions": ["users:read"]}))]
 struct ReplaceRoleBody {
-    /// The name that the role has; it cannot change.
+    /// The current name of the role; it cannot be changed.
     #[schema(max_length = 64)]
     name: Option<String>,
-    /// What it is for; unsaid, nothing is told.
+    /// Description. If omitted, empty.
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// What whoever has it may do: no more than the caller may.
+    /// The permissions of the role. The caller must hold each of them.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
-    /// `required` when whoever has it must prove a second factor; sessions without one are over at once. Unsaid, it
-    /// stays.
+    /// `required` if holders of the role must authenticate with a second factor: sessions without one end immediately.
+    /// Unchanged if omitted.
     #[schema(pattern = "^(optional|required)$")]
     second_factor: Option<String>,
 }
 
 /// Replace a role.
 ///
-/// Whoever has it may do so much, and no more, from the next request on. The caller must hold what it may do, and what
-/// it could do before. Of a built-in role only `second_factor` can change.
+/// Takes effect for all holders of the role with their next request. The caller must hold both the new and the previous
+/// permissions of the role. For a built-in role, only `second_factor` can be changed.
 #[utoipa::path(
     put, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.replace",
     params(
-        ("role" = String, Path, description = "The role's name or id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when the role has another version."),
+        ("role" = String, Path, description = "The name or id of the role."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the role has this version."),
     ),
     request_body = ReplaceRoleBody,
     responses(
-        (status = 200, description = "The role as it is now.", body = RoleBody,
+        (status = 200, description = "The updated role.", body = RoleBody,
             headers(("ETag" = String, description = "The version of the role."))),
         BadBody, SignedIn, Grantable, RoleExists, RoleOpen, Fresh, Always,
     ),
@@ -251,15 +251,15 @@ async fn replace(
 
 /// Delete a role.
 ///
-/// Nobody may have it, and it must not be built in.
+/// The role must not be assigned or built in.
 #[utoipa::path(
     delete, path = "/api/v1/roles/{role}", tag = "roles", operation_id = "roles.delete",
     params(
-        ("role" = String, Path, description = "The role's name or id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when the role has another version."),
+        ("role" = String, Path, description = "The name or id of the role."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the role has this version."),
     ),
     responses(
-        (status = 204, description = "The role is gone."),
+        (status = 204, description = "The role was deleted."),
         BadInput, SignedIn, Permitted, RoleExists, RoleFree, Fresh, Always,
     ),
     security(("bearer" = [])),

@@ -32,29 +32,29 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// A service account.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "Billing", "description": "Bills once a month.",
+    "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "name": "Billing", "description": "Monthly billing.",
     "role": "user", "status": "active",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct ServiceAccountBody {
-    /// Names the account for ever; its `client_id` at `/oauth2/token`.
+    /// Unique identifier of the service account; its `client_id` at `/oauth2/token`.
     #[schema(format = Uuid)]
     id: String,
-    /// What to call it.
+    /// Display name.
     #[schema(max_length = 200)]
     name: String,
-    /// What it is for; may be empty.
+    /// Description; may be empty.
     #[schema(max_length = 200)]
     description: String,
-    /// The one role.
+    /// The role.
     role: String,
     /// `active` or `disabled`.
     #[schema(pattern = "^(active|disabled)$")]
     status: &'static str,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
@@ -79,9 +79,9 @@ impl From<ServiceAccount> for ServiceAccountBody {
     params(PageParams),
     responses(
         (status = 200, description = "A page of service accounts.", body = [ServiceAccountBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`; at most 10,000 are counted."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more than `X-Total-Count`; absent otherwise."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),
@@ -102,28 +102,28 @@ async fn list(
 /// A new service account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Billing", "description": "Bills once a month.", "role": "user"}))]
+#[schema(example = json!({"name": "Billing", "description": "Monthly billing.", "role": "user"}))]
 struct CreateServiceAccountBody {
-    /// What to call it: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// Its role, which may do no more than the caller may; unsaid, `user`.
+    /// The role; the caller must hold its permissions. Default: `user`.
     role: Option<String>,
 }
 
-/// Add a service account.
+/// Create a service account.
 ///
-/// It can do nothing until it has an API key.
+/// It cannot authenticate until it has an API key.
 #[utoipa::path(
     post, path = "/api/v1/service-accounts", tag = "service-accounts", operation_id = "service_accounts.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateServiceAccountBody,
     responses(
         (status = 201, description = "The service account was created.", body = ServiceAccountBody, headers(
-            ("Location" = String, description = "The address of the service account."),
+            ("Location" = String, description = "The URL of the service account."),
             ("ETag" = String, description = "The version of the service account."),
         )),
         BadBody, SignedIn, Grantable, Repeatable, Always,
@@ -147,14 +147,14 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateServiceAccou
 
 /// Get a service account.
 ///
-/// A service account may get itself.
+/// A service account can read itself.
 #[utoipa::path(
     get, path = "/api/v1/service-accounts/{id}", tag = "service-accounts", operation_id = "service_accounts.get",
-    params(("id" = String, Path, format = Uuid, description = "The service account's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the service account.")),
     responses(
         (status = 200, description = "The service account.", body = ServiceAccountBody,
             headers(("ETag" = String, description = "The version of the service account."))),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         BadInput, SignedIn, Permitted, ServiceAccountExists, Always,
     ),
     security(("bearer" = [])),
@@ -169,20 +169,20 @@ async fn get(
     Ok(etag::respond(&headers, &tag, Json(ServiceAccountBody::from(account))))
 }
 
-/// All of a service account that can be replaced.
+/// A full replacement of a service account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Billing", "description": "Bills twice a month."}))]
+#[schema(example = json!({"name": "Billing", "description": "Billing twice a month."}))]
 struct ReplaceServiceAccountBody {
-    /// What to call it: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What it is for; unsaid, nothing is told.
+    /// Description. If omitted, empty.
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// The role, which may do no more than the caller may. Unsaid, it stays.
+    /// The role; the caller must hold its permissions. Unchanged if omitted.
     role: Option<String>,
-    /// `active` or `disabled`. Unsaid, it stays.
+    /// `active` or `disabled`. Unchanged if omitted.
     #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
@@ -191,12 +191,12 @@ struct ReplaceServiceAccountBody {
 #[utoipa::path(
     put, path = "/api/v1/service-accounts/{id}", tag = "service-accounts", operation_id = "service_accounts.replace",
     params(
-        ("id" = String, Path, format = Uuid, description = "The service account's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the service account."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     request_body = ReplaceServiceAccountBody,
     responses(
-        (status = 200, description = "The service account as it is now.", body = ServiceAccountBody,
+        (status = 200, description = "The updated service account.", body = ServiceAccountBody,
             headers(("ETag" = String, description = "The version of the service account."))),
         BadBody, SignedIn, Grantable, ServiceAccountExists, Fresh, Always,
     ),
@@ -220,20 +220,20 @@ async fn replace(
     update(&ctx, id, &headers, change).await
 }
 
-/// What to change of a service account: a JSON Merge Patch (RFC 7396).
+/// An update of a service account, as a JSON Merge Patch (RFC 7396).
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(example = json!({"status": "disabled"}))]
 struct PatchServiceAccountBody {
-    /// What to call it: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(nullable = false, min_length = 1, max_length = 200)]
     #[serde(deserialize_with = "said")]
     name: Option<String>,
-    /// What it is for.
+    /// Description.
     #[schema(nullable = false, max_length = 200)]
     #[serde(deserialize_with = "said")]
     description: Option<String>,
-    /// Another role, which may do no more than the caller may.
+    /// The role; the caller must hold its permissions.
     #[serde(deserialize_with = "said")]
     #[schema(nullable = false)]
     role: Option<String>,
@@ -243,21 +243,21 @@ struct PatchServiceAccountBody {
     status: Option<String>,
 }
 
-/// Change a service account.
+/// Update a service account.
 ///
-/// Its keys and tokens feel it from the next request on.
+/// Takes effect for its API keys and tokens with the next request.
 #[utoipa::path(
     patch, path = "/api/v1/service-accounts/{id}", tag = "service-accounts", operation_id = "service_accounts.update",
     params(
-        ("id" = String, Path, format = Uuid, description = "The service account's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the service account."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     request_body(content(
         (PatchServiceAccountBody = "application/merge-patch+json"),
         (PatchServiceAccountBody = "application/json"),
     )),
     responses(
-        (status = 200, description = "The service account as it is now.", body = ServiceAccountBody,
+        (status = 200, description = "The updated service account.", body = ServiceAccountBody,
             headers(("ETag" = String, description = "The version of the service account."))),
         BadBody, SignedIn, Grantable, ServiceAccountExists, Fresh, Always,
     ),
@@ -293,15 +293,15 @@ async fn update(
 
 /// Delete a service account.
 ///
-/// For good, and its API keys with it.
+/// Permanently deletes the service account and its API keys.
 #[utoipa::path(
     delete, path = "/api/v1/service-accounts/{id}", tag = "service-accounts", operation_id = "service_accounts.delete",
     params(
-        ("id" = String, Path, format = Uuid, description = "The service account's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the service account."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     responses(
-        (status = 204, description = "The service account is gone."),
+        (status = 204, description = "The service account was deleted."),
         BadInput, SignedIn, Permitted, ServiceAccountExists, Fresh, Always,
     ),
     security(("bearer" = [])),

@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list, end_all)).routes(routes!(end))
 }
 
-/// A session that lives.
+/// An active session.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50", "user_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
@@ -34,34 +34,34 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     "last_used_at": "2026-11-22T17:50:18.000001Z", "expires_at": "2026-12-06T17:45:18.000001Z", "is_current": true
 }))]
 pub(crate) struct SessionBody {
-    /// Names the session; the claim `sid`.
+    /// The id of the session (claim `sid`).
     #[schema(format = Uuid)]
     id: String,
     /// Whose it is.
     #[schema(format = Uuid)]
     user_id: String,
-    /// What the device was called at sign-in.
+    /// The device label given at sign-in.
     #[schema(required = true, max_length = 200)]
     label: Option<String>,
-    /// The address it was opened from.
+    /// The IP address of the client at sign-in.
     #[schema(required = true)]
     address: Option<String>,
-    /// The `User-Agent` it was opened with, cut to 256 characters.
+    /// The `User-Agent` of the client at sign-in, truncated to 256 characters.
     #[schema(required = true, max_length = 256)]
     user_agent: Option<String>,
-    /// When it was opened.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last refreshed.
+    /// Time of the last refresh.
     #[schema(value_type = String, format = DateTime)]
     refreshed_at: Timestamp,
-    /// When it was last used, to about a minute.
+    /// Time of the last use, accurate to about one minute.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
-    /// When it ends unless it is refreshed before; a refresh moves it, up to `sessions.absolute_ttl_s`.
+    /// Expiry time. Each refresh extends it, up to `sessions.absolute_ttl_s`.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the caller.
     is_current: bool,
 }
 
@@ -87,21 +87,21 @@ impl SessionBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct FilterParams {
-    /// Whose; unsaid, one's own.
+    /// The id of the user. Default: the caller.
     #[param(format = Uuid)]
     user_id: Option<String>,
 }
 
-/// List live sessions, newest first.
+/// List active sessions, newest first.
 ///
-/// One's own; those of somebody else for holders of `sessions:read`.
+/// Returns the caller's own sessions. Listing those of another user requires `sessions:read`.
 #[utoipa::path(
     get, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.list",
     params(PageParams, FilterParams),
     responses(
         (status = 200, description = "A page of sessions.", body = [SessionBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`."),
         )),
         BadInput, SignedIn, Permitted, UserExists, Always,
     ),
@@ -136,13 +136,13 @@ pub(crate) fn whose(ctx: &Ctx, named: Option<&str>) -> Result<UserId, Error> {
 
 /// End a session.
 ///
-/// One's own, or anybody's for holders of `sessions:write`. Its tokens stop working at once. Doing it twice is no
-/// error.
+/// Ending a session of another user requires `sessions:write`. The tokens of the session stop working immediately.
+/// Ending an ended session is not an error.
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "sessions.end",
-    params(("id" = String, Path, format = Uuid, description = "The session's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the session.")),
     responses(
-        (status = 204, description = "The session is over."),
+        (status = 204, description = "The session has ended."),
         BadInput, SignedIn, Permitted, SessionExists, Always,
     ),
     security(("bearer" = [])),
@@ -157,30 +157,31 @@ async fn end(Caller(ctx): Caller, IdPath(id): IdPath<SessionId>) -> Result<Statu
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct EndParams {
-    /// Whose; unsaid, one's own.
+    /// The id of the user. Default: the caller.
     #[param(format = Uuid)]
     user_id: Option<String>,
-    /// `current` keeps the one that asks.
+    /// `current` excludes the session of the caller.
     #[param(pattern = "^current$")]
     except: Option<String>,
 }
 
-/// How many sessions ended.
+/// The number of sessions that were ended.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"ended": 3}))]
 pub(crate) struct EndedBody {
-    /// How many were alive until now.
+    /// The number of sessions that were active before the request.
     pub(crate) ended: u64,
 }
 
 /// End all sessions of a user.
 ///
-/// One's own, or anybody's for holders of `sessions:write`; with `except=current` all but the one that asks.
+/// Ending the sessions of another user requires `sessions:write`. With `except=current`, the session of the caller
+/// remains active.
 #[utoipa::path(
     delete, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.end_all",
     params(EndParams),
     responses(
-        (status = 200, description = "The sessions are over.", body = EndedBody),
+        (status = 200, description = "The sessions have ended.", body = EndedBody),
         BadInput, SignedIn, Permitted, UserExists, Always,
     ),
     security(("bearer" = [])),

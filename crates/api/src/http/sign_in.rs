@@ -47,19 +47,19 @@ struct SignInBody {
     /// The password.
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
-    /// What to call the device in the list of sessions.
+    /// The name of the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
-    /// The `device_token` of an earlier sign-in on this device, if there was one: then guesses that others fail at the
-    /// account cannot keep its owner waiting. In cookie mode it is in a cookie.
+    /// The `device_token` of an earlier sign-in on this device, if there is one. It exempts the device from lockouts
+    /// caused by failed sign-in attempts of other clients. In cookie mode it is read from a cookie.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
-    /// Whether to hand the tokens out as cookies, for a page on the same site.
+    /// Whether to return the tokens as cookies, for a page on the same site.
     #[serde(default)]
     cookies: bool,
 }
 
-/// A session just opened or refreshed: with its tokens, or in cookie mode with a CSRF token in their place.
+/// A session that was created or refreshed, with its tokens or, in cookie mode, a CSRF token.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum SignedInBody {
@@ -69,55 +69,55 @@ pub(super) enum SignedInBody {
     Cookies(SignedInWithCookiesBody),
 }
 
-/// A session just opened or refreshed, with its tokens.
+/// A session that was created or refreshed, with its tokens.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SignedInWithTokensBody {
-    /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
+    /// A JWT (RFC 9068); send it as `Authorization: Bearer`.
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
     access_token: String,
     /// Always `Bearer`.
     #[schema(value_type = String, example = "Bearer", pattern = "^Bearer$")]
     token_type: &'static str,
-    /// How long the access token lives, in seconds.
+    /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: u32,
-    /// What the next tokens are got with, once; it begins with `dnr_`.
+    /// The next refresh token; it can be used once. It begins with `dnr_`.
     #[schema(example = "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh")]
     refresh_token: String,
-    /// After a sign-in: what to send as `device_token` with the next one on this device. Store it beyond the end of the
-    /// session; it does not authenticate by itself. It begins with `dnd_`.
+    /// Returned after a sign-in: send it as `device_token` with the next sign-in on this device. Store it after the
+    /// session ends; it does not authenticate by itself. It begins with `dnd_`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         nullable = false,
         example = "dnd_AZNlqHsffD6NDAocLT5PUAAGQ3m4dJgAx7cKJ1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh5v6w7x8y9z0aBcD"
     )]
     device_token: Option<String>,
-    /// Names the session; the claim `sid`.
+    /// The id of the session (claim `sid`).
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     session_id: String,
-    /// Who signed in.
+    /// The signed-in user.
     user: UserBody,
-    /// The recovery codes, when the sign-in set a second factor up. They are shown this once.
+    /// The recovery codes, if a second factor was enrolled during sign-in. Returned only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
     recovery_codes: Option<Vec<String>>,
 }
 
-/// A session just opened or refreshed in cookie mode: the tokens are in `Set-Cookie`.
+/// A session that was created or refreshed in cookie mode; the tokens are in `Set-Cookie`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SignedInWithCookiesBody {
-    /// How long the access token lives, in seconds.
+    /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: u32,
-    /// What to send as `X-CSRF-Token` with every change.
+    /// The CSRF token; send it as `X-CSRF-Token` with every request that changes data.
     #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
     csrf_token: String,
-    /// Names the session; the claim `sid`.
+    /// The id of the session (claim `sid`).
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     session_id: String,
-    /// Who signed in.
+    /// The signed-in user.
     user: UserBody,
-    /// The recovery codes, when the sign-in set a second factor up. They are shown this once.
+    /// The recovery codes, if a second factor was enrolled during sign-in. Returned only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = json!(["abcde-fgh23", "jklmn-pqr45"]))]
     recovery_codes: Option<Vec<String>>,
@@ -192,15 +192,16 @@ impl Delivery {
 
 /// Sign in.
 ///
-/// An unknown address, a wrong password and a disabled account get one and the same answer. With `cookies`, the tokens
-/// come as `__Host-` cookies for a page on the same site, and the body has a CSRF token in their place. Where a second
-/// factor is owed, the answer is 202 with a challenge, and nothing is open before it is met.
+/// The response does not reveal whether the email address is unknown, the password is wrong or the account is disabled.
+/// With `cookies`, the tokens are set as `__Host-` cookies for a page on the same site, and the body contains a CSRF
+/// token instead. If a second factor is required, the response is 202 with a challenge, and the session starts when the
+/// challenge is completed.
 #[utoipa::path(
     post, path = "/api/v1/sessions", tag = "sessions", operation_id = "sessions.create",
     request_body = SignInBody,
     responses(
-        (status = 201, description = "A session was opened.", body = SignedInBody),
-        (status = 202, description = "A second factor is owed.", body = ChallengeBody),
+        (status = 201, description = "The session was created.", body = SignedInBody),
+        (status = 202, description = "A second factor is required.", body = ChallengeBody),
         BadBody, BadCredentials, FromOurPages, Always,
     ),
     security(()),
@@ -232,24 +233,24 @@ async fn sign_in(
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"refresh_token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
 struct RefreshBody {
-    /// The refresh token of the last sign-in or refresh. Left out in cookie mode: it is in the cookie.
+    /// The refresh token from the last sign-in or refresh. Omit it in cookie mode: it is read from the cookie.
     #[schema(value_type = Option<String>, format = Password)]
     refresh_token: Option<SecretString>,
 }
 
 /// Refresh a session.
 ///
-/// A refresh token is good once. For `sessions.refresh_grace_s` the same one gets the same next one again, for a
-/// client that lost the answer; used later it is in two hands, and the session ends. In cookie mode send `X-CSRF-Token`,
-/// and no body or `{}`.
+/// A refresh token can be used once. Within `sessions.refresh_grace_s` a repeated request returns the same new token,
+/// for clients that lost the response; later reuse is treated as theft and ends the session. In cookie mode send
+/// `X-CSRF-Token`, and no body or `{}`.
 #[utoipa::path(
     post, path = REFRESH, tag = "sessions", operation_id = "sessions.refresh",
     params(
-        ("X-CSRF-Token" = Option<String>, Header, description = "In cookie mode: the CSRF token of the session."),
+        ("X-CSRF-Token" = Option<String>, Header, description = "Cookie mode: the CSRF token of the session."),
     ),
     request_body = RefreshBody,
     responses(
-        (status = 200, description = "The next tokens of the session.", body = SignedInBody),
+        (status = 200, description = "The new tokens of the session.", body = SignedInBody),
         BadBody, BadRefreshToken, FromOurPages, Always,
     ),
     security(()),
@@ -264,25 +265,25 @@ async fn refresh(
         let refreshed = sessions::refresh(&ctx, token).await?;
         return Ok(Delivery::Body.answer(&ctx, StatusCode::OK, refreshed, None));
     }
-    let missing = || FieldError::new("refresh_token", "required", "must be given");
+    let missing = || FieldError::new("refresh_token", "required", "is required");
     let token = cookies::refresh_of(&headers).ok_or_else(missing)?;
     check_change(&shared, &ctx, &token, &headers)?;
     let refreshed = sessions::refresh(&ctx, &token).await?;
     Ok(Delivery::Cookies.answer(&ctx, StatusCode::OK, refreshed, None))
 }
 
-/// What a page in cookie mode needs to know.
+/// The CSRF token of a session in cookie mode.
 #[derive(Serialize, ToSchema)]
 struct CsrfTokenBody {
-    /// What to send as `X-CSRF-Token` with every change.
+    /// The CSRF token; send it as `X-CSRF-Token` with every request that changes data.
     #[schema(example = "n2c6hT3hX1Zb0b8m1h9o1m9q6mQ1n0sKcY2e4f6g8h0")]
     csrf_token: String,
 }
 
 /// Get the CSRF token.
 ///
-/// For a page in cookie mode that was loaded again, also when the access token has expired: the refresh cookie names
-/// the session. Pages of other sites cannot read the answer.
+/// For a page in cookie mode that was reloaded, even if the access token has expired: the session is identified by the
+/// refresh cookie. Pages of other origins cannot read the response.
 #[utoipa::path(
     get, path = "/api/v1/sessions/csrf-token", tag = "sessions", operation_id = "sessions.csrf_token",
     responses(
@@ -300,11 +301,11 @@ async fn csrf_token(Caller(ctx): Caller, headers: HeaderMap) -> Result<Response,
 
 /// Sign out.
 ///
-/// Ends the session of the access token; the token stops working at once. In cookie mode the refresh cookie will do,
-/// and both cookies are taken away.
+/// Ends the session of the access token; the token stops working immediately. In cookie mode the refresh cookie is
+/// sufficient, and both cookies are deleted.
 #[utoipa::path(
     delete, path = "/api/v1/sessions/current", tag = "sessions", operation_id = "sessions.end_current",
-    responses((status = 204, description = "The session is over."), answers::SignedIn, FromOurPages, Always),
+    responses((status = 204, description = "The session has ended."), answers::SignedIn, FromOurPages, Always),
     security(("bearer" = [])),
 )]
 async fn sign_out(State(shared): State<Shared>, Caller(ctx): Caller, headers: HeaderMap) -> Result<Response, Problem> {

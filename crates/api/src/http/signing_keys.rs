@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for KidPath {
     }
 }
 
-/// A key that signs access tokens, without its private half.
+/// A key that signs access tokens, without its private key.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "algorithm": "ES256", "state": "current",
@@ -45,17 +45,17 @@ pub(crate) struct SigningKeyBody {
     /// The `alg`: `ES256`, `EdDSA` or `RS256`.
     #[schema(pattern = "^(ES256|EdDSA|RS256)$")]
     algorithm: &'static str,
-    /// `next`: published, and does not sign yet; `current`: signs; `previous`: what it signed still verifies;
-    /// `retired`: nothing it signed can be alive; `withdrawn`: nothing it signed is good.
+    /// `next`: published, not signing yet; `current`: signing; `previous`: still accepted for verification; `retired`:
+    /// all tokens that it signed have expired; `withdrawn`: the tokens that it signed are rejected.
     #[schema(pattern = "^(next|current|previous|retired|withdrawn)$")]
     state: &'static str,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// From when it signs.
+    /// The time from which the key signs.
     #[schema(value_type = String, format = DateTime)]
     activates_at: Timestamp,
-    /// When it was withdrawn.
+    /// The time of withdrawal.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     withdrawn_at: Option<Timestamp>,
 }
@@ -75,10 +75,10 @@ impl From<KeyInfo> for SigningKeyBody {
 
 /// List the signing keys, newest first.
 ///
-/// All of them: there are few.
+/// Returns all keys, without pagination.
 #[utoipa::path(
     get, path = "/api/v1/signing-keys", tag = "signing-keys", operation_id = "signing_keys.list",
-    responses((status = 200, description = "Every key.", body = [SigningKeyBody]), SignedIn, Permitted, Always),
+    responses((status = 200, description = "All signing keys.", body = [SigningKeyBody]), SignedIn, Permitted, Always),
     security(("bearer" = [])),
 )]
 async fn list(Caller(ctx): Caller) -> Result<Json<Vec<SigningKeyBody>>, Problem> {
@@ -86,23 +86,23 @@ async fn list(Caller(ctx): Caller) -> Result<Json<Vec<SigningKeyBody>>, Problem>
     Ok(Json(keys.into_iter().map(SigningKeyBody::from).collect()))
 }
 
-/// When a new key takes over.
+/// When the new key becomes current.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"takeover": "announced"}))]
 struct RotateBody {
-    /// `announced`: when every cache has seen it; `immediate`: at once, and verifiers that keep the old keys may refuse
-    /// tokens until they fetch the new ones. Unsaid, `announced`.
+    /// `announced` (default): after caches have had time to fetch the new key; `immediate`: at once, in which case
+    /// verifiers with cached keys may reject tokens until they fetch the new ones.
     #[schema(pattern = "^(announced|immediate)$")]
     takeover: Option<String>,
 }
 
 /// Rotate the signing key.
 ///
-/// Makes the next key. What the present one signed stays good.
+/// Creates the next key. Tokens that the current key has signed remain valid.
 #[utoipa::path(
     post, path = "/api/v1/signing-keys", tag = "signing-keys", operation_id = "signing_keys.rotate",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = RotateBody,
     responses(
         (status = 201, description = "The new key.", body = SigningKeyBody),
@@ -127,13 +127,13 @@ async fn rotate(
 
 /// Withdraw a signing key.
 ///
-/// For a key that may be in wrong hands: nothing it signed is good from now on. When it was the one that signs, another
-/// takes over at once. Doing it twice is no error.
+/// For a key that may be compromised: all tokens that it has signed become invalid. If it is the current key, another
+/// key replaces it immediately. Withdrawing a withdrawn key is not an error.
 #[utoipa::path(
     delete, path = "/api/v1/signing-keys/{kid}", tag = "signing-keys", operation_id = "signing_keys.withdraw",
-    params(("kid" = String, Path, description = "The key's id.")),
+    params(("kid" = String, Path, description = "The id of the key.")),
     responses(
-        (status = 204, description = "The key is withdrawn."),
+        (status = 204, description = "The key was withdrawn."),
         SignedIn, Permitted, SigningKeyExists, KeysAreStored, Always,
     ),
     security(("bearer" = [])),

@@ -20,28 +20,28 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(prove))
 }
 
-/// A factor: exactly one of both.
+/// A factor: either a password or a code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "123456"}))]
 struct StepUpBody {
-    /// The password: for those who have no second factor.
+    /// The password; only for users without a second factor.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
-    /// A code of the second factor, or a recovery code.
+    /// A TOTP code or a recovery code.
     #[schema(value_type = Option<String>, format = Password)]
     code: Option<SecretString>,
 }
 
-/// Prove a factor once more.
+/// Authenticate again in the current session.
 ///
-/// What changes the password, the address or the factors needs a proof of the last ten minutes, and answers
-/// `step_up_required` without one. Signing in is such a proof.
+/// Operations that change the password, the email address or the factors require authentication within the last ten
+/// minutes, and otherwise fail with `step_up_required`. Signing in counts as authentication.
 #[utoipa::path(
     post, path = "/api/v1/sessions/current/step-up", tag = "sessions", operation_id = "sessions.step_up",
     request_body = StepUpBody,
     responses(
-        (status = 204, description = "The session has a recent proof."),
+        (status = 204, description = "The session is recently authenticated."),
         BadBody, SignedIn, Permitted, Repeatable, Always,
     ),
     security(("bearer" = [])),
@@ -55,11 +55,11 @@ async fn prove(Caller(ctx): Caller, JsonBody(body): JsonBody<StepUpBody>) -> Res
         }
         (None, Some(code)) => fields.check("code", SecondFactorCode::parse(code)).map(step_up::Given::Code),
         (None, None) => {
-            fields.refuse(FieldError::new("password", "required", "must be given, or else code"));
+            fields.refuse(FieldError::new("password", "required", "is required, unless code is set"));
             None
         }
         (Some(_), Some(_)) => {
-            fields.refuse(FieldError::new("password", "duplicate", "must not be given beside code"));
+            fields.refuse(FieldError::new("password", "duplicate", "cannot be combined with code"));
             None
         }
     };

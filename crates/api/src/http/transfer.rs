@@ -49,40 +49,40 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ImportParams {
-    /// `true` only says what would happen.
+    /// `true` validates the import without saving anything.
     #[param(value_type = Option<bool>)]
     dry_run: Option<String>,
 }
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Default, Serialize, ToSchema)]
 struct ImportedBody {
-    /// How many lines were read, blank ones aside.
+    /// The number of lines that were read, excluding blank lines.
     #[schema(example = 3)]
     lines: u64,
-    /// How many users were created, or would be.
+    /// The number of users that were created, or would be created with `dry_run`.
     #[schema(example = 2)]
     created: u64,
-    /// How many lines were refused.
+    /// The number of rejected lines.
     #[schema(example = 1)]
     failed: u64,
-    /// Whether nothing was kept.
+    /// Whether the import was only validated.
     dry_run: bool,
-    /// The first 1,000 refused lines.
+    /// The first 1,000 rejected lines.
     errors: Vec<LineError>,
 }
 
-/// A refused line.
+/// A rejected line.
 #[derive(Serialize, ToSchema)]
 struct LineError {
-    /// Which line, from 1.
+    /// The line number, starting at 1.
     #[schema(example = 2)]
     line: u64,
-    /// The fields at fault.
+    /// The invalid fields.
     fields: Vec<LineFieldError>,
 }
 
-/// One field at fault.
+/// An invalid field.
 #[derive(Serialize, ToSchema)]
 struct LineFieldError {
     #[schema(example = "email")]
@@ -95,15 +95,15 @@ struct LineFieldError {
 
 /// Import users.
 ///
-/// The body is newline-delimited JSON, a user a line: `email`, `name`, and if known `password_hash` (Argon2 in PHC
-/// form), `email_verified`, `role`, `status`, `locale`, `attributes`, `created_at`. A line that is refused is told and stops
-/// nothing. Users are kept in batches as the upload proceeds.
+/// The body is newline-delimited JSON with one user per line: `email`, `name` and optionally `password_hash` (Argon2 in
+/// PHC format), `email_verified`, `role`, `status`, `locale`, `attributes` and `created_at`. A rejected line is
+/// reported and does not stop the import. Users are saved in batches while the upload proceeds.
 #[utoipa::path(
     post, path = "/api/v1/users/import", tag = "users", operation_id = "users.import",
     params(ImportParams),
-    request_body(content = String, content_type = "application/x-ndjson", description = "A user a line.",
+    request_body(content = String, content_type = "application/x-ndjson", description = "One user per line.",
         example = "{\"email\":\"ada@example.com\",\"name\":\"Ada Lovelace\",\"email_verified\":true}\n"),
-    responses((status = 200, description = "What became of it.", body = ImportedBody), BadBody, SignedIn, Permitted, Always),
+    responses((status = 200, description = "The result.", body = ImportedBody), BadBody, SignedIn, Permitted, Always),
     security(("bearer" = [])),
 )]
 async fn import(
@@ -126,8 +126,8 @@ async fn import(
     let mut lines = Lines::new(body, shared.limits.import_line_bytes as usize);
     loop {
         let line =
-            timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("fell silent for 30 seconds"))?;
-        match line.map_err(|_| Problem::broken_off("ended early or could not be read"))? {
+            timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("was silent for 30 seconds"))?;
+        match line.map_err(|_| Problem::broken_off("was incomplete or could not be read"))? {
             Some((number, line)) => {
                 if let Some(user) = read_line(line, &shared.services) {
                     importer.report.lines += 1;
@@ -183,11 +183,11 @@ fn check_media_type(request: &Request) -> Result<(), Problem> {
 
 /// Export users.
 ///
-/// Every user as newline-delimited JSON, newest first, without credentials.
+/// Returns all users as newline-delimited JSON, newest first, without credentials.
 #[utoipa::path(
     get, path = "/api/v1/users/export", tag = "users", operation_id = "users.export",
     responses(
-        (status = 200, description = "A user a line.", content_type = "application/x-ndjson", body = String,
+        (status = 200, description = "One user per line.", content_type = "application/x-ndjson", body = String,
             example = "{\"id\":\"019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e\",\"email\":\"ada@example.com\"}\n"),
         SignedIn, Permitted, Always,
     ),
@@ -214,9 +214,9 @@ async fn send_pages(ctx: Ctx, mut page: Listed<User>, sender: mpsc::Sender<Resul
         page = match async { page_after(&now?, Start::After(position)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 // Breaks the connection: a cut export must not look like a whole one.
-                let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
+                let _ = sender.send(Err(io::Error::other("the export was aborted"))).await;
                 return;
             }
         };

@@ -41,41 +41,42 @@ struct CreateUserBody {
     /// The email address; unique among users.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// 8 to 128 characters of any script; neither a common password nor one made of the user's or the product's name.
+    /// 8 to 128 characters of any script. Common passwords and passwords derived from the name of the user or the
+    /// product are rejected.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
-    /// What to call them: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// A role other than `user`; only an admin may say so.
+    /// The role. A role other than `user` can only be set by an administrator.
     role: Option<String>,
-    /// The language that they read (BCP 47), for the mail that they get.
+    /// Preferred language (BCP 47), used for mail.
     #[schema(max_length = 35)]
     locale: Option<String>,
-    /// Preferences, written by users themselves: never decide by them what a user may do or has paid for.
+    /// Custom attributes, writable by users themselves: do not base authorization or billing decisions on them.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
 }
 
-/// Sign up, or add a user.
+/// Create a user.
 ///
-/// Open to everybody when `signup.mode` is `open`, else to callers with `users:write`: to anonymous callers it is then 403
-/// `signup_closed`. With `signup.conceal_existing` the answer to callers without `users:write` is 202 for taken and free
-/// addresses alike: the rest is in the mail. The user can sign in once the address is verified.
+/// Anyone can sign up if `signup.mode` is `open`; otherwise `users:write` is required, and anonymous callers receive
+/// 403 `signup_closed`. With `signup.conceal_existing`, callers without `users:write` receive 202 whether or not the
+/// address is taken; the mail contains the result. The user can sign in when the email address is verified.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "users.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateUserBody,
     responses(
         (status = 201, description = "The user was created.", body = UserBody, headers(
-            ("Location" = String, description = "The address of the user."),
+            ("Location" = String, description = "The URL of the user."),
             ("ETag" = String, description = "The version of the user."),
-            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+            ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
-        (status = 202, description = "With `signup.conceal_existing`: a mail is on its way to the address, with a link that \
-            verifies it or the notice that it has an account.", headers(
-            ("Password-Strength" = String, description = "A hint: `weak`, `fair`, `good` or `strong`."),
+        (status = 202, description = "With `signup.conceal_existing`: a mail is sent to the address, either with a \
+                                      verification link or with a notice that an account already exists.", headers(
+            ("Password-Strength" = String, description = "Estimated strength: `weak`, `fair`, `good` or `strong`."),
         )),
         BadBody, SignedIn, SignupOpen, EmailFree, Always,
     ),
@@ -116,14 +117,14 @@ async fn create(
 
 /// Get a user.
 ///
-/// To oneself and to admins; to everybody else the user does not exist.
+/// Visible to the user and to administrators; for other callers the user does not exist.
 #[utoipa::path(
     get, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.get",
-    params(("id" = String, Path, format = Uuid, description = "The user's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the user.")),
     responses(
         (status = 200, description = "The user.", body = UserBody,
             headers(("ETag" = String, description = "The version of the user."))),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         BadInput, SignedIn, UserExists, Always,
     ),
     security(("bearer" = [])),
@@ -133,26 +134,26 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<UserId>, headers: HeaderMap
     Ok(etag::respond(&headers, &etag::of_user(&user), Json(UserBody::from(user))))
 }
 
-/// All of a user that can be replaced.
+/// A full replacement of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.com", "name": "Ada King", "attributes": {"theme": "dark"}}))]
 struct ReplaceUserBody {
-    /// The email address; a new one has yet to be verified.
+    /// The email address. A new address must be verified.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// What to call them: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The role; only an admin may say it. Unsaid, it stays.
+    /// The role. Administrators only. Unchanged if omitted.
     role: Option<String>,
-    /// `active` or `disabled`; only an admin may say it. Unsaid, it stays.
+    /// `active` or `disabled`. Administrators only. Unchanged if omitted.
     #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
-    /// The language that they read (BCP 47); unsaid, none.
+    /// Preferred language (BCP 47). If omitted, none.
     #[schema(max_length = 35)]
     locale: Option<String>,
-    /// The attributes, which users write themselves; none if absent.
+    /// Custom attributes, writable by users themselves. If omitted, none.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
@@ -162,12 +163,12 @@ struct ReplaceUserBody {
 #[utoipa::path(
     put, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.replace",
     params(
-        ("id" = String, Path, format = Uuid, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when the user has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the user."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the user has this version."),
     ),
     request_body = ReplaceUserBody,
     responses(
-        (status = 200, description = "The user as it is now.", body = UserBody,
+        (status = 200, description = "The updated user.", body = UserBody,
             headers(("ETag" = String, description = "The version of the user."))),
         BadBody, SignedIn, Grantable, UserExists, Collision, Fresh, Always,
     ),
@@ -193,31 +194,31 @@ async fn replace(
     update(&ctx, id, &headers, change).await
 }
 
-/// What to change of a user: a JSON Merge Patch (RFC 7396).
+/// An update of a user, as a JSON Merge Patch (RFC 7396).
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(example = json!({"name": "Ada King", "attributes": {"theme": "dark", "sidebar": null}}))]
 struct PatchUserBody {
-    /// A new email address; it has yet to be verified.
+    /// The new email address; it must be verified.
     #[schema(nullable = false, format = Email, max_length = 254)]
     #[serde(deserialize_with = "said")]
     email: Option<String>,
-    /// What to call them: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(nullable = false, min_length = 1, max_length = 200)]
     #[serde(deserialize_with = "said")]
     name: Option<String>,
-    /// Another role; only an admin may say it.
+    /// The role. Administrators only.
     #[serde(deserialize_with = "said")]
     #[schema(nullable = false)]
     role: Option<String>,
-    /// `active` or `disabled`; only an admin may say it.
+    /// `active` or `disabled`. Administrators only.
     #[serde(deserialize_with = "said")]
     #[schema(nullable = false, pattern = "^(active|disabled)$")]
     status: Option<String>,
-    /// The language that they read (BCP 47); `null` for none.
+    /// Preferred language (BCP 47); `null` removes it.
     #[schema(value_type = Option<String>, max_length = 35)]
     locale: LocalePatch,
-    /// Merged into the attributes, which users write themselves; a `null` removes.
+    /// Merged into the custom attributes, which users can write themselves; `null` removes an attribute.
     #[schema(value_type = Option<Object>)]
     attributes: AttributesPatch,
 }
@@ -257,16 +258,16 @@ impl<'de> Deserialize<'de> for AttributesPatch {
     }
 }
 
-/// Change a user.
+/// Update a user.
 #[utoipa::path(
     patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.update",
     params(
-        ("id" = String, Path, format = Uuid, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when the user has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the user."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the user has this version."),
     ),
     request_body(content((PatchUserBody = "application/merge-patch+json"), (PatchUserBody = "application/json"))),
     responses(
-        (status = 200, description = "The user as it is now.", body = UserBody,
+        (status = 200, description = "The updated user.", body = UserBody,
             headers(("ETag" = String, description = "The version of the user."))),
         BadBody, SignedIn, Grantable, UserExists, Collision, Fresh, Always,
     ),
@@ -317,15 +318,15 @@ pub(super) fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
 
 /// Delete a user.
 ///
-/// For good, and everything that belongs to it. Its sessions end.
+/// Permanently deletes the user and all data that belongs to the user. All sessions end.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.delete",
     params(
-        ("id" = String, Path, format = Uuid, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when the user has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the user."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the user has this version."),
     ),
     responses(
-        (status = 204, description = "The user is gone."),
+        (status = 204, description = "The user was deleted."),
         BadInput, SignedIn, Permitted, UserExists, AdminRemains, Fresh, Always,
     ),
     security(("bearer" = [])),

@@ -29,18 +29,18 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct FilterParams {
-    /// Only the user with this address.
+    /// Returns only the user with this email address.
     email: Option<String>,
-    /// Only users whose email address or name begins with this, in any case. In a query `+` stands for a space: write the
-    /// one of an address as `%2B`.
+    /// Returns only users whose email address or name starts with this text, case-insensitively. In a query string, `+`
+    /// means a space: encode a literal `+` as `%2B`.
     #[param(max_length = 200)]
     q: Option<String>,
-    /// Only users with this role.
+    /// Returns only users with this role.
     role: Option<String>,
-    /// Only users with this status: `active`, `disabled` or `invited`.
+    /// Returns only users with this status: `active`, `disabled` or `invited`.
     #[param(pattern = "^(active|disabled|invited)$")]
     status: Option<String>,
-    /// Only users created after this moment (RFC 3339). Write the `+` of an offset as `%2B`.
+    /// Returns only users created after this time (RFC 3339). Encode the `+` of an offset as `%2B`.
     #[param(value_type = Option<String>, format = DateTime)]
     created_after: Option<String>,
 }
@@ -89,9 +89,10 @@ pub(crate) fn prefix(raw: &str) -> Result<Option<String>, RuleBroken> {
     params(PageParams, FilterParams),
     responses(
         (status = 200, description = "A page of users.", body = [UserBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`. Above 10,000: with `role` and \
-                `status` or no filter, the number of at most 10 seconds ago; with other filters, a lower bound."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`. Above 10,000: exact \
+                                                   to within 10 seconds with `role` and `status` or without filters; a \
+                                                   lower bound with other filters."),
             ("X-Total-Count-Limited" = bool, description = "`true` if `X-Total-Count` is a lower bound; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, Always,

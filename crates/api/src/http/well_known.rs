@@ -119,15 +119,15 @@ pub(crate) fn metadata_of(issuer: &str, algorithm: Algorithm) -> Document {
     )
 }
 
-/// The public keys.
+/// Get the public signing keys.
 ///
-/// A JWK Set (RFC 7517) to verify access tokens with.
+/// Returns the JWK Set (RFC 7517) for verifying access tokens.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "metadata", operation_id = "metadata.jwks",
     responses(
         (status = 200, description = "The keys.", content_type = "application/json", body = Object,
             example = json!({"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "vW5x", "crv": "P-256", "x": "f83OJ3D2", "y": "x_FEzRu9"}]})),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         Always,
     ),
     security(()),
@@ -136,13 +136,13 @@ async fn jwks(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     shared.jwks.of(&shared.ring).respond(&headers)
 }
 
-/// The metadata of the issuer.
+/// Get the OpenID provider metadata.
 #[utoipa::path(
     get, path = "/.well-known/openid-configuration", tag = "metadata", operation_id = "metadata.get",
     responses(
         (status = 200, description = "The metadata.", content_type = "application/json", body = Object,
             example = json!({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"})),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         Always,
     ),
     security(()),
@@ -151,16 +151,16 @@ async fn metadata(State(shared): State<Shared>, headers: HeaderMap) -> Response 
     shared.metadata.respond(&headers)
 }
 
-/// The metadata of the authorization server.
+/// Get the authorization server metadata.
 ///
-/// The same document where RFC 8414 clients look for it. If the issuer has a path, `https://example.com/auth`, it is also
-/// at `/.well-known/oauth-authorization-server/auth`.
+/// The same document, at the location of RFC 8414. If the issuer has a path, such as `https://example.com/auth`, it is
+/// also available at `/.well-known/oauth-authorization-server/auth`.
 #[utoipa::path(
     get, path = "/.well-known/oauth-authorization-server", tag = "metadata", operation_id = "metadata.oauth",
     responses(
         (status = 200, description = "The metadata.", content_type = "application/json", body = Object,
             example = json!({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"})),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         Always,
     ),
     security(()),

@@ -21,8 +21,7 @@ pub(super) fn find_too_long(text: &[u8]) -> Option<FieldError> {
     }
     // A text that is nothing but a number has the wrong form, whatever its length.
     let path = Some(error.path().to_string()).filter(|path| path != ".")?;
-    let message =
-        "must be a whole number from -9223372036854775808 to 9223372036854775807; send a longer one as a string";
+    let message = "must be an integer from -9223372036854775808 to 9223372036854775807; send larger numbers as strings";
     Some(FieldError::new(path, "out_of_range", message))
 }
 

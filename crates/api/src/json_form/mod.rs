@@ -59,17 +59,17 @@ fn field_of(path: &str, error: &serde_json::Error) -> FieldError {
     let named = text.split('`').nth(1).unwrap_or_default();
     let at_named = |code, message| FieldError::new(below(path, named), code, message);
     if text.starts_with("unknown field") {
-        at_named("unknown_field", "is not a field here")
+        at_named("unknown_field", "is not a known field")
     } else if text.starts_with("missing field") {
-        at_named("required", "must be given")
+        at_named("required", "is required")
     } else if text.starts_with("duplicate field") {
-        at_named("duplicate", "must be given once")
+        at_named("duplicate", "must not be repeated")
     } else if text.starts_with("an object names a member twice") {
-        FieldError::new(path, "duplicate", "must name each member once")
+        FieldError::new(path, "duplicate", "must not repeat a member")
     } else {
         let expected = text.rsplit_once(", expected ").and_then(|(_, rest)| rest.split(" at line ").next());
         let expected = if path.is_empty() { Some("a JSON object") } else { expected };
-        let message = expected.map_or("has the wrong form".to_owned(), |expected| format!("must be {expected}"));
+        let message = expected.map_or("has the wrong type".to_owned(), |expected| format!("must be {expected}"));
         FieldError::new(path, "wrong_type", message)
     }
 }

@@ -104,21 +104,21 @@ pub(crate) async fn run(
             },
         };
         if std::mem::take(&mut is_failing) {
-            tracing::info!("connections are accepted again");
+            tracing::info!("accepting connections again");
         }
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let (serving, connection) = (Arc::clone(&serving), limiter.open(peer.ip()));
         connections.spawn(async move {
             if let Err(error) = serving.serve(stream, PeerAddress(peer), connection).await {
-                tracing::debug!(error, "a connection ended badly");
+                tracing::debug!(error, "connection failed");
             }
         });
     }
     drop(listener);
     connections.close();
     if timeout(patience, connections.wait()).await.is_err() {
-        tracing::warn!("some requests were still running when the time to stop was over");
+        tracing::warn!("requests were still in progress at the end of the shutdown timeout");
     }
 }
 
@@ -139,9 +139,9 @@ impl Serving {
             shaken = timeout(self.head_timeout, tls.acceptor().accept(stream)) => match shaken {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return Err(error.to_string()),
-                Err(_) => return Err("the handshake took too long".to_owned()),
+                Err(_) => return Err("TLS handshake timed out".to_owned()),
             },
-            () = state.evicted() => return Err("closed to make room".to_owned()),
+            () = state.evicted() => return Err("connection closed to make room".to_owned()),
             () = self.stop.cancelled() => return Ok(()),
         };
         let certificates = stream.get_ref().1.peer_certificates();
@@ -176,14 +176,15 @@ impl Serving {
             let check_in = if state.is_in_reserve() { RESERVE_LIFETIME } else { CHECK_EVERY };
             tokio::select! {
                 ended = serving.as_mut() => return ended.map_err(|error| error.to_string()),
-                () = state.evicted() => return Err("closed to make room".to_owned()),
+                () = state.evicted() => return Err("connection closed to make room".to_owned()),
                 () = self.stop.cancelled(), if !is_closing => {
                     serving.as_mut().graceful_shutdown();
                     is_closing = true;
                 }
                 () = sleep(check_in) => {
                     if state.is_in_reserve() || state.is_stalled_for(STALLED_MAX) {
-                        return Err("the client takes nothing of what waits for it, or is beyond the limits".to_owned());
+                        return Err("connection closed: the client does not read its responses or exceeds the \
+                                    limits".to_owned());
                     }
                     if state.is_idle_for(IDLE_MAX) && !is_closing {
                         serving.as_mut().graceful_shutdown();
@@ -261,7 +262,7 @@ async fn recover(error: &io::Error, limiter: &ConnectionLimiter, is_failing: &mu
         return;
     }
     if !std::mem::replace(is_failing, true) {
-        tracing::error!(%error, "cannot accept connections; closing idle ones");
+        tracing::error!(%error, "cannot accept connections, closing idle ones");
     }
     limiter.evict_idle(EVICTED_AT_ONCE);
     sleep(ACCEPT_PAUSE).await;

@@ -84,7 +84,7 @@ async fn run(stream: impl Future<Output = ()>, taken_within: Duration) {
         }
         let is_over = deadline.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
         if is_over {
-            tracing::debug!("a stream was reset: its peer takes nothing of the response");
+            tracing::debug!("stream reset: the client does not read the response");
             return Poll::Ready(());
         }
         Poll::Pending

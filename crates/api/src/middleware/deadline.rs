@@ -15,6 +15,6 @@ pub(super) async fn within(timeout_s: u32, work: impl Future<Output = Result<Res
 }
 
 fn too_long() -> Problem {
-    let message = "The request took too long and was given up.";
+    let message = "The request took too long and was canceled.";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message).retry_after(1)
 }

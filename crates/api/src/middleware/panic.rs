@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 pub(super) async fn catch(work: impl Future<Output = Response>) -> Response {
     // What a panicked request leaves behind is dropped with it; what outlives it keeps its own invariants.
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
-        tracing::error!(panic = text_of(panic.as_ref()), "a handler panicked");
+        tracing::error!(panic = text_of(panic.as_ref()), "request handler panicked");
         Problem::internal().into_response()
     })
 }

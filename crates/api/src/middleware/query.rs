@@ -60,7 +60,7 @@ pub(super) fn check(request: &Request) -> Result<(), Problem> {
     let refuse = |name: String| {
         // A field has a name, and so `?=x` is about the query.
         let name = if name.is_empty() { "query" } else { &name };
-        FieldError::new(name, "unknown_field", "is not a parameter of this operation")
+        FieldError::new(name, "unknown_field", "is not a known parameter")
     };
     Err(Problem::invalid(unknown.into_iter().take(REPORTED_MAX).map(refuse).collect()))
 }

@@ -105,7 +105,7 @@ pub(super) async fn admit(request: Request, next: Next) -> Response {
     if request.method() == Method::POST && Dialect::of(request.headers()).is_some() {
         return next.run(request).await;
     }
-    let message = "Call this over gRPC or gRPC-web: POST application/grpc.";
+    let message = "This endpoint requires gRPC or gRPC-Web: POST application/grpc.";
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message).into_response()
 }
 

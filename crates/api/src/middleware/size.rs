@@ -15,7 +15,7 @@ pub(super) fn check_head(request: &Request, bytes_max: u32) -> Result<(), Proble
     if headers.sum::<usize>() + address <= bytes_max as usize {
         return Ok(());
     }
-    let message = "The address and the headers are too large.";
+    let message = "The request line and headers are too large.";
     Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message))
 }
 

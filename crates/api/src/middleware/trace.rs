@@ -39,10 +39,10 @@ pub(super) fn answered(response: &Response, is_probe: bool) {
     let code = response.extensions().get::<Status>().map(Status::code);
     let is_failure = status.is_server_error() || matches!(code, Some(Code::Internal | Code::Unavailable));
     match code {
-        Some(code) if is_failure && !is_probe => tracing::warn!(?code, "answered"),
-        Some(code) => tracing::debug!(?code, "answered"),
-        None if is_failure && !is_probe => tracing::warn!(status = status_code, "answered"),
-        None => tracing::debug!(status = status_code, "answered"),
+        Some(code) if is_failure && !is_probe => tracing::warn!(?code, "request completed"),
+        Some(code) => tracing::debug!(?code, "request completed"),
+        None if is_failure && !is_probe => tracing::warn!(status = status_code, "request completed"),
+        None => tracing::debug!(status = status_code, "request completed"),
     }
 }
 

@@ -125,7 +125,7 @@ impl Upload {
 }
 
 fn too_slow() -> Problem {
-    let message = "The request body arrived too slowly. Send it again, faster.";
+    let message = "The request body was received too slowly. Send it again.";
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
 }
 

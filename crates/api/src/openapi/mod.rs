@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, from the handlers themselves.
+//! The OpenAPI 3.1 document, generated from the handlers.
 
 mod error_codes;
 mod error_responses;
@@ -28,27 +28,31 @@ use crate::{catalogue, http};
 #[openapi(
     info(
         title = "Denizen",
-        description = "Users, sign-in and access for any product.\n\nEvery error has one shape, `Error` (below `/oauth2/` that of RFC 6749), with a stable `code`. Unknown fields are refused. Times are RFC 3339 in UTC, ids are UUIDv7.",
+        description = "Users, authentication and authorization for any product.\n\nAll errors have one format, `Error` \
+                       (below `/oauth2/`, the format of RFC 6749), with a stable `code`. Unknown fields are rejected. \
+                       Times are RFC 3339 in UTC; ids are UUIDv7.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server.")),
     components(schemas(ErrorBody<'static>, OAuthErrorBody<'static>)),
     modifiers(&Schemes),
     tags(
-        (name = "users", description = "Accounts."),
+        (name = "users", description = "User accounts."),
         (name = "me", description = "The caller."),
-        (name = "credentials", description = "Passwords, addresses and second factors: proven, changed, recovered."),
-        (name = "sessions", description = "Sign in, sign out, and see who is signed in where."),
-        (name = "roles", description = "Who may do what: roles, and the permissions they are made of."),
-        (name = "service-accounts", description = "Programs that act on their own behalf."),
-        (name = "api-keys", description = "What a program sends in place of signing in."),
-        (name = "events", description = "What happened: the log, and how to follow it."),
-        (name = "audit", description = "Who did what to whom, from where and by which credential."),
-        (name = "webhooks", description = "Whoever must know what happened is told by signed requests (Standard Webhooks)."),
+        (name = "credentials", description = "Passwords, email addresses and second factors: verification, change and \
+                                              recovery."),
+        (name = "sessions", description = "Sign-in, sign-out and the list of active sessions."),
+        (name = "roles", description = "Roles and permissions."),
+        (name = "service-accounts", description = "Accounts for programs that act on their own behalf."),
+        (name = "api-keys", description = "Long-lived credentials for programs."),
+        (name = "events", description = "The event log and event streams."),
+        (name = "audit", description = "The audit log: actor, subject, client address and credential of every change."),
+        (name = "webhooks", description = "Event delivery by signed HTTP requests (Standard Webhooks)."),
         (name = "signing-keys", description = "The keys that sign access tokens."),
-        (name = "oauth2", description = "Tokens for programs, what a token stands for, and its end. Errors have the shape of RFC 6749 here, `OAuthError`."),
-        (name = "metadata", description = "What a verifier of access tokens needs."),
-        (name = "health", description = "Is the server alive, and can it serve?"),
+        (name = "oauth2", description = "Token issuance, introspection and revocation. Errors have the format of RFC \
+                                         6749, `OAuthError`."),
+        (name = "metadata", description = "Metadata and public keys for verifying access tokens."),
+        (name = "health", description = "Liveness and readiness checks."),
     ),
 )]
 struct Api;
@@ -66,18 +70,18 @@ impl Modify for Schemes {
             .build();
         let client = HttpBuilder::new()
             .scheme(HttpAuthScheme::Basic)
-            .description(Some("The id of a service account, and one of its API keys (RFC 6749 §2.3.1)."))
+            .description(Some("The id of a service account and one of its API keys (RFC 6749 §2.3.1)."))
             .build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme("client", SecurityScheme::Http(client));
-        let cookie = "The access token, as `POST /api/v1/sessions` sets it in cookie mode.";
+        let cookie = "The access token, set by `POST /api/v1/sessions` in cookie mode.";
         let cookie = ApiKeyValue::with_description("__Host-denizen_access", cookie);
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
-        let refresh = "The refresh token, as `POST /api/v1/sessions` sets it in cookie mode.";
+        let refresh = "The refresh token, set by `POST /api/v1/sessions` in cookie mode.";
         let refresh = ApiKeyValue::with_description("__Host-denizen_refresh", refresh);
         components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(refresh)));
-        let csrf = "In cookie mode: the `csrf_token` of the session, with every change.";
+        let csrf = "Cookie mode: the `csrf_token` of the session; required with every request that changes data.";
         let csrf = ApiKeyValue::with_description("X-CSRF-Token", csrf);
         components.add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(csrf)));
     }
@@ -94,7 +98,7 @@ impl Document {
         &self.0
     }
 
-    /// The same operations below a path: its readers resolve the paths of operations against the URL of the server.
+    /// The same operations below a path: clients resolve the paths of operations against the URL of the server.
     pub(crate) fn below(mut self, path: &str) -> Self {
         for server in self.0["servers"].as_array_mut().into_iter().flatten() {
             server["url"] = path.into();
@@ -141,21 +145,21 @@ pub fn document() -> Document {
     Document(refined(&document))
 }
 
-/// What applies to the document as a whole, and is therefore not written at each operation and type.
+/// Changes to the whole document that are not repeated at each operation and type.
 fn refined(document: &OpenApi) -> Value {
     let mut whole = serde_json::to_value(document).expect("the document serialises");
     let permissions = Permission::ALL.iter().map(|permission| permission.as_str());
-    values::add(&mut whole, "PermissionName", "A permission of the catalogue, `GET /api/v1/permissions`.", permissions);
+    values::add(&mut whole, "PermissionName", "A permission; see `GET /api/v1/permissions`.", permissions);
     values::refer(&mut whole, "PermissionBody", "name", "PermissionName");
     values::refer_items(&mut whole, &["permissions", "scopes"], "PermissionName");
     let types = EventType::ALL.iter().map(|kind| kind.as_str());
-    values::add(&mut whole, "EventType", "A type of events.", types);
+    values::add(&mut whole, "EventType", "An event type.", types);
     values::refer(&mut whole, "RecordBody", "type", "EventType");
-    values::add(&mut whole, "ErrorCode", "The code of an error. A later version may add codes.", error_codes::CODES);
+    values::add(&mut whole, "ErrorCode", "An error code. Later versions may add codes.", error_codes::CODES);
     values::refer(&mut whole, "ErrorDetail", "code", "ErrorCode");
-    values::add(&mut whole, "OAuthErrorCode", "The code of an error below `/oauth2/`.", error_codes::OAUTH_CODES);
+    values::add(&mut whole, "OAuthErrorCode", "An error code below `/oauth2/`.", error_codes::OAUTH_CODES);
     values::refer(&mut whole, "OAuthErrorBody", "error", "OAuthErrorCode");
-    values::add(&mut whole, "Factor", "What meets a challenge.", ["totp", "recovery_code", "mailed_code"]);
+    values::add(&mut whole, "Factor", "A factor that completes a challenge.", ["totp", "recovery_code", "mailed_code"]);
     values::refer_items(&mut whole, &["factors"], "Factor");
     values::list(&mut whole);
     forms::add_patterns(&mut whole);
@@ -165,7 +169,7 @@ fn refined(document: &OpenApi) -> Value {
     whole
 }
 
-/// Any request may have too large a head.
+/// Adds the response for too large a request head to all operations.
 fn bound_heads(path: &mut PathItem) {
     let PathItem { get, post, put, patch, delete, .. } = path;
     for operation in [get, post, put, patch, delete].into_iter().flatten() {
@@ -175,7 +179,7 @@ fn bound_heads(path: &mut PathItem) {
     }
 }
 
-/// Any operation refuses query parameters that it does not have.
+/// Adds the response for unknown query parameters to all operations.
 fn refuse_unknown_parameters(path: &mut PathItem) {
     let PathItem { get, post, put, patch, delete, .. } = path;
     for operation in [get, post, put, patch, delete].into_iter().flatten() {
@@ -185,7 +189,7 @@ fn refuse_unknown_parameters(path: &mut PathItem) {
     }
 }
 
-/// The operations whose body may be left out.
+/// The operations whose body is optional.
 const OPTIONAL_BODIES: [&str; 4] =
     ["api_keys.rotate", "sessions.refresh", "signing_keys.rotate", "webhooks.rotate_secret"];
 
@@ -196,7 +200,7 @@ fn allow_no_body(operation: &mut Operation) {
     }
 }
 
-/// Wherever a bearer token opens a door of our own, so do cookies; a change needs the CSRF token beside them.
+/// Allows cookies wherever a bearer token of a user is allowed; requests that change data also require the CSRF token.
 fn allow_cookies(path: &mut PathItem) {
     let none: [&str; 0] = [];
     let cookie = SecurityRequirement::new("cookie", none);

@@ -21,7 +21,7 @@ use crate::config::{LogFormat, Telemetry};
 /// When `telemetry.log_filter` is not a filter.
 pub fn init(telemetry: &Telemetry) -> anyhow::Result<LogWriter> {
     let filter = EnvFilter::try_new(&telemetry.log_filter).context("telemetry.log_filter")?;
-    let writer = LogWriter::start(writer::standard_error()).context("starting the thread that writes the log")?;
+    let writer = LogWriter::start(writer::standard_error()).context("starting the log writer thread")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer.queue())

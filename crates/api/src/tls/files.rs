@@ -24,32 +24,32 @@ pub(crate) enum TlsError {
     Unreadable {
         /// Which.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
     /// A file is not what it should be.
-    #[error("{} is no {expected} in PEM", path.display())]
+    #[error("{} does not contain a {expected} in PEM", path.display())]
     Malformed {
         /// Which.
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
-        /// Why.
+        /// The reason.
         #[source]
         source: PemError,
     },
     /// A file names nobody.
-    #[error("{} holds no certificate", path.display())]
+    #[error("{} does not contain a certificate", path.display())]
     Empty {
         /// Which.
         path: PathBuf,
     },
     /// The key does not fit the certificate, or either is of a kind that is not served.
-    #[error("certificate and key are no good together")]
+    #[error("the certificate and the private key do not match")]
     Refused(#[from] rustls::Error),
     /// The authorities are no good.
-    #[error("the authorities of clients are no good")]
+    #[error("the certificate authorities for clients are invalid")]
     Authorities(#[from] VerifierBuilderError),
 }
 

@@ -76,7 +76,7 @@ impl Tls {
                 Ok(()) => false,
                 Err(error) => {
                     if !is_failing {
-                        tracing::warn!(error = %Chain(&error), "the TLS files are no good; the ones before are served on");
+                        tracing::warn!(error = %Chain(&error), "TLS reload failed, using the previous files");
                     }
                     true
                 }
@@ -90,7 +90,7 @@ impl Tls {
             let config = now.server_config(&self.files)?;
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
             *seen = now;
-            tracing::info!("the TLS files have changed: new connections are served by them");
+            tracing::info!("TLS files reloaded, used for new connections");
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ on_both! {
         let signed = body["signed"].as_str().unwrap();
         whole(&hands.verify(&[signed]).await);
         let text = run_on(&world, &[], &["audit", "verify"], "").await.stdout;
-        assert!(text.contains("\nnot proven without a stored head (--known, --known-file): that no later records were cut off"), "{text}");
+        assert!(text.contains("\nnot proven without a stored head (--known, --known-file): that no later records were truncated"), "{text}");
 
         hands.run(&format!("DELETE FROM events WHERE position > {}", end - 2)).await;
         let hash = hands.bytes(&records[usize::try_from(end - 3).unwrap()].hash);
@@ -115,7 +115,7 @@ on_both! {
         found(&hands.verify(&[signed]).await, end, "known_missing", "an end that was cut");
         let forged = signed.replacen('.', ".A", 1);
         let refused = hands.verify(&[&forged]).await;
-        assert_eq!(refused.only_line(2), "--known: must be a head that this deployment signed");
+        assert_eq!(refused.only_line(2), "--known: must be a signed head of this deployment");
     }
 
     async fn a_log_of_the_release_before_goes_on_keyed(world: World) {
@@ -162,7 +162,7 @@ on_both! {
         eventually("the head at the start", UPDATE_WITHIN, async || lines() >= 1).await;
         server.sign_up("a@example.com").await.unwrap();
         eventually("the head of a log that has grown", UPDATE_WITHIN, async || lines() >= 2).await;
-        eventually("the log of the server", UPDATE_WITHIN, async || server.log().contains("head of the audit log")).await;
+        eventually("the log of the server", UPDATE_WITHIN, async || server.log().contains("signed head of the audit log")).await;
         let hands = Tamperer { world: &world };
         let arguments = ["audit", "verify", "--output", "json", "--known-file", &path];
         whole(&run_on(&world, &[], &arguments, "").await);
@@ -207,10 +207,10 @@ on_both! {
         assert_eq!(report["fault"]["code"], "known_missing", "{report}");
         std::fs::write(&stored, r#"{"error":{}}"#).unwrap();
         let refused = run_on(&world, &[], &verify, "").await;
-        assert!(refused.only_line(2).starts_with("--known-file: must have heads, one a line, or JSON objects"), "{refused:?}");
+        assert!(refused.only_line(2).starts_with("--known-file: must contain one head per line, or JSON objects"), "{refused:?}");
         std::fs::write(&stored, "\n").unwrap();
         let empty = run_on(&world, &[], &verify, "").await;
-        assert_eq!(empty.only_line(2), "--known-file: must hold at least one head");
+        assert_eq!(empty.only_line(2), "--known-file: must contain at least one head");
     }
 
     async fn a_changed_master_key_leaves_the_chain_and_its_heads_valid(world: World) {

@@ -79,7 +79,7 @@ pub(crate) fn found(done: &Done, position: i64, code: &str, what: &str) {
     let fault = &report["fault"];
     assert_eq!((fault["position"].as_i64(), fault["code"].as_str()), (Some(position), Some(code)), "{what}: {report}");
     assert_eq!(report["is_whole"], false, "{what}");
-    assert!(done.stderr.starts_with("denizen: the log is not whole: record"), "{what}: {done:?}");
+    assert!(done.stderr.starts_with("denizen: the log is not intact: record"), "{what}: {done:?}");
 }
 
 pub(crate) fn whole(done: &Done) -> Value {
@@ -273,7 +273,7 @@ on_both! {
         let text = std::fs::read_to_string(world.folder().join("people.csv")).unwrap();
         assert_eq!(text.lines().count(), 2_302, "a head, the admin, and those who were imported");
         assert!(text.starts_with("position,id,type,subject,") && text.ends_with("\r\n"));
-        assert_eq!(export(&["audit", "export", "--actor", "me"]).await.only_line(2), "actor: must be the id of a user or a service account");
+        assert_eq!(export(&["audit", "export", "--actor", "me"]).await.only_line(2), "actor: must be the id of a user or service account");
         assert!(export(&["audit", "verify", "--known", "1:x"]).await.only_line(2).starts_with("--known: must be POSITION:HASH"));
     }
 }

@@ -52,7 +52,7 @@ on_both! {
 
         assert_eq!(denizen(&world, &["users", "delete", "ada@example.com", "--yes"]).await.code, 0);
         server.becomes("/api/v1/me", &token, 401, AT_ONCE).await;
-        assert_eq!(denizen(&world, &["users", "get", "ada@example.com"]).await.only_line(1), "there is no such user");
+        assert_eq!(denizen(&world, &["users", "get", "ada@example.com"]).await.only_line(1), "the user does not exist");
     }
 
     async fn accounts_are_listed_and_shown(world: World) {
@@ -71,7 +71,7 @@ on_both! {
         assert_eq!(emails(&["--limit", "1", "--offset", "1"]).await, ["ben"]);
 
         let page = denizen(&world, &["users", "list", "--limit", "2", "--count", "--output", "json"]).await;
-        assert!(page.stderr.contains("in all: 3"), "{page:?}");
+        assert!(page.stderr.contains("total: 3"), "{page:?}");
         let cursor = page.stderr.split("--after ").nth(1).expect("the way on is told").trim();
         assert_eq!(emails(&["--after", cursor]).await, ["ann"]);
 
@@ -100,19 +100,19 @@ on_both! {
         let emails: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["email"].clone()).collect();
         assert_eq!(emails, ["b@example.com", "a@example.com"]);
         let piped = run_on(&world, &[], &["users", "import", "-"], "{\"email\":\"c@example.com\",\"name\":\"C\"}").await;
-        assert_eq!((piped.code, piped.stdout.as_str()), (0, "created 1, refused 0\n"));
+        assert_eq!((piped.code, piped.stdout.as_str()), (0, "created 1, rejected 0\n"));
         assert_eq!(denizen(&world, &["users", "export", "-"]).await.stdout.lines().count(), 3);
     }
 
     async fn what_the_operator_may_not_do_is_one_line(world: World) {
         create(&world, "ada@example.com", "admin").await;
         for (arguments, code, expected) in [
-            (&["users", "set-role", "ada@example.com", "user"][..], 1, "this would leave no active admin"),
-            (&["users", "disable", "ada@example.com"], 1, "this would leave no active admin"),
-            (&["users", "delete", "ada@example.com", "--yes"], 1, "this would leave no active admin"),
+            (&["users", "set-role", "ada@example.com", "user"][..], 1, "this would leave no active administrator"),
+            (&["users", "disable", "ada@example.com"], 1, "this would leave no active administrator"),
+            (&["users", "delete", "ada@example.com", "--yes"], 1, "this would leave no active administrator"),
             (&["users", "delete", "ada@example.com"], 2, "--yes"),
-            (&["users", "get", "nobody@example.com"], 1, "there is no such user"),
-            (&["users", "get", "nobody"], 2, "must be the id or the email address"),
+            (&["users", "get", "nobody@example.com"], 1, "the user does not exist"),
+            (&["users", "get", "nobody"], 2, "must be the id or email address"),
             (&["users", "set-role", "ada@example.com", "King"], 2, "role"),
             (&["users", "set-role", "ada@example.com", "king"], 1, "role: must be the name of a role"),
             (&["users", "list", "--limit", "0"], 2, "--limit must be 1 to 200"),
@@ -125,7 +125,7 @@ on_both! {
             assert!(line.contains(expected), "{arguments:?}: {line}");
         }
         let arguments = ["users", "create", "--email", "ADA@example.com", "--name", "Twin", "--password-stdin"];
-        assert_eq!(run_on(&world, &[], &arguments, PASSWORD).await.only_line(1), "another user has this email address");
+        assert_eq!(run_on(&world, &[], &arguments, PASSWORD).await.only_line(1), "another user already has this email address");
         let arguments = ["users", "create", "--email", "b@example.com", "--name", "B", "--password-stdin"];
         let done = run_on(&world, &[], &arguments, "hunter2").await;
         assert!(done.only_line(1).contains("at least 8 characters") && !done.stderr.contains("hunter2"), "{done:?}");
@@ -151,7 +151,7 @@ async fn the_health_of_a_server_is_an_exit_code() {
     let anywhere = [("server.port", port.as_str()), ("server.host", "0.0.0.0")];
     assert_eq!(run_on(&world, &anywhere, &["healthcheck"], "").await.code, 0);
     server.kill().await;
-    assert!(check().await.only_line(1).contains("no server at 127.0.0.1"));
+    assert!(check().await.only_line(1).contains("no server is listening at 127.0.0.1"));
 }
 
 #[tokio::test]

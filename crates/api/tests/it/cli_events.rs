@@ -52,7 +52,7 @@ on_both! {
         let unknown = denizen(&world, &["events", "list", "--types", "no.such"]).await;
         assert!(unknown.only_line(2).contains("--types"), "{unknown:?}");
         let forged = denizen(&world, &["events", "list", "--after", "forged"]).await;
-        assert_eq!(forged.only_line(1), "--after: must be the cursor of an event");
+        assert_eq!(forged.only_line(1), "--after: must be an event cursor");
         assert_eq!(denizen(&world, &["events", "list", "--limit", "201"]).await.code, 2);
     }
 }

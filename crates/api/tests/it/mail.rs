@@ -62,10 +62,10 @@ on_both! {
             assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(file).unwrap().permissions()) & 0o777, 0o600);
         }
         let url = &process.url;
-        let link = format!("mail with a link: {url}/account/reset-password?token=dno_");
+        let link = format!("mail written with a link: {url}/account/reset-password?token=dno_");
         eventually("the log shows them", DELIVERY, async || {
             let log = process.log();
-            log.contains(&link) && log.contains("mail with a code: ")
+            log.contains(&link) && log.contains("mail written with a code: ")
         })
         .await;
     }

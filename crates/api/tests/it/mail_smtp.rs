@@ -78,7 +78,7 @@ on_both! {
             let store = store_of(&world).await;
             let now = denizen_now();
             enqueue(store.as_ref(), now, &["ada@example.com"]).await;
-            eventually("the server says why", DELIVERY, async || process.log().contains("tried again later")).await;
+            eventually("the server says why", DELIVERY, async || process.log().contains("retrying later")).await;
             let log = process.log();
             assert!(log.contains("STARTTLS with the mail server"), "{log}");
             assert!(!log.contains("ada@example.com"), "{log}");
@@ -135,10 +135,10 @@ on_both! {
         for address in ["refused@example.com", "full@example.com"] {
             assert_eq!(server.events("refused", address).len(), 1, "{address} is asked once");
         }
-        let told = async || process.log().matches("was refused and is dropped").count() == 2;
+        let told = async || process.log().matches("mail rejected, dropping it").count() == 2;
         eventually("both are told", DELIVERY, told).await;
         let log = process.log();
-        assert!(log.contains("it answered 550") && log.contains("it answered 552"), "{log}");
+        assert!(log.contains("the mail server responded 550") && log.contains("the mail server responded 552"), "{log}");
         assert!(!log.contains("@example.com"), "an address is in the log: {log}");
     }
 
@@ -168,7 +168,7 @@ on_both! {
         let process = Process::start(&world, &settings.pairs()).await;
         let store = store_of(&world).await;
         enqueue(store.as_ref(), denizen_now(), &addresses).await;
-        eventually("it is noticed", DELIVERY, async || process.log().contains("tried again later")).await;
+        eventually("it is noticed", DELIVERY, async || process.log().contains("retrying later")).await;
         process.terminate().await;
         assert!(process.ended(DELIVERY).await.success());
 

@@ -79,7 +79,7 @@ on_both! {
 
         let done = run_on(&world, &[], &["audit", "verify"], "").await;
         assert_eq!(done.code, 0, "{done:?}");
-        assert!(done.stdout.contains(&format!("records 1 to {old} are past their time")), "{done:?}");
+        assert!(done.stdout.contains(&format!("records 1 to {old} are past the retention period")), "{done:?}");
     }
 
     async fn a_young_record_keeps_those_behind_it(world: World) {

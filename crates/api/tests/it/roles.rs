@@ -36,14 +36,14 @@ async fn replace_if(app: &TestApp, by: &SignedIn, name: &str, tag: &str) -> Resp
 on_both! {
     async fn a_role_comes_back_as_it_was_made(app: TestApp) {
         let admin = app.admin().await;
-        let body = json!({"name": "support", "description": " Sees who is who. ", "permissions": ["sessions:read", "users:read", "users:read"]});
+        let body = json!({"name": "support", "description": " Read-only access to users. ", "permissions": ["sessions:read", "users:read", "users:read"]});
         let response = app.post_as(ROLES, &admin.token, &body).await;
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()["location"], "/api/v1/roles/support");
         let etag = tag(&response);
         let made: Value = response.json().await.unwrap();
         assert_eq!(made["name"], "support");
-        assert_eq!(made["description"], "Sees who is who.");
+        assert_eq!(made["description"], "Read-only access to users.");
         assert_eq!(made["permissions"], json!(["users:read", "sessions:read"]));
         assert_eq!(made["built_in"], false);
         assert_eq!(made["second_factor"], "optional");

@@ -214,7 +214,7 @@ async fn an_answer_of_another_form_is_logged_with_what_is_expected() {
     let body = json!({"email": "wrong@example.com", "password": PASSWORD});
     let request = process.request(Method::POST, "/api/v1/sessions", None).json(&body);
     problem(request.send().await.unwrap(), 401, "invalid_credentials").await;
-    let expected = "the answer has the wrong form; expected true, false or null as `email_verified`";
+    let expected = "the response of the hook is not valid; expected true, false or null as `email_verified`";
     eventually("it is logged", AT_ONCE * 10, async || process.log().contains(expected)).await;
     assert!(!process.log().contains("wrong@example.com"));
 }

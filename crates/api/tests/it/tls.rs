@@ -181,7 +181,7 @@ async fn a_certificate_that_changes_is_taken_over_and_drops_nobody() {
     // Half of a change, as a copy in progress is.
     let issued = new.for_the_server();
     std::fs::write(&files.cert, &issued.0).unwrap();
-    eventually("it is told", SOON, async || server.log().contains("the TLS files are no good")).await;
+    eventually("it is told", SOON, async || server.log().contains("TLS reload failed")).await;
     assert!(takes(&old).await, "the certificate before is served on");
     std::fs::write(&files.key, &issued.1).unwrap();
     eventually("the new one is served", SOON, async || takes(&new).await).await;
@@ -244,10 +244,10 @@ async fn a_server_of_processes_checks_its_files_and_its_health() {
     server.kill_now().await;
     std::fs::write(&files.key, authority.for_the_server().1).unwrap();
     let line = run_on(&world, &lent(&mutual), &["serve"], "").await.only_line(1).to_owned();
-    assert!(line.contains("certificate and key are no good together"), "{line}");
+    assert!(line.contains("the certificate and the private key do not match"), "{line}");
     std::fs::write(&files.cert, "nonsense").unwrap();
     let line = run_on(&world, &lent(&mutual), &["serve"], "").await.only_line(1).to_owned();
-    assert!(line.contains("holds no certificate"), "{line}");
+    assert!(line.contains("does not contain a certificate"), "{line}");
     let missing = [("server.tls_cert_file", "nowhere.crt"), ("server.tls_key_file", "nowhere.pem")];
     let line = run_on(&world, &missing, &["serve"], "").await.only_line(1).to_owned();
     assert!(line.contains("reading nowhere.crt"), "{line}");

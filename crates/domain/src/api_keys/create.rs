@@ -20,7 +20,7 @@ const KEYS_PER_OWNER_MAX: u64 = 200;
 /// What a new key is made of.
 #[derive(Debug)]
 pub struct NewApiKey {
-    /// What to call it.
+    /// Display name.
     pub name: DisplayName,
     /// What it may do: no more than its owner and the caller may.
     pub scopes: Permissions,

@@ -33,17 +33,17 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// Whose it is.
     pub owner: Subject,
-    /// What to call it.
+    /// Display name.
     pub name: DisplayName,
     /// What it may do, as far as its owner may.
     pub scopes: Permissions,
-    /// When it stops working; never, when nothing is said.
+    /// Expiry time; `None` if the key does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When its secret was last replaced.
+    /// Time of the last rotation.
     pub rotated_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
+    /// Time of the last use, accurate to about one minute.
     pub last_used_at: Option<Timestamp>,
     /// Counts the changes; what `If-Match` compares. A use is not a change.
     pub version: i64,

@@ -1,4 +1,4 @@
-//! Replace the secret of an API key.
+//! Rotate the secret of an API key.
 
 use super::ApiKey;
 use super::create::IssuedKey;

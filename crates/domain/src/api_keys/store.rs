@@ -19,7 +19,7 @@ pub struct KeyRotation {
     pub secret_hash: SecretHash,
     /// Until when the secret of now still works.
     pub previous_until: Timestamp,
-    /// When.
+    /// The time of the rotation.
     pub at: Timestamp,
 }
 

@@ -109,36 +109,42 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeforeFloor { position } => {
-                write!(f, "record {position} is from before the place where the log is said to begin")
+                write!(f, "record {position} precedes the recorded start of the log")
             }
             Self::Missing { position, until } if position == until => write!(f, "record {position} is missing"),
             Self::Missing { position, until } => write!(f, "records {position} to {until} are missing"),
             Self::Changed { position } => {
-                write!(f, "record {position} was changed, or does not follow on the one before")
+                write!(f, "record {position} was changed, or its hash does not match the previous record")
             }
             Self::Moved { position, belongs_at } => {
-                write!(f, "record {position} is out of order: it is the one that belongs at {belongs_at}")
+                write!(f, "record {position} is out of order: it belongs at position {belongs_at}")
             }
-            Self::BeyondHead { position } => write!(f, "record {position} stands behind the end of the log"),
+            Self::BeyondHead { position } => write!(f, "record {position} is after the recorded end of the log"),
             Self::OtherHead { position } => {
-                write!(f, "record {position} is not the one that the log is said to end with")
+                write!(f, "record {position} is not the recorded last record of the log")
             }
             Self::Unkeyed { position } => write!(
                 f,
-                "record {position} was written without the key: by an earlier release during an upgrade, or by a \
-                 program that does not have the key"
+                "record {position} has no keyed hash: it was written by a previous release during an upgrade, or by a \
+                 program without the key"
             ),
             Self::UnsealedStart { position } => {
-                write!(f, "record {position} is said to be the last without a key, which is not sealed")
+                write!(
+                    f,
+                    "record {position} is recorded as the last record without a keyed hash, but this entry has no \
+                     valid seal"
+                )
             }
             Self::UnsealedFloor { position } => write!(
                 f,
-                "record {position} is said to be the last that was removed, which is not sealed: an earlier release, \
-                 or a program without the key, removed records"
+                "record {position} is recorded as the last removed record, but this entry has no valid seal: a \
+                 previous release, or a program without the key, removed records"
             ),
-            Self::KnownMissing { position } => write!(f, "record {position} is known from elsewhere and is missing"),
+            Self::KnownMissing { position } => {
+                write!(f, "record {position} is in a stored head but is missing from the log")
+            }
             Self::KnownDiffers { position } => {
-                write!(f, "record {position} is known from elsewhere with another hash: the log was written anew")
+                write!(f, "record {position} has another hash than in a stored head: the log was rewritten")
             }
         }
     }

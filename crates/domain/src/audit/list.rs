@@ -22,9 +22,9 @@ pub struct AuditFilter {
     pub subject: Option<String>,
     /// Of these types; of all when nothing is said.
     pub kinds: Option<Vec<EventType>>,
-    /// From this moment on.
+    /// Lower bound of the time range, inclusive.
     pub from: Option<Timestamp>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     pub until: Option<Timestamp>,
 }
 
@@ -92,7 +92,7 @@ fn said<T>(read: Option<Result<T, FieldError>>, faults: &mut Vec<FieldError>) ->
 fn read_actor(raw: &str) -> Result<Uuid, FieldError> {
     // One form only, as everywhere: a UUID has several.
     let id = Uuid::try_parse(raw).ok().filter(|_| raw.len() == uuid::fmt::Hyphenated::LENGTH);
-    id.ok_or_else(|| FieldError::new("actor", "invalid_id", "must be the id of a user or a service account"))
+    id.ok_or_else(|| FieldError::new("actor", "invalid_id", "must be the id of a user or service account"))
 }
 
 fn read_subject(raw: &str) -> Result<String, FieldError> {
@@ -106,7 +106,7 @@ fn read_subject(raw: &str) -> Result<String, FieldError> {
 }
 
 fn read_moment(field: &str, raw: &str) -> Result<Timestamp, FieldError> {
-    let message = "must be a moment as RFC 3339 writes it, 2026-11-22T17:30:18Z for example";
+    let message = "must be an RFC 3339 time such as 2026-11-22T17:30:18Z";
     Timestamp::parse(raw).ok_or_else(|| FieldError::new(field, "invalid_value", message))
 }
 

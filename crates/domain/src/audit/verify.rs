@@ -44,8 +44,7 @@ impl KnownHead {
             }
             Some(Self { position, hash: bytes })
         };
-        let message =
-            "must be POSITION:HASH, as a check prints it; stored heads with a signature are read by --known-file";
+        let message = "must be POSITION:HASH, as printed by a verification; pass signed heads with --known-file";
         read().ok_or_else(|| FieldError::new(field, "invalid_value", message))
     }
 }

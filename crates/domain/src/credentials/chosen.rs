@@ -39,8 +39,8 @@ impl NewPassword {
         }
         let folded = fold(normalised.expose_secret());
         if is_common(&folded) {
-            let message = "must not be one that everybody tries first, nor one with digits and signs around it; \
-                           several unrelated words make a good one";
+            let message =
+                "must not be a common password, also with digits or symbols added; use several unrelated words";
             return Err(RuleBroken::new("common_password", message));
         }
         Ok(Self { normalised, strength: Strength::of(&folded) })
@@ -59,8 +59,8 @@ impl NewPassword {
     /// little else.
     pub fn for_user(self, policy: &Policy, email: &EmailAddress, name: &DisplayName) -> Result<Password, RuleBroken> {
         if ContextWords::of(policy, email, name).make_up(&fold(self.normalised.expose_secret())) {
-            let message = "must not be made of the name or address of the user or of the product; \
-                           several unrelated words make a good one";
+            let message = "must not be derived from the name or address of the user or the name of the product; use \
+                           several unrelated words";
             return Err(RuleBroken::new("contains_context", message));
         }
         Ok(Password::from_accepted(self.normalised))

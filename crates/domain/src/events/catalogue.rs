@@ -56,7 +56,7 @@ macro_rules! events {
             /// The catalogue.
             pub const ALL: &[Self] = &[$(Self::$Name,)+];
 
-            /// Its name.
+            /// The name of the role.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -90,233 +90,234 @@ macro_rules! events {
 }
 
 events! {
-    /// An account was made.
+    /// A user was created.
     UserCreated = "user.created" {
-        /// The address.
+        /// The email address.
         email: EmailAddress,
-        /// Whether the address is proven.
+        /// Whether the email address is verified.
         email_verified: bool,
-        /// What to call them.
+        /// Display name.
         name: DisplayName,
         /// The role.
         role: RoleName,
-        /// Whether they can sign in.
+        /// The status of the user.
         status: Status,
-        /// How it came to be.
+        /// How the user was created.
         source: Source,
     }
-    /// An account changed. What it is now is said; `changed` names what was different before.
+    /// A user was changed. The data contains the current values; `changed` lists the fields that changed.
     UserUpdated = "user.updated" {
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
-        /// The address.
+        /// The email address.
         email: EmailAddress,
-        /// Whether the address is proven.
+        /// Whether the email address is verified.
         email_verified: bool,
-        /// What to call them.
+        /// Display name.
         name: DisplayName,
         /// The role.
         role: RoleName,
-        /// Whether they can sign in.
+        /// The status of the user.
         status: Status,
-        /// The language that they read.
+        /// Preferred language.
         locale: Option<Locale>,
     }
-    /// A user can no longer sign in. It follows on `user.updated`, and the end of each session follows on it.
+    /// A user was disabled. Follows `user.updated` and precedes a `session.ended` for each session.
     UserDisabled = "user.disabled" {}
-    /// A user can sign in again. It follows on `user.updated`.
+    /// A user was enabled. Follows `user.updated`.
     UserEnabled = "user.enabled" {}
-    /// An account is gone for good, and its API keys with it. It follows on the end of each session.
+    /// A user was permanently deleted, including its API keys. Follows a `session.ended` for each session.
     UserDeleted = "user.deleted" {
-        /// The address that it had.
+        /// The former email address.
         email: EmailAddress,
     }
-    /// Somebody was invited, for the first time or again.
+    /// A user was invited, for the first time or again.
     UserInvited = "user.invited" {
-        /// The address.
+        /// The email address.
         email: EmailAddress,
     }
-    /// An invited user has joined. It follows on `user.updated`.
+    /// An invited user accepted the invitation. Follows `user.updated`.
     UserJoined = "user.joined" {}
-    /// A user proved to read mail at their address. It follows on `user.updated`.
+    /// A user verified the email address. Follows `user.updated`.
     EmailVerified = "user.email_verified" {
-        /// The address.
+        /// The email address.
         email: EmailAddress,
     }
-    /// A user asked for another address; it is theirs once it is proven.
+    /// A user requested a new email address. It takes effect when it is verified.
     EmailChangeRequested = "user.email_change_requested" {
-        /// The address to be.
+        /// The requested email address.
         email: EmailAddress,
     }
-    /// A user has another address. It follows on `user.updated`.
+    /// The email address of a user changed. Follows `user.updated`.
     EmailChanged = "user.email_changed" {
-        /// The address.
+        /// The email address.
         email: EmailAddress,
-        /// The one before.
+        /// The previous email address.
         previous_email: EmailAddress,
     }
-    /// A link that is good once was made and is mailed.
+    /// A one-time link was created and sent by mail.
     LinkCreated = "user.link_created" {
-        /// What it is good for.
+        /// The purpose.
         purpose: Purpose,
-        /// Until when.
+        /// Expiry time.
         expires_at: Timestamp,
     }
-    /// A user has another password, or none any more.
+    /// The password of a user was changed or removed.
     PasswordChanged = "password.changed" {
-        /// Why.
+        /// The reason.
         cause: Cause,
     }
-    /// A second factor is being set up. It counts for nothing yet.
+    /// The enrollment of a second factor started. The factor is not active yet.
     FactorBegun = "factor.enrolment_started" {}
-    /// A user has a second factor.
+    /// A second factor was added.
     FactorAdded = "factor.added" {
-        /// Of which kind.
+        /// The type of the factor.
         factor: FactorKind,
     }
-    /// A user has no second factor any more.
+    /// The second factor of a user was removed.
     FactorRemoved = "factor.removed" {
-        /// Of which kind.
+        /// The type of the factor.
         factor: FactorKind,
     }
-    /// A user has other recovery codes.
+    /// The recovery codes of a user were replaced.
     RecoveryCodesReplaced = "factor.recovery_codes_replaced" {}
-    /// A first factor was right, and another one is owed: nothing is open yet.
+    /// The first factor was verified, and another one is required before the session starts.
     SignInChallenged = "session.challenged" {}
-    /// Somebody signed in.
+    /// A user signed in.
     SessionStarted = "session.started" {
         /// The session.
         session_id: SessionId,
-        /// How it was opened.
+        /// The authentication method.
         method: Way,
-        /// What its user calls the device.
+        /// The device label.
         label: Option<DisplayName>,
     }
-    /// A factor was proven once more in a session.
+    /// A factor was verified again in a session.
     SessionProven = "session.proven" {
         /// The session.
         session_id: SessionId,
-        /// What was proven.
+        /// The verified factor.
         factor: FactorKind,
     }
-    /// A session is over before its time.
+    /// A session ended before it expired.
     SessionEnded = "session.ended" {
         /// The session.
         session_id: SessionId,
-        /// Why.
+        /// The reason.
         reason: EndReason,
     }
-    /// A role was made.
+    /// A role was created.
     RoleCreated = "role.created" {
-        /// Its name.
+        /// The name of the role.
         name: RoleName,
-        /// What whoever has it may do.
+        /// The permissions of the role.
         permissions: Permissions,
-        /// Whether whoever has it must prove a second factor.
+        /// Whether holders of the role must authenticate with a second factor.
         requires_second_factor: bool,
     }
-    /// A role changed. Whoever has it may do so much at once.
+    /// A role was changed. The change takes effect immediately for all holders.
     RoleUpdated = "role.updated" {
-        /// Its name.
+        /// The name of the role.
         name: RoleName,
-        /// What whoever has it may do.
+        /// The permissions of the role.
         permissions: Permissions,
-        /// Whether whoever has it must prove a second factor.
+        /// Whether holders of the role must authenticate with a second factor.
         requires_second_factor: bool,
     }
-    /// A role is gone.
+    /// A role was deleted.
     RoleDeleted = "role.deleted" {
-        /// The name that it had.
+        /// The former name of the role.
         name: RoleName,
     }
-    /// A service account was made.
+    /// A service account was created.
     ServiceAccountCreated = "service_account.created" {
-        /// What to call it.
+        /// Display name.
         name: DisplayName,
         /// The role.
         role: RoleName,
     }
-    /// A service account changed.
+    /// A service account was changed.
     ServiceAccountUpdated = "service_account.updated" {
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
-        /// What to call it.
+        /// Display name.
         name: DisplayName,
         /// The role.
         role: RoleName,
-        /// Whether its credentials work.
+        /// The status of the service account.
         status: Status,
     }
-    /// A service account is gone for good, and its API keys with it.
+    /// A service account was permanently deleted, including its API keys.
     ServiceAccountDeleted = "service_account.deleted" {
-        /// What it was called.
+        /// The former name.
         name: DisplayName,
     }
-    /// An API key was made for its owner.
+    /// An API key was created.
     ApiKeyCreated = "api_key.created" {
         /// The key.
         api_key_id: ApiKeyId,
-        /// What to call it.
+        /// Display name.
         name: DisplayName,
-        /// What it may do.
+        /// The scopes.
         scopes: Permissions,
-        /// When it stops working.
+        /// Expiry time.
         expires_at: Option<Timestamp>,
     }
-    /// An API key has another secret.
+    /// The secret of an API key was rotated.
     ApiKeyRotated = "api_key.rotated" {
         /// The key.
         api_key_id: ApiKeyId,
-        /// Until when the secret before works.
+        /// When the previous secret expires.
         previous_until: Timestamp,
     }
-    /// An API key is gone, and every token that was got for it.
+    /// An API key was deleted, and all access tokens issued for it were revoked.
     ApiKeyDeleted = "api_key.deleted" {
         /// The key.
         api_key_id: ApiKeyId,
     }
-    /// There is another signing key, which takes over at its time.
+    /// A new signing key was created. It becomes current at `activates_at`.
     SigningKeyRotated = "signing_key.rotated" {
         /// The algorithm.
         algorithm: Algorithm,
-        /// From when it signs.
+        /// The time from which the key signs.
         activates_at: Timestamp,
     }
-    /// A signing key is withdrawn: nothing that it signed is good any more.
+    /// A signing key was withdrawn: all tokens that it signed are rejected.
     SigningKeyWithdrawn = "signing_key.withdrawn" {}
-    /// A signing key that no token needs any more is gone.
+    /// A retired signing key that no valid token needs was removed.
     SigningKeyRemoved = "signing_key.removed" {}
-    /// A webhook was made.
+    /// A webhook was created.
     WebhookCreated = "webhook.created" {
         /// The webhook.
         webhook_id: WebhookId,
-        /// The host that is called; the rest of the address may be secret.
+        /// The host of the URL; the rest of the URL may be secret.
         host: String,
     }
-    /// A webhook changed.
+    /// A webhook was changed.
     WebhookUpdated = "webhook.updated" {
         /// The webhook.
         webhook_id: WebhookId,
-        /// The host that is called; the rest of the address may be secret.
+        /// The host of the URL; the rest of the URL may be secret.
         host: String,
-        /// The fields that changed.
+        /// The names of the fields that changed.
         changed: Vec<&'static str>,
     }
-    /// The server disabled a webhook: its receiver answered 410, or the account that answers for it may no longer have it.
+    /// The server disabled a webhook: the receiver returned 410, or the responsible account is no longer permitted to
+    /// have it.
     WebhookDisabled = "webhook.disabled" {
         /// The webhook.
         webhook_id: WebhookId,
-        /// Why.
+        /// The reason.
         reason: DisabledReason,
     }
-    /// A webhook signs with another secret.
+    /// The secret of a webhook was rotated.
     WebhookSecretRotated = "webhook.secret_rotated" {
         /// The webhook.
         webhook_id: WebhookId,
-        /// Until when it signs with the secret before, too.
+        /// Until when requests are also signed with the previous secret.
         previous_until: Timestamp,
     }
-    /// A webhook is gone.
+    /// A webhook was deleted.
     WebhookDeleted = "webhook.deleted" {
         /// The webhook.
         webhook_id: WebhookId,

@@ -192,7 +192,7 @@ words! {
 }
 
 words! {
-    /// What was proven.
+    /// The verified factor.
     FactorKind {
         /// The password.
         Password = "password",

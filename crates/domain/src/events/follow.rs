@@ -71,7 +71,7 @@ pub fn meaning_for(principal: &Principal, kind: EventType, event: &Event) -> Mea
 /// What verifiers of tokens must know: what is dead before its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Where to go on after it.
+    /// The cursor of the event. Pass it as `after` to continue after it.
     pub position: i64,
     /// What is dead.
     pub revoked: Revoked,

@@ -35,7 +35,7 @@ impl EventFilter {
         for part in raw.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let selected = EventType::select(part);
             if selected.is_empty() {
-                let message = "must be types of the catalogue, or beginnings of them with *, between commas";
+                let message = "must be comma-separated event types, optionally with a trailing *";
                 return Err(FieldError::new("types", "unknown_type", message));
             }
             kinds.extend(selected.into_iter().filter(|kind| !kinds.contains(kind)).collect::<Vec<_>>());

@@ -41,15 +41,15 @@ pub struct NewEvent {
     pub id: EventId,
     /// What happened, by the name that is in the [catalogue].
     pub kind: EventType,
-    /// Whom or what it concerns.
+    /// The resource that the event is about.
     pub about: About,
-    /// Who did it.
+    /// The actor.
     pub actor: EventActor,
     /// From where.
     pub address: Option<IpAddr>,
     /// By what program.
     pub user_agent: Option<String>,
-    /// When.
+    /// The time of the event.
     pub occurred_at: Timestamp,
     /// What else there is to say, by the [catalogue].
     pub data: Object,
@@ -64,15 +64,15 @@ pub struct Event {
     pub id: EventId,
     /// What happened. Another release may have written a type that this one does not know.
     pub kind: String,
-    /// Whom or what it concerns.
+    /// The resource that the event is about.
     pub about: About,
-    /// Who did it.
+    /// The actor.
     pub actor: EventActor,
     /// From where.
     pub address: Option<IpAddr>,
     /// By what program.
     pub user_agent: Option<String>,
-    /// When.
+    /// The time of the event.
     pub occurred_at: Timestamp,
     /// What else there is to say, by the [catalogue].
     pub data: Object,
@@ -136,7 +136,7 @@ impl From<&str> for About {
     }
 }
 
-/// Who did something.
+/// The actor of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventActor {
     /// Of what kind they are.

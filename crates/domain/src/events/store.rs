@@ -54,9 +54,9 @@ pub struct RecordFilter {
     pub about: Option<String>,
     /// By this actor.
     pub actor: Option<Uuid>,
-    /// From this moment on.
+    /// Lower bound of the time range, inclusive.
     pub from: Option<Timestamp>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     pub until: Option<Timestamp>,
 }
 

@@ -32,7 +32,8 @@ impl SecondFactorCode {
     /// # Errors
     /// `invalid_code`.
     pub fn parse(raw: &SecretString) -> Result<Self, RuleBroken> {
-        let invalid = || RuleBroken::new("invalid_code", "must be six digits, or a recovery code like abcde-fghij");
+        let invalid =
+            || RuleBroken::new("invalid_code", "must be a six-digit code or a recovery code such as abcde-fghij");
         let raw = raw.expose_secret();
         if raw.len() > TYPED_BYTES_MAX {
             return Err(invalid());

@@ -32,7 +32,7 @@ pub struct TotpFactor {
     pub user_id: UserId,
     /// The secret, sealed under the master key and bound to the user.
     pub sealed_secret: Vec<u8>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
     /// When the user first gave a code of it. Before, it counts for nothing.
     pub confirmed_at: Option<Timestamp>,
@@ -60,13 +60,13 @@ impl Standing {
 /// Which second factors a user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Factors {
-    /// Whether there is a password.
+    /// Whether the user has a password.
     pub has_password: bool,
     /// Since when there is a TOTP secret.
     pub totp_confirmed_at: Option<Timestamp>,
-    /// How many recovery codes are left.
+    /// The number of unused recovery codes.
     pub recovery_codes_left: u64,
-    /// Whether the role demands a second factor.
+    /// Whether the role requires a second factor.
     pub is_required: bool,
 }
 
@@ -119,5 +119,5 @@ pub(crate) async fn use_code(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, code
 }
 
 pub(crate) fn wrong_code() -> Error {
-    FieldError::new("code", "wrong_code", "must be a code that is good now and was not used").into()
+    FieldError::new("code", "wrong_code", "must be a current code that was not used before").into()
 }

@@ -27,7 +27,7 @@ const SECRET_BYTES: usize = 20;
 /// A secret that is yet to be confirmed by a code.
 #[derive(Debug)]
 pub struct Enrolment {
-    /// The secret in base32, to be typed.
+    /// The secret in base32, for manual entry.
     pub secret: SecretString,
     /// The same as an `otpauth:` address, to be scanned.
     pub uri: SecretString,
@@ -111,7 +111,7 @@ async fn keep_only(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, session: Sessi
 /// The time step whose code it is, of those that are good now.
 pub(super) fn step_of(ctx: &Ctx, factor: &TotpFactor, digits: &SecretString) -> Result<Option<i64>> {
     let secret = ctx.services().vault.open(&context(factor.user_id), &factor.sealed_secret);
-    let secret = secret.ok_or_else(|| Error::Internal("a TOTP secret does not open".into()))?;
+    let secret = secret.ok_or_else(|| Error::Internal("a TOTP secret cannot be decrypted".into()))?;
     let totp: Totp = generator(&secret).build().map_err(defect)?;
     let now = ctx.now().as_seconds().max(0).cast_unsigned();
     Ok(totp.check(digits.expose_secret(), now).map(u64::cast_signed))

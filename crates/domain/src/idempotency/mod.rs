@@ -122,7 +122,7 @@ pub async fn find(services: &Services, request: &IdempotentRequest) -> Result<Op
         return if held_until > now { Err(Error::Conflict(Conflict::IdempotencyInProgress)) } else { Ok(None) };
     };
     let answer = services.vault.open(&request.key, &sealed);
-    answer.map(Some).ok_or_else(|| Error::Internal("an idempotent answer does not open".into()))
+    answer.map(Some).ok_or_else(|| Error::Internal("an idempotent response cannot be decrypted".into()))
 }
 
 /// Commits what the request has written, together with its answer if that is to be stored.
@@ -155,7 +155,7 @@ async fn store_answer(
     answer: &[u8],
 ) -> Result<bool> {
     if answer.len() > ANSWER_BYTES_MAX {
-        return Err(Error::Internal("an idempotent answer is too large to be stored".into()));
+        return Err(Error::Internal("an idempotent response is too large to store".into()));
     }
     if !request.share.spend(services, tx).await? {
         return match request.share {

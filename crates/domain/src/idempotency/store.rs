@@ -13,7 +13,7 @@ pub struct NewAnswer<'a> {
     pub request: &'a IdempotentRequest,
     /// The sealed answer.
     pub sealed: &'a [u8],
-    /// When.
+    /// The current time.
     pub now: Timestamp,
     /// Until when the answer is kept.
     pub kept_until: Timestamp,

@@ -15,11 +15,11 @@ pub struct KeyInfo {
     pub algorithm: Algorithm,
     /// What it is now.
     pub state: KeyState,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// From when it signs.
+    /// The time from which the key signs.
     pub activates_at: Timestamp,
-    /// When it was withdrawn.
+    /// The time of withdrawal.
     pub withdrawn_at: Option<Timestamp>,
 }
 

@@ -82,9 +82,9 @@ pub struct StoredKey {
     pub public_key: Vec<u8>,
     /// The private key (PKCS #8), sealed.
     pub sealed_private_key: Vec<u8>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// From when it signs.
+    /// The time from which the key signs.
     pub activates_at: Timestamp,
     /// When it was withdrawn: since then it neither signs nor verifies.
     pub withdrawn_at: Option<Timestamp>,

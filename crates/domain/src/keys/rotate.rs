@@ -7,7 +7,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::events::{Happened, record};
 use crate::time::Timestamp;
 
-/// When a new key takes over.
+/// When the new key becomes current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takeover {
     /// When every cache has seen it: nobody meets a token whose key they do not know.

@@ -29,7 +29,7 @@ pub struct Mail {
     pub subject: MailSubject,
     /// To whom.
     pub to: EmailAddress,
-    /// What to call them.
+    /// Display name.
     pub name: DisplayName,
     /// The language that they read, as far as it is known.
     pub locale: Option<Locale>,

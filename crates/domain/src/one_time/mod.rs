@@ -98,13 +98,13 @@ pub struct OneTimeToken {
     pub id: OneTimeTokenId,
     /// Whose it is.
     pub user_id: UserId,
-    /// What it is good for.
+    /// The purpose.
     pub purpose: Purpose,
     /// The address that it was sent to.
     pub email: EmailAddress,
     /// The session of the user that asked for it, if one did.
     pub session_id: Option<SessionId>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
     /// Until when it is good.
     pub expires_at: Timestamp,
@@ -153,7 +153,7 @@ pub(crate) async fn take(
 
 /// Forged, used, superseded and expired are one answer.
 pub(crate) fn refused() -> Error {
-    FieldError::new("token", "invalid_token", "is not valid, was used already, or has expired").into()
+    FieldError::new("token", "invalid_token", "is invalid, was already used, or has expired").into()
 }
 
 /// Removes at most so many expired tokens, the longest expired first, and says how many.

@@ -10,13 +10,13 @@ use crate::id::RoleId;
 /// What a new role is made of.
 #[derive(Debug)]
 pub struct NewRole {
-    /// What to call it.
+    /// Display name.
     pub name: RoleName,
-    /// What it is for.
+    /// Description.
     pub description: Description,
     /// What whoever has it may do; no more than the caller may.
     pub permissions: Permissions,
-    /// Whether whoever has it must prove a second factor.
+    /// Whether holders of the role must authenticate with a second factor.
     pub second_factor: SecondFactorPolicy,
 }
 

@@ -29,17 +29,17 @@ use crate::time::Timestamp;
 pub struct Role {
     /// Names it for ever.
     pub id: RoleId,
-    /// What users and tokens call it; unique.
+    /// The name of the role; unique.
     pub name: RoleName,
-    /// What it is for.
+    /// Description.
     pub description: Description,
-    /// What whoever has it may do.
+    /// The permissions of the role.
     pub permissions: Permissions,
-    /// Whether whoever has it must prove a second factor.
+    /// Whether holders of the role must authenticate with a second factor.
     pub second_factor: SecondFactorPolicy,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
     /// Counts the changes; what `If-Match` compares.
     pub version: i64,

@@ -48,7 +48,7 @@ impl RoleName {
         }
         Err(RuleBroken::new(
             "invalid_role_name",
-            format!("must be a lower-case letter, then at most {} of a-z, 0-9, - _ . and :", NAME_CHARS_MAX - 1),
+            format!("must be a lowercase letter, followed by at most {} of a-z, 0-9, - _ . and :", NAME_CHARS_MAX - 1),
         ))
     }
 

@@ -13,7 +13,7 @@ use crate::webhooks;
 pub struct RoleChange {
     /// What it is called already: its name stays.
     pub name: Option<RoleName>,
-    /// What it is for.
+    /// Description.
     pub description: Option<Description>,
     /// What whoever has it may do; no more than the caller may.
     pub permissions: Option<Permissions>,
@@ -36,7 +36,7 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
         return Err(Error::Stale);
     }
     if change.name.is_some_and(|name| name != before.name) {
-        return Err(FieldError::new("name", "immutable", "must be the name that the role has").into());
+        return Err(FieldError::new("name", "immutable", "must be the current name of the role").into());
     }
     // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
     let permissions = change.permissions.unwrap_or(before.permissions);

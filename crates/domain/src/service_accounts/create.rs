@@ -12,9 +12,9 @@ use crate::users::{DisplayName, Status};
 /// What a new service account is made of.
 #[derive(Debug)]
 pub struct NewServiceAccount {
-    /// What to call it.
+    /// Display name.
     pub name: DisplayName,
-    /// What it is for.
+    /// Description.
     pub description: Description,
     /// Its role; may do no more than the caller may.
     pub role: RoleName,

@@ -24,17 +24,17 @@ use crate::users::{DisplayName, Status};
 pub struct ServiceAccount {
     /// Names it for ever; its `client_id` (RFC 6749 §2.2).
     pub id: ServiceAccountId,
-    /// What to call it.
+    /// Display name.
     pub name: DisplayName,
-    /// What it is for.
+    /// Description.
     pub description: Description,
-    /// The one role.
+    /// The role.
     pub role: RoleName,
     /// Whether its keys work: active or disabled.
     pub status: Status,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
     /// Counts the changes; what `If-Match` compares.
     pub version: i64,

@@ -1,4 +1,4 @@
-//! Change a service account.
+//! Update a service account.
 
 use super::ServiceAccount;
 use crate::access::Permission;

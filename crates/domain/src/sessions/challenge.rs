@@ -31,14 +31,14 @@ pub struct Challenged {
     pub token: SecretString,
     /// What is owed.
     pub owed: Owed,
-    /// How long it can be met, in seconds.
+    /// Seconds until the challenge expires.
     pub expires_in_s: u32,
 }
 
 /// What meets a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owed {
-    /// A code of the second factor, or a recovery code.
+    /// A TOTP code or a recovery code.
     SecondFactor,
     /// A second factor that is yet to be set up: the role demands one.
     Enrolment,

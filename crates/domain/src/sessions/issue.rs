@@ -14,15 +14,15 @@ use crate::users::User;
 /// A session just opened or refreshed.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// Who signed in.
+    /// The signed-in user.
     pub user: User,
     /// The session.
     pub session_id: SessionId,
     /// The signed access token.
     pub access_token: SecretString,
-    /// How long the access token lives, in seconds.
+    /// Seconds until the access token expires.
     pub expires_in_s: u32,
-    /// What the access token carries.
+    /// The scopes of the access token.
     pub scope: Permissions,
     /// The refresh token of the session's generation.
     pub refresh_token: SecretString,

@@ -47,13 +47,13 @@ pub struct Session {
     pub generation: i64,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it was last refreshed.
+    /// Time of the last refresh.
     pub refreshed_at: Timestamp,
     /// When it ends unless it is refreshed before.
     pub idle_expires_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,
-    /// When it was last used, to about a minute.
+    /// Time of the last use, accurate to about one minute.
     pub last_used_at: Timestamp,
     /// When its user last proved any factor in it.
     pub proven_at: Timestamp,
@@ -61,7 +61,7 @@ pub struct Session {
     pub second_factor_at: Option<Timestamp>,
     /// From where it was opened.
     pub origin: Origin,
-    /// What its user calls the device.
+    /// The device label.
     pub label: Option<DisplayName>,
 }
 
@@ -86,7 +86,7 @@ pub struct SessionState {
     pub status: Status,
     /// How often it was refreshed.
     pub generation: i64,
-    /// When it was last refreshed.
+    /// Time of the last refresh.
     pub refreshed_at: Timestamp,
     /// When it ends unless it is refreshed before.
     pub idle_expires_at: Timestamp,

@@ -18,7 +18,7 @@ pub const RECENT_S: u32 = 10 * 60;
 /// What is proven.
 #[derive(Debug)]
 pub enum Given {
-    /// The password: for those who have no second factor.
+    /// The password; only for users without a second factor.
     Password(PasswordAttempt),
     /// A second factor.
     Code(SecondFactorCode),
@@ -55,7 +55,7 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
     let standing = read.second_factor_standing(user).await?;
     let (proof, factor) = match given {
         Given::Password(_) if standing.is_enrolled => {
-            return Err(FieldError::new("code", "required", "must be given: there is a second factor").into());
+            return Err(FieldError::new("code", "required", "is required, because the user has a second factor").into());
         }
         Given::Password(attempt) => {
             let stored = read.find_password(user).await?;

@@ -21,7 +21,7 @@ pub struct Rotation {
     pub id: SessionId,
     /// The generation it must be of.
     pub from_generation: i64,
-    /// When.
+    /// The time of the refresh.
     pub at: Timestamp,
     /// When it ends unless it is refreshed again before.
     pub idle_expires_at: Timestamp,

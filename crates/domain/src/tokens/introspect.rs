@@ -27,7 +27,7 @@ pub struct Introspection {
     pub address: Option<IntrospectedAddress>,
     /// The subject's role now.
     pub role: RoleName,
-    /// What it may do now.
+    /// The effective scopes.
     pub scope: Permissions,
     /// From when it is, if it says so.
     pub issued_at: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct Introspection {
 /// The address of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntrospectedAddress {
-    /// The address.
+    /// The email address.
     pub email: EmailAddress,
     /// Whether the user has proven that they receive mail at it.
     pub is_verified: bool,

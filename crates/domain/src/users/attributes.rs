@@ -111,7 +111,8 @@ impl Size {
             self.bytes += text.len();
         }
         if self.values > ATTRIBUTES_VALUES_MAX || self.bytes > ATTRIBUTES_BYTES_MAX {
-            let message = format!("must hold at most {ATTRIBUTES_VALUES_MAX} values and {ATTRIBUTES_BYTES_MAX} bytes");
+            let message =
+                format!("must contain at most {ATTRIBUTES_VALUES_MAX} values and {ATTRIBUTES_BYTES_MAX} bytes");
             return Err(RuleBroken::new("too_large", message));
         }
         match value {

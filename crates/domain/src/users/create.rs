@@ -17,15 +17,15 @@ use crate::store::WriteTx;
 /// What a new account is made of.
 #[derive(Debug)]
 pub struct NewUser {
-    /// The address.
+    /// The email address.
     pub email: EmailAddress,
     /// The password.
     pub password: NewPassword,
-    /// What to call them.
+    /// Display name.
     pub name: DisplayName,
-    /// A role other than `user`; only an admin may say so.
+    /// The role. A role other than `user` can only be set by an administrator.
     pub role: Option<RoleName>,
-    /// The language that they read.
+    /// Preferred language.
     pub locale: Option<Locale>,
     /// Preferences of the user.
     pub attributes: Attributes,

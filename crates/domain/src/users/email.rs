@@ -26,7 +26,7 @@ impl EmailAddress {
         if raw.len() > ADDRESS_BYTES_MAX {
             return Err(RuleBroken::new("too_long", "must be at most 254 bytes long"));
         }
-        let invalid = || RuleBroken::new("invalid_email", "must be an email address like ada@example.com");
+        let invalid = || RuleBroken::new("invalid_email", "must be an email address such as ada@example.com");
         let (local, domain) = raw.rsplit_once('@').ok_or_else(invalid)?;
         if !is_dot_atom(local) || local.len() > LOCAL_BYTES_MAX {
             return Err(invalid());

@@ -17,9 +17,9 @@ use crate::time::Timestamp;
 /// A user as another system knew them.
 #[derive(Debug)]
 pub struct ImportUser {
-    /// The address.
+    /// The email address.
     pub email: EmailAddress,
-    /// What to call them.
+    /// Display name.
     pub name: DisplayName,
     /// Their password hash; without one they cannot sign in by password.
     pub password_hash: Option<PasswordHash>,
@@ -29,7 +29,7 @@ pub struct ImportUser {
     pub role: RoleName,
     /// Their status.
     pub status: Status,
-    /// The language that they read.
+    /// Preferred language.
     pub locale: Option<Locale>,
     /// Preferences of the user.
     pub attributes: Attributes,
@@ -67,7 +67,9 @@ impl ImportOutcome {
             Self::Created(_) => None,
             Self::EmailTaken => Some(FieldError::new("email", "taken", "must not be another user's address")),
             Self::UnknownRole => Some(FieldError::new("role", "unknown_role", "must be the name of a role")),
-            Self::RoleNotHeld => Some(FieldError::new("role", "not_allowed", "may do more than whoever imports")),
+            Self::RoleNotHeld => {
+                Some(FieldError::new("role", "not_allowed", "must not have more permissions than the importing user"))
+            }
         }
     }
 }

@@ -18,16 +18,16 @@ use crate::mail::{self, MailSubject};
 use crate::one_time::{self, Purpose};
 use crate::roles::{RoleName, require_grantable, require_known};
 
-/// Who is invited.
+/// An invitation.
 #[derive(Debug)]
 pub struct Invitation {
-    /// The address that the link is mailed to.
+    /// The email address that the link is sent to.
     pub email: EmailAddress,
     /// What to call them, until they say so themselves.
     pub name: Option<DisplayName>,
-    /// The role that they will have; `user` when nothing is said.
+    /// The role of the user. Default: `user`.
     pub role: Option<RoleName>,
-    /// The language that they read.
+    /// Preferred language.
     pub locale: Option<Locale>,
 }
 

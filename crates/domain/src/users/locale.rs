@@ -24,7 +24,7 @@ impl Locale {
         let is_language = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic());
         let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
         if raw.len() > TAG_BYTES_MAX || !parts.next().is_some_and(is_language) || !parts.all(is_subtag) {
-            return Err(RuleBroken::new("invalid_locale", "must be a language tag like de, pt-BR or zh-Hans"));
+            return Err(RuleBroken::new("invalid_locale", "must be a language tag such as de, pt-BR or zh-Hans"));
         }
         Ok(Self(canonical(&tag)))
     }

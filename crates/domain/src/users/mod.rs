@@ -44,19 +44,19 @@ pub struct User {
     pub id: UserId,
     /// The address in its canonical form; unique.
     pub email: EmailAddress,
-    /// Whether the user has proven to read mail at the address.
+    /// Whether the email address is verified.
     pub email_verified: bool,
-    /// What to call them.
+    /// Display name.
     pub name: DisplayName,
-    /// The one role.
+    /// The role.
     pub role: RoleName,
-    /// Whether they can sign in.
+    /// The status of the user.
     pub status: Status,
     /// The language that they read, when it is known.
     pub locale: Option<Locale>,
     /// A bounded JSON object that the user writes themselves: never decide by it what they may do.
     pub attributes: Attributes,
-    /// When the account was made.
+    /// Creation time.
     pub created_at: Timestamp,
     /// When it last changed. A sign-in is not a change.
     pub updated_at: Timestamp,

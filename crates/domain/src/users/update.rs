@@ -1,4 +1,4 @@
-//! Change a user.
+//! Update a user.
 
 use super::change_email;
 use super::create::conceals;

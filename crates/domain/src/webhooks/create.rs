@@ -14,15 +14,15 @@ use crate::roles::Description;
 /// What a new webhook is made of.
 #[derive(Debug)]
 pub struct NewWebhook {
-    /// Where requests are sent.
+    /// The URL that receives the events.
     pub url: WebhookUrl,
-    /// What it is for.
+    /// Description.
     pub description: Description,
     /// What it is told of.
     pub types: EventTypes,
 }
 
-/// A webhook with its secret, which is shown this once.
+/// A webhook with its secret, which is returned only once.
 #[derive(Debug)]
 pub struct IssuedWebhook {
     /// The webhook.

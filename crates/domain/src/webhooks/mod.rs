@@ -63,9 +63,9 @@ pub const ANSWER_BYTES_MAX: usize = 4 * 1_024;
 pub struct Webhook {
     /// Names it for ever.
     pub id: WebhookId,
-    /// Where requests are sent.
+    /// The URL that receives the events.
     pub url: WebhookUrl,
-    /// What it is for.
+    /// Description.
     pub description: Description,
     /// What it is told of.
     pub types: EventTypes,
@@ -77,9 +77,9 @@ pub struct Webhook {
     pub created_by: Option<Creator>,
     /// The last record of the log that it is not told of: what happened before it was made, or while it was disabled.
     pub since: i64,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
     /// Counts the changes; what `If-Match` compares.
     pub version: i64,
@@ -98,7 +98,7 @@ impl Webhook {
 /// How the other side fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
+    /// The number of consecutive failures: no response, a 5xx or a 429.
     pub failures: u32,
     /// Until when it is left alone.
     pub paused_until: Option<Timestamp>,
@@ -141,13 +141,13 @@ impl WebhookUrl {
     /// `required`, `too_long` or `invalid_url`.
     pub fn parse(raw: &str) -> Result<Self, RuleBroken> {
         if raw.is_empty() {
-            return Err(RuleBroken::new("required", "must be given"));
+            return Err(RuleBroken::new("required", "is required"));
         }
         if raw.len() > URL_BYTES_MAX {
             return Err(RuleBroken::new("too_long", format!("must be at most {URL_BYTES_MAX} bytes")));
         }
         if !raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(RuleBroken::new("invalid_url", "must be an https URL, of printable ASCII"));
+            return Err(RuleBroken::new("invalid_url", "must be an https URL in printable ASCII"));
         }
         Ok(Self(raw.to_owned()))
     }
@@ -197,7 +197,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it is tried next. Nothing while an earlier one about the same subject is pending, and when it is not.
     pub due_at: Option<Timestamp>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
     /// The last attempt.
     pub last: Option<Attempt>,
@@ -243,7 +243,7 @@ impl DeliveryState {
 /// A request, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it was made.
+    /// Creation time.
     pub at: Timestamp,
     /// The status of the answer, when there was one.
     pub status: Option<u16>,
@@ -292,7 +292,7 @@ pub struct DueDelivery {
     pub event_position: i64,
     /// The event.
     pub event: EventId,
-    /// Whom or what it concerns.
+    /// The resource that the event is about.
     pub subject: String,
     /// How often it was tried, this time included.
     pub attempts: u32,

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 const AT_ONCE: u32 = 500;
 const REQUEST_MAX: u64 = 50_000;
 
-/// Which deliveries to make again.
+/// The deliveries to replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {
     /// Parked or delivered ones.

@@ -1,4 +1,4 @@
-//! Replace the secret of a webhook.
+//! Rotate the secret of a webhook.
 
 use super::store::SealedSecrets;
 use super::{IssuedWebhook, Webhook, secret};

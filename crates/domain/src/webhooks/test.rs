@@ -1,4 +1,4 @@
-//! Try a webhook.
+//! Test a webhook.
 
 use super::settle::{attempt, send};
 use super::{Attempt, secret};
@@ -16,7 +16,7 @@ pub struct Ping {
     pub id: EventId,
     /// To whom.
     pub webhook: WebhookId,
-    /// When.
+    /// The time of sending.
     pub sent_at: Timestamp,
 }
 

@@ -24,7 +24,7 @@ impl EventTypes {
         let mut selections: Vec<String> = Vec::new();
         for selection in raw.iter().map(AsRef::as_ref) {
             if EventType::select(selection).is_empty() {
-                let message = "must be types of the catalogue, or beginnings of them with *";
+                let message = "must be event types, optionally with a trailing *";
                 return Err(RuleBroken::new("unknown_type", message));
             }
             if !selections.iter().any(|known| known == selection) {

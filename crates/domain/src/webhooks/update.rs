@@ -1,4 +1,4 @@
-//! Change a webhook.
+//! Update a webhook.
 
 use super::fan_out::catch_up;
 use super::{Creator, EventTypes, Health, Webhook, WebhookStatus, WebhookUrl, host_of};

@@ -48,9 +48,9 @@ impl FolderMailer {
             return;
         }
         if let Some(link) = &written.link {
-            tracing::info!(%file, "mail with a link: {link}");
+            tracing::info!(%file, "mail written with a link: {link}");
         } else if let Some(code) = &written.code {
-            tracing::info!(%file, "mail with a code: {code}");
+            tracing::info!(%file, "mail written with a code: {code}");
         } else {
             tracing::info!(%file, "mail: {}", written.subject);
         }

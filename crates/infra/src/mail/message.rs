@@ -33,8 +33,11 @@ pub(super) fn compose(writer: &Writer, letter: &Letter<'_>) -> Result<(Message, 
     let mail = letter.mail;
     let written = writer.words.write(letter).map_err(|error| MailError::Permanent(error.into()))?;
     // The error would quote the address.
-    let address: Address =
-        mail.to.as_str().parse().map_err(|_| MailError::Permanent("the address is not one that mail knows".into()))?;
+    let address: Address = mail
+        .to
+        .as_str()
+        .parse()
+        .map_err(|_| MailError::Permanent("the recipient address is not valid in mail".into()))?;
     let name = shown_name(mail.name.as_str()).map(str::to_owned);
     let since_epoch = Duration::from_secs(letter.sent_at.as_seconds().try_into().unwrap_or_default());
     let message = Message::builder()
@@ -45,7 +48,7 @@ pub(super) fn compose(writer: &Writer, letter: &Letter<'_>) -> Result<(Message, 
         .subject(&written.subject)
         .header(AutoSubmitted)
         .multipart(MultiPart::alternative_plain_html(written.text.clone(), written.html.clone()))
-        .map_err(|_| MailError::Permanent("the mail has no valid form".into()))?;
+        .map_err(|_| MailError::Permanent("the mail cannot be encoded".into()))?;
     Ok((message, written))
 }
 

@@ -96,7 +96,7 @@ pub struct SmtpMailer {
 
 /// Why a server cannot be spoken to as configured.
 #[derive(Debug, thiserror::Error)]
-#[error("preparing TLS for the mail server")]
+#[error("setting up TLS for the mail server")]
 pub struct TlsError(#[source] Box<dyn Error + Send + Sync>);
 
 impl TlsError {
@@ -164,7 +164,7 @@ impl SmtpMailer {
         }
         if let Some(login) = &self.login {
             let known = connection.auth(MECHANISMS, login).await;
-            known.map_err(|error| later("signing in to the mail server", error))?;
+            known.map_err(|error| later("authenticating to the mail server", error))?;
         }
         Ok(connection)
     }
@@ -220,7 +220,7 @@ impl Mailer for SmtpMailer {
         // Out of time, the connection is dropped with the conversation.
         timeout(self.patience, self.hand_over(&message))
             .await
-            .unwrap_or_else(|_| Err(MailError::Temporary("the mail server took too long".into())))
+            .unwrap_or_else(|_| Err(MailError::Temporary("the mail server did not respond in time".into())))
     }
 
     async fn rest(&self) {
@@ -256,7 +256,7 @@ async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Re
     let is_recipient_ascii = envelope.to().iter().all(is_ascii);
     if !is_recipient_ascii || !envelope.from().is_none_or(is_ascii) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            let why = "the mail server does not support addresses beyond ASCII (SMTPUTF8)".into();
+            let why = "the mail server does not support non-ASCII addresses (SMTPUTF8)".into();
             // The sender is configured: it does not make this mail undeliverable.
             return Err(if is_recipient_ascii { MailError::Temporary(why) } else { MailError::Permanent(why) });
         }
@@ -264,7 +264,7 @@ async fn converse(connection: &mut AsyncSmtpConnection, message: &Message) -> Re
     }
     // The sender is configured: a server that refuses it does not refuse this mail.
     let sender = Mail::new(envelope.from().cloned(), parameters);
-    connection.command(sender).await.map_err(|error| later("naming the sender to the mail server", error))?;
+    connection.command(sender).await.map_err(|error| later("MAIL FROM", error))?;
     let judge = |step, error| judge(step, error, envelope.to());
     for recipient in envelope.to() {
         let recipient = Rcpt::new(recipient.clone(), vec![]);

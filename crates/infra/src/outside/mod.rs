@@ -27,13 +27,13 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum OutsideError {
     /// The address is no `https:` address, or leads into the private network.
-    #[error("the address is not allowed")]
+    #[error("the URL is not allowed")]
     NotAllowed,
     /// There is no connection, or no answer in time.
-    #[error("there is no answer")]
+    #[error("there was no response")]
     Unreachable(#[source] reqwest::Error),
     /// The answer is larger than it may be.
-    #[error("the answer is too large")]
+    #[error("the response is too large")]
     TooLarge,
 }
 
@@ -124,12 +124,12 @@ impl Outside {
             return Err(invalid());
         }
         if !self.has_safe_scheme(&url, &host) {
-            return Err(broken("not_https", "must begin with https: unless its host is allowed by configuration"));
+            return Err(broken("not_https", "must start with https: unless its host is allowed by the configuration"));
         }
         // The name of this very host needs no look-up to be refused.
         let is_local = host == "localhost" || host.ends_with(".localhost");
         if (is_local && !self.is_allowed(&host)) || !self.may_be_reached(&host) {
-            return Err(broken("private_address", "must not lead into a private network"));
+            return Err(broken("private_address", "must not resolve to a private address"));
         }
         Ok(host)
     }

@@ -16,7 +16,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The secret is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be whsec_ and the base64 of 24 to 64 random bytes")]
+#[error("must be whsec_ followed by 24 to 64 random bytes in base64")]
 pub struct SecretError;
 
 /// A secret that requests are signed with.

@@ -113,7 +113,7 @@ impl Shared {
             let shared = Arc::clone(self);
             let spawned = std::thread::Builder::new().name("hash".to_owned()).spawn(move || shared.serve());
             if let Err(error) = spawned {
-                tracing::warn!(%error, "no thread to hash on");
+                tracing::warn!(%error, "cannot start a thread for password hashing");
             } else {
                 state.threads += 1;
             }
@@ -186,7 +186,7 @@ impl Shared {
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
-        tracing::debug!(%error, "the slow lane hashes at ordinary priority");
+        tracing::debug!(%error, "cannot lower the priority of the background hashing thread");
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) mod reasons {
         "more than 1000000 rounds of crypt(3), or too many together with the pepper";
     pub(in crate::passwords) const PBKDF2: &str =
         "more than 2000000 PBKDF2 iterations, or 1500000 on SHA-384 or SHA-512, counted for each block of the key";
-    pub(in crate::passwords) const PEPPER: &str = "peppers of more than 512 bytes in all";
+    pub(in crate::passwords) const PEPPER: &str = "peppers of more than 512 bytes in total";
     pub(in crate::passwords) const PHPASS: &str =
         "more than 2^20 rounds of phpass, or too many together with the pepper";
     pub(in crate::passwords) const SCRYPT: &str = "an scrypt cost above N*r*p=1048576, or r*p out of proportion to N";

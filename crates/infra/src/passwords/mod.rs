@@ -83,7 +83,7 @@ impl Argon2Hasher {
     /// A stored hash that costs too much is not computed: no password is right for it, and the user resets theirs. It
     /// takes the time of an account that does not exist.
     async fn refuse_costly(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<Verdict, HashError> {
-        tracing::warn!("a stored password hash costs too much to verify; its user must reset the password");
+        tracing::warn!("a stored password hash is too expensive to verify; the user must reset the password");
         self.verify_nobody(attempt, origin).await?;
         Ok(Verdict::Wrong)
     }

@@ -33,7 +33,7 @@ pub(super) struct Encoded {
 
 /// What is wrong with an encoded hash.
 #[derive(Debug, thiserror::Error)]
-#[error("an unreadable password hash: {0}")]
+#[error("invalid password hash: {0}")]
 pub(super) struct Unreadable(pub(super) &'static str);
 
 /// What is wrong with the computation.
@@ -53,7 +53,7 @@ impl Encoded {
         let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| Unreadable("not an Argon2 hash"))?;
         let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from);
         let version = version.map_err(|_| Unreadable("an unknown Argon2 version"))?;
-        let params = Params::try_from(&phc).map_err(|_| Unreadable("unreadable Argon2 parameters"))?;
+        let params = Params::try_from(&phc).map_err(|_| Unreadable("invalid Argon2 parameters"))?;
         let cost = Cost { memory_kib: params.m_cost(), iterations: params.t_cost(), parallelism: params.p_cost() };
         let is_bounded = cost.memory_kib <= MEMORY_KIB_MAX
             && cost.iterations <= ITERATIONS_MAX

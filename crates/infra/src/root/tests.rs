@@ -108,7 +108,10 @@ async fn another_master_key_is_refused_and_changes_nothing() {
     let before = database.roots().await;
     let (store, wrong) = (database.store.as_ref(), master(1));
     let refused = database.start(&wrong).await.err().unwrap();
-    assert_eq!(refused.to_string(), "this master key does not fit the database: every node needs the same one");
+    assert_eq!(
+        refused.to_string(),
+        "the master key does not match the database: all nodes must use the same master key"
+    );
     assert!(matches!(rekey(store, &wrong, &master(2), &SystemClock).await, Err(RootError::DoesNotFit)));
     assert!(matches!(retire_other_masters(store, &wrong).await, Err(RootError::DoesNotFit)));
     assert_eq!(database.roots().await, before);

@@ -132,30 +132,31 @@ pub(super) fn verify(
     audience: &str,
     now: Timestamp,
 ) -> Result<VerifiedToken, Rejected> {
-    let (message, signature) = token.rsplit_once('.').ok_or(Rejected("not of three parts"))?;
-    let (header, payload) = message.split_once('.').ok_or(Rejected("not of three parts"))?;
+    let (message, signature) = token.rsplit_once('.').ok_or(Rejected("not a JWS with three parts"))?;
+    let (header, payload) = message.split_once('.').ok_or(Rejected("not a JWS with three parts"))?;
 
     let header = decode(header)?;
-    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Rejected("under an unreadable header"))?;
+    let header: Header<'_> =
+        serde_json::from_slice(&header).map_err(|_| Rejected("not readable: its header is invalid"))?;
     let key = ring.find(header.kid).ok_or(Rejected("signed by an unknown key"))?;
     // The key decides by which algorithm, never the token (RFC 8725 §3.1).
     if header.typ != TYPE || header.alg != key.algorithm().as_str() {
-        return Err(Rejected("of another type or algorithm"));
+        return Err(Rejected("of the wrong type or algorithm"));
     }
     if !key.is_signed(message.as_bytes(), &decode(signature)?) {
         return Err(Rejected("not signed by its key"));
     }
 
     let payload: Payload =
-        serde_json::from_slice(&decode(payload)?).map_err(|_| Rejected("without the claims it needs"))?;
+        serde_json::from_slice(&decode(payload)?).map_err(|_| Rejected("missing required claims"))?;
     if payload.iss != issuer || payload.aud != audience {
         return Err(Rejected("from another issuer or for another audience"));
     }
     if payload.iat > now.as_seconds() + LEEWAY_S {
-        return Err(Rejected("from the future"));
+        return Err(Rejected("issued in the future"));
     }
-    let subject = payload.subject().ok_or(Rejected("without a subject"))?;
-    let token_id = decode(&payload.jti)?.try_into().map_err(|_| Rejected("without an id"))?;
+    let subject = payload.subject().ok_or(Rejected("missing a subject"))?;
+    let token_id = decode(&payload.jti)?.try_into().map_err(|_| Rejected("missing a valid id"))?;
     let expires_at = seconds(payload.exp);
     if expires_at <= now {
         return Err(Rejected("expired"));
@@ -175,5 +176,5 @@ fn seconds(seconds: i64) -> Timestamp {
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Rejected> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejected("not in base64url"))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejected("not base64url"))
 }

@@ -52,19 +52,19 @@ pub struct KeyRing {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The key was sealed under another root key, or was altered.
-    #[error("signing key {id} does not open: it was altered, or is of another database")]
+    #[error("signing key {id} cannot be decrypted: it was altered, or belongs to another database")]
     DoesNotOpen {
         /// The `kid`.
         id: String,
     },
     /// The key opened and is none of its algorithm.
-    #[error("signing key {id} is not a usable key")]
+    #[error("signing key {id} is not a valid key")]
     Unusable {
         /// The `kid`.
         id: String,
     },
     /// The generator failed, or the algorithm has no keys that are made.
-    #[error("no signing key for {algorithm} can be made")]
+    #[error("cannot generate a signing key for {algorithm}")]
     NotMade {
         /// The `alg`.
         algorithm: &'static str,
@@ -134,7 +134,7 @@ impl AccessTokens for KeyRing {
     }
 
     fn verify(&self, token: &str, now: Timestamp) -> Option<VerifiedToken> {
-        self.check(token, now).inspect_err(|rejected| tracing::debug!(%rejected, "a bearer token is refused")).ok()
+        self.check(token, now).inspect_err(|rejected| tracing::debug!(%rejected, "access token rejected")).ok()
     }
 }
 

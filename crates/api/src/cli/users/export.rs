@@ -12,11 +12,11 @@ use crate::cli::progress::Progress;
 use crate::cli::whole_file::write_whole;
 use crate::http::body::UserBody;
 
-/// Where to export to.
+/// The output file.
 #[derive(Args)]
 #[command(after_help = "\
-Every line is a user as REST shows it; no password is in it, nor any other credential. The file appears once
-it is whole, readable by its owner alone.
+One user per line, in the format of the REST API, without credentials. The file is created when the export is
+complete, readable only by its owner.
 
 Examples:
   denizen users export people.ndjson

@@ -21,15 +21,15 @@ use crate::lines::{Line, Lines};
 /// How many lines are written in one transaction.
 const BATCH: usize = 500;
 
-/// What to import.
+/// The import.
 #[derive(Args)]
 #[command(after_help = "\
-Every line is a JSON object: email and name; and password_hash (Argon2, bcrypt, scrypt, PBKDF2 and more),
-email_verified, role, status, locale, attributes, created_at where they are known. A line that is wrong is told by
-its number and stops nothing; the exit code is then 1. A dry run does not notice an address that stands twice, 500
-lines apart.
+Every line is a JSON object with email and name, and optionally password_hash (Argon2, bcrypt, scrypt, PBKDF2 and
+others), email_verified, role, status, locale, attributes and created_at. An invalid line is reported with its number
+and does not stop the import; the exit code is then 1. A dry run does not detect an address that occurs twice more
+than 500 lines apart.
 
-With --output json every refused line is one JSON object on standard output, and so is the summary after them.
+With --output json, every rejected line is one JSON object on standard output, followed by the summary.
 
 Examples:
   denizen users import people.ndjson --dry-run
@@ -38,7 +38,7 @@ pub(crate) struct ImportArgs {
     /// The file, or - for standard input.
     #[arg(value_name = "FILE")]
     file: String,
-    /// Checks every line and keeps nothing.
+    /// Validates all lines without saving anything.
     #[arg(long)]
     dry_run: bool,
 }
@@ -56,7 +56,7 @@ pub(super) async fn import(ctx: &Ctx, args: &ImportArgs, limits: &Limits, output
     outcome?;
     if import.failed > 0 {
         let lines = if import.failed == 1 { "1 line was".to_owned() } else { format!("{} lines were", import.failed) };
-        return Err(anyhow!("{lines} refused").into());
+        return Err(anyhow!("{lines} rejected").into());
     }
     Ok(())
 }
@@ -91,16 +91,16 @@ async fn open(file: &str) -> Result<(Reader, Option<u64>), Failure> {
     let opened = tokio::fs::File::open(file).await.with_context(failed)?;
     let metadata = opened.metadata().await.with_context(failed)?;
     if metadata.is_dir() {
-        return Err(anyhow!("reading {file}: it is a directory").into());
+        return Err(anyhow!("reading {file}: is a directory").into());
     }
     let total_bytes = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(64 * 1024, opened)), total_bytes))
 }
 
-/// Lines in order, also those that are refused already: they are reported in order.
+/// Lines in order, including those already rejected: they are reported in order.
 type Checked = Vec<(u64, Result<ImportUser, Vec<FieldError>>)>;
 
-/// Reads lines until a batch is full, or to the end. Blank lines are left out.
+/// Reads lines until a batch is full or the input ends. Skips blank lines.
 async fn read_batch(lines: &mut Lines<Reader>) -> io::Result<Vec<(u64, Line)>> {
     let mut batch = Vec::with_capacity(BATCH);
     while batch.len() < BATCH {
@@ -135,7 +135,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// While one batch is written, the next one is checked on another thread.
+    /// While one batch is written, another thread checks the next one.
     async fn run(&mut self, lines: &mut Lines<Reader>) -> Result<(), Failure> {
         let mut checking: Option<JoinHandle<Checked>> = None;
         loop {
@@ -201,8 +201,8 @@ impl Import<'_> {
         let dry_run = self.mode == ImportMode::DryRun;
         match self.output {
             Output::Json => print_json_line(&SummaryBody { created: *created, failed: *failed, dry_run }),
-            Output::Text if dry_run => print(&format!("would create {created}, would refuse {failed}\n")),
-            Output::Text => print(&format!("created {created}, refused {failed}\n")),
+            Output::Text if dry_run => print(&format!("would create {created}, would reject {failed}\n")),
+            Output::Text => print(&format!("created {created}, rejected {failed}\n")),
         }
     }
 }

@@ -13,33 +13,33 @@ use crate::cli::wanted::{parse_email, parse_moment, parse_role, parse_status};
 use crate::http::body::UserBody;
 use crate::http::page::List;
 
-/// The longest prefix to search for, in characters; the same as over REST.
+/// The longest prefix to search for, in characters; the same as in the REST API.
 const PREFIX_CHARS_MAX: usize = 200;
 
-/// Which accounts to list.
+/// Filters and pagination.
 #[derive(Args)]
 #[command(after_help = "\
-When more accounts follow, the last line on standard error says how to go on.
+If more users follow, the last line on standard error contains the option to continue.
 
 Examples:
   denizen users list --role admin --status active
   denizen users list --q ada --limit 5 --output json
   denizen users list --created-after 2026-01-01T00:00:00Z --count")]
 pub(crate) struct ListArgs {
-    /// Only the account with this address.
+    /// Only the user with this email address.
     #[arg(long, value_parser = parse_email)]
     email: Option<EmailAddress>,
-    /// Only accounts whose address or name begins with this, in any case.
+    /// Only users whose email address or name starts with this text, case-insensitively.
     #[arg(long = "q", value_name = "PREFIX", value_parser = parse_prefix)]
     prefix: Option<String>,
-    /// Only accounts with this role.
+    /// Only users with this role.
     #[arg(long, value_parser = parse_role)]
     role: Option<RoleName>,
-    /// Only accounts with this status: active, disabled or invited.
+    /// Only users with this status: active, disabled or invited.
     #[arg(long, value_parser = parse_status)]
     status: Option<Status>,
-    /// Only accounts created after this moment (RFC 3339).
-    #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
+    /// Only users created after this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     created_after: Option<Timestamp>,
     #[command(flatten)]
     page: PageArgs,

@@ -1,4 +1,4 @@
-//! One account: create, get, change, delete.
+//! Single users: create, get, update, delete.
 
 use clap::Args;
 use denizen_domain::Ctx;
@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
 use crate::cli::wanted::{Wanted, parse_email, parse_locale, parse_name, parse_role};
 
-/// A new account.
+/// The user to create.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -23,13 +23,13 @@ pub(crate) struct CreateArgs {
     /// The email address.
     #[arg(long, value_parser = parse_email)]
     email: EmailAddress,
-    /// What to call them.
+    /// Display name.
     #[arg(long, value_parser = parse_name)]
     name: DisplayName,
-    /// The name of the role: admin, user, or one made by `denizen roles create`.
+    /// The name of the role: admin, user or one created with `denizen roles create`.
     #[arg(long, default_value = "user", value_parser = parse_role)]
     role: RoleName,
-    /// The language that they read (BCP 47), de for example.
+    /// Preferred language (BCP 47), such as de.
     #[arg(long, value_parser = parse_locale)]
     locale: Option<Locale>,
     /// Reads the password from standard input.
@@ -37,7 +37,7 @@ pub(crate) struct CreateArgs {
     password_stdin: bool,
 }
 
-/// One account.
+/// The user to print.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users get ada@example.com --output json")]
 pub(crate) struct GetArgs {
@@ -45,18 +45,18 @@ pub(crate) struct GetArgs {
     wanted: Wanted,
 }
 
-/// Another role.
+/// The new role.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users set-role ada@example.com admin")]
 pub(crate) struct SetRoleArgs {
     #[command(flatten)]
     wanted: Wanted,
-    /// The name of the role: admin, user, or one made by `denizen roles create`.
+    /// The name of the role: admin, user or one created with `denizen roles create`.
     #[arg(value_parser = parse_role)]
     role: RoleName,
 }
 
-/// Another password.
+/// The new password.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -69,7 +69,7 @@ pub(crate) struct SetPasswordArgs {
     password_stdin: bool,
 }
 
-/// An account to disable.
+/// The user to disable.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users disable ada@example.com")]
 pub(crate) struct DisableArgs {
@@ -77,7 +77,7 @@ pub(crate) struct DisableArgs {
     wanted: Wanted,
 }
 
-/// An account to enable.
+/// The user to enable.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users enable ada@example.com")]
 pub(crate) struct EnableArgs {
@@ -85,29 +85,29 @@ pub(crate) struct EnableArgs {
     wanted: Wanted,
 }
 
-/// Somebody to invite.
+/// The user to invite.
 #[derive(Args)]
 #[command(after_help = "\
-Inviting somebody again, with the same role, mails a new link in place of the one before.
+Inviting the same address again with the same role sends a new link and invalidates the previous one.
 
 Example:
   denizen users invite --email grace@example.com --name \"Grace Hopper\" --role user --locale en")]
 pub(crate) struct InviteArgs {
-    /// The address that the link is mailed to.
+    /// The email address that the link is sent to.
     #[arg(long, value_parser = parse_email)]
     email: EmailAddress,
-    /// What to call them, until they say so themselves.
+    /// Display name, until the user changes it.
     #[arg(long, value_parser = parse_name)]
     name: Option<DisplayName>,
-    /// The name of the role that they will have.
+    /// The name of the role.
     #[arg(long, default_value = "user", value_parser = parse_role)]
     role: RoleName,
-    /// The language that they read (BCP 47), de for example.
+    /// Preferred language (BCP 47), such as de.
     #[arg(long, value_parser = parse_locale)]
     locale: Option<Locale>,
 }
 
-/// An account whose second factor is lost.
+/// The user whose second factor to remove.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users remove-factors ada@example.com")]
 pub(crate) struct RemoveFactorsArgs {
@@ -115,13 +115,13 @@ pub(crate) struct RemoveFactorsArgs {
     wanted: Wanted,
 }
 
-/// An account to delete.
+/// The user to delete.
 #[derive(Args)]
 #[command(after_help = "Example:\n  denizen users delete ada@example.com --yes")]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     wanted: Wanted,
-    /// Confirms that it cannot be undone.
+    /// Confirms the deletion, which cannot be undone.
     #[arg(long)]
     yes: bool,
 }
@@ -140,7 +140,7 @@ impl SetPasswordArgs {
 
 impl DeleteArgs {
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let refusal = || Failure::Usage("deleting an account cannot be undone; add --yes to do it".to_owned());
+        let refusal = || Failure::Usage("deleting a user cannot be undone; pass --yes to confirm".to_owned());
         self.yes.then_some(()).ok_or_else(refusal)
     }
 }
@@ -159,13 +159,13 @@ pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Resul
 pub(super) async fn invite(ctx: &Ctx, args: InviteArgs, output: Output) -> Result<(), Failure> {
     let InviteArgs { email, name, role, locale } = args;
     let user = users::invite(ctx, Invitation { email, name, role: Some(role), locale }).await?;
-    said(user, output, |user| format!("{} is invited; the mail is on its way\n", user.email))
+    said(user, output, |user| format!("invited {}; a mail with the link is being sent\n", user.email))
 }
 
 pub(super) async fn remove_factors(ctx: &Ctx, args: &RemoveFactorsArgs) -> Result<(), Failure> {
     let user = args.wanted.find(ctx).await?;
     factors::remove_of(ctx, user.id).await?;
-    print(&format!("the second factor of {} is removed, and its sessions have ended\n", user.email))
+    print(&format!("removed the second factor of {} and ended all sessions\n", user.email))
 }
 
 pub(super) async fn get(ctx: &Ctx, args: &GetArgs, output: Output) -> Result<(), Failure> {
@@ -181,25 +181,25 @@ pub(super) async fn set_role(ctx: &Ctx, args: SetRoleArgs, output: Output) -> Re
 pub(super) async fn disable(ctx: &Ctx, args: &DisableArgs, output: Output) -> Result<(), Failure> {
     let change = UserChange { status: Some(Status::Disabled), ..UserChange::default() };
     let user = update(ctx, &args.wanted, change).await?;
-    said(user, output, |user| format!("{} is disabled\n", user.email))
+    said(user, output, |user| format!("disabled {}\n", user.email))
 }
 
 pub(super) async fn enable(ctx: &Ctx, args: &EnableArgs, output: Output) -> Result<(), Failure> {
     let change = UserChange { status: Some(Status::Active), ..UserChange::default() };
     let user = update(ctx, &args.wanted, change).await?;
-    said(user, output, |user| format!("{} is active\n", user.email))
+    said(user, output, |user| format!("enabled {}\n", user.email))
 }
 
 pub(super) async fn set_password(ctx: &Ctx, args: &SetPasswordArgs) -> Result<(), Failure> {
     let user = args.wanted.find(ctx).await?;
     credentials::set(ctx, user.id, password::read(ctx)?).await?;
-    print(&format!("the password of {} is set, and its sessions have ended\n", user.email))
+    print(&format!("set the password of {} and ended all sessions\n", user.email))
 }
 
 pub(super) async fn delete(ctx: &Ctx, args: &DeleteArgs) -> Result<(), Failure> {
     let user = args.wanted.find(ctx).await?;
     users::delete(ctx, user.id, None).await?;
-    print(&format!("{} is deleted\n", user.email))
+    print(&format!("deleted {}\n", user.email))
 }
 
 async fn update(ctx: &Ctx, wanted: &Wanted, change: UserChange) -> Result<User, Failure> {

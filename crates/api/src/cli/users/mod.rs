@@ -1,4 +1,4 @@
-//! `denizen users`: the use cases of REST, by the operator.
+//! `denizen users`: users.
 
 mod export;
 mod import;
@@ -14,10 +14,10 @@ use super::output::{Output, moment_or, print, print_json, record};
 use super::{Globals, operator};
 use crate::http::body::UserBody;
 
-/// What to do with accounts.
+/// Subcommands of `users`.
 #[derive(Subcommand)]
 #[command(after_help = "\
-Accounts are changed in the configured database; a running server need not be stopped, and sees it
+Changes are written to the configured database. A running server does not need to be stopped; changes take effect on it
 within a second.
 
 Examples:
@@ -25,29 +25,29 @@ Examples:
   denizen users get ada@example.com --output json
   denizen users disable ada@example.com")]
 pub(super) enum UsersCommand {
-    /// Creates an account.
+    /// Creates a user.
     Create(manage::CreateArgs),
-    /// Lists accounts, newest first.
+    /// Lists users, newest first.
     List(list::ListArgs),
-    /// Shows one account.
+    /// Prints a user.
     Get(manage::GetArgs),
-    /// Gives an account another role; its open sessions follow.
+    /// Changes the role of a user; takes effect for open sessions too.
     SetRole(manage::SetRoleArgs),
-    /// Sets the password of an account; its sessions end.
+    /// Sets the password of a user and ends all sessions of the user.
     SetPassword(manage::SetPasswordArgs),
-    /// Disables an account; its sessions end.
+    /// Disables a user and ends all sessions of the user.
     Disable(manage::DisableArgs),
-    /// Enables an account.
+    /// Enables a user.
     Enable(manage::EnableArgs),
-    /// Invites somebody by mail; the link in it sets their password.
+    /// Invites a user by mail; the link sets the password.
     Invite(manage::InviteArgs),
-    /// Removes the second factor of somebody who has lost it; their sessions end.
+    /// Removes the second factor of a user who has lost it, and ends all sessions of the user.
     RemoveFactors(manage::RemoveFactorsArgs),
-    /// Deletes an account for good.
+    /// Permanently deletes a user.
     Delete(manage::DeleteArgs),
-    /// Takes over accounts from newline-delimited JSON.
+    /// Imports users from newline-delimited JSON.
     Import(import::ImportArgs),
-    /// Writes every account as newline-delimited JSON, newest first.
+    /// Exports all users as newline-delimited JSON, newest first.
     Export(export::ExportArgs),
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
 }
 
 impl UsersCommand {
-    /// What the arguments alone can be refused for.
+    /// Checks that need only the arguments.
     fn check(&self) -> Result<(), Failure> {
         match self {
             Self::Create(args) => args.check(),

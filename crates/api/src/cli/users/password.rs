@@ -1,4 +1,4 @@
-//! A password from standard input: arguments show in the list of processes and in the shell's history.
+//! Reads a password from standard input: arguments are visible in the process list and in the shell history.
 
 use std::io::Read;
 
@@ -10,13 +10,14 @@ use secrecy::SecretString;
 
 use crate::cli::failure::Failure;
 
-/// Refuses to go on without a password, and says how to give one.
+/// Fails if no password is given, with instructions.
 pub(super) fn require_stdin(is_given: bool, command: &str) -> Result<(), Failure> {
     if is_given {
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "a password is needed; pipe it in: printf %s \"$PASSWORD\" | denizen users {command} … --password-stdin"
+        "a password is required; pass it on standard input: printf %s \"$PASSWORD\" | denizen users {command} … \
+         --password-stdin"
     )))
 }
 
@@ -32,7 +33,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<NewPassword, Failure> {
     let line_chars = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(line_chars);
     if text.contains('\n') {
-        return Err(Failure::Usage("standard input must hold the password alone, in one line".to_owned()));
+        return Err(Failure::Usage("standard input must contain only the password, on a single line".to_owned()));
     }
     if text.starts_with(BYTE_ORDER_MARK) {
         text.remove(0);

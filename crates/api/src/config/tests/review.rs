@@ -69,7 +69,7 @@ fn a_placeholder_is_no_password() {
         assert!(lines.len() == 1 && lines[0].starts_with("mail.smtp_password from"), "{lines:?}");
         let url = format!("postgres://denizen:{password}@db/denizen");
         let lines = base().env("DENIZEN__DATABASE__URL", &url).lines();
-        assert!(lines.len() == 1 && lines[0].contains("is weak: its password is a placeholder"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains("is weak: the password is a placeholder"), "{lines:?}");
     }
     let lines = base().env("DENIZEN__DATABASE__URL", "postgres://denizen@db/denizen?password=changeme").lines();
     assert!(lines.len() == 1 && lines[0].contains("placeholder"), "{lines:?}");

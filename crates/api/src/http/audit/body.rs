@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::http::events::body::cursor;
 
-/// What happened, with everything that is known of it.
+/// An audit record: an event with its actor, origin and hash.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "position": 42, "cursor": "AAAAAAAAACrWxLK4J2BoTv5rEQfnkFLC", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
@@ -23,61 +23,61 @@ use crate::http::events::body::cursor;
     "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 }))]
 pub(crate) struct RecordBody {
-    /// Its number. The first there ever was is 1, and there is no gap.
+    /// Sequence number. The first record has number 1; there are no gaps.
     pub(crate) position: i64,
-    /// Where to go on after it.
+    /// The cursor of the event. Pass it as `after` to continue after it.
     pub(crate) cursor: String,
-    /// Names the event for ever.
+    /// Unique identifier of the event.
     #[schema(format = Uuid)]
     pub(crate) id: String,
-    /// What happened: one of the catalogue.
+    /// The event type.
     #[serde(rename = "type")]
     pub(crate) kind: String,
-    /// Whom or what it concerns.
+    /// The resource that the event is about.
     #[schema(required = true)]
     pub(crate) subject: Option<String>,
-    /// Who did it.
+    /// The actor.
     pub(crate) actor: RecordActorBody,
-    /// From which address.
+    /// The IP address of the client.
     #[schema(required = true)]
     pub(crate) address: Option<String>,
-    /// By which program, as it said itself.
+    /// The `User-Agent` of the client.
     #[schema(required = true)]
     pub(crate) user_agent: Option<String>,
-    /// When.
+    /// The time of the event.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) occurred_at: Timestamp,
     /// What else there is to say, by the type.
     #[schema(value_type = Object)]
     pub(crate) data: Object,
-    /// SHA-256 over the record and the hash of the one before, in hexadecimal.
+    /// SHA-256 of the record and the hash of the previous record, in hexadecimal.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub(crate) hash: String,
 }
 
-/// Who did something, and by which credential.
+/// An actor and the credential that authenticated it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RecordActorBody {
-    /// `anonymous`, `user`, `service_account`, `operator` (the command line) or `system` (the server itself).
+    /// `anonymous`, `user`, `service_account`, `operator` (the command line) or `system` (the server).
     #[serde(rename = "type")]
     #[schema(pattern = "^(anonymous|user|service_account|operator|system)$")]
     pub(crate) kind: &'static str,
-    /// Which user or service account.
+    /// The id of the user or service account.
     #[schema(required = true, format = Uuid)]
     pub(crate) id: Option<String>,
-    /// By what they were known.
+    /// The credential that authenticated the actor.
     #[schema(required = true)]
     pub(crate) credential: Option<CredentialBody>,
 }
 
-/// By what somebody was known.
+/// The credential that authenticated an actor.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CredentialBody {
-    /// `session`, `api_key`, `client_token` (an access token that was got for an API key) or `certificate`.
+    /// `session`, `api_key`, `client_token` (an access token issued for an API key) or `certificate`.
     #[serde(rename = "type")]
     #[schema(pattern = "^(session|api_key|client_token|certificate)$")]
     pub(crate) kind: &'static str,
-    /// Which session or API key; of a certificate, the service account that it names.
+    /// The id of the session or API key; for a certificate, the id of its service account.
     #[schema(format = Uuid)]
     pub(crate) id: String,
 }

@@ -30,21 +30,21 @@ const PAGES_AHEAD: usize = 2;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ExportParams {
-    /// `ndjson`, a record a line as `GET /api/v1/audit` shows it; or `csv`.
+    /// `ndjson`: one record per line, in the format of `GET /api/v1/audit`; or `csv`.
     #[param(pattern = "^(ndjson|csv)$", default = "ndjson")]
     format: Option<String>,
-    /// Only what this user or service account did.
+    /// Returns only records of this actor: the id of a user or service account.
     #[param(value_type = Option<String>, format = Uuid)]
     actor: Option<String>,
-    /// Only what concerns this: the id of a user, a service account, a role or a signing key.
+    /// Returns only records about this resource: the id of a user, service account, role or signing key.
     subject: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[param(example = "user.created,session.*")]
     types: Option<String>,
-    /// From this moment on.
+    /// Lower bound of the time range, inclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<String>,
 }
@@ -98,15 +98,15 @@ impl Format {
     }
 }
 
-/// Export the audit view.
+/// Export audit records.
 ///
-/// Every record that passes the filters, oldest first. As CSV, a cell that a spreadsheet would take for a formula has
-/// an apostrophe before it.
+/// Returns all records that match the filters, oldest first. In CSV, cells that a spreadsheet would interpret as a
+/// formula are prefixed with an apostrophe.
 #[utoipa::path(
     get, path = "/api/v1/audit/export", tag = "audit", operation_id = "audit.export",
     params(ExportParams),
     responses(
-        (status = 200, description = "A record a line.", content(
+        (status = 200, description = "One record per line.", content(
             (String = "application/x-ndjson"),
             (String = "text/csv"),
         )),
@@ -154,9 +154,9 @@ async fn send_pages(
         page = match async { page_after(&now?, &filter, Some(page.read_to)).await }.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an export broke off");
+                tracing::warn!(error = %Chain(&error), "export aborted");
                 // Breaks the connection: a cut export must not look like a whole one.
-                let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
+                let _ = sender.send(Err(io::Error::other("the export was aborted"))).await;
                 return;
             }
         };

@@ -13,7 +13,7 @@ use crate::http::answers::{Always, Permitted, SignedIn};
 use crate::http::extract::Caller;
 use crate::http::problem::Problem;
 
-/// The last record of the audit log at a moment, signed.
+/// The signed head of the audit log: its last record at a point in time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "position": 1200,
@@ -27,19 +27,19 @@ use crate::http::problem::Problem;
     }
 }))]
 pub(crate) struct HeadBody {
-    /// The number of the last record.
+    /// Sequence number of the last record.
     position: i64,
     /// The last record, as `POSITION:HASH`.
     head: String,
-    /// The first record that must be keyed: those before it were written by earlier releases.
+    /// The first record whose hash must be keyed. Earlier records were written by releases without keyed hashes.
     keyed_from: i64,
-    /// When it was the last record.
+    /// The time of signing.
     #[schema(value_type = String, format = DateTime)]
     taken_at: Timestamp,
-    /// The signed head: a JWS in compact form (RFC 7515) under `EdDSA` (RFC 8037). Store it where the database cannot be
-    /// written from, and check against it with `denizen audit verify --known`.
+    /// The signed head: a compact JWS (RFC 7515) with `EdDSA` (RFC 8037). Store it outside the database and verify
+    /// against it with `denizen audit verify --known`.
     signed: String,
-    /// The public key of the signature (RFC 7517).
+    /// The public key that verifies the signature (RFC 7517).
     public_key: HeadKeyBody,
 }
 
@@ -57,13 +57,13 @@ impl HeadBody {
     }
 }
 
-/// Get the signed head of the log.
+/// Get the signed head of the audit log.
 ///
-/// The number and the hash of the last record, signed. A system that stores heads elsewhere can prove later that the log
-/// was neither cut off nor rewritten up to there.
+/// Returns the sequence number and the hash of the last record, signed. Store heads in another system to prove later
+/// that the log up to that record was neither truncated nor rewritten.
 #[utoipa::path(
     get, path = "/api/v1/audit/head", tag = "audit", operation_id = "audit.head",
-    responses((status = 200, description = "The head of the log.", body = HeadBody), SignedIn, Permitted, Always),
+    responses((status = 200, description = "The signed head.", body = HeadBody), SignedIn, Permitted, Always),
     security(("bearer" = [])),
 )]
 pub(super) async fn head(State(shared): State<Shared>, Caller(ctx): Caller) -> Result<Json<HeadBody>, Problem> {

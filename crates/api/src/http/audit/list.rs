@@ -23,37 +23,37 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditParams {
-    /// Only what this user or service account did.
+    /// Returns only records of this actor: the id of a user or service account.
     #[param(value_type = Option<String>, format = Uuid)]
     actor: Option<String>,
-    /// Only what concerns this: the id of a user, a service account, a role or a signing key.
+    /// Returns only records about this resource: the id of a user, service account, role or signing key.
     subject: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[param(example = "user.created,session.*")]
     types: Option<String>,
-    /// From this moment on.
+    /// Lower bound of the time range, inclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
-    /// Before this moment.
+    /// Upper bound of the time range, exclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<String>,
-    /// The cursor of the record to go on after; from the first that is kept, when nothing is said.
+    /// The cursor of the last record already received. If omitted, starts at the oldest retained record.
     after: Option<String>,
-    /// How many at most: 1 to 200.
+    /// Maximum number of items: 1 to 200.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
     limit: Option<String>,
 }
 
-/// List the audit view.
+/// List audit records.
 ///
-/// Who did what to whom, when, from where and by which credential: every record of the log, oldest first. A page may be
-/// shorter than `limit`, even empty, while there is more: follow the `Link` header.
+/// Returns all records of the audit log, oldest first: actor, subject, time, client address and credential. A page may
+/// be shorter than `limit`, or empty, although more records follow: use the `Link` header.
 #[utoipa::path(
     get, path = "/api/v1/audit", tag = "audit", operation_id = "audit.list",
     params(AuditParams),
     responses(
         (status = 200, description = "A page of records.", body = [RecordBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
         )),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),

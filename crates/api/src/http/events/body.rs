@@ -39,10 +39,10 @@ pub(crate) fn position(vault: &dyn Vault, field: &str, cursor: &str) -> Result<i
         aws_lc_rs::constant_time::verify_slices_are_equal(code, &expected[..CODE_BYTES]).ok()?;
         Some(i64::from_be_bytes(*position))
     };
-    open().ok_or_else(|| FieldError::new(field, "invalid_cursor", "must be the cursor of an event"))
+    open().ok_or_else(|| FieldError::new(field, "invalid_cursor", "must be an event cursor"))
 }
 
-/// What happened.
+/// An event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "cursor": "AAAAAAAAAAfWxLK4J2BoTv5rEQfnkFLC", "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
@@ -57,16 +57,16 @@ pub(crate) struct EventBody {
     /// Names the event for ever: a repetition has the same.
     #[schema(format = Uuid)]
     pub(crate) id: String,
-    /// What happened: one of the catalogue.
+    /// The event type.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// Whom or what it concerns: the id of a user, a service account, a role or a signing key, by the type. What happens
     /// to a session, a factor or an API key concerns its owner.
     #[schema(required = true)]
     pub(crate) subject: Option<String>,
-    /// Who did it.
+    /// The actor.
     pub(crate) actor: ActorBody,
-    /// When.
+    /// The time of the event.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) occurred_at: Timestamp,
     /// What else there is to say, by the type.
@@ -74,14 +74,14 @@ pub(crate) struct EventBody {
     pub(crate) data: Object,
 }
 
-/// Who did something.
+/// The actor of an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ActorBody {
-    /// `anonymous`, `user`, `service_account`, `operator` (the command line) or `system` (the server itself).
+    /// `anonymous`, `user`, `service_account`, `operator` (the command line) or `system` (the server).
     #[serde(rename = "type")]
     #[schema(pattern = "^(anonymous|user|service_account|operator|system)$")]
     kind: &'static str,
-    /// Which user or service account.
+    /// The id of the user or service account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     id: Option<String>,

@@ -21,12 +21,12 @@ use crate::middleware::RequestId;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FollowParams {
-    /// The cursor of the event to go on after; from now on, when nothing is said.
+    /// The cursor of the last event already received. If omitted, the stream starts with new events.
     pub(super) after: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[param(example = "user.created,session.*")]
     types: Option<String>,
-    /// A ticket from `POST /api/v1/events/tickets`, in place of credentials: for browsers.
+    /// A ticket from `POST /api/v1/events/tickets`, in place of credentials, for browsers.
     #[param(value_type = Option<String>)]
     ticket: Option<SecretString>,
 }
@@ -91,7 +91,7 @@ struct OverDetail<'a> {
     /// `server_stopping`, `invalid_token`, `forbidden`, `too_slow`, `cursor_expired`, `database_unavailable` or
     /// `too_many_requests`.
     code: &'static str,
-    /// For a person; may change.
+    /// Human-readable message; may change between releases.
     message: &'static str,
     /// Names this connection in the logs.
     request_id: &'a str,

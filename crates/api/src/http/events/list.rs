@@ -23,12 +23,12 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventParams {
-    /// The cursor of the event to go on after; from the first that is kept, when nothing is said.
+    /// The cursor of the last event already received. If omitted, starts at the oldest retained event.
     after: Option<String>,
-    /// Only these types, between commas; `session.*` is every type that begins so.
+    /// Comma-separated event types. A trailing `*` matches a prefix: `session.*`.
     #[param(example = "user.created,session.*")]
     types: Option<String>,
-    /// How many at most: 1 to 200.
+    /// Maximum number of items: 1 to 200.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 20)]
     limit: Option<String>,
 }
@@ -57,14 +57,14 @@ impl EventParams {
 
 /// List events.
 ///
-/// Everything that happened, oldest first. A page may be shorter than `limit`, even empty, while there is more: follow the
+/// Returns all events, oldest first. A page may be shorter than `limit`, or empty, although more events follow: use the
 /// `Link` header.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "events.list",
     params(EventParams),
     responses(
         (status = 200, description = "A page of events.", body = [EventBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
         )),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),
@@ -81,15 +81,15 @@ pub(super) async fn list(
     Ok(respond(&shared, &uri, page))
 }
 
-/// List what concerns the caller.
+/// List events about the caller.
 ///
-/// What happened to the caller's own account, oldest first.
+/// Returns the events about the caller's own account, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/me/events", tag = "events", operation_id = "me.events",
     params(EventParams),
     responses(
         (status = 200, description = "A page of events.", body = [EventBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
         )),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),

@@ -24,32 +24,33 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RevocationParams {
-    /// The cursor to go on after; when nothing is said, everything that a token which is still alive could meet comes first.
+    /// The cursor of the last revocation already received. If omitted, the stream starts with all revocations that can
+    /// affect an unexpired token.
     after: Option<String>,
 }
 
-/// What is dead before its time: one of `session_id`, `api_key_id` and `subject` is there.
+/// A revocation. Exactly one of `session_id`, `api_key_id` and `subject` is present.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(example = json!({
     "cursor": "AAAAAAAAAAfWxLK4J2BoTv5rEQfnkFLC", "session_id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50",
     "since": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct RevocationBody {
-    /// Where to go on after it.
+    /// The cursor of the event. Pass it as `after` to continue after it.
     cursor: String,
-    /// Every token with this `sid` is dead.
+    /// Tokens with this `sid` are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     session_id: Option<String>,
-    /// Every token with this `key_id` is dead.
+    /// Tokens with this `key_id` are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     api_key_id: Option<String>,
-    /// Every token with this `sub` that was issued (`iat`) before `since` is dead.
+    /// Tokens with this `sub` that were issued (`iat`) before `since` are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     subject: Option<String>,
-    /// Since when.
+    /// The time of the revocation.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
 }
@@ -66,17 +67,18 @@ impl RevocationBody {
     }
 }
 
-/// Follow revocations as server-sent events.
+/// Stream revocations as server-sent events.
 ///
-/// For verifiers that check tokens by themselves: ended sessions, deleted API keys, disabled and deleted accounts, as events
-/// `revocation`. Without a cursor it begins with all that concern a token which is still alive; the first `heartbeat` says
-/// that these are complete. Service accounts may follow, and holders of `tokens:introspect` or `events:read`.
+/// For resource servers that validate access tokens locally. Ended sessions, deleted API keys, and disabled and deleted
+/// accounts are sent as events of type `revocation`. Without a cursor, the stream starts with all revocations that can
+/// affect an unexpired token; the first `heartbeat` marks the end of these. Requires a service account,
+/// `tokens:introspect` or `events:read`.
 #[utoipa::path(
     get, path = "/api/v1/events/revocations", tag = "events", operation_id = "events.revocations",
     params(RevocationParams,
-        ("Last-Event-ID" = Option<String>, Header, description = "The cursor to go on after.")),
+        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last revocation received.")),
     responses(
-        (status = 200, description = "The revocations, without an end.", content_type = "text/event-stream",
+        (status = 200, description = "Unbounded stream of revocations.", content_type = "text/event-stream",
             body = RevocationBody),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),

@@ -12,15 +12,15 @@ use crate::http::well_known::Document;
 // Made when first asked for, as the OpenAPI document is.
 static SCHEMAS: LazyLock<Document> = LazyLock::new(|| Document::new(catalogue::schemas().to_string()));
 
-/// The schemas of events.
+/// Get the event schemas.
 ///
-/// A JSON Schema (2020-12) of every type of event, from the catalogue.
+/// Returns a JSON Schema (2020-12) for every event type.
 #[utoipa::path(
     get, path = "/api/v1/events/schemas", tag = "events", operation_id = "events.schemas",
     responses(
         (status = 200, description = "The schema.", content_type = "application/json", body = Object,
             example = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": [], "$defs": {}})),
-        (status = 304, description = "Unchanged since the version that `If-None-Match` names."),
+        (status = 304, description = "The resource has not changed since the version in `If-None-Match`."),
         Always,
     ),
     security(()),

@@ -19,18 +19,18 @@ use crate::http::problem::Problem;
 /// How long a browser waits before it comes again, in milliseconds.
 const RETRY_MS: u32 = 2_000;
 
-/// Follow events as server-sent events.
+/// Stream events as server-sent events.
 ///
-/// Everything for holders of `events:read`, what concerns them for users who signed in. Each event has its cursor as `id`,
-/// its type as `event`, and the event in JSON as `data`. Once everything up to now was told, and whenever nothing happens
-/// for a while, there is a `heartbeat` with a cursor. The last one is `error`, with why and where to go on; browsers come
-/// again by themselves.
+/// Callers with `events:read` receive all events; other signed-in users receive the events about themselves. Each
+/// message has the cursor as `id`, the event type as `event` and the event as JSON in `data`. A `heartbeat` with a
+/// cursor is sent after all past events, and while there are no new events. Before the server closes the stream, it
+/// sends an `error` with the reason and the cursor to resume from; browsers reconnect automatically.
 #[utoipa::path(
     get, path = "/api/v1/events/stream", tag = "events", operation_id = "events.stream",
     params(FollowParams,
-        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the event to go on after.")),
+        ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last event already received.")),
     responses(
-        (status = 200, description = "The events, without an end.", content_type = "text/event-stream", body = String),
+        (status = 200, description = "Unbounded stream of events.", content_type = "text/event-stream", body = String),
         BadInput, SignedIn, Permitted, CursorExpired, Always,
     ),
     security(("bearer" = []), ()),

@@ -17,16 +17,16 @@ use crate::http::problem::Problem;
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"ticket": "dnt_AZNlqHsffD6NDAocLT5PUMdq…", "expires_in": 30}))]
 struct TicketBody {
-    /// What to send as `ticket=` in the address, once.
+    /// The ticket; send it once as the query parameter `ticket`.
     ticket: String,
-    /// How long it can be used, in seconds.
+    /// Seconds until the ticket expires.
     expires_in: u32,
 }
 
-/// Get a ticket.
+/// Create a stream ticket.
 ///
-/// It opens one stream of events, in place of the caller's credentials. Browsers cannot send an `Authorization` header with
-/// a WebSocket, and a token in an address would end up in logs; a ticket in a log opens nothing any more.
+/// A ticket opens one event stream in place of the caller's credentials. Browsers cannot send an `Authorization` header
+/// when they open a WebSocket, and a token in a URL would be logged; a ticket can be used only once.
 #[utoipa::path(
     post, path = "/api/v1/events/tickets", tag = "events", operation_id = "events.tickets.create",
     responses((status = 201, description = "The ticket.", body = TicketBody), BadInput, SignedIn, Permitted, Repeatable, Always),

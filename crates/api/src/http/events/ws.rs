@@ -34,14 +34,15 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// After how many pings without a word a client is given up.
 const UNANSWERED_MAX: u32 = 3;
 
-/// Follow events over a WebSocket.
+/// Stream events over a WebSocket.
 ///
-/// Everything for holders of `events:read`, what concerns them for users who signed in. The server sends
-/// `{"type":"event","event":{…}}`, `{"type":"heartbeat","cursor":"…"}` once everything up to now was told and whenever
-/// nothing happens for a while, and at the end `{"type":"error","error":{…},"cursor":"…"}` before it closes: 1012 when it
-/// stops, 4401 when the credentials are dead, 4403 when they carry less than before, 4408 when the client is too slow, 4410
-/// when the cursor has expired, 4429 when the client says too much, 1013 when the database is away. A client need not send
-/// anything but answers to pings.
+/// Callers with `events:read` receive all events; other signed-in users receive the events about themselves. The server
+/// sends `{"type":"event","event":{…}}` for each event and `{"type":"heartbeat","cursor":"…"}` after all past events
+/// and while there are no new events. Before it closes the connection, it sends
+/// `{"type":"error","error":{…},"cursor":"…"}`. Close codes: 1012 the server is shutting down, 4401 the credentials are
+/// no longer valid, 4403 the credentials have lost permissions, 4408 the client reads too slowly, 4410 the cursor has
+/// expired, 4429 the client sends too much, 1013 the database is unavailable. Clients need to send nothing except
+/// pongs.
 #[utoipa::path(
     get, path = "/api/v1/events/ws", tag = "events", operation_id = "events.ws",
     params(FollowParams),
@@ -61,7 +62,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     // Any page can open a WebSocket to anywhere, and browsers send cookies along.
     if headers.contains_key(ORIGIN) && !shared.origins.admit(&headers) {
-        let message = "Pages of this origin may not follow; see server.cors_origins.";
+        let message = "This origin is not allowed to open event streams; see server.cors_origins.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", message));
     }
     let wish = params.wish(shared.services.vault.as_ref(), &headers)?;
@@ -83,7 +84,7 @@ pub(super) async fn follow(
 }
 
 fn upgrade_required() -> Response {
-    let message = "Open a WebSocket here: send Upgrade: websocket.";
+    let message = "This endpoint requires a WebSocket: send Upgrade: websocket.";
     let mut response = Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     response
@@ -128,9 +129,9 @@ impl Connection {
             }
         };
         match end {
-            End::Left => tracing::debug!("a follower has left"),
+            End::Left => tracing::debug!("event stream closed by the client"),
             End::Told(over) => {
-                tracing::debug!(code = over.code(), "a follower is cut off");
+                tracing::debug!(code = over.code(), "event stream closed by the server");
                 let _ = timeout(CLOSE_PATIENCE, self.close(over)).await;
             }
         }

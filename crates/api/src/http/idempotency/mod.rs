@@ -162,7 +162,7 @@ async fn do_and_store(
         Finished::Replay(answer) => replay(&answer),
         Finished::Done(afterwards) => {
             if let Err(error) = afterwards {
-                tracing::warn!(error = %Chain(&error), "work after the commit of an idempotent request failed");
+                tracing::warn!(error = %Chain(&error), "background work of an idempotent request failed");
             }
             Ok(Response::from_parts(parts, Body::from(body)))
         }

@@ -13,15 +13,24 @@ pub(super) struct Errors;
 impl IntoResponses for Errors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         BTreeMap::from([
-            answer("400", "invalid_request", "The request breaks a rule of RFC 6749; `error` says which."),
-            answer("401", "invalid_client", "The client is unknown, or its secret is wrong."),
-            answer("413", "invalid_request", "The body is too large."),
-            answer("429", "temporarily_unavailable", "Too many requests; `Retry-After` says when to return."),
-            answer("500", "server_error", "A defect on the server's side."),
+            answer("400", "invalid_request", "The request is invalid (RFC 6749); `error` contains the reason."),
+            answer(
+                "401",
+                "invalid_client",
+                "Client authentication failed: the client is unknown or its secret is wrong.",
+            ),
+            answer("413", "invalid_request", "The request body is too large."),
+            answer(
+                "429",
+                "temporarily_unavailable",
+                "Too many requests. Retry after the number of seconds in `Retry-After`.",
+            ),
+            answer("500", "server_error", "Internal server error."),
             answer(
                 "503",
                 "temporarily_unavailable",
-                "Overloaded, or the database is away; `Retry-After` says when to return.",
+                "The server is overloaded or the database is unavailable. Retry after the number of seconds in \
+                 `Retry-After`.",
             ),
         ])
     }
@@ -32,7 +41,7 @@ pub(super) struct Permitted;
 
 impl IntoResponses for Permitted {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        BTreeMap::from([answer("403", "insufficient_scope", "The caller may not ask.")])
+        BTreeMap::from([answer("403", "insufficient_scope", "The caller lacks the required permission.")])
     }
 }
 
@@ -41,7 +50,7 @@ pub(crate) struct HeadTooLarge;
 
 impl IntoResponses for HeadTooLarge {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let description = "The address and the headers are larger than `limits.header_bytes`.";
+        let description = "The request line and headers exceed `limits.header_bytes`.";
         BTreeMap::from([answer("431", "invalid_request", description)])
     }
 }
@@ -56,10 +65,11 @@ fn answer(status: &str, code: &str, description: &str) -> (String, RefOr<Respons
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
     };
     if matches!(status, "429" | "503") {
-        response = response.header("Retry-After", header(Type::Integer, "Seconds until it is worth trying again."));
+        response = response.header("Retry-After", header(Type::Integer, "Seconds to wait before retrying."));
     }
     if status == "401" {
-        response = response.header("WWW-Authenticate", header(Type::String, "How to authenticate (RFC 6749 §5.2)."));
+        response =
+            response.header("WWW-Authenticate", header(Type::String, "The authentication scheme (RFC 6749 §5.2)."));
     }
     (status.to_owned(), RefOr::T(response.build()))
 }

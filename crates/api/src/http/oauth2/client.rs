@@ -35,7 +35,7 @@ impl Presented {
             (Self::Nothing, Some(id), Some(secret)) => {
                 Ok(Self::Client(ClientCredentials { id: id.expose_secret().to_owned(), secret }))
             }
-            (Self::Nothing, None, Some(_)) => Err(invalid_request("A client_secret needs its client_id.")),
+            (Self::Nothing, None, Some(_)) => Err(invalid_request("A client_secret requires its client_id.")),
             // A public client names itself and proves nothing (RFC 6749 §3.2.1).
             (Self::Nothing, Some(id), None) if id.expose_secret() == FIRST_PARTY_CLIENT_ID => Ok(Self::Nothing),
             (Self::Nothing, Some(_), None) => Err(refused()),
@@ -59,7 +59,7 @@ pub(super) fn refused() -> Problem {
 }
 
 fn in_several_ways() -> Problem {
-    invalid_request("Authenticate in one way, not in several.")
+    invalid_request("Use exactly one client authentication method.")
 }
 
 fn in_header(headers: &HeaderMap) -> Result<Presented, Problem> {

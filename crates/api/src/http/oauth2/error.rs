@@ -21,11 +21,11 @@ const OAUTH_CODES: [&str; 8] = [
 /// The body of every error below `/oauth2/` (RFC 6749 §5.2).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OAuthErrorBody<'a> {
-    /// A stable code.
+    /// A stable error code.
     #[schema(example = "invalid_grant")]
     error: &'a str,
-    /// For a person; may change.
-    #[schema(example = "The token is not valid, or was not issued to this client.")]
+    /// Human-readable message; may change between releases.
+    #[schema(example = "The token is invalid, or was not issued to this client.")]
     error_description: String,
 }
 

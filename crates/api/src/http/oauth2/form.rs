@@ -31,7 +31,7 @@ impl Form {
     }
 
     fn read(body: &[u8]) -> Result<Self, Problem> {
-        let malformed = |_| invalid_request("The body is not a form.");
+        let malformed = |_| invalid_request("The body is not a valid form.");
         let pairs: Vec<(String, SecretString)> = serde_urlencoded::from_bytes(body).map_err(malformed)?;
         if pairs.len() > PARAMETERS_MAX {
             return Err(invalid_request("There are too many parameters."));
@@ -43,12 +43,12 @@ impl Form {
             }
             if value.expose_secret().is_empty() {
                 if name == "client_id" {
-                    return Err(invalid_request("The client_id is empty. Send the id of a client, or leave it out."));
+                    return Err(invalid_request("The client_id is empty. Send the id of a client, or omit it."));
                 }
                 continue;
             }
             if form.insert(name, value).is_some() {
-                return Err(invalid_request("Each parameter must be given once."));
+                return Err(invalid_request("Parameters must not be repeated."));
             }
         }
         Ok(Self(form))

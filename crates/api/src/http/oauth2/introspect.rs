@@ -24,7 +24,7 @@ use crate::http::Shared;
 use crate::http::extract::Caller;
 use crate::http::problem::Problem;
 
-/// A token to ask about.
+/// A token to introspect.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the parameters, which are taken from a form by name")]
 #[schema(example = json!({"token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
@@ -32,75 +32,75 @@ struct IntrospectForm {
     /// An access token, a refresh token or an API key.
     #[schema(format = Password, min_length = 1)]
     token: String,
-    /// What kind of token it may be; every kind is looked for, whatever this says.
+    /// The type of the token. It is ignored: all token types are searched.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
-    /// The id of the service account that asks, unless the header `Authorization` has it.
+    /// The id of the calling service account, if it is not in the `Authorization` header.
     #[schema(nullable = false, format = Uuid, min_length = 1)]
     client_id: Option<String>,
-    /// One of its API keys.
+    /// An API key of the service account.
     #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 
-/// What a token stands for (RFC 7662 §2.2). Of one that is not good, `active` is all there is.
+/// The state of a token (RFC 7662 §2.2). For an inactive token, only `active` is present.
 #[derive(Serialize, ToSchema)]
 struct IntrospectionBody {
-    /// Whether the token is good now.
+    /// Whether the token is currently active.
     active: bool,
     /// `access_token`, `refresh_token` or `api_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^(access_token|refresh_token|api_key)$", value_type = Option<String>, example = "access_token")]
     kind: Option<&'static str>,
-    /// What it may do now.
+    /// The effective scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "users:read users:write")]
     scope: Option<String>,
-    /// The client: the id of the service account, or `denizen` for the access or refresh token of a session.
+    /// The client: the id of the service account, or `denizen` for an access or refresh token of a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "denizen")]
     client_id: Option<String>,
-    /// The address of the user, when it is for one.
+    /// The email address of the user; only for tokens of users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Email)]
     username: Option<String>,
-    /// Whether the user has proven that they receive mail at this address, now; only if it is for a user.
+    /// Whether the user's email address is currently verified; only for tokens of users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     email_verified: Option<bool>,
-    /// `Bearer`, when it opens doors as it is: a refresh token does not.
+    /// `Bearer` if the token can be used as a bearer token; absent for refresh tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^Bearer$", value_type = Option<String>, example = "Bearer")]
     token_type: Option<&'static str>,
-    /// Until when it is good at most, in seconds since 1970; an API key may say nothing.
+    /// Expiry time in Unix seconds; absent for API keys that do not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     exp: Option<i64>,
-    /// From when it is, in seconds since 1970.
+    /// Issue time in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<i64>,
-    /// The user or the service account.
+    /// The id of the user or service account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     sub: Option<String>,
-    /// For whom it is.
+    /// The audience.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     aud: Option<String>,
-    /// Whose it is.
+    /// The issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iss: Option<String>,
-    /// Names an access token.
+    /// Unique identifier of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jti: Option<String>,
-    /// The session, when it is of one.
+    /// The id of the session, if the token belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     sid: Option<String>,
-    /// The role now.
+    /// The current role.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<String>,
@@ -139,15 +139,15 @@ impl IntrospectionBody {
     }
 }
 
-/// Ask what a token stands for.
+/// Introspect a token.
 ///
-/// Asked of the store at this moment: what was revoked a moment ago is not active. The caller is a service account, by
-/// the credentials of a client or a bearer, or anybody with the permission `tokens:introspect`.
+/// Reads the current state from the database: a revoked token is reported as inactive immediately. The caller is a
+/// service account, authenticated with client credentials or a bearer token, or any caller with `tokens:introspect`.
 #[utoipa::path(
     post, path = "/oauth2/introspect", tag = "oauth2", operation_id = "oauth2.introspect",
     request_body(content = IntrospectForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "What it stands for.", body = IntrospectionBody), Errors, Permitted,
+        (status = 200, description = "The state of the token.", body = IntrospectionBody), Errors, Permitted,
     ),
     security(("client" = []), ("bearer" = [])),
 )]

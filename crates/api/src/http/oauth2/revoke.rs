@@ -19,27 +19,27 @@ struct RevokeForm {
     /// A refresh token, the access token of a session, or an API key.
     #[schema(format = Password, min_length = 1)]
     token: String,
-    /// What kind of token it may be; every kind is looked for, whatever this says.
+    /// The type of the token. It is ignored: all token types are searched.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
-    /// The id of the service account that asks, unless the header `Authorization` has it; or `denizen`, the public client
-    /// that users sign in to, without a secret.
+    /// The id of the calling service account, if it is not in the `Authorization` header; or `denizen`, the public
+    /// client of user sessions, which has no secret.
     #[schema(nullable = false, min_length = 1)]
     client_id: Option<String>,
-    /// One of its API keys.
+    /// An API key of the service account.
     #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 
 /// Revoke a token.
 ///
-/// Whoever holds a refresh token or an access token of a session ends the session; whoever holds a user's API key
-/// deletes it. The API key of a service account needs the account's own credentials. A token that is not good, or no
-/// longer, is no error.
+/// A refresh token or an access token of a session ends the session. An API key of a user is deleted. Revoking an API
+/// key of a service account requires client authentication as that account. An invalid or expired token is not an
+/// error.
 #[utoipa::path(
     post, path = "/oauth2/revoke", tag = "oauth2", operation_id = "oauth2.revoke",
     request_body(content = RevokeForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token is not good, or no longer."), Errors),
+    responses((status = 200, description = "The token is no longer valid."), Errors),
     security((), ("client" = [])),
 )]
 pub(super) async fn revoke(Caller(ctx): Caller, headers: HeaderMap, mut form: Form) -> Result<StatusCode, Problem> {

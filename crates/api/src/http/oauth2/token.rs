@@ -18,7 +18,7 @@ use super::form::Form;
 use crate::http::extract::Caller;
 use crate::http::problem::Problem;
 
-/// A request for a token.
+/// A token request.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the parameters, which are taken from a form by name")]
 #[schema(example = json!({"grant_type": "refresh_token", "refresh_token": "dnr_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8kq0b2bqQ1o3QeYh"}))]
@@ -26,39 +26,39 @@ struct TokenForm {
     /// `client_credentials` or `refresh_token`.
     #[schema(pattern = "^(client_credentials|refresh_token)$")]
     grant_type: String,
-    /// What is asked for: scopes between spaces. All there are when nothing is said.
+    /// The requested scopes, separated by spaces. Default: all available scopes.
     #[schema(nullable = false, example = "users:read")]
     scope: Option<String>,
-    /// With `refresh_token`: the refresh token of the last sign-in or refresh.
+    /// With `refresh_token`: the refresh token from the last sign-in or refresh.
     #[schema(nullable = false, format = Password)]
     refresh_token: Option<String>,
-    /// The id of the service account, unless the header `Authorization` has it. With `refresh_token` also `denizen`, the
-    /// public client that users sign in to, without a secret.
+    /// The id of the service account, if it is not in the `Authorization` header. With `refresh_token` also `denizen`,
+    /// the public client of user sessions, which has no secret.
     #[schema(nullable = false, min_length = 1)]
     client_id: Option<String>,
-    /// One of its API keys.
+    /// An API key of the service account.
     #[schema(nullable = false, format = Password)]
     client_secret: Option<String>,
 }
 
-/// A token (RFC 6749 §5.1).
+/// A token response (RFC 6749 §5.1).
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthTokenBody)]
 pub(super) struct TokenBody {
-    /// A JWT (RFC 9068) to send as `Authorization: Bearer`.
+    /// A JWT (RFC 9068); send it as `Authorization: Bearer`.
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.MEUCIQD")]
     access_token: String,
     /// Always `Bearer`.
     #[schema(value_type = String, example = "Bearer", pattern = "^Bearer$")]
     token_type: &'static str,
-    /// How long the access token lives, in seconds.
+    /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: u32,
-    /// What the next tokens of the session are got with, once. A client asks again with its credentials instead.
+    /// The next refresh token of the session; it can be used once. Absent for `client_credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// What the access token carries.
+    /// The scopes of the access token.
     #[schema(example = "users:read")]
     scope: String,
 }
@@ -87,15 +87,15 @@ impl From<SignedIn> for TokenBody {
     }
 }
 
-/// Get a token.
+/// Request an access token.
 ///
-/// With `client_credentials`, a service account gets an access token for one of its API keys (RFC 6749 §4.4). With
-/// `refresh_token`, a session goes on with new tokens (RFC 6749 §6). Its client is the public client `denizen`, which has
-/// no secret and need not be named; a service account that is named must authenticate.
+/// With `client_credentials`, a service account receives an access token for one of its API keys (RFC 6749 §4.4). With
+/// `refresh_token`, a session receives new tokens (RFC 6749 §6). The client of user sessions is the public client
+/// `denizen`, which has no secret and can be omitted; if a service account is named, it must authenticate.
 #[utoipa::path(
     post, path = "/oauth2/token", tag = "oauth2", operation_id = "oauth2.token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "A token.", body = TokenBody), Errors),
+    responses((status = 200, description = "The token response.", body = TokenBody), Errors),
     security((), ("client" = [])),
 )]
 pub(super) async fn token(Caller(ctx): Caller, headers: HeaderMap, mut form: Form) -> Result<Json<TokenBody>, Problem> {

@@ -16,38 +16,38 @@ use utoipa::ToSchema;
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]
 pub(crate) struct WebhookBody {
-    /// Names the webhook for ever.
+    /// Unique identifier of the webhook.
     #[schema(format = Uuid)]
     id: String,
-    /// Where requests are sent.
+    /// The URL that receives the events.
     #[schema(max_length = 2048)]
     url: String,
-    /// What it is for; may be empty.
+    /// Description; may be empty.
     #[schema(max_length = 200)]
     description: String,
-    /// What it is told of: types of events, or beginnings of them with `*`; empty for everything.
+    /// The event types to deliver; a trailing `*` matches a prefix. Empty for all types.
     types: Vec<String>,
     /// `active` or `disabled`.
     #[schema(pattern = "^(active|disabled)$")]
     status: &'static str,
-    /// Why the server disabled it: `gone` (the receiver answered 410), or because the account in `created_by` was deleted
-    /// (`creator_deleted`), disabled (`creator_disabled`), or no longer holds `webhooks:write` and `events:read`
-    /// (`creator_not_permitted`). `null` while it is active, and when it was disabled by request.
+    /// Why the server disabled the webhook: `gone` (the receiver returned 410), or because the account in `created_by`
+    /// was deleted (`creator_deleted`), was disabled (`creator_disabled`) or no longer holds `webhooks:write` and
+    /// `events:read` (`creator_not_permitted`). `null` if it is active or was disabled by a request.
     #[schema(required = true, pattern = "^(gone|creator_deleted|creator_disabled|creator_not_permitted)$")]
     disabled_reason: Option<&'static str>,
-    /// Who answers for the webhook: who created it, or last enabled it again or changed its URL. `null` when it was
-    /// created by a release that did not record this.
+    /// The account responsible for the webhook: the one that created it, or last re-enabled it or changed its URL.
+    /// `null` if it was created by a release that did not record this.
     #[schema(required = true)]
     created_by: Option<WebhookCreatorBody>,
-    /// How many requests had no answer, a 5xx or a 429 since the last one that succeeded.
+    /// The number of consecutive failures: no response, a 5xx or a 429.
     failures: u32,
-    /// Until when it is left alone, because it failed several times in a row or asked for it.
+    /// Deliveries are paused until this time, after consecutive failures or at the receiver's request.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     paused_until: Option<Timestamp>,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
@@ -70,10 +70,10 @@ impl From<Webhook> for WebhookBody {
     }
 }
 
-/// Who answers for a webhook.
+/// The account responsible for a webhook.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookCreatorBody {
-    /// `user`, `service_account`, or `operator`: the command line.
+    /// `user`, `service_account` or `operator` (the command line).
     #[serde(rename = "type")]
     #[schema(pattern = "^(user|service_account|operator)$")]
     kind: &'static str,
@@ -92,12 +92,12 @@ impl From<Creator> for WebhookCreatorBody {
     }
 }
 
-/// A webhook with its secret, which is shown this once.
+/// A webhook with its secret, which is returned only once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IssuedWebhookBody {
     #[serde(flatten)]
     about: WebhookBody,
-    /// What requests are signed with (Standard Webhooks). Keep it: it is not shown again.
+    /// The secret that signs requests (Standard Webhooks). Store it: it cannot be retrieved again.
     #[schema(example = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDC2FVsBQIhrs=")]
     secret: String,
 }
@@ -108,7 +108,7 @@ impl IssuedWebhookBody {
     }
 }
 
-/// What there was, or is, to tell a webhook of one event.
+/// The delivery of one event to one webhook.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50", "event_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e",
@@ -117,44 +117,44 @@ impl IssuedWebhookBody {
     "last_status": 200, "last_latency_ms": 38, "last_answer": "ok", "last_error": null
 }))]
 pub(crate) struct DeliveryBody {
-    /// Names the delivery for ever.
+    /// Unique identifier of the delivery.
     #[schema(format = Uuid)]
     id: String,
-    /// The event, and the header `webhook-id` of every attempt.
+    /// The id of the event; sent as the header `webhook-id` with every attempt.
     #[schema(format = Uuid)]
     event_id: String,
-    /// What happened.
+    /// The event type.
     #[serde(rename = "type")]
     kind: String,
-    /// Whom or what it concerns.
+    /// The resource that the event is about.
     #[schema(required = true)]
     subject: Option<String>,
-    /// `pending`, `delivered`, or `parked`: given up until somebody puts it back.
+    /// `pending`, `delivered` or `parked` (no further attempts until it is retried or replayed).
     #[schema(pattern = "^(pending|delivered|parked)$")]
     state: &'static str,
-    /// How often it was tried, since it was made or put back.
+    /// The number of attempts since the delivery was created or last retried.
     attempts: u32,
-    /// When it is tried next; nothing while it waits for an earlier one about the same subject.
+    /// Time of the next attempt; `null` while the delivery waits for an earlier one about the same subject.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
-    /// When it was made.
+    /// Creation time.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last tried.
+    /// Time of the last attempt.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     last_attempt_at: Option<Timestamp>,
-    /// The status of the last answer, when there was one.
+    /// The HTTP status of the last response, if there was one.
     #[schema(required = true)]
     last_status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     #[schema(required = true)]
     last_latency_ms: Option<u32>,
-    /// How it began: at most 4 KiB.
+    /// The beginning of the response body: at most 4 KiB.
     #[schema(required = true)]
     last_answer: Option<String>,
-    /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` (the host leads into a private
-    /// network), `secret_unreadable` (its secret cannot be opened by the master key) or `event_removed` (the log no longer has
-    /// it).
+    /// Why the last attempt failed: `http_status`, `timeout`, `unreachable`, `not_allowed` (the host resolves to a
+    /// private address), `secret_unreadable` (the master key cannot decrypt the secret) or `event_removed` (the event
+    /// is no longer in the log).
     #[schema(required = true)]
     last_error: Option<String>,
 }
@@ -188,6 +188,6 @@ pub(super) fn read_status(raw: &str) -> Result<WebhookStatus, RuleBroken> {
 
 /// Reads a moment.
 pub(super) fn moment(raw: &str) -> Result<Timestamp, RuleBroken> {
-    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 moment".to_owned() };
+    let broken = || RuleBroken { code: "invalid_value", message: "must be an RFC 3339 time".to_owned() };
     Timestamp::parse(raw).ok_or_else(broken)
 }

@@ -18,38 +18,38 @@ use crate::http::extract::{Caller, Fields, IdPath, JsonBody};
 use crate::http::problem::Problem;
 use crate::http::users::said;
 
-/// All of a webhook that can be replaced.
+/// A full replacement of a webhook.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"url": "https://crm.example.com/hooks/denizen", "types": []}))]
 pub(super) struct ReplaceWebhookBody {
-    /// Where requests are sent.
+    /// The URL that receives the events.
     #[schema(max_length = 2048)]
     url: String,
-    /// What it is told of: types of events, or beginnings of them with `*`. Unsaid or empty, everything.
+    /// The event types to deliver; a trailing `*` matches a prefix. If omitted or empty, all types.
     #[schema(max_items = 64)]
     types: Option<Vec<String>>,
-    /// What it is for; unsaid, nothing is told.
+    /// Description. If omitted, empty.
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// `active` or `disabled`. Unsaid, it stays.
+    /// `active` or `disabled`. Unchanged if omitted.
     #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
 }
 
 /// Replace a webhook.
 ///
-/// Its secret stays. The caller must hold `webhooks:write` and `events:read`, and becomes its `created_by` when they enable
-/// it again or change its URL.
+/// Does not change the secret. The caller must hold `webhooks:write` and `events:read`, and becomes `created_by` when
+/// re-enabling the webhook or changing its URL.
 #[utoipa::path(
     put, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.replace",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     request_body = ReplaceWebhookBody,
     responses(
-        (status = 200, description = "The webhook as it is now.", body = WebhookBody,
+        (status = 200, description = "The updated webhook.", body = WebhookBody,
             headers(("ETag" = String, description = "The version of the webhook."))),
         BadBody, SignedIn, Permitted, WebhookExists, Fresh, Always,
     ),
@@ -72,20 +72,20 @@ pub(super) async fn replace(
     update(&ctx, id, &headers, fields.finish(Some(change))?).await
 }
 
-/// What to change of a webhook: a JSON Merge Patch (RFC 7396).
+/// An update of a webhook, as a JSON Merge Patch (RFC 7396).
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(example = json!({"status": "disabled"}))]
 pub(super) struct PatchWebhookBody {
-    /// Where requests are sent.
+    /// The URL that receives the events.
     #[schema(nullable = false, max_length = 2048)]
     #[serde(deserialize_with = "said")]
     url: Option<String>,
-    /// What it is told of: types of events, or beginnings of them with `*`; empty for everything.
+    /// The event types to deliver; a trailing `*` matches a prefix. Empty for all types.
     #[schema(nullable = false, max_items = 64)]
     #[serde(deserialize_with = "said_types")]
     types: Option<Vec<String>>,
-    /// What it is for.
+    /// Description.
     #[schema(nullable = false, max_length = 200)]
     #[serde(deserialize_with = "said")]
     description: Option<String>,
@@ -100,24 +100,25 @@ fn said_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<S
     Vec::deserialize(deserializer).map(Some)
 }
 
-/// Change a webhook.
+/// Update a webhook.
 ///
-/// What happened before is told as it was then. What happens while it is disabled it is never told of; what was pending
-/// before goes on when it is active again. What is pending for longer than a day (`webhooks.retry_for_s`) is parked,
-/// disabled or not, and can be replayed. The caller must hold `webhooks:write` and `events:read`, and becomes its
-/// `created_by` when they enable it again or change its URL.
+/// Earlier events are delivered according to the previous settings. Events that occur while the webhook is disabled are
+/// not delivered later; deliveries that were already pending continue when it is active again. Deliveries that are
+/// pending for more than a day (`webhooks.retry_for_s`) become `parked`, even while it is disabled, and can be
+/// replayed. The caller must hold `webhooks:write` and `events:read`, and becomes `created_by` when re-enabling the
+/// webhook or changing its URL.
 #[utoipa::path(
     patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.update",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses the change when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     request_body(content(
         (PatchWebhookBody = "application/merge-patch+json"),
         (PatchWebhookBody = "application/json"),
     )),
     responses(
-        (status = 200, description = "The webhook as it is now.", body = WebhookBody,
+        (status = 200, description = "The updated webhook.", body = WebhookBody,
             headers(("ETag" = String, description = "The version of the webhook."))),
         BadBody, SignedIn, Permitted, WebhookExists, Fresh, Always,
     ),

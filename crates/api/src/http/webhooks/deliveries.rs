@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeliveryParams {
-    /// Only those that are `pending`, `delivered` or `parked`.
+    /// Returns only deliveries in this state: `pending`, `delivered` or `parked`.
     #[param(pattern = "^(pending|delivered|parked)$")]
     state: Option<String>,
 }
@@ -32,18 +32,18 @@ fn read_state(raw: &str) -> Result<DeliveryState, FieldError> {
     DeliveryState::parse(raw).ok_or_else(broken)
 }
 
-/// List deliveries to a webhook, newest first.
+/// List deliveries of a webhook, newest first.
 ///
-/// Those of the last 7 days, and those that are pending. The caller must hold `webhooks:read` and `events:read`: they tell
-/// what happened, to whom and when.
+/// Returns deliveries of the last 7 days and all pending ones. The caller must hold `webhooks:read` and `events:read`,
+/// because deliveries reveal events.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "webhooks.deliveries",
-    params(("id" = String, Path, format = Uuid, description = "The webhook's id."), PageParams, DeliveryParams),
+    params(("id" = String, Path, format = Uuid, description = "The id of the webhook."), PageParams, DeliveryParams),
     responses(
         (status = 200, description = "A page of deliveries.", body = [DeliveryBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`; at most 10,000 are counted."),
-            ("X-Total-Count-Limited" = bool, description = "`true` if there are more than `X-Total-Count`; absent otherwise."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, up to 10,000, with `count=true`."),
+            ("X-Total-Count-Limited" = bool, description = "`true` if there are more items; absent otherwise."),
         )),
         BadInput, SignedIn, Permitted, WebhookExists, Always,
     ),
@@ -70,8 +70,8 @@ pub(super) async fn list(
     get, path = "/api/v1/webhooks/{id}/deliveries/{delivery_id}", tag = "webhooks",
     operation_id = "webhooks.delivery",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("delivery_id" = String, Path, format = Uuid, description = "The delivery's id."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("delivery_id" = String, Path, format = Uuid, description = "The id of the delivery."),
     ),
     responses(
         (status = 200, description = "The delivery.", body = DeliveryBody),
@@ -86,18 +86,18 @@ pub(super) async fn get(
     Ok(Json(webhooks::get_delivery(&ctx, webhook, id).await?.into()))
 }
 
-/// Make a delivery again.
+/// Retry a delivery.
 ///
-/// Soon, whatever has become of it; with the same `webhook-id`. One that waits for an earlier one about the same subject
-/// still does, and one to a webhook that is disabled waits until it is active. The caller must hold `webhooks:write` and
-/// `events:read`.
+/// Schedules the delivery again, whatever its state, with the same `webhook-id`. A delivery that waits for an earlier
+/// one about the same subject continues to wait, and a delivery of a disabled webhook waits until the webhook is
+/// active. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", tag = "webhooks",
     operation_id = "webhooks.retry",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("delivery_id" = String, Path, format = Uuid, description = "The delivery's id."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("delivery_id" = String, Path, format = Uuid, description = "The id of the delivery."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     responses(
         (status = 202, description = "The delivery is pending."),
@@ -110,40 +110,40 @@ pub(super) async fn retry(Caller(ctx): Caller, DeliveryPath(webhook, id): Delive
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Which deliveries to make again.
+/// The deliveries to replay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"}))]
 pub(super) struct ReplayBody {
-    /// Those made at this moment or later. Unsaid, from the first that is kept.
+    /// Lower bound of the creation time, inclusive. Default: the oldest retained delivery.
     #[schema(format = DateTime)]
     from: Option<String>,
-    /// Those made before this moment. Unsaid, to the last.
+    /// Upper bound of the creation time, exclusive. Default: no upper bound.
     #[schema(format = DateTime)]
     to: Option<String>,
-    /// `parked`, which is meant when nothing is said, or `delivered`.
+    /// `parked` (default) or `delivered`.
     #[schema(pattern = "^(parked|delivered)$")]
     state: Option<String>,
 }
 
-/// How many deliveries are made again.
+/// The number of deliveries to replay.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReplayedBody {
-    /// How many there are. With 50,000 there may be more: ask again.
+    /// The number of scheduled deliveries. If it is 50,000, there may be more: repeat the request.
     #[schema(maximum = 50_000)]
     count: u64,
 }
 
-/// Make the deliveries of a range again.
+/// Replay deliveries of a time range.
 ///
-/// Each with the same `webhook-id` as before. They are made in the order of the log for each subject, among those that wait
-/// and after the one that is being tried. At most 50,000, the oldest first. Those to a webhook that is disabled wait until it
-/// is active. The caller must hold `webhooks:write` and `events:read`.
+/// Each delivery has the same `webhook-id` as before. For each subject, deliveries are sent in the order of the log,
+/// among the waiting ones and after the one in progress. At most 50,000 per request, oldest first. Deliveries of a
+/// disabled webhook wait until it is active. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "webhooks.replay",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = ReplayBody,
     responses(

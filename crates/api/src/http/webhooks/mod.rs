@@ -46,8 +46,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     params(PageParams),
     responses(
         (status = 200, description = "A page of webhooks.", body = [WebhookBody], headers(
-            ("Link" = String, description = "`rel=\"next\"`: the next page, when there is one (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "How many there are in all, with `count=true`."),
+            ("Link" = String, description = "`rel=\"next\"`: the next page, if there is one (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The total number of items, with `count=true`."),
         )),
         BadInput, SignedIn, Permitted, Always,
     ),
@@ -70,28 +70,28 @@ async fn list(
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"url": "https://crm.example.com/hooks/denizen", "types": ["user.*"]}))]
 struct CreateWebhookBody {
-    /// Where requests are sent: an `https` address in the public network, without credentials and without a fragment.
+    /// The URL that receives the events: an `https` URL with a public host, without credentials and without a fragment.
     #[schema(max_length = 2048)]
     url: String,
-    /// What it is told of: types of events, or beginnings of them with `*`. Unsaid or empty, everything.
+    /// The event types to deliver; a trailing `*` matches a prefix. If omitted or empty, all types.
     #[schema(max_items = 64)]
     types: Option<Vec<String>>,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 200)]
     description: Option<String>,
 }
 
-/// Add a webhook.
+/// Create a webhook.
 ///
-/// It is told of what happens from now on. The secret that requests are signed with is in this answer and nowhere else.
-/// The caller must hold `webhooks:write` and `events:read`.
+/// It receives events that occur from now on. The signing secret is returned only in this response. The caller must
+/// hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "webhooks.create",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours.")),
     request_body = CreateWebhookBody,
     responses(
         (status = 201, description = "The webhook was created.", body = IssuedWebhookBody, headers(
-            ("Location" = String, description = "The address of the webhook."),
+            ("Location" = String, description = "The URL of the webhook resource."),
             ("ETag" = String, description = "The version of the webhook."),
         )),
         BadBody, SignedIn, Permitted, WebhookRoom, Always,
@@ -119,7 +119,7 @@ fn shown_once(issued: webhooks::IssuedWebhook) -> impl IntoResponse {
 /// Get a webhook, without its secret.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.get",
-    params(("id" = String, Path, format = Uuid, description = "The webhook's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the webhook.")),
     responses(
         (status = 200, description = "The webhook.", body = WebhookBody,
             headers(("ETag" = String, description = "The version of the webhook."))),
@@ -135,16 +135,17 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>) -> Result<Respo
 
 /// Delete a webhook.
 ///
-/// For good, and what was delivered to it with it. What is under way may still arrive. It is disabled at once; with very
-/// many deliveries the answer takes a while, and a request that is cut short is made again.
+/// Permanently deletes the webhook and its delivery history. Requests in progress may still arrive. The webhook is
+/// disabled immediately; with very many deliveries the response takes longer, and an interrupted request can be
+/// repeated.
 #[utoipa::path(
     delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.delete",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when it has another version."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
     ),
     responses(
-        (status = 204, description = "The webhook is gone."),
+        (status = 204, description = "The webhook was deleted."),
         BadInput, SignedIn, Permitted, WebhookExists, Fresh, Always,
     ),
     security(("bearer" = [])),
@@ -155,26 +156,26 @@ async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>, headers: Hea
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How to replace a secret.
+/// Rotation of a secret.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap_s": 3600}))]
 struct RotateWebhookSecretBody {
-    /// How long requests are signed with the secret before as well, in seconds; unsaid, a day.
+    /// How long requests are also signed with the previous secret, in seconds. Default: one day.
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_s: Option<u32>,
 }
 
-/// Replace the secret of a webhook.
+/// Rotate the secret of a webhook.
 ///
-/// Requests carry two signatures for a while, so that the receiver changes over when it likes. The new secret is in this
-/// answer and nowhere else. The caller must hold `webhooks:write` and `events:read`.
+/// Requests carry two signatures during an overlap period, so that the receiver can switch to the new secret. The new
+/// secret is returned only in this response. The caller must hold `webhooks:write` and `events:read`.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/rotate-secret", tag = "webhooks", operation_id = "webhooks.rotate_secret",
     params(
-        ("id" = String, Path, format = Uuid, description = "The webhook's id."),
-        ("If-Match" = Option<String>, Header, description = "Refuses when it has another version."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first answer for 24 hours."),
+        ("id" = String, Path, format = Uuid, description = "The id of the webhook."),
+        ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the resource has this version."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Replays the first response for 24 hours."),
     ),
     request_body = RotateWebhookSecretBody,
     responses(

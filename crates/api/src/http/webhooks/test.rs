@@ -44,7 +44,7 @@ pub(crate) fn ping_body(ctx: &Ctx, ping: Ping) -> Vec<u8> {
     serde_json::to_vec(&body).expect("a ping is JSON")
 }
 
-/// What came of trying a webhook.
+/// The result of a test request.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "event_id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "delivered": true, "status": 200, "latency_ms": 38,
@@ -54,16 +54,16 @@ pub(crate) struct TestedBody {
     /// The header `webhook-id` of the request.
     #[schema(format = Uuid)]
     event_id: String,
-    /// Whether the status is one of success.
+    /// Whether the response status was 2xx.
     delivered: bool,
-    /// The status, when there was one.
+    /// The HTTP status, if there was a response.
     #[schema(required = true)]
     status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     latency_ms: u32,
-    /// How the answer began: at most 4 KiB.
+    /// The beginning of the response body: at most 4 KiB.
     answer: String,
-    /// Why it was no success: `http_status`, `timeout`, `unreachable`, `not_allowed` or `secret_unreadable`.
+    /// Why the request failed: `http_status`, `timeout`, `unreachable`, `not_allowed` or `secret_unreadable`.
     #[schema(required = true)]
     error: Option<String>,
 }
@@ -81,15 +81,15 @@ impl TestedBody {
     }
 }
 
-/// Try a webhook.
+/// Test a webhook.
 ///
-/// Sends it a signed request of the type `webhook.test` at once, disabled or not, and answers what came of that. It is not
-/// tried again, and not among the deliveries.
+/// Sends a signed request of the type `webhook.test` immediately, even if the webhook is disabled, and returns the
+/// result. It is not retried and not listed among the deliveries.
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "webhooks.test",
-    params(("id" = String, Path, format = Uuid, description = "The webhook's id.")),
+    params(("id" = String, Path, format = Uuid, description = "The id of the webhook.")),
     responses(
-        (status = 200, description = "What came of it.", body = TestedBody),
+        (status = 200, description = "The result.", body = TestedBody),
         BadInput, SignedIn, Permitted, WebhookExists, Always,
     ),
     security(("bearer" = [])),

@@ -31,9 +31,9 @@ pub(super) fn judge(step: Step, error: smtp::Error, recipients: &[Address]) -> M
         code.severity == Severity::PermanentNegativeCompletion && is_final(step, &code.to_string(), &reply)
     });
     let name = match step {
-        Step::Recipient => "naming the recipient to the mail server",
-        Step::Data => "announcing the content to the mail server",
-        Step::Content => "handing the mail over",
+        Step::Recipient => "RCPT TO",
+        Step::Data => "DATA",
+        Step::Content => "sending the content",
     };
     let failed = Failed::at(name, error, recipients);
     if is_final { MailError::Permanent(failed.into()) } else { MailError::Temporary(failed.into()) }
@@ -156,9 +156,9 @@ fn without_addresses(reply: &str, recipients: &[Address]) -> String {
 /// What went wrong, and the server's words without addresses.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
-    #[error("{step}: it answered {code} {words}")]
+    #[error("{step}: the mail server responded {code} {words}")]
     Answered { step: &'static str, code: smtp::response::Code, words: String },
-    #[error("{step}: its answer cannot be understood")]
+    #[error("{step}: the response of the mail server is not valid SMTP")]
     Unreadable { step: &'static str },
     #[error("connecting to the mail server")]
     Unreachable { source: io::Error },

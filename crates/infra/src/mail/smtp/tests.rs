@@ -119,10 +119,7 @@ async fn refused_recipient_drops_a_mail_and_refused_relay_does_not() {
         let words = source.to_string();
         assert_eq!(
             words,
-            format!(
-                "naming the recipient to the mail server: it answered {}",
-                reply.replace("ada@example.com", "[address]")
-            )
+            format!("RCPT TO: the mail server responded {}", reply.replace("ada@example.com", "[address]"))
         );
     }
 }

@@ -48,7 +48,7 @@ impl Catalogue {
         let messages: BTreeMap<String, String> =
             serde_json::from_str(json).map_err(|error| WordsError::new(file, error))?;
         if let Some(key) = messages.keys().find(|key| !is_known(key)) {
-            return Err(WordsError::new(file, format!("{key:?} is no message")));
+            return Err(WordsError::new(file, format!("{key:?} is not a known message")));
         }
         if let Some((key, _)) = messages.iter().find(|(_, message)| message.len() > MESSAGE_BYTES_MAX) {
             return Err(WordsError::new(file, format!("{key:?} is longer than {MESSAGE_BYTES_MAX} bytes")));

@@ -121,7 +121,10 @@ impl Words {
         }
         let default_language = language::choose(&languages, &about.default_locale).ok_or_else(|| {
             let known = languages.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            WordsError::new("mail.default_locale", format!("there are no messages for it; expected one of {known}"))
+            WordsError::new(
+                "mail.default_locale",
+                format!("there are no messages in this language; expected one of {known}"),
+            )
         })?;
         let (_, host) = about.links.base.split_once("://").unwrap_or(("", &about.links.base));
         let host = host.split('/').next().unwrap_or_default().to_owned();

@@ -47,19 +47,23 @@ pub(super) fn read(folder: &Path) -> Result<Overrides, WordsError> {
     let mut found = Overrides::default();
     for (at, entry) in fs::read_dir(folder).map_err(unreadable)?.enumerate() {
         if at >= FILES_MAX {
-            return Err(WordsError::new(shown, format!("holds more than {FILES_MAX} files")));
+            return Err(WordsError::new(shown, format!("contains more than {FILES_MAX} files")));
         }
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file = path.display().to_string();
         let Some((stem, format)) = name.rsplit_once('.') else { continue };
         if format == "json" {
-            let language = Locale::parse(stem).map_err(|_| WordsError::new(&file, "is not named for a language"))?;
+            let language =
+                Locale::parse(stem).map_err(|_| WordsError::new(&file, "the file name is not a language tag"))?;
             let messages = (file.clone(), text(&path, &file)?);
             found.messages.insert(language.as_str().to_owned(), messages);
         } else if FORMATS.contains(&format) {
             if !is_template(stem) {
-                return Err(WordsError::new(&file, "is named for no mail; expected KIND.html or KIND.LANGUAGE.html"));
+                return Err(WordsError::new(
+                    &file,
+                    "the file name does not match a mail; expected KIND.html or KIND.LANGUAGE.html",
+                ));
             }
             found.templates.insert(name, text(&path, &file)?);
         }

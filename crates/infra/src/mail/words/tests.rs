@@ -190,13 +190,13 @@ fn what_is_wrong_with_a_folder_is_told_in_one_line() {
         ("password_reset.html", "{% if %}", "password_reset.html: syntax error"),
         ("password_reset.txt", "{{ lnik }}", "password_reset.txt: undefined value"),
         ("layout.txt", "{% for a in range(100000) %}{{ a }}{% endfor %}", "layout.txt: "),
-        ("pasword_reset.html", "", "FOLDER/pasword_reset.html: is named for no mail"),
-        ("layout.zh-cn.html", "", "FOLDER/layout.zh-cn.html: is named for no mail"),
-        ("de.json", r#"{"greting": ""}"#, "FOLDER/de.json: \"greting\" is no message"),
+        ("pasword_reset.html", "", "FOLDER/pasword_reset.html: the file name does not match a mail"),
+        ("layout.zh-cn.html", "", "FOLDER/layout.zh-cn.html: the file name does not match a mail"),
+        ("de.json", r#"{"greting": ""}"#, "FOLDER/de.json: \"greting\" is not a known message"),
         ("de.json", r#"{"greeting": "{{"}"#, "de.json: greeting: syntax error"),
         ("de.json", r#"{"greeting": 1}"#, "FOLDER/de.json: invalid type"),
         ("pt.json", r#"{"greeting": "Oi"}"#, "FOLDER/pt.json: lacks the message"),
-        ("deutsch.json", "{}", "FOLDER/deutsch.json: is not named for a language"),
+        ("deutsch.json", "{}", "FOLDER/deutsch.json: the file name is not a language tag"),
     ] {
         let error = overridden(&[(file, content)]).err().unwrap_or_else(|| panic!("{file}: {content} passes"));
         assert!(error.starts_with(expected) && !error.contains('\n'), "{error}");

@@ -41,7 +41,7 @@ fn parse_v3(rest: &[u8]) -> Result<Pbkdf2, Reason> {
     let salt_bytes = usize::try_from(salt_bytes).map_err(|_| FORM)?;
     let (salt, key) = rest.split_at_checked(salt_bytes).ok_or(FORM)?;
     if salt.len() < SALT_BYTES_MIN || !KEY_BYTES.contains(&key.len()) {
-        return Err("an ASP.NET hash with a short salt, or a key that is not 16, 32 or 64 bytes long");
+        return Err("an ASP.NET hash whose salt is too short, or whose key is not 16, 32 or 64 bytes long");
     }
     Pbkdf2::new(digest, iterations, salt.to_vec(), key.to_vec())
 }

@@ -90,7 +90,7 @@ pub(super) fn parse(json: &str) -> Result<Foreign, Reason> {
     let custom: Custom = serde_json::from_str(json).map_err(|_| "fields other than those of custom_password_hash")?;
     let password_encoding = custom.password.as_ref().and_then(|password| password.encoding.as_deref());
     if password_encoding.is_some_and(|encoding| encoding != "utf8") {
-        return Err("a password in another encoding than utf8");
+        return Err("a password in an encoding other than utf8");
     }
     let value = custom.hash.value.as_str();
     match custom.algorithm.as_str() {
@@ -116,7 +116,7 @@ fn hard(custom: &Custom) -> Result<Scrypt, Reason> {
     let key = hash_of(custom)?;
     let key_bytes = custom.keylen.and_then(|bytes| usize::try_from(bytes).ok());
     if key_bytes != Some(key.len()) {
-        return Err("an scrypt key of another length than keylen");
+        return Err("an scrypt key whose length is not keylen");
     }
     let salt = custom.salt.as_ref().ok_or("scrypt without a salt")?;
     let (n, r, p) = (custom.cost.unwrap_or(N), custom.block_size.unwrap_or(R), custom.parallelization.unwrap_or(P));

@@ -34,7 +34,7 @@ fn stretched(digest: Digest, rest: &str) -> Result<Pbkdf2, Reason> {
     };
     let key = padded_base64(key)?;
     if key.len() != digest.bytes() {
-        return Err("a PBKDF2 key of another length than its digest");
+        return Err("a PBKDF2 key whose length does not match its digest");
     }
     Pbkdf2::new(digest, number(iterations)?, raw(salt)?, key)
 }

@@ -39,12 +39,12 @@ pub(super) fn bcrypt_base64(text: &str) -> Result<Vec<u8>, Reason> {
 }
 
 fn decode(engine: &GeneralPurpose, text: &str) -> Result<Vec<u8>, Reason> {
-    bounded(engine.decode(text).map_err(|_| "unreadable base64")?)
+    bounded(engine.decode(text).map_err(|_| "invalid base64")?)
 }
 
 /// Hexadecimal digits of either case.
 pub(super) fn hex(text: &str) -> Result<Vec<u8>, Reason> {
-    const WRONG: Reason = "unreadable hexadecimal digits";
+    const WRONG: Reason = "invalid hexadecimal digits";
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     let (pairs, []) = digits.as_deref().ok_or(WRONG)?.as_chunks() else {
         return Err(WRONG);
@@ -72,7 +72,7 @@ pub(super) fn number(text: &str) -> Result<u32, Reason> {
 
 /// The values of `a=1,b=2`, which must have these names in this order.
 pub(super) fn settings<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[&'a str; N], Reason> {
-    const WRONG: Reason = "parameters missing, or in another order";
+    const WRONG: Reason = "parameters that are missing or in the wrong order";
     let mut values = [""; N];
     let mut given = text.split(',');
     for (value, name) in values.iter_mut().zip(names) {

@@ -91,7 +91,7 @@ pub(super) fn parse(text: &str) -> Result<Firebase, Reason> {
             Firebase::new(cost(number(m)?, number(r)?, P)?, &Texts { salt, separator, signer_key, hash })
         }
         ["", "f_scrypt", _, _, _, _, _] => Err("$f_scrypt$ without the signer key: add $k=<signer key>"),
-        _ => Err("not one of Firebase's forms"),
+        _ => Err("not a supported Firebase format"),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn parse(json: &str) -> Result<Foreign, Reason> {
     };
     let key = padded_base64(&secret.value)?;
     if key.len() != digest.bytes() && key.len() != OLD_KEY_BYTES {
-        return Err("a PBKDF2 key of another length than Keycloak makes");
+        return Err("a PBKDF2 key of a length that Keycloak does not produce");
     }
     Pbkdf2::new(digest, parameters.hash_iterations, padded_base64(&secret.salt)?, key).map(Foreign::Pbkdf2)
 }

@@ -30,7 +30,7 @@ fn stretched(arguments: &[String], key: Vec<u8>) -> Result<Pbkdf2, Reason> {
         return Err(r#"not ["pbkdf2", ["salt", "iterations", "length", "digest", "@"], "hex"]"#);
     };
     if password != PASSWORD || usize::try_from(number(key_bytes)?) != Ok(key.len()) {
-        return Err("PBKDF2 without the password, or a key of another length than it says");
+        return Err("PBKDF2 without the password, or a key whose length does not match the parameters");
     }
     let digest = Digest::named(digest).ok_or("an unknown PBKDF2 digest")?;
     let salt = salt.strip_prefix("hex:").map_or_else(|| raw(salt), hex)?;

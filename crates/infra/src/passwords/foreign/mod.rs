@@ -195,7 +195,7 @@ fn parse_plain(text: &str) -> Result<Foreign, Reason> {
 
 /// The objects tell themselves apart by a field that only one of them has.
 fn parse_object(json: &str) -> Result<Foreign, Reason> {
-    let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).map_err(|_| "unreadable JSON")?;
+    let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).map_err(|_| "invalid JSON")?;
     if keys.contains_key("secretData") {
         keycloak::parse(json)
     } else if keys.contains_key("passwordHash") {

@@ -71,7 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Pbkdf2, Reason> {
     let [iterations, key_bytes] = settings(cost, ["i", "l"])?;
     let key = base64(key)?;
     if usize::try_from(number(key_bytes)?) != Ok(key.len()) {
-        return Err("a PBKDF2 key of another length than it says");
+        return Err("a PBKDF2 key whose length does not match the parameters");
     }
     Pbkdf2::new(digest, number(iterations)?, base64(salt)?, key)
 }
@@ -84,7 +84,7 @@ pub(super) fn parse_adapted(
 ) -> Result<Pbkdf2, Reason> {
     let key = adapted_base64(key)?;
     if !(key_bytes_min..=digest.bytes()).contains(&key.len()) {
-        return Err("a PBKDF2 key of another length than its digest");
+        return Err("a PBKDF2 key whose length does not match its digest");
     }
     Pbkdf2::new(digest, number(iterations)?, adapted_base64(salt)?, key)
 }

@@ -36,7 +36,7 @@ impl Salted {
 
     fn with(function: Function, digest: Digest, pieces: Vec<Piece>, hash: Vec<u8>) -> Result<Self, Reason> {
         if hash.len() != digest.bytes() {
-            return Err("a hash of another length than its digest");
+            return Err("a hash whose length does not match its digest");
         }
         if !pieces.iter().any(|piece| matches!(piece, Piece::Password)) {
             return Err("a hash without the password");

@@ -69,7 +69,7 @@ pub(super) fn cost(log2_n: u32, r: u32, p: u32) -> Result<Params, Reason> {
         return Err(TOO_DEAR);
     }
     let log2_n = u8::try_from(log2_n).map_err(|_| TOO_DEAR)?;
-    Params::new(log2_n, r, p).map_err(|_| "unreadable scrypt parameters")
+    Params::new(log2_n, r, p).map_err(|_| "invalid scrypt parameters")
 }
 
 /// The parameters, bounded; N itself.

@@ -145,10 +145,16 @@ fn keys_that_cannot_be_used_are_named_and_the_others_adopted() {
     let secret = StoredKey { algorithm: Algorithm::Hs256, ..stored(&es256(), 2) };
     let renamed = StoredKey { id: "another".to_owned(), ..stored(&es256(), 2) };
     for (bad, message) in [
-        (&foreign, format!("signing key {} does not open: it was altered, or is of another database", foreign.id)),
-        (&renamed, "signing key another does not open: it was altered, or is of another database".to_owned()),
-        (&mislabelled, format!("signing key {} is not a usable key", mislabelled.id)),
-        (&secret, format!("signing key {} is not a usable key", secret.id)),
+        (
+            &foreign,
+            format!("signing key {} cannot be decrypted: it was altered, or belongs to another database", foreign.id),
+        ),
+        (
+            &renamed,
+            "signing key another cannot be decrypted: it was altered, or belongs to another database".to_owned(),
+        ),
+        (&mislabelled, format!("signing key {} is not a valid key", mislabelled.id)),
+        (&secret, format!("signing key {} is not a valid key", secret.id)),
     ] {
         let (ring, _) = empty();
         let error = ring.adopt(&[bad.clone(), good.clone()]).unwrap_err();
