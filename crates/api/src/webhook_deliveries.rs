@@ -2,6 +2,7 @@
 //! that hangs holds up nobody else.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use denizen_domain::Services;
 use denizen_domain::id::WebhookId;
 use denizen_domain::webhooks::{self, Attempt, Settled, Taken};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -83,11 +84,9 @@ async fn work(services: &Arc<Services>, running: &mut Running, look: Look) -> de
             }
         }
     }
-    let of = &running.of;
-    // Whatever is taken is begun at once: the time for which it is ours runs already.
-    for taken in webhooks::take(services, |id| of.get(&id).copied().unwrap_or_default()).await? {
-        *running.of.entry(taken.webhook).or_default() += 1;
-        running.tasks.spawn(deliver(Arc::clone(services), taken));
+    // The leases run from here: each delivery starts at once.
+    for taken in webhooks::take(services, |id| running.count(id)).await? {
+        running.start(taken.webhook, deliver(Arc::clone(services), taken));
     }
     Ok(())
 }
@@ -101,11 +100,12 @@ async fn deliver(services: Arc<Services>, taken: Taken) -> Outcome {
     (taken, outcome)
 }
 
-/// What is under way, and how much of it to whom.
+/// Deliveries in flight, and their number per webhook.
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<Outcome>,
-    of: HashMap<WebhookId, u32>,
+    webhooks: HashMap<task::Id, WebhookId>,
+    counts: HashMap<WebhookId, u32>,
 }
 
 impl Running {
@@ -113,22 +113,33 @@ impl Running {
         self.tasks.is_empty()
     }
 
-    /// The next that is done; of one that panicked, which is told already, nothing is known.
+    /// The number of deliveries in flight to a webhook.
+    fn count(&self, webhook: WebhookId) -> u32 {
+        self.counts.get(&webhook).copied().unwrap_or_default()
+    }
+
+    fn start(&mut self, webhook: WebhookId, delivery: impl Future<Output = Outcome> + Send + 'static) {
+        let task = self.tasks.spawn(delivery);
+        self.webhooks.insert(task.id(), webhook);
+        *self.counts.entry(webhook).or_default() += 1;
+    }
+
+    /// Waits for the next delivery to end, and returns `None` if there is none. A delivery that panicked has no outcome;
+    /// the panic is already logged.
     async fn next(&mut self) -> Option<Option<Outcome>> {
-        let done = self.tasks.join_next().await?.ok();
-        match &done {
-            Some((taken, _)) => {
-                if let Some(count) = self.of.get_mut(&taken.webhook) {
-                    *count = count.saturating_sub(1);
-                }
+        let (id, outcome) = match self.tasks.join_next_with_id().await? {
+            Ok((id, outcome)) => (id, Some(outcome)),
+            Err(error) => (error.id(), None),
+        };
+        if let Some(webhook) = self.webhooks.remove(&id)
+            && let Entry::Occupied(mut count) = self.counts.entry(webhook)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
-            // Whose it was is lost; nobody is counted as busy for ever.
-            None => self.of.clear(),
         }
-        if self.tasks.is_empty() {
-            self.of.clear();
-        }
-        Some(done)
+        Some(outcome)
     }
 }
 
@@ -146,5 +157,24 @@ fn note(settled: Option<Outcome>, is_failing: &mut bool) {
             tracing::debug!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "delivery attempted");
         }
         Err(error) => *is_failing = report("settling a delivery", *is_failing, Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, Running};
+    use denizen_domain::id::WebhookId;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn a_panic_ends_one_delivery_and_leaves_the_counts_of_the_others() {
+        let (first, second) = (WebhookId::from(Uuid::from_u128(1)), WebhookId::from(Uuid::from_u128(2)));
+        let mut running = Running::default();
+        running.start(first, async { panic!("a bug") });
+        running.start(first, std::future::pending::<Outcome>());
+        running.start(second, std::future::pending::<Outcome>());
+        assert!(matches!(running.next().await, Some(None)));
+        assert_eq!((running.count(first), running.count(second)), (1, 1));
+        assert_eq!(running.webhooks.len(), 2);
     }
 }

@@ -1,6 +1,6 @@
 //! The master key: 32 bytes from configuration, from a file that is made on first start, or from a command's output.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -193,26 +193,17 @@ fn create(path: &Path, random: &dyn Random) -> io::Result<()> {
     let mut bytes = [0; KEY_BYTES];
     random.fill(&mut bytes);
 
-    // Written aside and linked into place: nobody ever sees half a key, and the first one stays.
-    let draft = folder.join(format!(".master.key.{}", std::process::id()));
-    let mut file = owner_only().create(true).truncate(true).write(true).open(&draft)?;
-    writeln!(file, "{}", STANDARD.encode(bytes))?;
-    file.sync_all()?;
+    // Written to a temporary file, which only the owner can read, and moved into place without replacing anything: no
+    // process reads half a key, and the first key stays. The name is random: process ids repeat across containers.
+    let mut draft = tempfile::Builder::new().prefix(".master.key.").tempfile_in(folder)?;
+    writeln!(draft, "{}", STANDARD.encode(bytes))?;
+    draft.as_file().sync_all()?;
     bytes.zeroize();
-    let linked = std::fs::hard_link(&draft, path);
-    std::fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+    match draft.persist_noclobber(path) {
+        Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => return Err(refused.error),
         _ => {}
     }
     File::open(folder)?.sync_all()
-}
-
-fn owner_only() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]
@@ -267,6 +258,26 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn concurrent_starts_agree_on_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let start = std::sync::Barrier::new(8);
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        *MasterKey::from_file(&path, &SystemChance).unwrap().0
+                    })
+                })
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| key == &keys[0]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     }
 
     #[tokio::test]

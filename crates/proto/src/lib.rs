@@ -33,7 +33,9 @@ pub mod v1 {
 /// What describes the package and all that it imports, for reflection: an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/denizen.v1.binpb"));
 
-/// Messages that carry a secret do not print it, whoever logs them.
+include!(concat!(env!("OUT_DIR"), "/streams.rs"));
+
+/// Messages that carry a secret do not print it.
 macro_rules! redact {
     ($($Message:ident),+ $(,)?) => {$(
         impl std::fmt::Debug for v1::$Message {
@@ -44,40 +46,4 @@ macro_rules! redact {
     )+};
 }
 
-redact!(
-    AcceptInvitationRequest,
-    BeginTotpResponse,
-    Challenge,
-    ChangePasswordRequest,
-    ClientCredentials,
-    ConfirmEmailChangeRequest,
-    ConfirmEmailVerificationRequest,
-    ConfirmPasswordResetRequest,
-    ConfirmTotpRequest,
-    ConfirmTotpResponse,
-    CreateApiKeyResponse,
-    CreateTicketResponse,
-    CreateUserRequest,
-    CreateWebhookResponse,
-    EnrolChallengeRequest,
-    EnrolChallengeResponse,
-    FinishChallengeRequest,
-    FinishChallengeResponse,
-    FollowSignInLinkRequest,
-    FollowSignInLinkResponse,
-    GrantTokenRequest,
-    GrantTokenResponse,
-    ImportUser,
-    IntrospectRequest,
-    RefreshSessionRequest,
-    ReplaceRecoveryCodesResponse,
-    RequestSignInCodeResponse,
-    RevokeRequest,
-    RotateApiKeyResponse,
-    RotateWebhookSecretResponse,
-    SignInRequest,
-    SignInResponse,
-    StepUpRequest,
-    Tokens,
-    TotpSecret,
-);
+include!(concat!(env!("OUT_DIR"), "/redacted.rs"));

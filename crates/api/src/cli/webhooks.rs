@@ -7,13 +7,14 @@ use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::time::Timestamp;
 use denizen_domain::webhooks::{
-    self, Attempt, Creator, Delivery, DeliveryState, EventTypes, NewWebhook, Ping, Range, Webhook, WebhookUrl,
+    self, Attempt, Creator, Delivery, DeliveryState, EventTypes, NewWebhook, Ping, Range, Webhook, WebhookChange,
+    WebhookStatus, WebhookUrl,
 };
 use secrecy::ExposeSecret;
 
 use super::confirm::confirm;
 use super::failure::Failure;
-use super::output::{Output, moment_or, print, print_json, table};
+use super::output::{Output, moment_or, print, print_json, record, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{parse_description, parse_moment};
 use super::{Globals, operator};
@@ -32,8 +33,12 @@ Examples:
 pub(super) enum WebhooksCommand {
     /// Lists webhooks, newest first.
     List(ListArgs),
+    /// Prints a webhook.
+    Get(GetArgs),
     /// Creates a webhook.
     Create(CreateArgs),
+    /// Changes, enables or disables a webhook.
+    Update(UpdateArgs),
     /// Permanently deletes a webhook and its delivery history.
     Delete(DeleteArgs),
     /// Sends a test request immediately and prints the result.
@@ -70,6 +75,44 @@ pub(super) struct CreateArgs {
     /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
+}
+
+/// The webhook to print.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen webhooks get 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --output json")]
+pub(super) struct GetArgs {
+    #[command(flatten)]
+    wanted: WantedWebhook,
+}
+
+/// The webhook to change, and the changes; what is not given stays as it is.
+#[derive(Args)]
+#[command(after_help = "\
+Events that occur while a webhook is disabled are not delivered to it.
+
+Examples:
+  denizen webhooks update 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --url https://crm.example.com/hooks/v2
+  denizen webhooks update 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --type 'user.*' --type session.ended
+  denizen webhooks update 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --status disabled")]
+#[group(id = "change", required = true, multiple = true, args = ["url", "types", "all_types", "description", "status"])]
+pub(super) struct UpdateArgs {
+    #[command(flatten)]
+    wanted: WantedWebhook,
+    /// The https URL that receives the events.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// An event type to deliver; a trailing * matches a prefix. Can be repeated. Replaces all present types.
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
+    /// Delivers all event types.
+    #[arg(long, conflicts_with = "types")]
+    all_types: bool,
+    /// Description.
+    #[arg(long, value_name = "TEXT", value_parser = parse_description)]
+    description: Option<Description>,
+    /// active or disabled.
+    #[arg(long, value_parser = parse_status)]
+    status: Option<WebhookStatus>,
 }
 
 /// Identifies a webhook.
@@ -142,7 +185,9 @@ pub(super) async fn run(globals: &Globals, command: WebhooksCommand) -> Result<(
     let output = globals.output;
     let outcome = match command {
         WebhooksCommand::List(args) => list(&ctx, &args, output).await,
+        WebhooksCommand::Get(args) => get(&ctx, args.wanted.id, output).await,
         WebhooksCommand::Create(args) => create(&ctx, args, output).await,
+        WebhooksCommand::Update(args) => update(&ctx, args, output).await,
         WebhooksCommand::Delete(args) => delete(&ctx, args.wanted.id).await,
         WebhooksCommand::Test(args) => test(&ctx, args.wanted.id, output).await,
         WebhooksCommand::Deliveries(args) => deliveries(&ctx, &args, output).await,
@@ -158,16 +203,29 @@ async fn list(ctx: &Ctx, args: &ListArgs, output: Output) -> Result<(), Failure>
     print_page(ctx, List::Webhooks, listed, output, WebhookBody::from, webhooks_table)
 }
 
+async fn get(ctx: &Ctx, id: WebhookId, output: Output) -> Result<(), Failure> {
+    print_webhook(webhooks::get(ctx, id).await?, output)
+}
+
 async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
-    let usage = |name: &str, message: &str| Failure::Usage(format!("--{name} {message}"));
-    let url = WebhookUrl::parse(&args.url).map_err(|broken| usage("url", &broken.message))?;
-    let types = EventTypes::parse(&args.types).map_err(|broken| usage("type", &broken.message))?;
+    let (url, types) = (parse_url(&args.url)?, parse_types(&args.types)?);
     let new = NewWebhook { url, types, description: args.description.unwrap_or_default() };
     let issued = webhooks::create(ctx, new).await?;
     match output {
         Output::Json => print_json(&IssuedWebhookBody::of(issued)),
         Output::Text => print(&format!("{}\n{}\n", issued.webhook.id, issued.secret.expose_secret())),
     }
+}
+
+async fn update(ctx: &Ctx, args: UpdateArgs, output: Output) -> Result<(), Failure> {
+    let is_about_types = args.all_types || !args.types.is_empty();
+    let change = WebhookChange {
+        url: args.url.as_deref().map(parse_url).transpose()?,
+        description: args.description,
+        types: is_about_types.then(|| parse_types(&args.types)).transpose()?,
+        status: args.status,
+    };
+    print_webhook(webhooks::update(ctx, args.wanted.id, change, None).await?, output)
 }
 
 async fn delete(ctx: &Ctx, id: WebhookId) -> Result<(), Failure> {
@@ -208,25 +266,55 @@ async fn replay(ctx: &Ctx, args: &ReplayArgs, output: Output) -> Result<(), Fail
     }
 }
 
+fn print_webhook(webhook: Webhook, output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        return print_json(&WebhookBody::from(webhook));
+    }
+    print(&record([
+        ("id", webhook.id.to_string()),
+        ("url", webhook.url.as_str().to_owned()),
+        ("description", webhook.description.as_str().to_owned()),
+        ("types", types_of(&webhook)),
+        ("status", status_of(&webhook)),
+        ("failures", webhook.health.failures.to_string()),
+        ("paused until", moment_or(webhook.health.paused_until, "-")),
+        ("created", webhook.created_at.to_string()),
+        ("created by", creator_of(&webhook)),
+        ("updated", webhook.updated_at.to_string()),
+    ]))
+}
+
+fn types_of(webhook: &Webhook) -> String {
+    let types = webhook.types.to_stored();
+    if types.is_empty() { "*".to_owned() } else { types }
+}
+
+fn status_of(webhook: &Webhook) -> String {
+    match webhook.disabled_reason {
+        Some(reason) => format!("{} ({})", webhook.status.as_str(), reason.as_str()),
+        None => webhook.status.as_str().to_owned(),
+    }
+}
+
+fn creator_of(webhook: &Webhook) -> String {
+    match webhook.created_by {
+        Some(Creator::Account(subject)) => subject.to_string(),
+        Some(Creator::Operator) => "operator".to_owned(),
+        None => "-".to_owned(),
+    }
+}
+
 fn webhooks_table(webhooks: &[Webhook]) -> String {
     let head = ["ID", "URL", "TYPES", "STATUS", "FAILURES", "CREATED", "CREATED BY"].map(str::to_owned);
     let row = |webhook: &Webhook| {
-        let types = webhook.types.to_stored();
         [
             webhook.id.to_string(),
             webhook.url.as_str().to_owned(),
-            if types.is_empty() { "*".to_owned() } else { types },
-            match webhook.disabled_reason {
-                Some(reason) => format!("{} ({})", webhook.status.as_str(), reason.as_str()),
-                None => webhook.status.as_str().to_owned(),
-            },
+            types_of(webhook),
+            status_of(webhook),
             webhook.health.failures.to_string(),
             webhook.created_at.to_string(),
-            match webhook.created_by {
-                Some(Creator::Account(subject)) => subject.to_string(),
-                Some(Creator::Operator) => "operator".to_owned(),
-                None => "-".to_owned(),
-            },
+            creator_of(webhook),
         ]
     };
     table(std::iter::once(head).chain(webhooks.iter().map(row)))
@@ -253,6 +341,18 @@ fn deliveries_table(deliveries: &[Delivery]) -> String {
 
 fn parse_webhook(raw: &str) -> Result<WebhookId, &'static str> {
     WebhookId::parse(raw).ok_or("must be the id of a webhook")
+}
+
+fn parse_url(raw: &str) -> Result<WebhookUrl, Failure> {
+    WebhookUrl::parse(raw).map_err(|broken| Failure::Usage(format!("--url {}", broken.message)))
+}
+
+fn parse_types(raw: &[String]) -> Result<EventTypes, Failure> {
+    EventTypes::parse(raw).map_err(|broken| Failure::Usage(format!("--type {}", broken.message)))
+}
+
+fn parse_status(raw: &str) -> Result<WebhookStatus, &'static str> {
+    WebhookStatus::parse(raw).ok_or("must be active or disabled")
 }
 
 fn parse_state(raw: &str) -> Result<DeliveryState, &'static str> {

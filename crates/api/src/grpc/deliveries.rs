@@ -1,6 +1,6 @@
 //! The deliveries of `denizen.v1.WebhookService`.
 
-use denizen_domain::error::FieldError;
+use denizen_domain::error::{FieldError, RuleBroken};
 use denizen_domain::id::{DeliveryId, WebhookId};
 use denizen_domain::webhooks::{self, Attempt, Delivery, DeliveryState, Range};
 use denizen_proto::v1;
@@ -19,7 +19,7 @@ pub(super) async fn list(
     let webhook = convert::id("webhook_id", &request.webhook_id, WebhookId::parse)?;
     let vault = call.shared.services.vault.as_ref();
     let (page, total) = asked!(request).read(vault, List::Deliveries)?;
-    let state = read_state(request.state)?;
+    let state = read_state(request.state).map_err(|broken| broken.at("state"))?;
     let listed = webhooks::list_deliveries(&call.ctx, webhook, state, page, total).await?;
     Ok(v1::ListDeliveriesResponse {
         next_page_token: page::next(vault, List::Deliveries, listed.next),
@@ -47,10 +47,11 @@ pub(super) async fn replay(
 ) -> Result<v1::ReplayDeliveriesResponse, Refusal> {
     let id = convert::id("webhook_id", &request.webhook_id, WebhookId::parse)?;
     let mut fields = Fields::default();
+    let state = fields.check("state", read_state(request.state)).flatten();
     let range = Range {
         from: request.from.and_then(|at| fields.check("from", convert::read_moment(&at))),
         to: request.to.and_then(|at| fields.check("to", convert::read_moment(&at))),
-        state: read_state(request.state)?.unwrap_or(DeliveryState::Parked),
+        state: state.unwrap_or(DeliveryState::Parked),
     };
     let count = webhooks::replay(&call.ctx, id, fields.finish(Some(range))?).await?;
     Ok(v1::ReplayDeliveriesResponse { count: i64::try_from(count).unwrap_or(i64::MAX) })
@@ -61,13 +62,13 @@ fn ids(webhook: &str, id: &str) -> Result<(WebhookId, DeliveryId), FieldError> {
     Ok((webhook, convert::id("id", id, DeliveryId::parse)?))
 }
 
-fn read_state(number: i32) -> Result<Option<DeliveryState>, FieldError> {
+fn read_state(number: i32) -> Result<Option<DeliveryState>, RuleBroken> {
     match v1::DeliveryState::try_from(number) {
         Ok(v1::DeliveryState::Unspecified) => Ok(None),
         Ok(v1::DeliveryState::Pending) => Ok(Some(DeliveryState::Pending)),
         Ok(v1::DeliveryState::Delivered) => Ok(Some(DeliveryState::Delivered)),
         Ok(v1::DeliveryState::Parked) => Ok(Some(DeliveryState::Parked)),
-        Err(_) => Err(FieldError::new("state", "invalid_value", "must be pending, delivered or parked")),
+        Err(_) => Err(RuleBroken::new("invalid_value", "must be pending, delivered or parked")),
     }
 }
 

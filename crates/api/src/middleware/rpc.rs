@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::error::FieldError;
+use denizen_proto::{CLIENT_STREAMING_METHODS, STREAMING_METHODS};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::timeout;
@@ -20,28 +21,9 @@ use crate::http::problem::Problem;
 
 const GRPC: &str = "application/grpc";
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// The methods that may take as long as their streams do.
-const STREAMS: [&str; 8] = [
-    "/denizen.v1.EventService/Follow",
-    "/denizen.v1.EventService/Watch",
-    "/denizen.v1.EventService/WatchRevocations",
-    "/denizen.v1.UserService/ImportUsers",
-    "/denizen.v1.UserService/ExportUsers",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
-
-/// The methods whose requests are streams: their messages are read as they come.
-const UPLOADS: [&str; 4] = [
-    "/denizen.v1.EventService/Follow",
-    "/denizen.v1.UserService/ImportUsers",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
-/// The methods that follow events.
-const FOLLOWED: [&str; 3] =
-    ["/denizen.v1.EventService/Follow", "/denizen.v1.EventService/Watch", "/denizen.v1.EventService/WatchRevocations"];
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+const REFLECTION: &str = "/grpc.reflection.";
+const EVENT_SERVICE: &str = "/denizen.v1.EventService/";
 
 /// What the head of a call says, as an extension. What comes after the message, in trailers, does not count.
 #[derive(Clone)]
@@ -92,7 +74,18 @@ impl Dialect {
 
 /// Whether a request is a call that follows events.
 pub(super) fn is_followed(request: &Request) -> bool {
-    FOLLOWED.contains(&request.uri().path())
+    let path = request.uri().path();
+    path.starts_with(EVENT_SERVICE) && is_stream(path)
+}
+
+/// Whether the method streams requests or responses: its calls take as long as their streams.
+fn is_stream(path: &str) -> bool {
+    STREAMING_METHODS.contains(&path) || path == HEALTH_WATCH || path.starts_with(REFLECTION)
+}
+
+/// Whether the method streams requests: their messages are read one by one.
+fn is_upload(path: &str) -> bool {
+    CLIENT_STREAMING_METHODS.contains(&path) || path.starts_with(REFLECTION)
 }
 
 /// Whether the response is the refusal of a call: its head tells the status.
@@ -120,15 +113,20 @@ pub(super) async fn take(State(shared): State<Shared>, mut request: Request, nex
         Err(field) => return Refusal::from(field).into_response(request_id.as_str()),
     };
     let longest = Duration::from_secs(shared.limits.request_timeout_s.into());
-    let is_stream = STREAMS.contains(&request.uri().path());
-    let bound = if is_stream { patience } else { Some(patience.map_or(longest, |patience| patience.min(longest))) };
+    let bound = if is_stream(request.uri().path()) {
+        patience
+    } else {
+        Some(patience.map_or(longest, |patience| patience.min(longest)))
+    };
     let presented = Presented::of(&shared, &request);
     request.extensions_mut().insert(Head { request_id: request_id.clone(), presented, patience });
 
     let answering = async {
-        let is_upload = UPLOADS.contains(&request.uri().path());
-        let received =
-            if is_upload { upload::enter(&shared, request) } else { upload::receive_call(&shared, request).await };
+        let received = if is_upload(request.uri().path()) {
+            upload::enter(&shared, request)
+        } else {
+            upload::receive_call(&shared, request).await
+        };
         match received {
             Ok((request, _place)) => next.run(request).await,
             Err(problem) => Refusal::from(problem).into_response(request_id.as_str()),
@@ -190,6 +188,20 @@ mod tests {
             check(malformed, None);
         }
         assert_eq!(patience_of(&HeaderMap::new()), Ok(None));
+    }
+
+    #[test]
+    fn streams_have_no_deadline_of_the_server() {
+        let check =
+            |path: &str, expected: (bool, bool)| assert_eq!((is_stream(path), is_upload(path)), expected, "{path}");
+        check("/denizen.v1.UserService/GetUser", (false, false));
+        check("/denizen.v1.UserService/ExportUsers", (true, false));
+        check("/denizen.v1.UserService/ImportUsers", (true, true));
+        check("/denizen.v1.EventService/Follow", (true, true));
+        check("/denizen.v1.EventService/WatchRevocations", (true, false));
+        check("/grpc.health.v1.Health/Check", (false, false));
+        check("/grpc.health.v1.Health/Watch", (true, false));
+        check("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", (true, true));
     }
 
     #[test]

@@ -103,6 +103,16 @@ on_both! {
         assert_eq!((listed[0]["id"].as_str(), listed[0].get("secret")), (Some(id), None));
         let text = text_of(&world, &["webhooks", "list"]).await;
         assert!(text.starts_with("ID ") && text.contains("http://127.0.0.1:1/hook"), "{text}");
+        assert_eq!(json_of(&world, &["webhooks", "get", id]).await, listed[0]);
+        assert!(text_of(&world, &["webhooks", "get", id]).await.contains("role.created"));
+        let changed = json_of(&world, &["webhooks", "update", id, "--all-types", "--description", "CRM", "--status", "disabled"]).await;
+        assert_eq!((&changed["types"], &changed["description"], &changed["status"]), (&json!([]), &json!("CRM"), &json!("disabled")));
+        assert_eq!(changed["url"], listed[0]["url"], "what is not given stays");
+        assert_eq!(json_of(&world, &["webhooks", "update", id, "--status", "active"]).await["status"], "active");
+        let refused: [&[&str]; 4] = [&[], &["--status", "gone"], &["--type", "nothing"], &["--url", "ftp://example.com/"]];
+        for arguments in refused {
+            assert_eq!(denizen(&world, &[&["webhooks", "update", id], arguments].concat()).await.code, 2, "{arguments:?}");
+        }
         let tested = json_of(&world, &["webhooks", "test", id, "--set", "webhooks.allowed_hosts=127.0.0.1"]).await;
         assert_eq!((&tested["delivered"], &tested["error"]), (&json!(false), &json!("unreachable")));
         assert!(denizen(&world, &["webhooks", "test", id]).await.only_line(1).contains("not_allowed"));

@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{SignedIn, TestApp, field_problem, on_both, problem};
+use crate::harness::{SignedIn, TestApp, field_problem, fields_problem, on_both, problem};
 use crate::webhook_sinks::{Mood, Sink};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
@@ -141,6 +141,10 @@ on_both! {
         ] {
             field_problem(app.post_as(&format!("{path}/replay"), &admin.token, &body).await, field, code).await;
         }
+        let all = json!({"state": "gone", "from": "yesterday", "to": "tomorrow"});
+        let response = app.post_as(&format!("{path}/replay"), &admin.token, &all).await;
+        let expected = ["state", "from", "to"].map(|field| (field, "invalid_value"));
+        fields_problem(response, &expected).await;
         let response = app.post_as(&format!("{path}/rotate-secret"), &admin.token, &json!({"overlap_s": 2_592_001})).await;
         field_problem(response, "overlap_s", "out_of_range").await;
     }

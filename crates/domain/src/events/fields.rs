@@ -85,7 +85,12 @@ fields! {
 }
 
 macro_rules! choices {
-    ($($Type:ty: $($choice:expr),+;)+) => {$(
+    ($($Type:ty: $($choice:path),+;)+) => {$(
+        // Compiles only while the list names every variant.
+        const _: fn($Type) = |choice| match choice {
+            $($choice)|+ => {}
+        };
+
         impl Field for $Type {
             const FORM: Form = Form::Text;
             const VALUES: &'static [&'static str] = &[$($choice.as_str()),+];

@@ -1,9 +1,12 @@
 //! Who may follow what.
 
-use super::{Event, EventFilter, EventType};
+use uuid::Uuid;
+
+use super::{Event, EventFilter, EventType, Happened};
 use crate::access::{Credential, Permission, Principal, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::users::Status;
 use crate::value::Value;
 
 /// Refuses whoever can follow nothing at all: neither everything, nor what concerns themselves.
@@ -21,6 +24,17 @@ pub fn followed(ctx: &Ctx, filter: EventFilter) -> Result<EventFilter> {
     Ok(EventFilter { about: Some(user.to_string()), ..filter })
 }
 
+/// The text of a field in the data of an event. Compiles only while events of this type have the field.
+macro_rules! text_of {
+    ($event:expr, $Type:ident.$field:ident) => {{
+        let _has_field = |data: &Happened| matches!(data, Happened::$Type { $field: _, .. });
+        match $event.data.get(stringify!($field)) {
+            Some(Value::String(text)) => Some(text.as_str()),
+            _ => None,
+        }
+    }};
+}
+
 /// What an event means for the credential of somebody who follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
@@ -36,14 +50,20 @@ pub enum Meaning {
 #[must_use]
 pub fn meaning_for(principal: &Principal, kind: EventType, event: &Event) -> Meaning {
     let is_theirs = || event.about.as_str() == Some(principal.subject.to_string().as_str());
-    let says = |name: &str, id: uuid::Uuid| matches!(event.data.get(name), Some(Value::String(said)) if *said == id.to_string());
+    let is_about = |text: Option<&str>, id: Uuid| text.is_some_and(|text| text == id.to_string());
     match kind {
         EventType::SessionEnded => match principal.credential {
-            Credential::Session(id) if says("session_id", id.as_uuid()) => Meaning::Ended,
+            Credential::Session(id) if is_about(text_of!(event, SessionEnded.session_id), id.as_uuid()) => {
+                Meaning::Ended
+            }
             _ => Meaning::None,
         },
         EventType::ApiKeyDeleted => match principal.credential {
-            Credential::ApiKey(id) | Credential::ClientToken(id) if says("api_key_id", id.as_uuid()) => Meaning::Ended,
+            Credential::ApiKey(id) | Credential::ClientToken(id)
+                if is_about(text_of!(event, ApiKeyDeleted.api_key_id), id.as_uuid()) =>
+            {
+                Meaning::Ended
+            }
             _ => Meaning::None,
         },
         EventType::UserDisabled | EventType::UserDeleted | EventType::ServiceAccountDeleted if is_theirs() => {
@@ -104,18 +124,18 @@ impl Revocation {
     /// What of an event is one.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
-        let said = |name: &str| match event.data.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            _ => None,
-        };
         let about = || event.about.as_str().map(str::to_owned);
         let revoked = match EventType::parse(&event.kind)? {
-            EventType::SessionEnded => Revoked::Session(said("session_id")?),
-            EventType::ApiKeyDeleted => Revoked::ApiKey(said("api_key_id")?),
+            EventType::SessionEnded => Revoked::Session(text_of!(event, SessionEnded.session_id)?.to_owned()),
+            EventType::ApiKeyDeleted => Revoked::ApiKey(text_of!(event, ApiKeyDeleted.api_key_id)?.to_owned()),
             EventType::UserDisabled | EventType::UserDeleted | EventType::ServiceAccountDeleted => {
                 Revoked::Subject(about()?)
             }
-            EventType::ServiceAccountUpdated if said("status")? == "disabled" => Revoked::Subject(about()?),
+            EventType::ServiceAccountUpdated
+                if text_of!(event, ServiceAccountUpdated.status)? == Status::Disabled.as_str() =>
+            {
+                Revoked::Subject(about()?)
+            }
             _ => return None,
         };
         Some(Self { position: event.position, revoked, since: event.occurred_at })

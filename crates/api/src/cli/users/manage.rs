@@ -10,6 +10,7 @@ use denizen_domain::users::{
 };
 
 use super::{password, print_user};
+use crate::cli::confirm::confirm;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
 use crate::cli::wanted::{Wanted, parse_email, parse_locale, parse_name, parse_role};
@@ -121,7 +122,7 @@ pub(crate) struct RemoveFactorsArgs {
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     wanted: Wanted,
-    /// Confirms the deletion, which cannot be undone.
+    /// Skips the confirmation; required without a terminal.
     #[arg(long)]
     yes: bool,
 }
@@ -140,8 +141,7 @@ impl SetPasswordArgs {
 
 impl DeleteArgs {
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let refusal = || Failure::Usage("deleting a user cannot be undone; pass --yes to confirm".to_owned());
-        self.yes.then_some(()).ok_or_else(refusal)
+        confirm(self.yes, "deleting a user cannot be undone")
     }
 }
 

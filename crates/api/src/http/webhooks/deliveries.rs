@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use denizen_domain::error::FieldError;
+use denizen_domain::error::RuleBroken;
 use denizen_domain::id::WebhookId;
 use denizen_domain::webhooks::{self, DeliveryState, Range};
 use http::{StatusCode, Uri};
@@ -27,8 +27,8 @@ pub(super) struct DeliveryParams {
     state: Option<String>,
 }
 
-fn read_state(raw: &str) -> Result<DeliveryState, FieldError> {
-    let broken = || FieldError::new("state", "invalid_value", "must be pending, delivered or parked");
+fn read_state(raw: &str) -> Result<DeliveryState, RuleBroken> {
+    let broken = || RuleBroken::new("invalid_value", "must be pending, delivered or parked");
     DeliveryState::parse(raw).ok_or_else(broken)
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let vault = shared.services.vault.as_ref();
     let (page, total) = params.read(vault, List::Deliveries)?;
-    let state = filter.state.as_deref().map(read_state).transpose()?;
+    let state = filter.state.as_deref().map(read_state).transpose().map_err(|broken| broken.at("state"))?;
     let listed = webhooks::list_deliveries(&ctx, id, state, page, total).await?;
     Ok(page::respond(vault, List::Deliveries, &uri, listed, DeliveryBody::from))
 }
@@ -158,10 +158,11 @@ pub(super) async fn replay(
     JsonBody(body): JsonBody<ReplayBody>,
 ) -> Result<(StatusCode, Json<ReplayedBody>), Problem> {
     let mut fields = Fields::default();
+    let state = body.state.as_deref().and_then(|raw| fields.check("state", read_state(raw)));
     let range = Range {
         from: body.from.and_then(|raw| fields.check("from", moment(&raw))),
         to: body.to.and_then(|raw| fields.check("to", moment(&raw))),
-        state: body.state.as_deref().map_or(Ok(DeliveryState::Parked), read_state)?,
+        state: state.unwrap_or(DeliveryState::Parked),
     };
     let count = webhooks::replay(&ctx, id, fields.finish(Some(range))?).await?;
     Ok((StatusCode::ACCEPTED, Json(ReplayedBody { count })))
