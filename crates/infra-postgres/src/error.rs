@@ -5,6 +5,8 @@ use std::fmt;
 use denizen_domain::store::StoreError;
 use sqlx::migrate::MigrateError;
 
+pub(crate) use crate::shared::errors::{broken, unavailable};
+
 /// Says whether the database may recover by itself.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     let is_unavailable = is_unavailable(&error);
@@ -45,16 +47,6 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
         _ => broken(error),
     }
-}
-
-/// The database is not there or cannot work.
-pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Unavailable(error.into())
-}
-
-/// The database answered what cannot be.
-pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Broken(error.into())
 }
 
 pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {

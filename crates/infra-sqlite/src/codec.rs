@@ -2,11 +2,9 @@
 
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::UserFilter;
 use uuid::Uuid;
 
 use crate::error::broken;
-use crate::shared::values::NAME_KEY_BYTES_MAX;
 
 /// How many uses are brought to the database by one statement.
 pub(crate) const TOUCHED_AT_ONCE_MAX: usize = 500;
@@ -29,23 +27,6 @@ pub(crate) fn text_list(texts: &[String]) -> Result<String, StoreError> {
 /// A list of types of events, as a JSON array.
 pub(crate) fn kind_list(kinds: &[&str]) -> Result<String, StoreError> {
     serde_json::to_string(kinds).map_err(broken)
-}
-
-/// The texts that begin with a prefix, as a half-open range.
-pub(crate) struct PrefixRange {
-    pub(crate) from: String,
-    pub(crate) to: String,
-}
-
-impl PrefixRange {
-    /// The range that a filter asks for. Every text begins with the empty prefix.
-    pub(crate) fn of(filter: &UserFilter) -> Option<Self> {
-        let prefix = filter.prefix.as_deref().filter(|prefix| !prefix.is_empty())?;
-        let from = prefix[..prefix.floor_char_boundary(NAME_KEY_BYTES_MAX)].to_owned();
-        // The last code point sorts after whatever follows the prefix, and no name contains it.
-        let to = format!("{from}\u{10FFFF}");
-        Some(Self { from, to })
-    }
 }
 
 /// When credentials were last used, as the JSON array of `[id in hexadecimal, moment]` that `queries/touch_*.sql` read.

@@ -4,6 +4,8 @@ use denizen_domain::store::StoreError;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sqlx::migrate::MigrateError;
 
+pub(crate) use crate::shared::errors::{broken, unavailable};
+
 // https://www.sqlite.org/rescode.html
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
@@ -67,16 +69,6 @@ pub(crate) fn migrate_error(error: MigrateError) -> StoreError {
         MigrateError::ExecuteMigration(ref source, _) if is_unavailable(source) => unavailable(error),
         _ => broken(error),
     }
-}
-
-/// The database is not there or cannot work.
-pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Unavailable(error.into())
-}
-
-/// The database answered what cannot be.
-pub(crate) fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Broken(error.into())
 }
 
 fn is_unavailable(error: &sqlx::Error) -> bool {

@@ -7,6 +7,7 @@
 pub(crate) mod cached;
 pub(crate) mod changes;
 pub(crate) mod concurrency;
+pub(crate) mod errors;
 pub(crate) mod migrations;
 pub(crate) mod page;
 pub(crate) mod values;
@@ -21,6 +22,7 @@ mod idempotency;
 mod mail;
 mod one_time;
 mod passwords;
+mod prefix;
 mod roles;
 mod root_keys;
 mod service_accounts;

@@ -10,7 +10,7 @@ use denizen_domain::users::store::{UserReads, UserWrites};
 use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
 use uuid::Uuid;
 
-use crate::codec::PrefixRange;
+use super::prefix::PrefixRange;
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::{Window, count_limit};

@@ -10,8 +10,8 @@ use denizen_domain::store::StoreError;
 use uuid::Uuid;
 
 use super::page::Window;
+use super::prefix::PrefixRange;
 use super::users::UserRow;
-use crate::codec::PrefixRange;
 use crate::sql::{fetch_all, fetch_one, fetch_scalar, row};
 use crate::tx::Tx;
 
