@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_delivery_and_leaves_the_counts_of_the_others() {
-        let (first, second) = (WebhookId::from(Uuid::from_u128(1)), WebhookId::from(Uuid::from_u128(2)));
+        let (first, second) = (WebhookId::from_uuid(Uuid::from_u128(1)), WebhookId::from_uuid(Uuid::from_u128(2)));
         let mut running = Running::default();
         running.start(first, async { panic!("a bug") });
         running.start(first, std::future::pending::<Outcome>());

@@ -68,7 +68,7 @@ fn read_state(number: i32) -> Result<Option<DeliveryState>, RuleBroken> {
         Ok(v1::DeliveryState::Pending) => Ok(Some(DeliveryState::Pending)),
         Ok(v1::DeliveryState::Delivered) => Ok(Some(DeliveryState::Delivered)),
         Ok(v1::DeliveryState::Parked) => Ok(Some(DeliveryState::Parked)),
-        Err(_) => Err(RuleBroken::new("invalid_value", "must be pending, delivered or parked")),
+        Err(_) => Err(convert::broken("invalid_value", "must be pending, delivered or parked")),
     }
 }
 

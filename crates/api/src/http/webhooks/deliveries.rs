@@ -28,7 +28,7 @@ pub(super) struct DeliveryParams {
 }
 
 fn read_state(raw: &str) -> Result<DeliveryState, RuleBroken> {
-    let broken = || RuleBroken::new("invalid_value", "must be pending, delivered or parked");
+    let broken = || RuleBroken { code: "invalid_value", message: "must be pending, delivered or parked".to_owned() };
     DeliveryState::parse(raw).ok_or_else(broken)
 }
 
