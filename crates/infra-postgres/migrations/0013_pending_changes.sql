@@ -28,7 +28,7 @@ BEGIN
         (value ->> 10)::bigint,
         value ->> 11,
         CASE WHEN at = 1 THEN record_events.changes END
-    FROM json_array_elements(record_events.events::json) WITH ORDINALITY AS rows (value, at)
+    FROM jsonb_array_elements(record_events.events::jsonb) WITH ORDINALITY AS rows (value, at)
     ORDER BY at;
 END
 $$;

@@ -26,7 +26,7 @@ WITH moved AS (
         value ->> 11,
         decode(value ->> 12, 'hex')
     FROM moved
-    CROSS JOIN json_array_elements($1::text::json) AS rows (value)
+    CROSS JOIN jsonb_array_elements($1::text::jsonb) AS rows (value)
 ), removed AS (
     DELETE FROM pending_events USING moved WHERE sequence = ANY ($2)
 )

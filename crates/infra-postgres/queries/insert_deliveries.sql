@@ -21,5 +21,5 @@ SELECT
     ) IS NULL THEN $2::bigint END,
     $3,
     $2
-FROM json_array_elements($1::text::json) AS rows (value)
+FROM jsonb_array_elements($1::text::jsonb) AS rows (value)
 ON CONFLICT (webhook_id, event_position) DO NOTHING

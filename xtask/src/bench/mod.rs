@@ -32,6 +32,7 @@ mod tokens;
 mod websocket;
 mod writes;
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -135,64 +136,58 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
 
     let cores = std::thread::available_parallelism()?;
     println!("{cores} cores, the load generator beside the server; {}", version(root));
-    let mut rows = Vec::new();
-    if is_wanted(Figure::Start) {
-        rows.extend(runtime.block_on(start::measure(&binary, scale)).context("measuring the start")?);
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    macro_rules! measure {
+        ($($Figure:ident: $module:ident),+ $(,)?) => {$(
+            if is_wanted(Figure::$Figure) {
+                match runtime.block_on($module::measure(&binary, scale)) {
+                    Ok(measured) => {
+                        for row in &measured {
+                            println!("{row}");
+                        }
+                        rows.extend(measured);
+                    }
+                    // The other figures are measured all the same.
+                    Err(error) => {
+                        eprintln!("{} failed: {error:?}", stringify!($module));
+                        failed.push(stringify!($module));
+                    }
+                }
+            }
+        )+};
     }
-    if is_wanted(Figure::Read) {
-        rows.extend(runtime.block_on(read::measure(&binary, scale)).context("measuring account reads")?);
+    measure! {
+        Start: start,
+        Read: read,
+        Writes: writes,
+        SignIn: sign_in,
+        Pages: pages,
+        Refresh: refresh,
+        Tokens: tokens,
+        Sessions: sessions,
+        Storm: storm,
+        Strangers: strangers,
+        Enumeration: enumeration,
+        SideChannel: side_channel,
+        Grpc: grpc,
+        Events: events,
     }
-    if is_wanted(Figure::Writes) {
-        rows.extend(runtime.block_on(writes::measure(&binary, scale)).context("measuring writes")?);
+    println!("\n| figure | measured | promised | kept |\n| --- | --- | --- | --- |");
+    for row in &rows {
+        println!("{row}");
     }
-    if is_wanted(Figure::SignIn) {
-        rows.extend(runtime.block_on(sign_in::measure(&binary, scale)).context("measuring sign-ins")?);
-    }
-    if is_wanted(Figure::Pages) {
-        rows.extend(runtime.block_on(pages::measure(&binary, scale)).context("measuring pages")?);
-    }
-    if is_wanted(Figure::Refresh) {
-        rows.extend(runtime.block_on(refresh::measure(&binary, scale)).context("measuring refreshes")?);
-    }
-    if is_wanted(Figure::Tokens) {
-        rows.extend(runtime.block_on(tokens::measure(&binary, scale)).context("measuring what verifiers ask")?);
-    }
-    if is_wanted(Figure::Sessions) {
-        rows.extend(runtime.block_on(sessions::measure(&binary, scale)).context("measuring sessions")?);
-    }
-    if is_wanted(Figure::Storm) {
-        rows.extend(runtime.block_on(storm::measure(&binary, scale)).context("measuring a storm")?);
-    }
-    if is_wanted(Figure::Strangers) {
-        rows.extend(runtime.block_on(strangers::measure(&binary, scale)).context("measuring unfinished requests")?);
-    }
-    if is_wanted(Figure::Enumeration) {
-        rows.extend(runtime.block_on(enumeration::measure(&binary, scale)).context("measuring refusals")?);
-    }
-    if is_wanted(Figure::SideChannel) {
-        rows.extend(
-            runtime.block_on(side_channel::measure(&binary, scale)).context("measuring the side channel of resets")?,
-        );
-    }
-    if is_wanted(Figure::Grpc) {
-        rows.extend(runtime.block_on(grpc::measure(&binary, scale)).context("measuring gRPC")?);
-    }
-    if is_wanted(Figure::Events) {
-        rows.extend(runtime.block_on(events::measure(&binary, scale)).context("measuring followers")?);
-    }
-    print_table(&rows);
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }
 
-fn print_table(rows: &[Row]) {
-    println!("\n| figure | measured | promised | kept |\n| --- | --- | --- | --- |");
-    for Row { figure, measured, promise } in rows {
-        let (target, kept) = match promise {
-            Some((target, true)) => (*target, "yes"),
-            Some((target, false)) => (*target, "**no**"),
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (target, kept) = match self.promise {
+            Some((target, true)) => (target, "yes"),
+            Some((target, false)) => (target, "**no**"),
             None => ("", ""),
         };
-        println!("| {figure} | {measured} | {target} | {kept} |");
+        write!(f, "| {} | {} | {target} | {kept} |", self.figure, self.measured)
     }
 }
 
