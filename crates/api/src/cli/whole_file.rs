@@ -1,5 +1,6 @@
 //! Output of long results: a file that is created when it is complete, or standard output.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -29,7 +30,10 @@ pub(super) async fn write_whole(
     // A file is written under a random name that only the owner can read, and renamed when it is complete. On failure it
     // is removed.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = tempfile::Builder::new().suffix(".partial").tempfile_in(folder).with_context(failed)?;
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let draft = tempfile::Builder::new().prefix(&prefix).suffix(".partial").tempfile_in(folder).with_context(failed)?;
     let mut writer = BufWriter::new(draft);
     let count = write(&mut writer).await?;
     let draft = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(failed)?;

@@ -283,7 +283,7 @@ struct CsrfTokenBody {
 /// Get the CSRF token.
 ///
 /// For a page in cookie mode that was reloaded, even if the access token has expired: the session is identified by the
-/// refresh cookie. Pages of other origins cannot read the response.
+/// refresh cookie. Pages of origins that are not in `server.cors_origins` cannot read the response.
 #[utoipa::path(
     get, path = "/api/v1/sessions/csrf-token", tag = "sessions", operation_id = "sessions.csrf_token",
     responses(

@@ -1,7 +1,7 @@
 //! What every request passes, in one visible order.
 //!
 //! Each file is one concern, a plain function; the order is written here, in three steps of which the first two are one
-//! layer. (For every request, a layer of axum clones and boxes all layers inside it: their cost is quadratic.)
+//! layer. (For every request, axum boxes each layer and its future, and clones what is inside it.)
 
 mod address;
 mod auth;
@@ -18,6 +18,7 @@ mod rate;
 mod request_id;
 mod rpc;
 mod security_headers;
+mod share;
 mod shed;
 mod size;
 mod trace;
@@ -45,6 +46,7 @@ pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
 
 use self::address::ClientAddress;
+use self::share::ShareLayer;
 use crate::concealment;
 use crate::config::Server;
 use crate::http::origins::Origins;
@@ -64,30 +66,30 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
         header_bytes_max: limits.header_bytes,
     };
     let outer = Outer { prefix: shared.prefix.as_str().into(), origins: Arc::clone(&shared.origins), guards };
-    router.layer(from_fn_with_state(Arc::new(outer), pass))
+    router.layer((from_fn_with_state(Arc::new(outer), pass), ShareLayer))
 }
 
 /// Around bounded requests.
 pub(crate) fn for_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(from_fn_with_state(Arc::clone(shared), take_request))
+    router.layer((from_fn_with_state(Arc::clone(shared), take_request), ShareLayer))
 }
 
 /// Around bounded requests that need no access token.
 pub(crate) fn for_open_requests(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(from_fn_with_state(Arc::clone(shared), take_open_request))
+    router.layer((from_fn_with_state(Arc::clone(shared), take_open_request), ShareLayer))
 }
 
 /// Around streams, which bound each line and each wait themselves.
 pub(crate) fn for_streams(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    router.layer(from_fn_with_state(Arc::clone(shared), take_stream))
+    router.layer((from_fn_with_state(Arc::clone(shared), take_stream), ShareLayer))
 }
 
 /// Around calls over gRPC and gRPC-web, outermost last.
 pub(crate) fn for_rpcs(router: Router, shared: &Shared) -> Router {
     router
-        .layer(from_fn_with_state(Arc::clone(shared), rpc::take))
-        .layer(GrpcWebLayer::new())
-        .layer(from_fn(rpc::admit))
+        .layer((from_fn_with_state(Arc::clone(shared), rpc::take), ShareLayer))
+        .layer((GrpcWebLayer::new(), ShareLayer))
+        .layer((from_fn(rpc::admit), ShareLayer))
 }
 
 /// What the first and the second step need to know.

@@ -1,9 +1,11 @@
 //! `/api/v1/webhooks`: made, seen, changed, and by whom.
 
+use std::time::Duration;
+
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{SignedIn, TestApp, field_problem, fields_problem, on_both, problem};
+use crate::harness::{SignedIn, TestApp, eventually, field_problem, fields_problem, on_both, problem};
 use crate::webhook_sinks::{Mood, Sink};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
@@ -236,4 +238,32 @@ on_both! {
         let text = events.to_string();
         assert!(!text.contains("whsec_") && !text.contains("token=abc"), "{text}");
     }
+
+    async fn a_webhook_with_many_deliveries_is_disabled_before_it_is_deleted(app: TestApp) {
+        let admin = app.admin().await;
+        let (path, _) = created(&app, &admin, json!({"url": URL, "types": ["user.created"]})).await;
+        let lines = |count: u32, at: &str| {
+            (0..count).map(|n| json!({"email": format!("u{n}@{at}.example"), "name": "U"}).to_string() + "\n").collect::<String>()
+        };
+        app.import(&admin, lines(1_001, "first")).await;
+        eventually("all deliveries are there", Duration::from_secs(30), async || {
+            let response = app.get(&format!("{path}/deliveries?count=true&limit=1"), &admin.token).await;
+            response.headers()["x-total-count"] == "1001"
+        }).await;
+        assert_eq!(app.delete(&path, &admin.token).await.status(), 204);
+        problem(app.get(&path, &admin.token).await, 404, "webhook_not_found").await;
+
+        let (small, _) = created(&app, &admin, json!({"url": URL, "types": ["user.created"]})).await;
+        app.import(&admin, lines(10, "second")).await;
+        assert_eq!(app.delete(&small, &admin.token).await.status(), 204);
+        let events = app.json("/api/v1/events?types=webhook.*", &admin.token).await;
+        let said: Vec<_> = events.as_array().unwrap().iter().map(|event| (event["type"].as_str().unwrap(), &event["data"]["changed"])).collect();
+        let status = json!(["status"]);
+        let expected = [
+            ("webhook.created", &Value::Null), ("webhook.updated", &status), ("webhook.deleted", &Value::Null),
+            ("webhook.created", &Value::Null), ("webhook.deleted", &Value::Null),
+        ];
+        assert_eq!(said, expected);
+    }
+
 }

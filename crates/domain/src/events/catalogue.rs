@@ -56,7 +56,7 @@ macro_rules! events {
             /// The catalogue.
             pub const ALL: &[Self] = &[$(Self::$Name,)+];
 
-            /// The name of the role.
+            /// The name of the type.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -21,8 +21,6 @@ const BATCH: u32 = 1_000;
 pub async fn delete(ctx: &Ctx, id: WebhookId, expected: Option<&[i64]>) -> Result<()> {
     ctx.require(Permission::WebhooksWrite)?;
     let mut tx = ctx.write().await?;
-    // A fan-out in flight has read that the webhook is active, and must end first.
-    tx.wait_for_webhook_cursor().await?;
     let webhook = tx.lock_webhook(id).await?.ok_or(Error::NotFound(Resource::Webhook))?;
     if expected.is_some_and(|versions| !versions.contains(&webhook.version)) {
         return Err(Error::Stale);

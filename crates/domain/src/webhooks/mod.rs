@@ -243,7 +243,7 @@ impl DeliveryState {
 /// A request, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Creation time.
+    /// The time of the attempt.
     pub at: Timestamp,
     /// The status of the answer, when there was one.
     pub status: Option<u16>,

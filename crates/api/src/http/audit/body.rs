@@ -50,7 +50,8 @@ pub(crate) struct RecordBody {
     /// What else there is to say, by the type.
     #[schema(value_type = Object)]
     pub(crate) data: Object,
-    /// SHA-256 of the record and the hash of the previous record, in hexadecimal.
+    /// HMAC-SHA-256 of the record and the hash of the previous record, in hexadecimal; plain SHA-256 for records of
+    /// early releases.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub(crate) hash: String,
 }

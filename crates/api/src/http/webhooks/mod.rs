@@ -135,9 +135,9 @@ async fn get(Caller(ctx): Caller, IdPath(id): IdPath<WebhookId>) -> Result<Respo
 
 /// Delete a webhook.
 ///
-/// Permanently deletes the webhook and its delivery history. Requests in progress may still arrive. The webhook is
-/// disabled immediately; with very many deliveries the response takes longer, and an interrupted request can be
-/// repeated.
+/// Permanently deletes the webhook and its delivery history. Requests in progress may still arrive. A webhook with 1,000
+/// or more deliveries is disabled first, which changes its `ETag`, and the response takes longer. Repeat an interrupted
+/// request without `If-Match`, or with the new `ETag`.
 #[utoipa::path(
     delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "webhooks.delete",
     params(
