@@ -117,8 +117,11 @@ async fn make(store: &dyn Store, master: &MasterKey, clock: &dyn Clock, random: 
         let opened = MasterVault::new(&root).open(key.id.as_bytes(), &key.sealed_private_key).map(Zeroizing::new);
         if opened.is_none() {
             // Unless another node has made both since we looked: a root is there before the first signing key is.
-            let is_made = !tx.sealed_roots().await?.is_empty();
-            return if is_made { Ok(()) } else { Err(RootError::DoesNotFit) };
+            if tx.sealed_roots().await?.is_empty() {
+                return Err(RootError::DoesNotFit);
+            }
+            tx.commit().await?;
+            return Ok(());
         }
         root
     } else {
@@ -126,9 +129,9 @@ async fn make(store: &dyn Store, master: &MasterKey, clock: &dyn Clock, random: 
         random.fill(root.0.as_mut_slice());
         root
     };
-    if tx.insert_first_root(&seal(&root, master, clock)).await? {
-        tx.commit().await?;
-    }
+    tx.insert_first_root(&seal(&root, master, clock)).await?;
+    // Also if there was one: it may come from a write that shares this transaction, and is read after its commit.
+    tx.commit().await?;
     Ok(())
 }
 

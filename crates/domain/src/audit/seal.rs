@@ -18,8 +18,9 @@ pub async fn key_log(services: &Services) -> Result<Option<i64>> {
     }
     let mut tx = services.store.write().await?;
     let bounds = tx.lock_log().await?;
-    // Another node may have sealed it meanwhile.
+    // Another node may have sealed it meanwhile, perhaps in a write that shares this transaction.
     if tx.log_seals().await?.start.is_some() {
+        tx.commit().await?;
         return Ok(None);
     }
     let last = KnownHead { position: bounds.head, hash: bounds.head_hash };

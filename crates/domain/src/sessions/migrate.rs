@@ -40,6 +40,8 @@ pub(super) async fn migrate(
     let now = ctx.now();
     let locked = tx.lock_user(user.id).await?.filter(|user| user.status == Status::Active);
     if locked.is_none() || tx.find_password(user.id).await?.is_some() {
+        // The password may come from a write that shares this transaction, and is read next.
+        ctx.commit(tx).await?;
         return Ok(None);
     }
     tx.set_password(user.id, &hash, now).await?;
