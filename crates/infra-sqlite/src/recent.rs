@@ -95,7 +95,7 @@ impl Cached for User {
 }
 
 impl Recent {
-    /// Nothing yet of the database at the path, whose log is looked at in this interval.
+    /// An empty cache for the database at the path. `look_interval` bounds how often its write-ahead log is checked.
     pub(crate) fn new(database: &Path, look_interval: Duration) -> Self {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");

@@ -66,7 +66,7 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
         header_bytes_max: limits.header_bytes,
     };
     let outer = Outer { prefix: shared.prefix.as_str().into(), origins: Arc::clone(&shared.origins), guards };
-    router.layer((from_fn_with_state(Arc::new(outer), pass), ShareLayer))
+    router.layer((from_fn_with_state(Arc::new(outer), name_and_log), ShareLayer))
 }
 
 /// Around bounded requests.
@@ -101,7 +101,7 @@ struct Outer {
 
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
 /// the headers that browsers need on every answer, and the path of the public URL.
-async fn pass(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
+async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);

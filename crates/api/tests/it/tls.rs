@@ -181,7 +181,7 @@ async fn a_certificate_that_changes_is_taken_over_and_drops_nobody() {
     // Half of a change, as a copy in progress is.
     let issued = new.for_the_server();
     std::fs::write(&files.cert, &issued.0).unwrap();
-    eventually("it is told", SOON, async || server.log().contains("TLS reload failed")).await;
+    eventually("the failed reload is logged", SOON, async || server.log().contains("TLS reload failed")).await;
     assert!(takes(&old).await, "the certificate before is served on");
     std::fs::write(&files.key, &issued.1).unwrap();
     eventually("the new one is served", SOON, async || takes(&new).await).await;
