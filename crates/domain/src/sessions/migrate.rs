@@ -31,7 +31,8 @@ pub(super) async fn migrate(
     } else {
         let user = new_user(ctx, email.address(), said);
         if !tx.insert_user(&user).await? {
-            // Somebody was quicker. They are asked for a password of ours now.
+            // The address was taken meanwhile, perhaps by a write that shares this transaction. The user is read next.
+            ctx.commit(tx).await?;
             return Ok(None);
         }
         record_by(ctx, &mut *tx, user.id, created(&user, Source::SignInHook));
