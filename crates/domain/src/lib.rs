@@ -31,6 +31,7 @@ pub mod page;
 mod pending;
 mod policy;
 pub mod ports;
+pub mod providers;
 pub mod roles;
 pub mod service_accounts;
 pub mod sessions;
