@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 35] = [
+const SECRET: [&str; 41] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -21,6 +21,7 @@ const SECRET: [&str; 35] = [
     "ConfirmTotpRequest",
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
+    "CreateNonceResponse",
     "CreateTicketResponse",
     "CreateUserRequest",
     "CreateWebhookResponse",
@@ -34,6 +35,9 @@ const SECRET: [&str; 35] = [
     "GrantTokenResponse",
     "ImportUser",
     "IntrospectRequest",
+    "LinkIdentityRequest",
+    "ProviderCode",
+    "ProviderIdToken",
     "RefreshSessionRequest",
     "ReplaceRecoveryCodesResponse",
     "RequestSignInCodeResponse",
@@ -42,6 +46,8 @@ const SECRET: [&str; 35] = [
     "RotateWebhookSecretResponse",
     "SignInRequest",
     "SignInResponse",
+    "SignInWithProviderRequest",
+    "SignInWithProviderResponse",
     "StepUpRequest",
     "Tokens",
     "TotpSecret",

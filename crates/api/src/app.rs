@@ -1,6 +1,7 @@
 //! The composition root, the only one: from configuration to a server that can be mounted anywhere.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
+use denizen_domain::providers::{Federation, Provider, Providers, Redirects};
 use denizen_domain::store::Store;
 use denizen_domain::users::Totals;
 use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
+use denizen_infra::federation::{FederationOptions, HttpFederation};
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
@@ -27,10 +30,10 @@ use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
 use denizen_infra::webhook_sender::HttpWebhookSender;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Audit, Config, Limits, Security, SignIn, Tokens, Webhooks};
+use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
@@ -40,6 +43,10 @@ use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
 use crate::{grpc, middleware, upkeep};
 
+/// How long a call to an outside provider may take.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest file with the secret of a provider, in bytes.
+const SECRET_BYTES_MAX: usize = 16 * 1024;
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
 /// A server, wired but not listening.
@@ -125,6 +132,8 @@ impl App {
             account_throttle: Arc::new(AccountRates::new(config.limits.account_writes_per_minute)),
             mailer: mailer(config, &clock)?,
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
+            providers: providers(config)?,
+            federation: federation(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
             user_totals: Totals::default(),
             random,
@@ -207,6 +216,8 @@ fn share(
 fn policy(config: &Config) -> Policy {
     Policy {
         signup: config.signup.mode,
+        public_url: config.server.public_url(),
+        redirects: Redirects::new(config.sign_in.redirect_urls.clone()),
         conceals_sign_up: config.signup.conceal_existing,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
@@ -255,6 +266,44 @@ fn sign_in_hook(
     let secret = SigningSecret::parse(secret).context("sign_in.hook_secret")?;
     let (clock, random) = (Arc::clone(clock), Arc::clone(random));
     Ok(Some(Arc::new(HttpSignInHook::new(outside, address.clone(), secret, clock, random))))
+}
+
+/// The providers of the configuration, with their secrets.
+fn providers(config: &Config) -> anyhow::Result<Providers> {
+    let provider = |configured: &ProviderConfig| {
+        let client_secret = match (&configured.client_secret, &configured.client_secret_file) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(path)) => Some(secret_of(path).with_context(|| {
+                format!("providers.{}.client_secret_file: reading {}", configured.name, path.display())
+            })?),
+            (None, None) => None,
+        };
+        anyhow::Ok(Provider { name: configured.name.clone(), settings: configured.settings.clone(), client_secret })
+    };
+    Ok(Providers::new(config.providers.iter().map(provider).collect::<anyhow::Result<_>>()?))
+}
+
+/// The secret in a file, without the line feed at its end.
+fn secret_of(path: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(path)?;
+    ensure!(text.len() <= SECRET_BYTES_MAX, "the file is larger than {SECRET_BYTES_MAX} bytes");
+    Ok(text.trim_end().to_owned().into())
+}
+
+fn federation(
+    config: &SignIn,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> anyhow::Result<Arc<dyn Federation>> {
+    let extra_ca = config.provider_ca_file.as_ref().map(|path| {
+        std::fs::read(path).with_context(|| format!("sign_in.provider_ca_file: reading {}", path.display()))
+    });
+    let options = FederationOptions {
+        allowed_hosts: config.provider_allowed_hosts.clone(),
+        extra_ca: extra_ca.transpose()?,
+        timeout: PROVIDER_TIMEOUT,
+    };
+    Ok(Arc::new(HttpFederation::new(options, Arc::clone(clock), Arc::clone(random))))
 }
 
 fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn WebhookSender>> {

@@ -15,6 +15,7 @@ use crate::ports::{
     AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys,
     Usage, Vault, WebhookSender,
 };
+use crate::providers::{Federation, Providers};
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::current;
@@ -49,6 +50,10 @@ pub struct Services {
     pub mailer: Arc<dyn Mailer>,
     /// Asks the product's old system, where there is one.
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
+    /// The outside providers of the configuration.
+    pub providers: Providers,
+    /// Speaks to outside providers.
+    pub federation: Arc<dyn Federation>,
     /// Sends requests to webhooks.
     pub webhook_sender: Arc<dyn WebhookSender>,
     /// Totals of the list of users that were counted a moment ago.

@@ -21,6 +21,15 @@ pub enum Error {
     /// The caller must prove a factor anew before they may: [`crate::sessions::step_up()`].
     #[error("recent authentication is required")]
     StepUpRequired,
+    /// An outside provider does not answer.
+    #[error("the provider is unavailable")]
+    ProviderUnavailable {
+        /// When it is worth trying again, in seconds.
+        retry_after_s: u32,
+    },
+    /// A provider reports no verified email address, and an account needs one.
+    #[error("the email address is not verified")]
+    EmailUnverified,
     /// Only those who may write users create accounts here.
     #[error("sign-up is closed")]
     SignupClosed,
@@ -78,6 +87,8 @@ pub enum Unauthenticated {
     InvalidCredentials,
     /// The code is wrong or used, or what it belongs to is over. Which one is not told.
     InvalidCode,
+    /// The outside provider refused, or its answer failed a check.
+    ProviderRefused,
     /// The client of an OAuth endpoint is unknown, or its secret is wrong. Which one is not told.
     InvalidClient,
 }
@@ -114,6 +125,10 @@ pub enum Resource {
     Webhook,
     /// A delivery to a webhook.
     Delivery,
+    /// An outside provider.
+    Provider,
+    /// An identity at an outside provider.
+    Identity,
 }
 
 /// The ways a change can collide with what is.
@@ -135,6 +150,14 @@ pub enum Conflict {
     TooManyWebhooks,
     /// The user has a confirmed second factor already.
     SecondFactorPresent,
+    /// The identity is linked to another user.
+    IdentityTaken,
+    /// The email address belongs to a user that the identity may not be linked to without signing in first.
+    LinkRequired,
+    /// The user would have no way to sign in.
+    LastWayIn,
+    /// The user has as many identities as one may have.
+    TooManyIdentities,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

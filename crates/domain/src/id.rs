@@ -85,6 +85,10 @@ typed_id!(
     EventId
 );
 typed_id!(
+    /// Identifies the link between a user and an identity at an outside provider.
+    IdentityId
+);
+typed_id!(
     /// Names one webhook.
     WebhookId
 );

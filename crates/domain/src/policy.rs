@@ -4,6 +4,7 @@ use crate::budgets::Limits;
 #[cfg(test)]
 use crate::budgets::Patience;
 use crate::keys::Algorithm;
+use crate::providers::Redirects;
 use crate::webhooks;
 
 /// The rules that configuration sets.
@@ -38,6 +39,10 @@ pub struct Policy {
     pub sessions_per_user_max: u32,
     /// How long the same refresh token gets the same answer again, in seconds; 0 is strict.
     pub refresh_grace_s: u32,
+    /// The URL at which clients reach the server, without a trailing slash.
+    pub public_url: String,
+    /// Where browsers may be sent after a sign-in at a provider.
+    pub redirects: Redirects,
     /// The claim `iss`.
     pub issuer: String,
     /// The claim `aud`.

@@ -11,7 +11,9 @@ use crate::events::NewEvent;
 use crate::events::chain::ChainKey;
 use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
+use crate::flows::store::FlowWrites;
 use crate::idempotency::store::{IdempotencyReads, IdempotencyWrites};
+use crate::identities::store::{IdentityReads, IdentityWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
@@ -138,6 +140,7 @@ pub trait ReadTx:
     + PasswordReads
     + OneTimeTokenReads
     + FactorReads
+    + IdentityReads
     + ChallengeReads
     + MailReads
     + EventReads
@@ -161,6 +164,8 @@ pub trait WriteTx:
     + PasswordWrites
     + OneTimeTokenWrites
     + FactorWrites
+    + FlowWrites
+    + IdentityWrites
     + ChallengeWrites
     + MailWrites
     + EventWrites

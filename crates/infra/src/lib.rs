@@ -13,6 +13,7 @@
 
 pub mod account_throttle;
 pub mod clock;
+pub mod federation;
 pub mod mail;
 pub mod master_key;
 pub mod outside;

@@ -1,5 +1,7 @@
 //! `denizen config`.
 
+use std::borrow::Cow;
+
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ pub(super) enum ConfigCommand {
 
 #[derive(Serialize)]
 struct EntryBody {
-    key: &'static str,
+    key: Cow<'static, str>,
     value: String,
     source: String,
 }
@@ -55,8 +57,9 @@ async fn check(loaded: &Loaded) -> Result<(), Failure> {
 }
 
 fn show(loaded: &Loaded, output: Output) -> Result<(), Failure> {
-    let app_env = ("APP_ENV", loaded.app_env.name.clone(), loaded.app_env.source.to_string());
-    let keys = loaded.entries.iter().map(|entry| (entry.key, entry.shown_value.clone(), entry.source.to_string()));
+    let app_env = (Cow::Borrowed("APP_ENV"), loaded.app_env.name.clone(), loaded.app_env.source.to_string());
+    let keys =
+        loaded.entries.iter().map(|entry| (entry.key.clone(), entry.shown_value.clone(), entry.source.to_string()));
     let entries = std::iter::once(app_env).chain(keys);
     match output {
         Output::Json => {
@@ -65,7 +68,7 @@ fn show(loaded: &Loaded, output: Output) -> Result<(), Failure> {
         Output::Text => {
             let head = ["KEY", "VALUE", "SOURCE"].map(str::to_owned);
             let or_none = |value: String| if value.is_empty() { "(none)".to_owned() } else { value };
-            let rows = entries.map(|(key, value, source)| [key.to_owned(), or_none(value), source]);
+            let rows = entries.map(|(key, value, source)| [key.into_owned(), or_none(value), source]);
             print(&table(std::iter::once(head).chain(rows)))
         }
     }

@@ -74,9 +74,12 @@ impl From<Error> for Failure {
         let said = |line: &'static str| anyhow::Error::msg(line);
         Self::Failed(match error {
             Error::Invalid(fields) => anyhow::Error::msg(fields_line(&fields)),
-            Error::Unauthenticated(_) | Error::Forbidden | Error::SignupClosed | Error::Grant(_) => {
-                said("this operation is not available to the operator")
-            }
+            Error::Unauthenticated(_)
+            | Error::Forbidden
+            | Error::SignupClosed
+            | Error::EmailUnverified
+            | Error::Grant(_) => said("this operation is not available to the operator"),
+            Error::ProviderUnavailable { .. } => said("the provider is unavailable"),
             Error::StepUpRequired => said("recent authentication is required"),
             Error::NotOffered => said("mail is disabled; set mail.smtp_host or mail.folder"),
             Error::NotHeld => said("the role of the owner does not hold all scopes of the key"),
@@ -103,6 +106,8 @@ const fn absent(resource: Resource) -> &'static str {
         Resource::SecondFactor => "the user has no second factor",
         Resource::Webhook => "the webhook does not exist",
         Resource::Delivery => "the delivery does not exist",
+        Resource::Provider => "the provider does not exist",
+        Resource::Identity => "the identity does not exist",
         Resource::SigningKey => "the signing key does not exist",
     }
 }
@@ -117,6 +122,10 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::TooManyApiKeys => "the limit of 200 API keys is reached; delete unused keys",
         Conflict::TooManyWebhooks => "the limit of 50 webhooks is reached; delete unused webhooks",
         Conflict::SecondFactorPresent => "the user already has a second factor",
+        Conflict::IdentityTaken => "the identity is linked to another user",
+        Conflict::LinkRequired => "a user with this email address exists",
+        Conflict::LastWayIn => "the user could no longer sign in; set a password first",
+        Conflict::TooManyIdentities => "the limit of 20 identities is reached; unlink unused identities",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"
         }

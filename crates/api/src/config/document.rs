@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::env_name;
-use super::table::{Key, keys};
+use super::providers::KEYS;
+use super::schema::Key;
+use super::table::keys;
 
 /// `config/default.toml`: every key, described, with its default commented out.
 #[must_use]
@@ -17,7 +19,7 @@ pub fn default_toml() -> String {
         `denizen config show` prints every value with its source, `denizen config check` every error.\n";
     let heading = |name: &str, doc: &str| format!("{}[{name}]\n", comment(doc));
     let line = |key: &Key, field: &str| format!("# {field} = {}\n", key.default_toml);
-    document(head, heading, line)
+    document(head, heading, line) + &providers_toml()
 }
 
 /// `.env.example`: every key as an environment variable, described, with its default commented out.
@@ -31,7 +33,29 @@ pub fn env_example() -> String {
         APP_ENV=prod\n";
     let heading = |name: &str, doc: &str| format!("# --- {name}: {}\n", doc.trim());
     let line = |key: &Key, _: &str| format!("# {}={}\n", env_name(key.name), key.default);
-    document(head, heading, line)
+    document(head, heading, line) + &providers_env()
+}
+
+/// The keys of a provider, as an example.
+fn providers_toml() -> String {
+    let mut text = String::from(
+        "\n# Outside providers that users sign in with: one section for each, with a name of your choice. See\n\
+         # docs/providers.md.\n# [providers.google]\n",
+    );
+    for key in KEYS {
+        let _ = write!(text, "\n{}# Expected: {}.\n# {} = {}\n", comment(key.doc), key.expected, key.name, key.example);
+    }
+    text
+}
+
+/// How a provider is configured by environment variables.
+fn providers_env() -> String {
+    "\n# --- providers: Outside providers that users sign in with, DENIZEN__PROVIDERS__NAME__KEY; the keys are listed in\n\
+     # config/default.toml.\n\
+     # DENIZEN__PROVIDERS__GOOGLE__PRESET=google\n\
+     # DENIZEN__PROVIDERS__GOOGLE__CLIENT_ID=\n\
+     # DENIZEN__PROVIDERS__GOOGLE__CLIENT_SECRET_FILE=\n"
+        .to_owned()
 }
 
 fn document(head: &str, heading: impl Fn(&str, &str) -> String, line: impl Fn(&Key, &str) -> String) -> String {

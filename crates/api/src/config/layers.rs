@@ -7,6 +7,7 @@ use std::path::Path;
 use config::{File, FileFormat, Map, Source as _, Value, ValueKind};
 
 use super::mistake::Mistake;
+use super::providers::{self, ProviderConfig, ProviderLayers};
 use super::raw::Raw;
 use super::rule::Rule;
 use super::table::{NAMES, sections};
@@ -21,6 +22,8 @@ const ENVS_BUILT_IN: &[&str] = &["prod", "dev"];
 pub(super) struct Layers {
     /// The values of each key, in order of increasing precedence.
     values: BTreeMap<&'static str, Vec<(Raw, Source)>>,
+    /// The values of the outside providers.
+    providers: ProviderLayers,
     /// The environment.
     pub(super) app_env: AppEnv,
     /// The errors.
@@ -33,7 +36,13 @@ impl Layers {
     /// Reads all layers. Records errors instead of returning the first, so that one start reports all of them.
     pub(super) fn gather(sources: &Sources, unknown: UnknownAppEnv, flags: &Overrides) -> Self {
         let app_env = AppEnv { name: "prod".to_owned(), source: Source::BuiltIn };
-        let mut layers = Self { values: BTreeMap::new(), app_env, mistakes: Vec::new(), entries: Vec::new() };
+        let mut layers = Self {
+            values: BTreeMap::new(),
+            providers: ProviderLayers::default(),
+            app_env,
+            mistakes: Vec::new(),
+            entries: Vec::new(),
+        };
         let dot_env = layers.read_dot_env(&sources.dir);
         layers.choose_app_env(sources, unknown, &dot_env);
         layers.add_files(sources, unknown);
@@ -68,8 +77,14 @@ impl Layers {
             }
         }
         let (value, raw, source) = best?;
-        self.entries.push(Entry { key, shown_value: rule.shown(&raw), source });
+        self.entries.push(Entry { key: key.into(), shown_value: rule.shown(&raw), source });
         Some(value)
+    }
+
+    /// The outside providers; errors are recorded.
+    pub(super) fn read_providers(&mut self) -> Vec<ProviderConfig> {
+        let providers = std::mem::take(&mut self.providers);
+        providers.read(&mut self.entries, &mut self.mistakes)
     }
 
     /// The source of the value of a key that was read.
@@ -87,7 +102,9 @@ impl Layers {
     }
 
     fn add_variable(&mut self, name: &str, value: String, source: Source) {
-        if let Some(key) = NAMES.iter().find(|key| env_name(key) == name) {
+        if let Some(rest) = name.strip_prefix(providers::ENV_PREFIX) {
+            self.providers.add_variable(rest, Raw::Untyped(value), source);
+        } else if let Some(key) = NAMES.iter().find(|key| env_name(key) == name) {
             self.values.entry(key).or_default().push((Raw::Untyped(value), source));
         } else {
             self.mistakes.push(Mistake::unknown_variable(name, &source));
@@ -152,6 +169,10 @@ impl Layers {
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (name, value) in members {
             let key = if path.is_empty() { name } else { format!("{path}.{name}") };
+            if key == providers::SECTION {
+                self.providers.add_section(value, source, &mut self.mistakes);
+                continue;
+            }
             let is_key = NAMES.contains(&key.as_str());
             let is_section = !is_key && sections().any(|section| section == key);
             match value.kind {

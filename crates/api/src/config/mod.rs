@@ -18,14 +18,17 @@ mod mail;
 mod mistake;
 mod net;
 pub(crate) mod origin;
+mod providers;
 mod raw;
 mod review;
 mod rule;
+mod schema;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +36,7 @@ use std::path::PathBuf;
 pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
+pub use providers::ProviderConfig;
 pub use rule::LogFormat;
 pub use table::{
     Audit, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens,
@@ -123,7 +127,7 @@ impl fmt::Debug for Loaded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The key, such as `server.port`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The value; `[redacted]` for a secret, empty if there is none.
     pub shown_value: String,
     /// The source of the value.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use denizen_domain::providers::Redirects;
 use denizen_domain::users::{DisplayName, Locale};
 use denizen_infra::mail::Sender;
 use denizen_infra::master_key::{self, MasterKey};
@@ -11,6 +12,7 @@ use denizen_infra::outside::{SigningSecret, parse_host};
 use http::Uri;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use super::net::IpNet;
 use super::origin;
@@ -189,6 +191,13 @@ pub(super) fn origins() -> Rule<Vec<String>> {
     let expected = "a list of origins such as https://app.example.com or capacitor://localhost: scheme, host and port, \
                     without a path. Origins are compared exactly; wildcards are not supported: list every origin";
     Rule::of_list(expected, origin::normalize)
+}
+
+/// URLs that a browser may be sent to.
+pub(super) fn redirect_urls() -> Rule<Vec<Url>> {
+    let expected = "a list of URLs such as https://app.example.com/signed-in or com.example.app://callback, without user, \
+                    query and fragment";
+    Rule::of_list(expected, Redirects::parse)
 }
 
 /// An absolute HTTP URL.

@@ -8,100 +8,24 @@ use denizen_domain::keys::Algorithm;
 use denizen_domain::users::Locale;
 use denizen_infra::mail::{Encryption, Sender};
 use secrecy::SecretString;
+use url::Url;
 
 use super::AppEnv;
 use super::layers::Layers;
 use super::net::IpNet;
+use super::providers::ProviderConfig;
 use super::rule::{
     LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url, ip_address,
-    locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path, secret_url, text,
-    webhook_secret, whole,
+    locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path, redirect_urls,
+    secret_url, text, webhook_secret, whole,
 };
+use super::schema::{Key, table};
 
 /// The names of the sections, in the order of the table.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     let mut last = "";
     let sections = NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
     sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
-}
-
-/// One key of the table, for the generated documents and the messages.
-pub(super) struct Key {
-    /// The section and its description.
-    pub(super) section: (&'static str, &'static str),
-    /// The full key, such as `server.port`.
-    pub(super) name: &'static str,
-    /// The description of the key.
-    pub(super) doc: &'static str,
-    /// The default in environment syntax; empty if there is none.
-    pub(super) default: &'static str,
-    /// The default in TOML syntax.
-    pub(super) default_toml: String,
-    /// The expected value.
-    pub(super) expected: String,
-}
-
-macro_rules! table {
-    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
-        $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
-    })+) => {
-        /// The merged configuration.
-        #[derive(Clone)]
-        pub struct Config {
-            /// The environment.
-            pub app_env: AppEnv,
-            $($(#[doc = $section_doc])+ pub $section: $Section,)+
-        }
-
-        impl Config {
-            /// Reads every key. `None` if an error was recorded.
-            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
-                $(let $section = $Section::read(layers);)+
-                Some(Self { app_env: layers.app_env.clone(), $($section: $section?,)+ })
-            }
-        }
-
-        $(
-            $(#[doc = $section_doc])+
-            #[derive(Clone)]
-            pub struct $Section {
-                $($(#[doc = $doc])+ pub $field: $Type,)+
-            }
-
-            impl $Section {
-                fn read(layers: &mut Layers) -> Option<Self> {
-                    $(
-                        let rule: Rule<$Type> = $rule;
-                        let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
-                    )+
-                    Some(Self { $($field: $field?,)+ })
-                }
-
-                fn keys() -> Vec<Key> {
-                    let section = (stringify!($section), concat!($($section_doc, "\n"),+));
-                    vec![$({
-                        let rule: Rule<$Type> = $rule;
-                        Key {
-                            section,
-                            name: concat!(stringify!($section), ".", stringify!($field)),
-                            doc: concat!($($doc, "\n"),+),
-                            default: $default,
-                            default_toml: rule.toml($default),
-                            expected: rule.expected,
-                        }
-                    }),+]
-                }
-            }
-        )+
-
-        /// All keys, in the order of the table.
-        pub(super) fn keys() -> Vec<Key> {
-            [$($Section::keys()),+].into_iter().flatten().collect()
-        }
-
-        /// The names of the keys, in the order of the table.
-        pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
-    };
 }
 
 table! {
@@ -208,6 +132,14 @@ table! {
         hook_timeout_ms: u32 = "3000", whole(100..=10_000);
         /// Hosts of the legacy system that may resolve to private addresses; they do not require TLS.
         hook_allowed_hosts: Vec<String> = "", hosts();
+        /// The URLs to which the browser may be sent after a sign-in at an outside provider, such as
+        /// `https://app.example.com/signed-in`. Compared exactly, except for the query; loopback addresses may have any
+        /// port.
+        redirect_urls: Vec<Url> = "", redirect_urls();
+        /// Hosts of outside providers that may resolve to private addresses; they do not require TLS.
+        provider_allowed_hosts: Vec<String> = "", hosts();
+        /// Certificate authorities for outside providers in addition to the public ones, in PEM.
+        provider_ca_file: Option<PathBuf> = "", optional(path());
     }
 
     /// Session lifetimes.

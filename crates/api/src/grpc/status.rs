@@ -176,27 +176,35 @@ fn code_of(error: &Error) -> Code {
     match error {
         Error::Invalid(_) | Error::Grant(_) => Code::InvalidArgument,
         Error::Unauthenticated(_) => Code::Unauthenticated,
-        Error::Forbidden | Error::NotHeld | Error::StepUpRequired | Error::SignupClosed | Error::NotOffered => {
-            Code::PermissionDenied
-        }
+        Error::Forbidden
+        | Error::NotHeld
+        | Error::StepUpRequired
+        | Error::SignupClosed
+        | Error::EmailUnverified
+        | Error::NotOffered => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
         Error::Conflict(conflict) => code_of_conflict(*conflict),
         Error::Stale => Code::Aborted,
         Error::CursorExpired => Code::OutOfRange,
         Error::TooManyRequests { .. } => Code::ResourceExhausted,
-        Error::Overloaded { .. } | Error::Store(StoreError::Unavailable(_)) => Code::Unavailable,
+        Error::ProviderUnavailable { .. } | Error::Overloaded { .. } | Error::Store(StoreError::Unavailable(_)) => {
+            Code::Unavailable
+        }
         Error::Store(StoreError::Broken(_)) | Error::Internal(_) => Code::Internal,
     }
 }
 
 fn code_of_conflict(conflict: Conflict) -> Code {
     match conflict {
-        Conflict::EmailTaken | Conflict::RoleNameTaken => Code::AlreadyExists,
+        Conflict::EmailTaken | Conflict::RoleNameTaken | Conflict::IdentityTaken => Code::AlreadyExists,
         Conflict::LastAdmin
         | Conflict::RoleInUse
         | Conflict::RoleBuiltIn
         | Conflict::TooManyApiKeys
         | Conflict::TooManyWebhooks
+        | Conflict::TooManyIdentities
+        | Conflict::LinkRequired
+        | Conflict::LastWayIn
         | Conflict::SigningBySecret
         | Conflict::SecondFactorPresent
         | Conflict::IdempotencyKeyReused => Code::FailedPrecondition,

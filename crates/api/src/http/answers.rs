@@ -42,6 +42,26 @@ answers! {
     SignedIn => ["401" "unauthenticated" "The credentials are missing or invalid."];
     /// The credentials in the body are not good.
     BadCredentials => ["401" "invalid_credentials" "The email address is unknown, the password is wrong, or the account is disabled. The response does not reveal which."];
+    /// The proof of a sign-in at a provider is not valid.
+    BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token or its nonce is not valid."];
+    /// The provider must exist.
+    ProviderExists => ["404" "provider_not_found" "The provider does not exist."];
+    /// The provider must answer.
+    ProviderAnswers => ["503" "provider_unavailable" "The provider, the database or this server is unavailable. Retry after the number of seconds in `Retry-After`."];
+    /// The identity must be linked, or it must be possible to link it or to create a user.
+    IdentityUsable => [
+        "403" "signup_closed" "`signup_closed`: only administrators can create accounts; `email_unverified`: the provider reports no verified email address; `csrf_failed`: in cookie mode, the origin is not allowed.",
+        "409" "link_required" "`link_required`: a user with this email address exists, sign in as that user and link the identity; `idempotency_key_reused`: the idempotency key was used with a different request.",
+    ];
+    /// The identity must not be linked to another user.
+    IdentityFree => [
+        "404" "provider_not_found" "The provider does not exist.",
+        "409" "identity_taken" "`identity_taken`: the identity is linked to another user; `too_many_identities`: the user has 20 identities; `idempotency_key_reused`: the idempotency key was used with a different request.",
+    ];
+    /// The identity must exist.
+    IdentityExists => ["404" "identity_not_found" "`user_not_found`; or `identity_not_found`: the user has no such identity."];
+    /// The user must still be able to sign in.
+    WayInRemains => ["409" "last_way_in" "The user could no longer sign in."];
     /// The code in the body is not good.
     BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
     /// The caller must have proven a factor lately.

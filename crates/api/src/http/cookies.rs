@@ -21,6 +21,8 @@ const DEVICE: &str = "__Host-denizen_device";
 /// Bound to this host and the whole of it (the prefix `__Host-`), for TLS and not for scripts, and not sent along by
 /// other sites except when a link leads here.
 const ATTRIBUTES: &str = "Path=/; HttpOnly; Secure; SameSite=Lax";
+/// Binds a sign-in at a provider to the browser that began it.
+const FLOW: &str = "__Host-denizen_flow";
 const CSRF_PURPOSE: &str = "csrf token";
 
 /// Whether the request says nothing but cookies of who asks: a bearer token wins over them.
@@ -41,6 +43,16 @@ pub(crate) fn refresh_of(headers: &HeaderMap) -> Option<SecretString> {
 /// The device token among the cookies.
 pub(crate) fn device_of(headers: &HeaderMap) -> Option<SecretString> {
     find(headers, DEVICE)
+}
+
+/// The token that binds a sign-in at a provider to this browser, among the cookies.
+pub(crate) fn flow_of(headers: &HeaderMap) -> Option<SecretString> {
+    find(headers, FLOW)
+}
+
+/// The cookie with that token.
+pub(crate) fn flow(token: &SecretString, max_age_s: u32) -> (HeaderName, HeaderValue) {
+    make(FLOW, token.expose_secret(), max_age_s)
 }
 
 /// What a page sends as `X-CSRF-Token` with every change.

@@ -6,6 +6,7 @@ pub(crate) mod api_keys;
 mod api_keys_list;
 mod assets;
 pub(crate) mod audit;
+pub(crate) mod auth;
 pub mod body;
 mod challenges;
 pub(crate) mod cookies;
@@ -18,6 +19,7 @@ pub(crate) mod extract;
 pub(crate) mod factors;
 pub(crate) mod health;
 pub(crate) mod idempotency;
+pub(crate) mod identities;
 mod invitations;
 mod mailed;
 mod me;
@@ -114,6 +116,7 @@ pub(crate) fn documented() -> Groups {
             .merge(health::routes())
             .merge(sign_in::open_routes())
             .merge(challenges::open_routes())
+            .merge(auth::open_routes())
             .merge(password_resets::open_routes())
             .merge(email_verifications::open_routes())
             .merge(invitations::open_routes())
@@ -125,6 +128,7 @@ pub(crate) fn documented() -> Groups {
             .merge(users_list::routes())
             .merge(me::routes())
             .merge(factors::routes())
+            .merge(identities::routes())
             .merge(email_verifications::routes())
             .merge(invitations::routes())
             .merge(step_up::routes())

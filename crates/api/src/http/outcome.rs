@@ -35,6 +35,11 @@ impl Problem {
                 "The code is wrong or already used, or the sign-in has ended. Request a new code or sign in again.",
                 "Bearer realm=\"denizen\"",
             ),
+            Unauthenticated::ProviderRefused => (
+                "provider_refused",
+                "The sign-in at the provider was not accepted. Start again.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidClient => (
                 "invalid_client",
                 "Client authentication failed: the client is unknown or its secret is wrong.",
@@ -65,6 +70,8 @@ impl Problem {
             Resource::SecondFactor => ("second_factor_not_found", "There is no second factor."),
             Resource::Webhook => ("webhook_not_found", "The webhook does not exist."),
             Resource::Delivery => ("delivery_not_found", "The delivery does not exist."),
+            Resource::Provider => ("provider_not_found", "The provider does not exist."),
+            Resource::Identity => ("identity_not_found", "The identity does not exist."),
             Resource::SigningKey => ("signing_key_not_found", "The signing key does not exist."),
         };
         Self::new(StatusCode::NOT_FOUND, code, message)
@@ -98,6 +105,18 @@ impl Problem {
             Conflict::SecondFactorPresent => {
                 new("second_factor_present", "The user already has a second factor. Remove it first.")
             }
+            Conflict::IdentityTaken => new("identity_taken", "The identity is linked to another user."),
+            Conflict::LinkRequired => new(
+                "link_required",
+                "A user with this email address exists. Sign in as that user, then link the identity.",
+            ),
+            Conflict::LastWayIn => new(
+                "last_way_in",
+                "The user could no longer sign in. Set a password or add another sign-in method first.",
+            ),
+            Conflict::TooManyIdentities => {
+                new("too_many_identities", "The limit of 20 identities is reached. Unlink unused identities.")
+            }
             Conflict::SigningBySecret => new(
                 "signing_by_secret",
                 "Access tokens are signed with a configured secret; there are no signing keys.",
@@ -124,6 +143,17 @@ impl From<Error> for Problem {
                 StatusCode::FORBIDDEN,
                 "step_up_required",
                 "Recent authentication is required: POST /api/v1/sessions/current/step-up.",
+            ),
+            Error::ProviderUnavailable { retry_after_s } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "provider_unavailable",
+                "The provider is unavailable. Retry later, or sign in in another way.",
+            )
+            .retry_after(retry_after_s),
+            Error::EmailUnverified => Self::new(
+                StatusCode::FORBIDDEN,
+                "email_unverified",
+                "The provider reports no verified email address. Verify the address there, or sign up with a password.",
             ),
             Error::SignupClosed => Self::new(
                 StatusCode::FORBIDDEN,

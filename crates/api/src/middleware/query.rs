@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 /// How many unknown parameters are reported.
 const REPORTED_MAX: usize = 16;
 /// Below these paths, standards ask to ignore unknown parameters (RFC 6749 §3.2, RFC 8414 §3).
-pub(crate) const TOLERANT: [&str; 2] = ["/oauth2/", "/.well-known/"];
+pub(crate) const TOLERANT: [&str; 3] = ["/oauth2/", "/.well-known/", "/api/v1/auth/{provider}/callback"];
 
 /// The methods of a route, and the names of the query parameters of each.
 type Operations = Vec<(Method, Vec<String>)>;

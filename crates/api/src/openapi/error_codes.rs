@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 53] = [
+pub(super) const CODES: [&str; 62] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -11,6 +11,7 @@ pub(super) const CODES: [&str; 53] = [
     "invalid_credentials",
     "invalid_refresh_token",
     "invalid_code",
+    "provider_refused",
     "forbidden",
     "csrf_failed",
     "permission_not_held",
@@ -26,6 +27,8 @@ pub(super) const CODES: [&str; 53] = [
     "delivery_not_found",
     "signing_key_not_found",
     "second_factor_not_found",
+    "provider_not_found",
+    "identity_not_found",
     "route_not_found",
     "method_not_allowed",
     "body_timeout",
@@ -38,10 +41,15 @@ pub(super) const CODES: [&str; 53] = [
     "signing_by_secret",
     "too_many_api_keys",
     "too_many_webhooks",
+    "identity_taken",
+    "link_required",
+    "last_way_in",
+    "too_many_identities",
     "idempotency_key_reused",
     "idempotency_in_progress",
     "cursor_expired",
     "signup_closed",
+    "email_unverified",
     "stale",
     "body_too_large",
     "unsupported_media_type",
@@ -55,6 +63,7 @@ pub(super) const CODES: [&str; 53] = [
     "stopping",
     "server_stopping",
     "database_unavailable",
+    "provider_unavailable",
 ];
 /// The codes below `/oauth2/` (RFC 6749 §5.2).
 pub(super) const OAUTH_CODES: [&str; 11] = [

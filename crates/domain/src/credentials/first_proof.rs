@@ -10,6 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::{Cause, FactorKind};
 use crate::events::{Happened, record_by};
+use crate::identities;
 use crate::pending::Ending;
 use crate::sessions::{EndReason, end_all_by};
 use crate::store::WriteTx;
@@ -25,7 +26,7 @@ pub(crate) enum EarlierPassword {
 }
 
 /// Ends everything that was made before the address of this [locked](crate::users::store::UserWrites::lock_user) user was
-/// proven: second factors, recovery codes, API keys, the password, sessions, links, challenges and remembered devices.
+/// proven: second factors, recovery codes, API keys, identities, the password, sessions, links, challenges and remembered devices.
 pub(crate) async fn take_over(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, password: EarlierPassword) -> Result<()> {
     // Enrolment that was never confirmed was never recorded as a factor.
     let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
@@ -34,6 +35,7 @@ pub(crate) async fn take_over(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, pass
     }
     tx.set_recovery_codes(user.id, &[]).await?;
     api_keys::delete_all(ctx, tx, user.id).await?;
+    identities::unlink_all(ctx, tx, user.id).await?;
     if password == EarlierPassword::Removed && tx.find_password(user.id).await?.is_some() {
         tx.remove_password(user.id).await?;
         record_by(ctx, tx, user.id, Happened::PasswordChanged { cause: Cause::Reclaimed });

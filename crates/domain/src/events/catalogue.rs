@@ -2,7 +2,7 @@
 //! `webhooks` of the OpenAPI document are made.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, IdentityId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -181,6 +181,20 @@ events! {
     }
     /// The recovery codes of a user were replaced.
     RecoveryCodesReplaced = "factor.recovery_codes_replaced" {}
+    /// An identity at an outside provider was linked to a user.
+    IdentityLinked = "identity.linked" {
+        /// The identity.
+        identity_id: IdentityId,
+        /// The name of the provider.
+        provider: String,
+    }
+    /// An identity at an outside provider was unlinked from a user.
+    IdentityUnlinked = "identity.unlinked" {
+        /// The identity.
+        identity_id: IdentityId,
+        /// The name of the provider.
+        provider: String,
+    }
     /// The first factor was verified, and another one is required before the session starts.
     SignInChallenged = "session.challenged" {}
     /// A user signed in.

@@ -1,7 +1,7 @@
 //! What can be said in an event: the forms of fields, and the words that are used in more than one type.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, IdentityId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -73,6 +73,7 @@ fields! {
     RoleName: Text, this => Value::String(this.as_str().to_owned());
     Locale: Text, this => Value::String(this.as_str().to_owned());
     String: Text, this => Value::String(this);
+    IdentityId: Uuid, this => Value::String(this.to_string());
     SessionId: Uuid, this => Value::String(this.to_string());
     ApiKeyId: Uuid, this => Value::String(this.to_string());
     WebhookId: Uuid, this => Value::String(this.to_string());
@@ -104,8 +105,9 @@ macro_rules! choices {
 
 choices! {
     Status: Status::Active, Status::Disabled, Status::Invited;
-    Source: Source::SignUp, Source::Admin, Source::Import, Source::Invitation, Source::SignInHook;
-    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor;
+    Source: Source::SignUp, Source::Admin, Source::Import, Source::Invitation, Source::SignInHook,
+        Source::Provider;
+    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Provider;
     Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
     FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
@@ -161,6 +163,8 @@ words! {
         Invitation = "invitation",
         /// It was taken over at the first sign-in.
         SignInHook = "sign_in_hook",
+        /// The user signed in through an outside provider for the first time.
+        Provider = "provider",
     }
 }
 
@@ -175,6 +179,8 @@ words! {
         MagicLink = "magic_link",
         /// By a second factor after a first one.
         SecondFactor = "second_factor",
+        /// Through an outside provider.
+        Provider = "provider",
     }
 }
 

@@ -99,6 +99,8 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::EmailChanged
         | MailSubject::SecondFactorAdded
         | MailSubject::SecondFactorRemoved
+        | MailSubject::IdentityLinked
+        | MailSubject::IdentityUnlinked
         | MailSubject::RecoveryCodesReplaced
         | MailSubject::AccountExists
         | MailSubject::Wanted(_) => Opening::Nothing,

@@ -75,6 +75,10 @@ pub enum MailSubject {
     SecondFactorAdded,
     /// News: there is no second factor any more.
     SecondFactorRemoved,
+    /// News: an identity at an outside provider was linked.
+    IdentityLinked,
+    /// News: an identity at an outside provider was unlinked.
+    IdentityUnlinked,
     /// News: the recovery codes were replaced.
     RecoveryCodesReplaced,
     /// The address was signed up with again; it has an account already.
@@ -129,6 +133,8 @@ impl MailSubject {
             Self::EmailChanged => "email_changed",
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
+            Self::IdentityLinked => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::AccountExists => "account_exists",
             Self::Wanted(wanted) => wanted.as_str(),
@@ -149,6 +155,8 @@ impl MailSubject {
             | Self::EmailChanged
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
+            | Self::IdentityLinked
+            | Self::IdentityUnlinked
             | Self::RecoveryCodesReplaced
             | Self::AccountExists => false,
         }
@@ -168,6 +176,8 @@ impl MailSubject {
             | Self::EmailChanged
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
+            | Self::IdentityLinked
+            | Self::IdentityUnlinked
             | Self::RecoveryCodesReplaced
             | Self::AccountExists
             | Self::Wanted(_) => None,
@@ -189,6 +199,8 @@ impl MailSubject {
             "email_changed" => Self::EmailChanged,
             "second_factor_added" => Self::SecondFactorAdded,
             "second_factor_removed" => Self::SecondFactorRemoved,
+            "identity_linked" => Self::IdentityLinked,
+            "identity_unlinked" => Self::IdentityUnlinked,
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
             "account_exists" => Self::AccountExists,
             _ => Self::Wanted(Wanted::parse(name)?),

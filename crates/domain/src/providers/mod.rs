@@ -2,18 +2,22 @@
 //!
 //! Reading order: this file (what a provider is) → [`port`] (how one is spoken to).
 
+mod find;
 mod name;
 pub mod port;
+mod redirects;
 
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use find::{Providers, callback_of, displays, find};
 pub use name::ProviderName;
 pub use port::{
     AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, ProviderDisplay,
 };
+pub use redirects::{Redirects, with_query};
 
 /// A provider that users can sign in with.
 #[derive(Debug, Clone)]

@@ -184,13 +184,26 @@ pub(super) async fn proven_by_mail(
     method: Way,
 ) -> Result<Pending> {
     let user = prove_and_take_over(ctx, tx, user, EarlierPassword::Removed).await?;
+    sign_in_proven(ctx, tx, user, label, method, SecondFactor::Unproven).await
+}
+
+/// What a [locked](crate::users::store::UserWrites::lock_user), active user gets who has proven a first factor, and a
+/// second one with it or not: a session, or the challenge for the second factor.
+pub(crate) async fn sign_in_proven(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    user: User,
+    label: Option<DisplayName>,
+    method: Way,
+    second_factor: SecondFactor,
+) -> Result<Pending> {
     let standing = tx.second_factor_standing(user.id).await?;
-    if let Some(owed) = owed_by(standing) {
+    if let Some(owed) = owed_by(standing).filter(|_| second_factor == SecondFactor::Unproven) {
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
         record_by(ctx, tx, user.id, Happened::SignInChallenged {});
         return Ok(Pending::Challenged(challenged));
     }
-    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, method).await?)))
+    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, method, second_factor).await?)))
 }
 
 async fn by_second_factor(
@@ -216,20 +229,29 @@ async fn by_second_factor(
         pending::end(ctx, &mut *tx, user.id, Ending::OtherSessions).await?;
         Some(codes)
     };
-    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor).await?;
+    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor, SecondFactor::Proven).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     ctx.commit(tx).await?;
     Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
 }
 
 /// What a transaction made, to be handed out once it is committed.
-pub(super) enum Pending {
+pub(crate) enum Pending {
     Opened(Box<Opened>),
     Challenged(Challenged),
 }
 
+/// Whether a sign-in proved a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SecondFactor {
+    /// It did.
+    Proven,
+    /// It did not.
+    Unproven,
+}
+
 impl Pending {
-    pub(super) fn issue(self, ctx: &Ctx) -> Result<Outcome> {
+    pub(crate) fn issue(self, ctx: &Ctx) -> Result<Outcome> {
         Ok(match self {
             Self::Opened(opened) => Outcome::SignedIn(Box::new(opened.issue(ctx)?)),
             Self::Challenged(challenged) => Outcome::Challenged(challenged),

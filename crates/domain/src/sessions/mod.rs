@@ -18,6 +18,7 @@ pub mod step_up;
 pub mod store;
 
 pub use challenge::{Challenged, Finished, Owed, enrol, finish};
+pub(crate) use challenge::{Pending, SecondFactor, sign_in_proven};
 pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_TTL_S, device_token};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
 pub(crate) use end::{end_all, end_all_by, end_one, end_others};

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::challenge::SecondFactor;
 use super::issue::{Issued, issue};
 use super::store::{Displacement, displace};
 use super::{Session, SignedIn, device_token};
@@ -16,7 +17,7 @@ use crate::store::WriteTx;
 use crate::users::{DisplayName, User};
 
 /// A session that is written and not yet committed.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     session: Session,
     user: User,
     permissions: Permissions,
@@ -62,8 +63,9 @@ pub(super) async fn open(
     user: User,
     label: Option<DisplayName>,
     method: Way,
+    second_factor: SecondFactor,
 ) -> Result<Opened> {
-    let second_factor_at = (method == Way::SecondFactor).then(|| ctx.now());
+    let second_factor_at = (second_factor == SecondFactor::Proven).then(|| ctx.now());
     let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
     tx.insert_session(&session).await?;
     displace(tx, &session, &displacement(ctx, user.id)).await?;

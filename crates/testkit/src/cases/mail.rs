@@ -41,6 +41,8 @@ pub async fn every_subject_comes_back(f: Fixture) {
         MailSubject::EmailChanged,
         MailSubject::SecondFactorAdded,
         MailSubject::SecondFactorRemoved,
+        MailSubject::IdentityLinked,
+        MailSubject::IdentityUnlinked,
         MailSubject::RecoveryCodesReplaced,
         MailSubject::AccountExists,
         MailSubject::Wanted(Wanted::PasswordReset),

@@ -33,6 +33,8 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("email_changed"),
         news("second_factor_added"),
         news("second_factor_removed"),
+        news("identity_linked"),
+        news("identity_unlinked"),
         news("recovery_codes_replaced"),
         news("account_exists"),
     ]

@@ -1,0 +1,36 @@
+//! Link an identity to the caller.
+
+use super::Identity;
+use super::code::{Proof, invalid};
+use super::sign_in::add;
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, Resource, Result};
+use crate::mail::{self, MailSubject};
+use crate::sessions::step_up;
+
+/// Links a proven identity to the caller, who must have authenticated recently.
+///
+/// # Errors
+/// [`Conflict::IdentityTaken`] when it is linked to another user; [`Error::StepUpRequired`]; and those of [`Proof`].
+pub async fn link(ctx: &Ctx, proof: Proof) -> Result<Identity> {
+    let (id, _) = ctx.signed_in()?;
+    let proven = proof.verify(ctx).await?;
+    let mut tx = ctx.write_on(&[id.into()]).await?;
+    let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    step_up::require(ctx, &mut *tx).await?;
+    let (flow, forgotten_at) = proven.flow;
+    if !tx.use_flow(flow, forgotten_at).await? {
+        return Err(invalid());
+    }
+    if let Some(known) = tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
+        if known.user_id != id {
+            return Err(Error::Conflict(Conflict::IdentityTaken));
+        }
+        ctx.commit(tx).await?;
+        return Ok(known);
+    }
+    let identity = add(ctx, &mut *tx, id, &proven).await?;
+    mail::tell(ctx, &mut *tx, &user, MailSubject::IdentityLinked).await?;
+    ctx.commit(tx).await?;
+    Ok(identity)
+}

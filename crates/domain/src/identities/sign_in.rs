@@ -1,0 +1,137 @@
+//! Sign in with an identity at a provider.
+
+use super::code::{Proof, ProvenIdentity, invalid};
+use super::{Identity, profile};
+use crate::access::Subject;
+use crate::budgets;
+use crate::ctx::{Ctx, SignupMode};
+use crate::error::{Conflict, Error, Result};
+use crate::events::catalogue::{Source, Way};
+use crate::events::{Happened, record_by};
+use crate::id::{IdentityId, UserId};
+use crate::ports::AccountActivity;
+use crate::providers::{LinkPolicy, OutsideIdentity};
+use crate::roles::RoleName;
+use crate::sessions::{Outcome, Pending, SecondFactor, sign_in_proven};
+use crate::store::WriteTx;
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created};
+
+/// Opens a session for the user that the identity is linked to; or a challenge, when a second factor is owed. An identity
+/// that is not linked yet makes a user, or is linked to one, as the settings of the provider and `signup.mode` allow.
+///
+/// # Errors
+/// [`Conflict::LinkRequired`] when the address belongs to a user that the identity may not be linked to;
+/// [`Error::EmailUnverified`] when a new user would have no verified address; [`Error::SignupClosed`]; and those of
+/// [`Proof`].
+pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
+    let proven = proof.verify(ctx).await?;
+    let mut tx = ctx.write().await?;
+    let (flow, forgotten_at) = proven.flow;
+    if !tx.use_flow(flow, forgotten_at).await? {
+        return Err(invalid());
+    }
+    let user = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
+        Some(known) => returning(ctx, &mut *tx, known, &proven).await?,
+        None => newcomer(ctx, &mut *tx, &proven).await?,
+    };
+    ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
+    let second_factor =
+        if proven.identity.has_proven_second_factor { SecondFactor::Proven } else { SecondFactor::Unproven };
+    let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, second_factor).await?;
+    ctx.commit(tx).await?;
+    pending.issue(ctx)
+}
+
+/// The user of an identity that is linked already.
+async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &ProvenIdentity) -> Result<User> {
+    let user = tx.lock_user(known.user_id).await?.filter(|user| user.status == Status::Active).ok_or_else(invalid)?;
+    let updated = Identity {
+        provider: proven.provider.name.clone(),
+        email: proven.identity.email.as_ref().map(ToString::to_string),
+        last_used_at: ctx.now(),
+        ..known
+    };
+    // Unlinked meanwhile: the lock decides.
+    if !tx.update_identity(&updated).await? {
+        return Err(invalid());
+    }
+    if proven.provider.settings.update_profile {
+        return profile::update(ctx, tx, user, &proven.identity).await;
+    }
+    Ok(user)
+}
+
+/// The user for an identity that is not linked: an existing one of the same address, or a new one.
+async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<User> {
+    let identity = &proven.identity;
+    let email = identity.email.as_ref().ok_or(Error::EmailUnverified)?;
+    if let Some(user) = tx.find_user_by_email(email).await? {
+        let may_link = proven.provider.settings.link == LinkPolicy::Verified && identity.email_verified;
+        let user = tx.lock_user(user.id).await?.filter(|user| user.email == *email);
+        let user = user.filter(|user| may_link && user.email_verified && user.status == Status::Active);
+        let user = user.ok_or(Error::Conflict(Conflict::LinkRequired))?;
+        add(ctx, tx, user.id, proven).await?;
+        return Ok(user);
+    }
+    if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
+        return Err(Error::SignupClosed);
+    }
+    if !identity.email_verified {
+        return Err(Error::EmailUnverified);
+    }
+    let user = new_user(ctx, tx, identity, email).await?;
+    if !tx.insert_user(&user).await? {
+        return Err(Error::Conflict(Conflict::LinkRequired));
+    }
+    record_by(ctx, tx, user.id, created(&user, Source::Provider));
+    budgets::admit_attributes(ctx, tx, &user.attributes).await?;
+    let user = tx.lock_user(user.id).await?.ok_or_else(invalid)?;
+    add(ctx, tx, user.id, proven).await?;
+    Ok(user)
+}
+
+async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, email: &EmailAddress) -> Result<User> {
+    let now = ctx.now();
+    let role = profile::known_role(tx, identity).await?.unwrap_or_else(RoleName::user);
+    let fallback = || DisplayName::from_stored(email.to_string());
+    Ok(User {
+        id: UserId::from_uuid(ctx.new_id()),
+        email: email.clone(),
+        email_verified: identity.email_verified,
+        name: identity.name.clone().unwrap_or_else(fallback),
+        role,
+        status: Status::Active,
+        locale: identity.locale.clone().or_else(|| ctx.origin().language.clone()),
+        attributes: Attributes::parse(identity.attributes.clone()).unwrap_or_default(),
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+        version: 1,
+    })
+}
+
+/// Links an identity to a [locked](crate::users::store::UserWrites::lock_user) user, and records it.
+///
+/// # Errors
+/// [`Conflict::IdentityTaken`] when it is linked to another user, and [`Conflict::TooManyIdentities`].
+pub(super) async fn add(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, proven: &ProvenIdentity) -> Result<Identity> {
+    if tx.list_identities(user).await?.len() >= super::IDENTITIES_MAX {
+        return Err(Error::Conflict(Conflict::TooManyIdentities));
+    }
+    let identity = Identity {
+        id: IdentityId::from_uuid(ctx.new_id()),
+        user_id: user,
+        provider: proven.provider.name.clone(),
+        issuer: proven.identity.issuer.clone(),
+        subject: proven.identity.subject.clone(),
+        email: proven.identity.email.as_ref().map(ToString::to_string),
+        created_at: ctx.now(),
+        last_used_at: ctx.now(),
+    };
+    if !tx.insert_identity(&identity).await? {
+        return Err(Error::Conflict(Conflict::IdentityTaken));
+    }
+    let provider = identity.provider.to_string();
+    record_by(ctx, tx, user, Happened::IdentityLinked { identity_id: identity.id, provider });
+    Ok(identity)
+}

@@ -1,0 +1,13 @@
+SELECT
+    id,
+    user_id,
+    provider,
+    issuer,
+    subject,
+    email,
+    created_at,
+    last_used_at
+FROM identities
+WHERE user_id = $1
+ORDER BY created_at, id
+LIMIT $2

@@ -1,0 +1,11 @@
+SELECT
+    id AS "id: Uuid",
+    user_id AS "user_id: Uuid",
+    provider,
+    issuer,
+    subject,
+    email,
+    created_at,
+    last_used_at
+FROM identities
+WHERE issuer = $1 AND subject = $2

@@ -1,0 +1,2 @@
+DELETE FROM identities
+WHERE id = $1 AND user_id = $2
