@@ -75,6 +75,10 @@ permissions! {
     WebhooksRead = "webhooks:read";
     /// Create, update and delete webhooks, and retry deliveries.
     WebhooksWrite = "webhooks:write";
+    /// Read outside providers.
+    ProvidersRead = "providers:read";
+    /// Create, update, delete and test outside providers. Changes also require all other permissions.
+    ProvidersWrite = "providers:write";
 }
 
 impl Permission {

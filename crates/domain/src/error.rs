@@ -156,6 +156,12 @@ pub enum Conflict {
     LinkRequired,
     /// The user would have no way to sign in.
     LastWayIn,
+    /// Another provider has this name.
+    ProviderNameTaken,
+    /// The provider is part of the configuration.
+    ProviderConfigured,
+    /// There are as many providers as there may be.
+    TooManyProviders,
     /// The user has as many identities as one may have.
     TooManyIdentities,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.

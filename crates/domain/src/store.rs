@@ -17,6 +17,7 @@ use crate::identities::store::{IdentityReads, IdentityWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
+use crate::providers::store::{ProviderReads, ProviderWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
@@ -141,6 +142,7 @@ pub trait ReadTx:
     + OneTimeTokenReads
     + FactorReads
     + IdentityReads
+    + ProviderReads
     + ChallengeReads
     + MailReads
     + EventReads
@@ -166,6 +168,7 @@ pub trait WriteTx:
     + FactorWrites
     + FlowWrites
     + IdentityWrites
+    + ProviderWrites
     + ChallengeWrites
     + MailWrites
     + EventWrites

@@ -14,3 +14,15 @@ CREATE TABLE identities (
 
 CREATE UNIQUE INDEX identities_by_subject ON identities (issuer, subject);
 CREATE INDEX identities_by_user ON identities (user_id, created_at, id);
+
+-- Outside providers, besides those of the configuration.
+CREATE TABLE providers (
+    name text COLLATE "C" NOT NULL PRIMARY KEY CHECK (name <> ''),
+    -- The settings, without the secret: JSON.
+    document text NOT NULL,
+    sealed_secret bytea,
+    is_enabled boolean NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    version bigint NOT NULL
+);

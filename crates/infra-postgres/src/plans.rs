@@ -67,6 +67,8 @@ fn checks_of_keys() -> Vec<Check> {
         check!("find_one_time_token"(format!("{USER}, 'sign_in', 1")): "one_time_tokens_"),
         check!("find_idempotent_answer"("'\\x00'"): "idempotency_keys_pkey"),
         check!("find_totp"(USER): "totp_factors_pkey"),
+        check!("find_provider"("'google'"): "providers_pkey"),
+        check!("list_providers"("100"): "providers_pkey"),
         check!("find_identity"("'https://accounts.google.com', '1'"): "identities_by_subject"),
         check!("list_identities"(format!("{USER}, 20")): "identities_by_user"),
         check!("remove_identity"(format!("{USER}, {USER}")): "identities_pkey"),

@@ -14,3 +14,15 @@ CREATE TABLE identities (
 
 CREATE UNIQUE INDEX identities_by_subject ON identities (issuer, subject);
 CREATE INDEX identities_by_user ON identities (user_id, created_at, id);
+
+-- Outside providers, besides those of the configuration.
+CREATE TABLE providers (
+    name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),
+    -- The settings, without the secret: JSON.
+    document TEXT NOT NULL,
+    sealed_secret BLOB,
+    is_enabled INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -165,6 +165,8 @@ const CHECKS: &[Check] = &[
         "SEARCH one_time_tokens USING COVERING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("find_idempotent_answer": "SEARCH idempotency_keys USING INDEX sqlite_autoindex_idempotency_keys_1 (key=?)"),
     check!("find_totp": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
+    check!("find_provider": "SEARCH providers USING PRIMARY KEY (name=?)"),
+    check!("list_providers": "SCAN providers"),
     check!("find_identity": "SEARCH identities USING INDEX identities_by_subject (issuer=? AND subject=?)"),
     check!("list_identities": "SEARCH identities USING INDEX identities_by_user (user_id=?)"),
     check!("remove_identity": "SEARCH identities USING INDEX sqlite_autoindex_identities_1 (id=?)"),

@@ -25,6 +25,7 @@ mod mail;
 mod one_time;
 mod passwords;
 mod prefix;
+mod providers;
 mod roles;
 mod root_keys;
 mod service_accounts;

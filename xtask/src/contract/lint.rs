@@ -11,7 +11,8 @@ use prost_types::{
 use super::PACKAGE;
 
 /// Lists that are short by their nature, and come whole.
-const WHOLE_LISTS: [&str; 2] = ["ListPermissions", "ListSigningKeys"];
+const WHOLE_LISTS: [&str; 5] =
+    ["ListPermissions", "ListSigningKeys", "ListSignInProviders", "ListIdentities", "ListProviders"];
 
 /// What breaks the style.
 pub(super) fn check(set: &FileDescriptorSet) -> Vec<String> {

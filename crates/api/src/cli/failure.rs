@@ -125,6 +125,9 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::IdentityTaken => "the identity is linked to another user",
         Conflict::LinkRequired => "a user with this email address exists",
         Conflict::LastWayIn => "the user could no longer sign in; set a password first",
+        Conflict::ProviderNameTaken => "another provider already has this name",
+        Conflict::ProviderConfigured => "the provider is part of the configuration; change it there",
+        Conflict::TooManyProviders => "the limit of 100 providers is reached; delete unused providers",
         Conflict::TooManyIdentities => "the limit of 20 identities is reached; unlink unused identities",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"

@@ -25,11 +25,11 @@ pub(super) struct Identities(pub(super) Shared);
 
 #[async_trait]
 impl IdentityService for Identities {
-    async fn list_providers(
+    async fn list_sign_in_providers(
         &self,
-        request: Request<v1::ListProvidersRequest>,
-    ) -> Result<Response<v1::ListProvidersResponse>, Status> {
-        by_anybody(&self.0, request, list_providers).await
+        request: Request<v1::ListSignInProvidersRequest>,
+    ) -> Result<Response<v1::ListSignInProvidersResponse>, Status> {
+        by_anybody(&self.0, request, list_sign_in_providers).await
     }
 
     async fn create_nonce(
@@ -68,19 +68,22 @@ impl IdentityService for Identities {
     }
 }
 
-#[expect(clippy::unused_async, reason = "the form of a method")]
-async fn list_providers(call: Call, _: v1::ListProvidersRequest) -> Result<v1::ListProvidersResponse, Refusal> {
-    let body = |(name, display): (ProviderName, providers::ProviderDisplay)| v1::Provider {
+async fn list_sign_in_providers(
+    call: Call,
+    _: v1::ListSignInProvidersRequest,
+) -> Result<v1::ListSignInProvidersResponse, Refusal> {
+    let body = |(name, display): (ProviderName, providers::ProviderDisplay)| v1::SignInProvider {
         name: name.to_string(),
         label: display.label,
         icon: display.icon,
     };
-    Ok(v1::ListProvidersResponse { providers: providers::displays(&call.ctx).into_iter().map(body).collect() })
+    Ok(v1::ListSignInProvidersResponse {
+        providers: providers::displays(&call.ctx).await?.into_iter().map(body).collect(),
+    })
 }
 
-#[expect(clippy::unused_async, reason = "the form of a method")]
 async fn create_nonce(call: Call, request: v1::CreateNonceRequest) -> Result<v1::CreateNonceResponse, Refusal> {
-    let nonce = identities::nonce(&call.ctx, &provider(&request.provider)?)?;
+    let nonce = identities::nonce(&call.ctx, &provider(&request.provider)?).await?;
     let expires_in_s = i32::try_from(identities::begin::TTL_S).unwrap_or(i32::MAX);
     Ok(v1::CreateNonceResponse { nonce: nonce.expose_secret().to_owned(), expires_in_s })
 }

@@ -196,13 +196,17 @@ fn code_of(error: &Error) -> Code {
 
 fn code_of_conflict(conflict: Conflict) -> Code {
     match conflict {
-        Conflict::EmailTaken | Conflict::RoleNameTaken | Conflict::IdentityTaken => Code::AlreadyExists,
+        Conflict::EmailTaken | Conflict::RoleNameTaken | Conflict::ProviderNameTaken | Conflict::IdentityTaken => {
+            Code::AlreadyExists
+        }
         Conflict::LastAdmin
         | Conflict::RoleInUse
         | Conflict::RoleBuiltIn
         | Conflict::TooManyApiKeys
         | Conflict::TooManyWebhooks
         | Conflict::TooManyIdentities
+        | Conflict::TooManyProviders
+        | Conflict::ProviderConfigured
         | Conflict::LinkRequired
         | Conflict::LastWayIn
         | Conflict::SigningBySecret

@@ -46,6 +46,10 @@ answers! {
     BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token or its nonce is not valid."];
     /// The provider must exist.
     ProviderExists => ["404" "provider_not_found" "The provider does not exist."];
+    /// The name must be free, and there must be room for one more provider.
+    ProviderNameFree => ["409" "provider_name_taken" "`provider_name_taken`: another provider has this name; `too_many_providers`: the limit of 100 providers is reached; `idempotency_key_reused`: the idempotency key was used with a different request."];
+    /// The provider must not be part of the configuration.
+    ProviderWritable => ["409" "provider_configured" "The provider is part of the configuration of the server."];
     /// The provider must answer.
     ProviderAnswers => ["503" "provider_unavailable" "The provider, the database or this server is unavailable. Retry after the number of seconds in `Retry-After`."];
     /// The identity must be linked, or it must be possible to link it or to create a user.

@@ -30,6 +30,7 @@ pub(crate) mod page;
 mod password_resets;
 pub(crate) mod permissions;
 pub(crate) mod problem;
+pub(crate) mod providers;
 pub(crate) mod roles;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
@@ -129,6 +130,7 @@ pub(crate) fn documented() -> Groups {
             .merge(me::routes())
             .merge(factors::routes())
             .merge(identities::routes())
+            .merge(providers::routes())
             .merge(email_verifications::routes())
             .merge(invitations::routes())
             .merge(step_up::routes())

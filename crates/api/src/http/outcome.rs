@@ -114,6 +114,14 @@ impl Problem {
                 "last_way_in",
                 "The user could no longer sign in. Set a password or add another sign-in method first.",
             ),
+            Conflict::ProviderNameTaken => new("provider_name_taken", "Another provider already has this name.")
+                .with_field("name", "taken", "must not be another provider's name"),
+            Conflict::ProviderConfigured => {
+                new("provider_configured", "The provider is part of the configuration of the server. Change it there.")
+            }
+            Conflict::TooManyProviders => {
+                new("too_many_providers", "The limit of 100 providers is reached. Delete unused providers.")
+            }
             Conflict::TooManyIdentities => {
                 new("too_many_identities", "The limit of 20 identities is reached. Unlink unused identities.")
             }

@@ -93,6 +93,11 @@ impl Fields {
         parsed.map_err(|rule| self.0.push(rule.at(field))).ok()
     }
 
+    /// The value, or a note of each field at fault.
+    pub(crate) fn check_all<T>(&mut self, parsed: Result<T, Vec<FieldError>>) -> Option<T> {
+        parsed.map_err(|faults| self.0.extend(faults)).ok()
+    }
+
     /// Notes a field at fault.
     pub(crate) fn refuse(&mut self, field: FieldError) {
         self.0.push(field);

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 62] = [
+pub(super) const CODES: [&str; 65] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -45,6 +45,9 @@ pub(super) const CODES: [&str; 62] = [
     "link_required",
     "last_way_in",
     "too_many_identities",
+    "provider_name_taken",
+    "provider_configured",
+    "too_many_providers",
     "idempotency_key_reused",
     "idempotency_in_progress",
     "cursor_expired",

@@ -300,6 +300,23 @@ events! {
     SigningKeyWithdrawn = "signing_key.withdrawn" {}
     /// A retired signing key that no valid token needs was removed.
     SigningKeyRemoved = "signing_key.removed" {}
+    /// An outside provider was created.
+    ProviderCreated = "provider.created" {
+        /// The name of the provider.
+        name: String,
+    }
+    /// An outside provider was changed.
+    ProviderUpdated = "provider.updated" {
+        /// The name of the provider.
+        name: String,
+        /// Whether users can sign in with it.
+        enabled: bool,
+    }
+    /// An outside provider was deleted.
+    ProviderDeleted = "provider.deleted" {
+        /// The former name of the provider.
+        name: String,
+    }
     /// A webhook was created.
     WebhookCreated = "webhook.created" {
         /// The webhook.

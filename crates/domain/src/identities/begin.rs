@@ -92,7 +92,7 @@ impl State {
 /// The fields `redirect_to` and `code_challenge`; [`crate::error::Resource::Provider`] when there is no such provider;
 /// [`Error::ProviderUnavailable`].
 pub async fn begin(ctx: &Ctx, name: &ProviderName, begin: Begin) -> Result<Started> {
-    let provider = providers::find(ctx, name)?;
+    let provider = providers::find(ctx, name).await?;
     check(ctx, &begin)?;
     let vault = ctx.services().vault.as_ref();
     let browser = begin.browser.filter(is_browser_token).unwrap_or_else(|| browser_token(ctx));
@@ -121,8 +121,8 @@ pub async fn begin(ctx: &Ctx, name: &ProviderName, begin: Begin) -> Result<Start
 ///
 /// # Errors
 /// [`crate::error::Resource::Provider`] when there is no such provider.
-pub fn nonce(ctx: &Ctx, name: &ProviderName) -> Result<SecretString> {
-    providers::find(ctx, name)?;
+pub async fn nonce(ctx: &Ctx, name: &ProviderName) -> Result<SecretString> {
+    providers::find(ctx, name).await?;
     let mut message = [0; NONCE_BYTES];
     message[..16].copy_from_slice(ctx.new_id().as_bytes());
     message[16..].copy_from_slice(&ctx.now().plus_seconds(TTL_S).as_micros().to_be_bytes());

@@ -96,7 +96,7 @@ pub fn open_form(ctx: &Ctx, name: &ProviderName, sealed: &str) -> Result<Callbac
 }
 
 async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback) -> Result<String> {
-    let provider = providers::find(ctx, name)?;
+    let provider = providers::find(ctx, name).await?;
     let Some(code) = received.code.filter(|_| received.error.is_none()) else {
         let has_cancelled = received.error.is_some_and(|error| CANCELLED.contains(&error.as_str()));
         return Err(if has_cancelled { Error::Forbidden } else { refused() });

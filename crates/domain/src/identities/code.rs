@@ -66,7 +66,7 @@ impl Proof {
         match self {
             Self::Code { code, verifier } => open(ctx, &code, &verifier).await,
             Self::IdToken { provider, id_token, nonce } => {
-                let provider = providers::find(ctx, &provider)?;
+                let provider = providers::find(ctx, &provider).await?;
                 let flow = open_nonce(ctx, &nonce).ok_or_else(super::callback::refused)?;
                 let federation = &ctx.services().federation;
                 let identity = federation.verify_id_token(&provider, &id_token, nonce.expose_secret()).await;
@@ -129,7 +129,7 @@ async fn open(ctx: &Ctx, code: &SecretString, verifier: &SecretString) -> Result
         return Err(invalid());
     }
     // The provider may have been disabled since.
-    let provider = providers::find(ctx, &ProviderName::from_stored(carried.provider))?;
+    let provider = providers::find(ctx, &ProviderName::from_stored(carried.provider)).await?;
     let identity = OutsideIdentity {
         issuer: carried.issuer,
         subject: carried.subject,

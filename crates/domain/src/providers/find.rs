@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::store::StoredProvider;
 use super::{Provider, ProviderDisplay, ProviderName};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
@@ -17,29 +18,69 @@ impl Providers {
         Self(providers.into_iter().map(|provider| (provider.name.clone(), provider)).collect())
     }
 
+    /// The provider of this name.
+    #[must_use]
+    pub fn get(&self, name: &ProviderName) -> Option<&Provider> {
+        self.0.get(name)
+    }
+
     /// In the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Provider> {
         self.0.values()
     }
 }
 
-/// A provider that users can sign in with.
+/// A provider that users can sign in with. One of the configuration precedes one of the database.
 ///
 /// # Errors
-/// [`Resource::Provider`] when there is no such provider.
-pub fn find(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
-    ctx.services().providers.0.get(name).cloned().ok_or(Error::NotFound(Resource::Provider))
+/// [`Resource::Provider`] when there is no such provider, or it is disabled.
+pub(crate) async fn find(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
+    if let Some(provider) = ctx.services().providers.get(name) {
+        return Ok(provider.clone());
+    }
+    let stored = ctx.store().read().await?.find_provider(name).await?.filter(|stored| stored.is_enabled);
+    open(ctx, stored.ok_or(Error::NotFound(Resource::Provider))?)
 }
 
-/// How the providers are shown on a sign-in page, in the order of their names. For everybody.
-#[must_use]
-pub fn displays(ctx: &Ctx) -> Vec<(ProviderName, ProviderDisplay)> {
+/// The same, enabled or not.
+pub(super) async fn find_any(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
+    if let Some(provider) = ctx.services().providers.get(name) {
+        return Ok(provider.clone());
+    }
+    open(ctx, ctx.store().read().await?.find_provider(name).await?.ok_or(Error::NotFound(Resource::Provider))?)
+}
+
+/// How the enabled providers are shown on a sign-in page, in the order of their names. For everybody.
+pub async fn displays(ctx: &Ctx) -> Result<Vec<(ProviderName, ProviderDisplay)>> {
+    let stored = ctx.store().read().await?.list_providers().await?;
+    let stored = stored.into_iter().filter(|stored| stored.is_enabled);
+    let without_secret =
+        |stored: StoredProvider| Provider { name: stored.name, settings: stored.settings, client_secret: None };
+    let mut all: BTreeMap<_, _> = stored.map(|stored| (stored.name.clone(), without_secret(stored))).collect();
+    all.extend(ctx.services().providers.0.clone());
     let federation = &ctx.services().federation;
-    ctx.services().providers.iter().map(|provider| (provider.name.clone(), federation.display(provider))).collect()
+    Ok(all.into_iter().map(|(name, provider)| (name, federation.display(&provider))).collect())
 }
 
 /// Our callback for a provider, as registered with it.
 #[must_use]
 pub fn callback_of(ctx: &Ctx, name: &ProviderName) -> String {
     format!("{}/api/v1/auth/{name}/callback", ctx.policy().public_url)
+}
+
+/// A sealed client secret opens for its provider only.
+pub(super) fn secret_context(name: &ProviderName) -> Vec<u8> {
+    format!("provider secret {name}").into_bytes()
+}
+
+fn open(ctx: &Ctx, stored: StoredProvider) -> Result<Provider> {
+    let client_secret = match &stored.sealed_secret {
+        Some(sealed) => {
+            let opened = ctx.services().vault.open(&secret_context(&stored.name), sealed);
+            let text = opened.and_then(|bytes| String::from_utf8(bytes).ok());
+            Some(text.ok_or_else(|| Error::Internal("a client secret cannot be decrypted".into()))?.into())
+        }
+        None => None,
+    };
+    Ok(Provider { name: stored.name, settings: stored.settings, client_secret })
 }

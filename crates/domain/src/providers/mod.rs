@@ -1,18 +1,23 @@
 //! Outside identity providers: OpenID Connect issuers and OAuth 2 servers through which users sign in.
 //!
-//! Reading order: this file (what a provider is) → [`port`] (how one is spoken to).
+//! Reading order: this file (what a provider is) → [`port`] (how one is spoken to) → [`manage`] (how they are
+//! changed).
 
 mod find;
+pub mod manage;
 mod name;
 pub mod port;
 mod redirects;
+pub mod store;
 
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use find::{Providers, callback_of, displays, find};
+pub(crate) use find::find;
+use find::find_any;
+pub use find::{Providers, callback_of, displays};
 pub use name::ProviderName;
 pub use port::{
     AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, ProviderDisplay,
@@ -32,7 +37,7 @@ pub struct Provider {
 
 /// The settings of a provider, without its secret. What is absent comes from the preset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct ProviderSettings {
     /// The name of a preset, such as `google`. Absent for a provider that is described in full.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,13 @@
 //! Open a session for a user who signed in at a provider.
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use denizen_domain::Ctx;
 use denizen_domain::identities::{self, Proof};
+use denizen_domain::providers::ProviderName;
 use denizen_domain::sessions::Outcome;
 use denizen_domain::users::DisplayName;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -71,6 +73,17 @@ async fn exchange(
     sign_in(&ctx, proof, body.label.as_deref(), delivery).await
 }
 
+/// The `{id}` of a path below `/sessions`: one place in a path has one name.
+struct SessionsPath(ProviderName);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionsPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        ProviderPath::named(parts, state, "id").await.map(|ProviderPath(name)| Self(name))
+    }
+}
+
 /// An ID token of a native application.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +121,7 @@ struct IdTokenBody {
 async fn native(
     State(shared): State<Shared>,
     Caller(ctx): Caller,
-    ProviderPath(name): ProviderPath,
+    SessionsPath(name): SessionsPath,
     headers: HeaderMap,
     JsonBody(body): JsonBody<IdTokenBody>,
 ) -> Result<Response, Problem> {

@@ -35,17 +35,19 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 /// The name of a provider in a path.
 pub(crate) struct ProviderPath(pub(crate) ProviderName);
 
+impl ProviderPath {
+    /// The provider that a parameter of the path names.
+    pub(crate) async fn named<S: Send + Sync>(parts: &mut Parts, state: &S, param: &str) -> Result<Self, Problem> {
+        let name = path_param(parts, state, param).await.and_then(|raw| ProviderName::parse(&raw).ok());
+        name.map(Self).ok_or_else(|| Error::NotFound(Resource::Provider).into())
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for ProviderPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // The route of sessions calls it `id`: one place in a path has one name.
-        let raw = match path_param(parts, state, "provider").await {
-            Some(raw) => Some(raw),
-            None => path_param(parts, state, "id").await,
-        };
-        let name = raw.and_then(|raw| ProviderName::parse(&raw).ok());
-        name.map(Self).ok_or_else(|| Error::NotFound(Resource::Provider).into())
+        Self::named(parts, state, "provider").await
     }
 }
 
@@ -67,14 +69,14 @@ struct ProviderDisplayBody {
     responses((status = 200, description = "The providers, by name.", body = [ProviderDisplayBody]), Always),
     security(()),
 )]
-async fn list(Caller(ctx): Caller) -> Json<Vec<ProviderDisplayBody>> {
-    let displays = providers::displays(&ctx).into_iter();
+async fn list(Caller(ctx): Caller) -> Result<Json<Vec<ProviderDisplayBody>>, Problem> {
+    let displays = providers::displays(&ctx).await?.into_iter();
     let body = |(name, display): (ProviderName, providers::ProviderDisplay)| ProviderDisplayBody {
         name: name.to_string(),
         label: display.label,
         icon: display.icon,
     };
-    Json(displays.map(body).collect())
+    Ok(Json(displays.map(body).collect()))
 }
 
 /// A nonce for a sign-in request to a provider.
@@ -100,7 +102,7 @@ struct NonceBody {
     security(()),
 )]
 async fn nonce(Caller(ctx): Caller, ProviderPath(name): ProviderPath) -> Result<Response, Problem> {
-    let nonce = identities::nonce(&ctx, &name)?;
+    let nonce = identities::nonce(&ctx, &name).await?;
     let body = NonceBody { nonce: nonce.expose_secret().to_owned(), expires_in: identities::begin::TTL_S };
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -1,0 +1,2 @@
+DELETE FROM providers
+WHERE name = $1 AND version = $2
