@@ -8,11 +8,13 @@
 //! - [`throttle`]: budgets per key in bounded memory.
 //! - [`usage`]: which credentials were used lately.
 //! - [`clock`]: the real time and chance.
+//! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`stores`]: the store that a URL names.
 
 pub mod account_throttle;
 pub mod clock;
+pub mod federation;
 pub mod mail;
 pub mod master_key;
 pub mod outside;
