@@ -8,6 +8,7 @@
 //! - [`throttle`]: budgets per key in bounded memory.
 //! - [`usage`]: which credentials were used lately.
 //! - [`clock`]: the real time and chance.
+//! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`stores`]: the store that a URL names.
 

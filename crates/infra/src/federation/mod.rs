@@ -1,46 +1,215 @@
-//! placeholder until the adapter lands
+//! Speaks to outside identity providers: OpenID Connect (Core 1.0, Discovery 1.0) and plain OAuth 2 (RFC 6749, RFC 7636,
+//! RFC 9207).
+//!
+//! Reading order: this file (the port) → [`presets`] and [`resolve`] (what is known of a provider) → [`flow`] (a sign-in)
+//! → [`id_token`], [`keys`] and [`metadata`] (what makes it trustworthy) → [`mapping`] (who it is).
+
+mod apple;
+mod cache;
+mod exchange;
+mod failure;
+mod fetch;
+mod flow;
+mod id_token;
+mod isolation;
+mod keys;
+mod mapping;
+mod metadata;
+mod presets;
+mod probe;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token_response;
+mod userinfo;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
 use denizen_domain::error::FieldError;
 use denizen_domain::ports::{Clock, Random};
-use denizen_domain::providers::*;
+use denizen_domain::providers::{
+    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, Provider,
+    ProviderDisplay, ProviderSettings,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
-use std::sync::Arc;
-pub fn check(_: &ProviderSettings, _: bool) -> Result<(), Vec<FieldError>> {
-    Ok(())
-}
+
+use crate::outside::Outside;
+use cache::Cache;
+use failure::Failure;
+use isolation::Bulkheads;
+use keys::KeySet;
+use metadata::Metadata;
+use probe::{failed, passed};
+use resolve::Resolved;
+
+/// The icon of a provider without a preset.
+const GENERIC_ICON: &str = "generic";
+/// How many times the time of a request the checks of a provider may take together.
+const PROBE_TIMEOUTS: u32 = 4;
+
+/// How providers are reached.
+#[derive(Debug, Clone)]
 pub struct FederationOptions {
+    /// Hosts that may have private addresses and need no TLS.
     pub allowed_hosts: Vec<String>,
-    pub extra_ca: Option<Vec<u8>>,
-    pub timeout: std::time::Duration,
+    /// Further certificate authorities to trust: a file of certificates in PEM.
+    pub extra_ca: Option<PathBuf>,
+    /// How long a sign-in may wait for a provider, all requests together.
+    pub timeout: Duration,
 }
-pub struct HttpFederation;
+
+impl Default for FederationOptions {
+    /// Public hosts with certificates of public authorities, and ten seconds.
+    fn default() -> Self {
+        Self { allowed_hosts: Vec::new(), extra_ca: None, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// The certificate authorities cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FederationSetupError {
+    /// The file cannot be read, or is not PEM.
+    #[error("reading the certificate authorities in {path}")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// There is no certificate in the file.
+    #[error("there is no certificate in {path}")]
+    NoAuthority {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Speaks to providers over HTTPS.
+pub struct HttpFederation {
+    options: FederationOptions,
+    authorities: Vec<CertificateDer<'static>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// Set up when the first provider is spoken to.
+    outside: OnceLock<Outside>,
+    metadata: Cache<Metadata>,
+    keys: Cache<KeySet>,
+    apple_secrets: apple::SecretCache,
+    bulkheads: Bulkheads,
+}
+
 impl HttpFederation {
-    pub fn new(_: FederationOptions, _: Arc<dyn Clock>, _: Arc<dyn Random>) -> Self {
-        Self
+    /// An adapter that has spoken to no provider yet.
+    ///
+    /// # Errors
+    /// When the certificate authorities cannot be read.
+    pub fn new(
+        options: FederationOptions,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, FederationSetupError> {
+        let authorities = options.extra_ca.as_ref().map(read_authorities).transpose()?.unwrap_or_default();
+        Ok(Self {
+            options,
+            authorities,
+            metadata: Cache::new(Arc::clone(&clock)),
+            keys: Cache::new(Arc::clone(&clock)),
+            clock,
+            random,
+            outside: OnceLock::new(),
+            apple_secrets: apple::SecretCache::default(),
+            bulkheads: Bulkheads::default(),
+        })
+    }
+
+    /// The client, set up on first use.
+    fn outside(&self) -> Result<Outside, Failure> {
+        if let Some(outside) = self.outside.get() {
+            return Ok(outside.clone());
+        }
+        let FederationOptions { allowed_hosts, timeout, .. } = &self.options;
+        let outside = Outside::with_authorities(*timeout, allowed_hosts, &self.authorities)
+            .map_err(|_| Failure::Unavailable("the HTTP client cannot be set up".to_owned()))?;
+        Ok(self.outside.get_or_init(|| outside).clone())
     }
 }
-#[async_trait::async_trait]
+
+fn read_authorities(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, FederationSetupError> {
+    let unreadable = |source| FederationSetupError::Authorities { path: path.clone(), source };
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
+    if certificates.is_empty() {
+        return Err(FederationSetupError::NoAuthority { path: path.clone() });
+    }
+    Ok(certificates)
+}
+
+#[async_trait]
 impl Federation for HttpFederation {
-    fn check(&self, _: &ProviderSettings, _: bool) -> Result<(), Vec<FieldError>> {
-        Ok(())
+    fn check(&self, settings: &ProviderSettings, has_secret: bool) -> Result<(), Vec<FieldError>> {
+        settings::check(settings, has_secret, self.outside().ok().as_ref())
     }
-    fn display(&self, p: &Provider) -> ProviderDisplay {
-        ProviderDisplay { label: p.name.to_string(), icon: String::new() }
+
+    fn display(&self, provider: &Provider) -> ProviderDisplay {
+        let preset = provider.settings.preset.as_deref().and_then(presets::find);
+        let label = provider.settings.label.as_deref().or_else(|| preset.map(|preset| preset.label.as_str()));
+        ProviderDisplay {
+            label: label.unwrap_or(provider.name.as_str()).to_owned(),
+            icon: preset.map_or(GENERIC_ICON, |preset| &preset.icon).to_owned(),
+        }
     }
-    async fn authorization_url(&self, _: &Provider, _: &AuthorizationRequest<'_>) -> Result<String, FederationError> {
-        Err(FederationError::Unavailable("x".into()))
+
+    async fn authorization_url(
+        &self,
+        provider: &Provider,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<String, FederationError> {
+        let resolved = Resolved::new(&provider.settings)?;
+        if self.has_endpoints(&resolved) {
+            return Ok(self.authorize(&resolved, request).await?);
+        }
+        let request = self.authorize(&resolved, request);
+        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
     }
-    async fn redeem(&self, _: &Provider, _: &AuthorizationGrant<'_>) -> Result<OutsideIdentity, FederationError> {
-        Err(FederationError::Unavailable("x".into()))
+
+    async fn redeem(
+        &self,
+        provider: &Provider,
+        grant: &AuthorizationGrant<'_>,
+    ) -> Result<OutsideIdentity, FederationError> {
+        let request = self.redeem_code(provider, grant);
+        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
     }
+
     async fn verify_id_token(
         &self,
-        _: &Provider,
-        _: &SecretString,
-        _: &str,
+        provider: &Provider,
+        id_token: &SecretString,
+        nonce: &str,
     ) -> Result<OutsideIdentity, FederationError> {
-        Err(FederationError::Unavailable("x".into()))
+        let resolved = Resolved::new(&provider.settings)?;
+        let request = self.verify_native(&resolved, id_token, nonce);
+        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
     }
-    async fn test(&self, _: &Provider, _: &str) -> Vec<Finding> {
-        vec![]
+
+    async fn test(&self, provider: &Provider, redirect_uri: &str) -> Vec<Finding> {
+        if let Err(faults) = self.check(&provider.settings, provider.client_secret.is_some()) {
+            let fault = |fault: FieldError| failed("settings", format!("{}: {}", fault.field, fault.message));
+            return faults.into_iter().map(fault).collect();
+        }
+        let mut findings = vec![passed("settings", "The settings are complete.".to_owned())];
+        let timeout = self.options.timeout * PROBE_TIMEOUTS;
+        if tokio::time::timeout(timeout, self.probe(provider, redirect_uri, &mut findings)).await.is_err() {
+            let message = "The provider is too slow: the checks took too long. Try again, or ask its operator.";
+            findings.push(failed("discovery", message.to_owned()));
+        }
+        findings
     }
 }

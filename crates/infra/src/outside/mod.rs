@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use rustls::pki_types::CertificateDer;
 
 use address::is_public;
 use denizen_domain::error::RuleBroken;
@@ -47,6 +49,8 @@ pub(crate) struct NoPublicAddress;
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
     /// The body: 64 KiB at most.
     pub body: Vec<u8>,
 }
@@ -64,9 +68,23 @@ impl Outside {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(timeout: Duration, allowed_hosts: &[String]) -> Result<Self, reqwest::Error> {
+        Self::with_authorities(timeout, allowed_hosts, &[])
+    }
+
+    /// As [`Outside::new`], and also trusts servers whose certificate one of these authorities issued. A certificate that
+    /// cannot be a trust anchor is ignored.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn with_authorities(
+        timeout: Duration,
+        allowed_hosts: &[String],
+        authorities: &[CertificateDer<'static>],
+    ) -> Result<Self, reqwest::Error> {
         let canonical = |host: &String| parse_host(host).unwrap_or_else(|| host.to_ascii_lowercase());
         let allowed: Arc<[String]> = allowed_hosts.iter().map(canonical).collect();
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        roots.add_parsable_certificates(authorities.iter().cloned());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -88,12 +106,32 @@ impl Outside {
     /// # Errors
     /// [`OutsideError::NotAllowed`].
     pub fn post(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
+        Ok(self.client.post(self.permitted(address)?))
+    }
+
+    /// A `GET` from an address.
+    ///
+    /// # Errors
+    /// [`OutsideError::NotAllowed`].
+    pub fn get(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
+        Ok(self.client.get(self.permitted(address)?))
+    }
+
+    /// Whether an address may be asked at all.
+    ///
+    /// # Errors
+    /// [`OutsideError::NotAllowed`].
+    pub fn permit(&self, address: &str) -> Result<(), OutsideError> {
+        self.permitted(address).map(drop)
+    }
+
+    fn permitted(&self, address: &str) -> Result<Url, OutsideError> {
         let url = Url::parse(address).map_err(|_| OutsideError::NotAllowed)?;
         let host = url.host_str().ok_or(OutsideError::NotAllowed)?.to_ascii_lowercase();
         if !self.has_safe_scheme(&url, &host) || !self.may_be_reached(&host) {
             return Err(OutsideError::NotAllowed);
         }
-        Ok(self.client.post(url))
+        Ok(url)
     }
 
     fn has_safe_scheme(&self, url: &Url, host: &str) -> bool {
@@ -157,6 +195,7 @@ pub fn parse_host(text: &str) -> Option<String> {
 pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
     let mut response = request.send().await.map_err(OutsideError::Unreachable)?;
     let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(OutsideError::Unreachable)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -164,7 +203,7 @@ pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 /// Looks names up, and finds public addresses only, except for hosts that are allowed to be anywhere.
@@ -211,6 +250,7 @@ mod tests {
             "",
         ] {
             assert!(matches!(outside(&[]).post(address), Err(OutsideError::NotAllowed)), "{address}");
+            assert!(matches!(outside(&[]).get(address), Err(OutsideError::NotAllowed)), "{address}");
         }
         assert!(outside(&[]).post("https://example.com/hook").is_ok());
         assert!(outside(&["127.0.0.1"]).post("http://127.0.0.1:8080/hook").is_ok());

@@ -1,0 +1,220 @@
+//! The authorization code flow: the URL that it begins with, and the identity that it ends with.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use denizen_domain::providers::{AuthorizationGrant, AuthorizationRequest, OutsideIdentity, Provider};
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::HttpFederation;
+use super::cache::Demand;
+use super::exchange::{Client, TokenRequest, Tokens, exchange};
+use super::failure::Failure;
+use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, is_tenant_id, verify};
+use super::mapping::{add_apple_name, identity};
+use super::metadata::Endpoints;
+use super::presets::{Protocol, SecretKind};
+use super::resolve::{Resolved, TENANT, origin_of};
+use super::userinfo::{add_userinfo, user_of};
+
+/// The length of a PKCE verifier (RFC 7636 §4.1), in bytes.
+const VERIFIER_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
+
+impl HttpFederation {
+    /// The authorization request (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1).
+    pub(super) async fn authorize(
+        &self,
+        provider: &Resolved<'_>,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<String, Failure> {
+        let endpoints = self.endpoints(provider, Demand::AtOnce).await?;
+        // The browser of a user is not sent to an address that this server would refuse.
+        self.outside()?.permit(&endpoints.authorization)?;
+        authorization_url(provider, &endpoints, request)
+    }
+
+    /// Redeems an authorization code.
+    pub(super) async fn redeem_code(
+        &self,
+        provider: &Provider,
+        grant: &AuthorizationGrant<'_>,
+    ) -> Result<OutsideIdentity, Failure> {
+        let resolved = Resolved::new(&provider.settings)?;
+        let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
+        // Before the code is sent anywhere: it may be meant for another provider (RFC 9207 §2.4).
+        check_response_issuer(&resolved, &endpoints, grant.issuer)?;
+        let outside = self.outside()?;
+        let tokens = self.tokens(provider, &resolved, &endpoints, grant).await?;
+        if resolved.protocol == Protocol::Oauth2 {
+            let issuer =
+                resolved.plain_issuer().ok_or_else(|| Failure::because("settings", "the issuer is missing"))?;
+            let claims = user_of(&outside, &resolved, &endpoints, &tokens).await?;
+            return identity(&resolved, issuer, &claims);
+        }
+        let id_token = tokens.id_token.as_ref().ok_or_else(|| Failure::because("id_token", "there is no ID token"))?;
+        let nonce = (grant.nonce, NonceForm::Exact);
+        let verified = self.verified(&resolved, &endpoints, id_token, nonce, Some(&tokens.access_token)).await?;
+        let Verified { issuer, mut claims } = verified;
+        if grant.issuer.is_some_and(|named| named != issuer) {
+            return Err(Failure::refused("response_issuer"));
+        }
+        add_userinfo(&outside, &resolved, &endpoints, &tokens, &mut claims).await?;
+        if let Some(user) = grant.user.filter(|_| resolved.secret_kind() == SecretKind::PrivateKey) {
+            add_apple_name(&mut claims, user);
+        }
+        identity(&resolved, issuer, &claims)
+    }
+
+    /// Verifies an ID token that a native application obtained.
+    pub(super) async fn verify_native(
+        &self,
+        provider: &Resolved<'_>,
+        id_token: &SecretString,
+        nonce: &str,
+    ) -> Result<OutsideIdentity, Failure> {
+        if provider.protocol != Protocol::OpenidConnect {
+            return Err(Failure::because("id_token", "the provider issues no ID tokens"));
+        }
+        let endpoints = self.endpoints(provider, Demand::AtOnce).await?;
+        let nonce = (nonce, NonceForm::ExactOrDigest);
+        let Verified { issuer, claims } = self.verified(provider, &endpoints, id_token, nonce, None).await?;
+        identity(provider, issuer, &claims)
+    }
+
+    async fn tokens(
+        &self,
+        provider: &Provider,
+        resolved: &Resolved<'_>,
+        endpoints: &Endpoints,
+        grant: &AuthorizationGrant<'_>,
+    ) -> Result<Tokens, Failure> {
+        let secret = self.client_secret(provider, resolved)?;
+        let request = token_request(
+            resolved,
+            endpoints,
+            secret.as_deref(),
+            grant.code,
+            (grant.redirect_uri, grant.code_verifier),
+        );
+        Ok(exchange(&self.outside()?, &request).await?)
+    }
+
+    /// The client secret: the one that is stored, or for Apple one that the stored key signs.
+    pub(super) fn client_secret<'a>(
+        &self,
+        provider: &'a Provider,
+        resolved: &Resolved<'_>,
+    ) -> Result<Option<Cow<'a, SecretString>>, Failure> {
+        if resolved.secret_kind() == SecretKind::PrivateKey {
+            return Ok(Some(Cow::Owned(self.apple_secrets.secret(provider, self.clock.now())?)));
+        }
+        Ok(provider.client_secret.as_ref().map(Cow::Borrowed))
+    }
+
+    async fn verified(
+        &self,
+        provider: &Resolved<'_>,
+        endpoints: &Endpoints,
+        id_token: &SecretString,
+        (nonce, nonce_form): (&str, NonceForm),
+        access_token: Option<&SecretString>,
+    ) -> Result<Verified, Failure> {
+        let token = id_token.expose_secret();
+        // Whatever is wrong with the header needs no keys to be refused.
+        let header = Header::parse(token)?;
+        let expected = Expectation {
+            issuer: provider.issuer().ok_or_else(|| Failure::because("settings", "the issuer is missing"))?,
+            issuer_aliases: provider.preset.map_or(&[], |preset| &preset.issuer_aliases),
+            client_id: &provider.settings.client_id,
+            nonce,
+            nonce_form,
+            access_token: access_token.map(ExposeSecret::expose_secret),
+            now: self.clock.now(),
+        };
+        for demand in [Demand::Fresh, Demand::Newer] {
+            let keys = self.key_set(&endpoints.jwks, demand).await?;
+            if let Signature::Valid(verified) = verify(token, &header, &keys, &expected)? {
+                return Ok(*verified);
+            }
+        }
+        Err(Failure::because("key", "the provider publishes no such key"))
+    }
+}
+
+/// The token request of a provider.
+pub(super) fn token_request<'a>(
+    provider: &Resolved<'a>,
+    endpoints: &'a Endpoints,
+    client_secret: Option<&'a SecretString>,
+    code: &'a SecretString,
+    (redirect_uri, code_verifier): (&'a str, &'a SecretString),
+) -> TokenRequest<'a> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    TokenRequest {
+        url: &endpoints.token,
+        client_id: &provider.settings.client_id,
+        client_secret,
+        client_auth: endpoints.client_auth,
+        code,
+        redirect_uri,
+        code_verifier: provider.has_pkce().then_some(code_verifier),
+        headers: provider.preset.map_or(&NONE, |preset| &preset.token_headers),
+        is_json: provider.preset.is_some_and(|preset| preset.token_request_json),
+    }
+}
+
+/// The URL of the authorization request.
+pub(super) fn authorization_url(
+    provider: &Resolved<'_>,
+    endpoints: &Endpoints,
+    request: &AuthorizationRequest<'_>,
+) -> Result<String, Failure> {
+    let malformed = |_| Failure::because("settings", "the authorization endpoint or the redirect URI is not a URL");
+    let client = Client::new(ClientId::new(provider.settings.client_id.clone()))
+        .set_auth_uri(AuthUrl::new(endpoints.authorization.clone()).map_err(malformed)?)
+        .set_redirect_uri(RedirectUrl::new(request.redirect_uri.to_owned()).map_err(malformed)?);
+    let scopes = provider.scopes().into_iter().map(|scope| Scope::new(scope.to_owned()));
+    let mut authorization = client.authorize_url(|| CsrfToken::new(request.state.to_owned())).add_scopes(scopes);
+    if provider.has_pkce() {
+        if !VERIFIER_BYTES.contains(&request.code_verifier.expose_secret().len()) {
+            return Err(Failure::because("settings", "the PKCE verifier must have 43 to 128 characters"));
+        }
+        let verifier = PkceCodeVerifier::new(request.code_verifier.expose_secret().to_owned());
+        authorization = authorization.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+    }
+    if provider.protocol == Protocol::OpenidConnect {
+        authorization = authorization.add_extra_param("nonce", request.nonce);
+        if let Some(locale) = request.locale {
+            authorization = authorization.add_extra_param("ui_locales", locale.as_str());
+        }
+    }
+    if let Some(hint) = request.login_hint {
+        authorization = authorization.add_extra_param("login_hint", hint);
+    }
+    for (name, value) in provider.authorization_params() {
+        authorization = authorization.add_extra_param(name, value);
+    }
+    let (url, _) = authorization.url();
+    Ok(url.into())
+}
+
+/// Compares the `iss` of the authorization response (RFC 9207 §2.4).
+fn check_response_issuer(provider: &Resolved<'_>, endpoints: &Endpoints, named: Option<&str>) -> Result<(), Failure> {
+    let Some(named) = named else {
+        return if endpoints.names_issuer { Err(Failure::refused("response_issuer")) } else { Ok(()) };
+    };
+    let is_expected = match provider.protocol {
+        Protocol::OpenidConnect => provider.issuer().is_some_and(|issuer| is_issuer(named, issuer)),
+        // The issuer identifier of a server without metadata is not known, but it is where the server is.
+        Protocol::Oauth2 => origin_of(named).is_some_and(|origin| Some(origin) == origin_of(&endpoints.authorization)),
+    };
+    if is_expected { Ok(()) } else { Err(Failure::refused("response_issuer")) }
+}
+
+/// Whether an issuer is the expected one, in which [`TENANT`] may stand for any tenant.
+fn is_issuer(named: &str, expected: &str) -> bool {
+    let Some((before, after)) = expected.split_once(TENANT) else { return named == expected };
+    let tenant = named.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    named == expected || tenant.is_some_and(is_tenant_id)
+}
