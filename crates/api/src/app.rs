@@ -295,15 +295,13 @@ fn federation(
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> anyhow::Result<Arc<dyn Federation>> {
-    let extra_ca = config.provider_ca_file.as_ref().map(|path| {
-        std::fs::read(path).with_context(|| format!("sign_in.provider_ca_file: reading {}", path.display()))
-    });
     let options = FederationOptions {
         allowed_hosts: config.provider_allowed_hosts.clone(),
-        extra_ca: extra_ca.transpose()?,
+        extra_ca: config.provider_ca_file.clone(),
         timeout: PROVIDER_TIMEOUT,
     };
-    Ok(Arc::new(HttpFederation::new(options, Arc::clone(clock), Arc::clone(random))))
+    let federation = HttpFederation::new(options, Arc::clone(clock), Arc::clone(random));
+    Ok(Arc::new(federation.context("sign_in.provider_ca_file")?))
 }
 
 fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn WebhookSender>> {

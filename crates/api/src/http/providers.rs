@@ -21,8 +21,8 @@ use super::auth::ProviderPath;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 use super::{Shared, etag};
-use body::{CreateProviderBody, PatchProviderBody, ReplaceProviderBody};
 pub(crate) use body::ProviderBody;
+use body::{CreateProviderBody, PatchProviderBody, ReplaceProviderBody};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()

@@ -105,6 +105,20 @@ pub struct HttpFederation {
     bulkheads: Bulkheads,
 }
 
+/// Checks the settings of a provider without a client: URLs are only read. All faults are reported together.
+///
+/// # Errors
+/// One entry per field at fault.
+pub fn check(settings: &ProviderSettings, has_secret: bool) -> Result<(), Vec<FieldError>> {
+    settings::check(settings, has_secret, None)
+}
+
+/// The failure for the caller, after a log line that says which check failed.
+fn logged(provider: &Provider, failure: Failure) -> FederationError {
+    tracing::warn!(provider = %provider.name, reason = failure.summary(), "sign-in at the provider failed");
+    failure.into()
+}
+
 impl HttpFederation {
     /// An adapter that has spoken to no provider yet.
     ///
@@ -171,12 +185,13 @@ impl Federation for HttpFederation {
         provider: &Provider,
         request: &AuthorizationRequest<'_>,
     ) -> Result<String, FederationError> {
-        let resolved = Resolved::new(&provider.settings)?;
-        if self.has_endpoints(&resolved) {
-            return Ok(self.authorize(&resolved, request).await?);
-        }
+        let resolved = Resolved::new(&provider.settings).map_err(|failure| logged(provider, failure))?;
+        let ready = self.has_endpoints(&resolved);
         let request = self.authorize(&resolved, request);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        // With the metadata at hand nothing is waited for.
+        let url =
+            if ready { request.await } else { self.bulkheads.run(&provider.name, self.options.timeout, request).await };
+        url.map_err(|failure| logged(provider, failure))
     }
 
     async fn redeem(
@@ -185,7 +200,8 @@ impl Federation for HttpFederation {
         grant: &AuthorizationGrant<'_>,
     ) -> Result<OutsideIdentity, FederationError> {
         let request = self.redeem_code(provider, grant);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        let identity = self.bulkheads.run(&provider.name, self.options.timeout, request).await;
+        identity.map_err(|failure| logged(provider, failure))
     }
 
     async fn verify_id_token(
@@ -194,9 +210,10 @@ impl Federation for HttpFederation {
         id_token: &SecretString,
         nonce: &str,
     ) -> Result<OutsideIdentity, FederationError> {
-        let resolved = Resolved::new(&provider.settings)?;
+        let resolved = Resolved::new(&provider.settings).map_err(|failure| logged(provider, failure))?;
         let request = self.verify_native(&resolved, id_token, nonce);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        let identity = self.bulkheads.run(&provider.name, self.options.timeout, request).await;
+        identity.map_err(|failure| logged(provider, failure))
     }
 
     async fn test(&self, provider: &Provider, redirect_uri: &str) -> Vec<Finding> {
