@@ -94,7 +94,9 @@ impl Layers {
     }
 
     fn add(&mut self, key: &str, raw: Raw, source: Source) {
-        if let Some(name) = NAMES.iter().find(|name| **name == key) {
+        if let Some(rest) = key.strip_prefix(providers::SECTION).and_then(|rest| rest.strip_prefix('.')) {
+            self.providers.add_key(rest, raw, source);
+        } else if let Some(name) = NAMES.iter().find(|name| **name == key) {
             self.values.entry(name).or_default().push((raw, source));
         } else {
             self.mistakes.push(Mistake::unknown(key, &source));

@@ -178,6 +178,12 @@ impl ProviderLayers {
         self.0.entry(name).or_default().insert(key, (raw, source));
     }
 
+    /// Adds a key of the command line: `google.client_id`.
+    pub(super) fn add_key(&mut self, rest: &str, raw: Raw, source: Source) {
+        let (name, key) = rest.split_once('.').unwrap_or((rest, ""));
+        self.0.entry(name.to_owned()).or_default().insert(key.to_owned(), (raw, source));
+    }
+
     fn add_value(&mut self, name: &str, key: String, value: Value, source: &Source) {
         let is_table = KEYS.iter().any(|known| known.name == key && matches!(known.read, Read::Table(_)));
         match value.kind {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
+use denizen_domain::error::Error;
 use denizen_domain::providers::manage::{self, ManagedProvider, NewProvider, ProviderChange};
 use denizen_domain::providers::{Finding, ProviderName};
 use http::header::{ETAG, LOCATION};
@@ -30,6 +31,9 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(get, replace, patch, delete))
         .routes(routes!(test))
 }
+
+/// How often a patch is applied anew, because somebody else changed the provider meanwhile.
+const PATCH_TRIES: u32 = 5;
 
 /// The `{name}` of a path.
 struct NamePath(ProviderName);
@@ -161,12 +165,23 @@ async fn patch(
     headers: HeaderMap,
     JsonBody(body): JsonBody<PatchProviderBody>,
 ) -> Result<Response, Problem> {
-    let settings = match body.settings {
-        Some(patch) => Some(body::patched(&manage::get(&ctx, &name).await?.settings, patch)?),
-        None => None,
-    };
-    let change = ProviderChange { settings, client_secret: body.client_secret, is_enabled: body.enabled };
-    apply(&ctx, &name, change, &headers).await
+    let wanted = etag::if_match(&headers)?;
+    let mut tries_left = PATCH_TRIES;
+    loop {
+        let current = manage::get(&ctx, &name).await?;
+        let version = current.stored.map_or(0, |stored| stored.version);
+        if wanted.as_ref().is_some_and(|versions| !versions.contains(&version)) {
+            return Err(Error::Stale.into());
+        }
+        let settings = body.settings.clone().map(|patch| body::patched(&current.settings, patch)).transpose()?;
+        let change = ProviderChange { settings, client_secret: body.client_secret.clone(), is_enabled: body.enabled };
+        tries_left -= 1;
+        match manage::update(&ctx, &name, change, Some(&[version])).await {
+            // Somebody else changed it meanwhile: the patch is applied to what is there now.
+            Err(Error::Stale) if wanted.is_none() && tries_left > 0 => {}
+            updated => return Ok(updated_body(updated?)),
+        }
+    }
 }
 
 async fn apply(
@@ -176,8 +191,11 @@ async fn apply(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let expected = etag::if_match(headers)?;
-    let provider = manage::update(ctx, name, change, expected.as_deref()).await?;
-    Ok(([(ETAG, tag_of(&provider))], Json(ProviderBody::from(provider))).into_response())
+    Ok(updated_body(manage::update(ctx, name, change, expected.as_deref()).await?))
+}
+
+fn updated_body(provider: ManagedProvider) -> Response {
+    ([(ETAG, tag_of(&provider))], Json(ProviderBody::from(provider))).into_response()
 }
 
 /// Delete a provider.

@@ -83,6 +83,7 @@ mod passwordless;
 mod passwords;
 mod pending_links;
 mod pgbouncer;
+mod providers;
 mod query_parameters;
 mod races;
 mod refresh;
