@@ -39,10 +39,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 
-use crate::outside::Outside;
+use crate::outside::{AddressRules, Outside};
 use cache::Cache;
 use failure::Failure;
-use isolation::Bulkheads;
+use isolation::ConcurrencyLimits;
 use keys::KeySet;
 use metadata::Metadata;
 use probe::{failed, passed};
@@ -94,6 +94,7 @@ pub enum FederationSetupError {
 /// Speaks to providers over HTTPS.
 pub struct HttpFederation {
     options: FederationOptions,
+    rules: AddressRules,
     authorities: Vec<CertificateDer<'static>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -102,7 +103,7 @@ pub struct HttpFederation {
     metadata: Cache<Metadata>,
     keys: Cache<KeySet>,
     apple_secrets: apple::SecretCache,
-    bulkheads: Bulkheads,
+    limits: ConcurrencyLimits,
 }
 
 impl HttpFederation {
@@ -117,6 +118,7 @@ impl HttpFederation {
     ) -> Result<Self, FederationSetupError> {
         let authorities = options.extra_ca.as_ref().map(read_authorities).transpose()?.unwrap_or_default();
         Ok(Self {
+            rules: AddressRules::new(&options.allowed_hosts),
             options,
             authorities,
             metadata: Cache::new(Arc::clone(&clock)),
@@ -125,7 +127,7 @@ impl HttpFederation {
             random,
             outside: OnceLock::new(),
             apple_secrets: apple::SecretCache::default(),
-            bulkheads: Bulkheads::default(),
+            limits: ConcurrencyLimits::default(),
         })
     }
 
@@ -154,7 +156,7 @@ fn read_authorities(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Fede
 #[async_trait]
 impl Federation for HttpFederation {
     fn check(&self, settings: &ProviderSettings, has_secret: bool) -> Result<(), Vec<FieldError>> {
-        settings::check(settings, has_secret, self.outside().ok().as_ref())
+        settings::check(settings, has_secret, &self.rules)
     }
 
     fn display(&self, provider: &Provider) -> ProviderDisplay {
@@ -176,7 +178,7 @@ impl Federation for HttpFederation {
             return Ok(self.authorize(&resolved, request).await?);
         }
         let request = self.authorize(&resolved, request);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        Ok(self.limits.run(&provider.name, self.options.timeout, request).await?)
     }
 
     async fn redeem(
@@ -185,7 +187,7 @@ impl Federation for HttpFederation {
         grant: &AuthorizationGrant<'_>,
     ) -> Result<OutsideIdentity, FederationError> {
         let request = self.redeem_code(provider, grant);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        Ok(self.limits.run(&provider.name, self.options.timeout, request).await?)
     }
 
     async fn verify_id_token(
@@ -196,7 +198,7 @@ impl Federation for HttpFederation {
     ) -> Result<OutsideIdentity, FederationError> {
         let resolved = Resolved::new(&provider.settings)?;
         let request = self.verify_native(&resolved, id_token, nonce);
-        Ok(self.bulkheads.run(&provider.name, self.options.timeout, request).await?)
+        Ok(self.limits.run(&provider.name, self.options.timeout, request).await?)
     }
 
     async fn test(&self, provider: &Provider, redirect_uri: &str) -> Vec<Finding> {

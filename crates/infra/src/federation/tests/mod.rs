@@ -10,6 +10,7 @@ mod probe;
 mod properties;
 mod settings;
 mod signing;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -128,7 +128,7 @@ async fn apple_signs_its_secrets_writes_booleans_as_text_and_sends_the_name_once
     let mut apple = preset(&fixture, "apple");
     apple.settings.team_id = Some("TEAM123456".to_owned());
     apple.settings.key_id = Some("KEY1234567".to_owned());
-    let pair = rcgen_key();
+    let pair = apple_key();
     apple.client_secret = Some(pair.into());
     let token = fixture.token(json!({"email_verified": "true", "name": null}));
     let identity = fixture.redeem(&apple, &token).await.unwrap();
@@ -162,12 +162,12 @@ async fn apple_signs_its_secrets_writes_booleans_as_text_and_sends_the_name_once
     assert_eq!(fixture.redeem_with(&apple, None, None).await.unwrap_err(), "settings");
 
     let token = fixture.token(json!({"email_verified": "false"}));
-    apple.client_secret = Some(rcgen_key().into());
+    apple.client_secret = Some(apple_key().into());
     assert!(!fixture.redeem(&apple, &token).await.unwrap().email_verified);
 }
 
 /// A private key as Apple issues it: EC P-256 in PEM (PKCS #8).
-fn rcgen_key() -> String {
+fn apple_key() -> String {
     use base64::Engine;
     let pair = aws_lc_rs::signature::EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING);
     let der = pair.unwrap().to_pkcs8v1().unwrap();
