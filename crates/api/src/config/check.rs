@@ -1,6 +1,8 @@
 //! Checks across keys, and checks for values that are too weak outside development.
 
+use denizen_domain::error::FieldError;
 use denizen_domain::keys::Algorithm;
+use denizen_infra::federation;
 use denizen_infra::master_key::{self, MasterKey};
 use denizen_infra::stores::{DatabaseUrlError, StoreLimits, StoreOptions};
 use secrecy::ExposeSecret;
@@ -41,9 +43,22 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_secrets(config, layers);
     mail::check(config, layers);
     check_tls(&config.server, layers);
+    check_providers(config, layers);
     check_database_url(&config.database, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
+    }
+}
+
+fn check_providers(config: &Config, layers: &mut Layers) {
+    for provider in &config.providers {
+        let has_secret = provider.client_secret.is_some() || provider.client_secret_file.is_some();
+        let checked = federation::check(&provider.settings, has_secret, &config.sign_in.provider_allowed_hosts);
+        for FieldError { field, message, .. } in checked.err().unwrap_or_default() {
+            let key = format!("providers.{}.{field}", provider.name);
+            let source = layers.source_of(&key);
+            layers.mistakes.push(Mistake::new(format!("{key} from {source} {message}")));
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use config::{Value, ValueKind};
 use denizen_domain::providers::{EmailTrust, LinkPolicy, ProviderName, ProviderSettings};
-use denizen_infra::federation;
 use secrecy::SecretString;
 
 use super::mistake::Mistake;
@@ -238,7 +237,6 @@ fn read(
         client_secret: None,
         client_secret_file: None,
     };
-    let mut sources = BTreeMap::new();
     for (key, (raw, source)) in values {
         let full = format!("{path}.{key}");
         let (head, rest) = key.split_once('.').unwrap_or((&key, ""));
@@ -251,17 +249,10 @@ fn read(
             mistakes.push(Mistake::malformed(&full, &source, (!is_secret).then_some(&raw), known.expected));
         }
         let shown_value = if is_secret { "[redacted]".to_owned() } else { raw.shown() };
-        sources.insert(head.to_owned(), source.clone());
         entries.push(Entry { key: full.into(), shown_value, source });
     }
     if mistakes.len() > before {
         return None;
-    }
-    let has_secret = config.client_secret.is_some() || config.client_secret_file.is_some();
-    for fault in federation::check(&config.settings, has_secret).err().unwrap_or_default() {
-        let head = fault.field.split('.').next().unwrap_or_default();
-        let source = sources.get(head).unwrap_or(&any_source);
-        mistakes.push(Mistake::new(format!("{path}.{} from {source} {}", fault.field, fault.message)));
     }
     Some(config)
 }

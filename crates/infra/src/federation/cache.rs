@@ -172,13 +172,13 @@ impl<T> Slot<T> {
                 return Decision::Use(Arc::clone(&fresh.value));
             }
         }
-        let stale = state.stale(now);
+        let outdated = state.stale(now);
         if let Some((failed_at, failure)) = &state.failed
             && failed_at.is_within(FAILURE_S, now)
         {
-            return stale.map_or_else(|| Decision::Fail(failure.clone()), Decision::Use);
+            return outdated.map_or_else(|| Decision::Fail(failure.clone()), Decision::Use);
         }
-        match stale {
+        match outdated {
             Some(value) if demand == Demand::AtOnce => Decision::UseAndRefresh(value),
             _ => Decision::Fetch,
         }

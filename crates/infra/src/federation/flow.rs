@@ -30,7 +30,7 @@ impl HttpFederation {
     ) -> Result<String, Failure> {
         let endpoints = self.endpoints(provider, Demand::AtOnce).await?;
         // The browser of a user is not sent to an address that this server would refuse.
-        self.outside()?.permit(&endpoints.authorization)?;
+        self.rules.permit(&endpoints.authorization)?;
         authorization_url(provider, &endpoints, request)
     }
 

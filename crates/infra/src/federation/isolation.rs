@@ -18,9 +18,9 @@ const PROVIDERS_MAX: usize = 256;
 
 /// The requests that are waiting for each provider.
 #[derive(Default)]
-pub(super) struct Bulkheads(Mutex<HashMap<ProviderName, Arc<Semaphore>>>);
+pub(super) struct ConcurrencyLimits(Mutex<HashMap<ProviderName, Arc<Semaphore>>>);
 
-impl Bulkheads {
+impl ConcurrencyLimits {
     /// Runs a request, unless too many are waiting for the provider.
     pub(super) async fn run<T>(
         &self,

@@ -48,7 +48,7 @@ pub(super) fn identity(provider: &Resolved<'_>, issuer: String, claims: &Value) 
     })
 }
 
-/// Whether claims are missing that the settings make use of, and that the UserInfo endpoint may have.
+/// Whether claims are missing that the settings make use of, and that the userinfo endpoint may have.
 pub(super) fn lacks_claims(provider: &Resolved<'_>, claims: &Value) -> bool {
     let is_missing = |path: &str| claim(claims, path).is_none();
     let settings = provider.settings;

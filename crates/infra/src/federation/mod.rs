@@ -39,10 +39,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 
-use crate::outside::Outside;
+use crate::outside::{AddressRules, Outside};
 use cache::Cache;
 use failure::Failure;
-use isolation::Bulkheads;
+use isolation::ConcurrencyLimits;
 use keys::KeySet;
 use metadata::Metadata;
 use probe::{failed, passed};
@@ -94,6 +94,7 @@ pub enum FederationSetupError {
 /// Speaks to providers over HTTPS.
 pub struct HttpFederation {
     options: FederationOptions,
+    rules: AddressRules,
     authorities: Vec<CertificateDer<'static>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -102,15 +103,16 @@ pub struct HttpFederation {
     metadata: Cache<Metadata>,
     keys: Cache<KeySet>,
     apple_secrets: apple::SecretCache,
-    bulkheads: Bulkheads,
+    limits: ConcurrencyLimits,
 }
 
-/// Checks the settings of a provider without a client: URLs are only read. All faults are reported together.
+/// Checks the settings of a provider without speaking to it. All faults are reported together. `allowed_hosts` may have
+/// private addresses and need no TLS.
 ///
 /// # Errors
 /// One entry per field at fault.
-pub fn check(settings: &ProviderSettings, has_secret: bool) -> Result<(), Vec<FieldError>> {
-    settings::check(settings, has_secret, None)
+pub fn check(settings: &ProviderSettings, has_secret: bool, allowed_hosts: &[String]) -> Result<(), Vec<FieldError>> {
+    settings::check(settings, has_secret, &AddressRules::new(allowed_hosts))
 }
 
 /// The failure for the caller, after a log line that says which check failed.
@@ -131,6 +133,7 @@ impl HttpFederation {
     ) -> Result<Self, FederationSetupError> {
         let authorities = options.extra_ca.as_ref().map(read_authorities).transpose()?.unwrap_or_default();
         Ok(Self {
+            rules: AddressRules::new(&options.allowed_hosts),
             options,
             authorities,
             metadata: Cache::new(Arc::clone(&clock)),
@@ -139,7 +142,7 @@ impl HttpFederation {
             random,
             outside: OnceLock::new(),
             apple_secrets: apple::SecretCache::default(),
-            bulkheads: Bulkheads::default(),
+            limits: ConcurrencyLimits::default(),
         })
     }
 
@@ -168,7 +171,7 @@ fn read_authorities(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Fede
 #[async_trait]
 impl Federation for HttpFederation {
     fn check(&self, settings: &ProviderSettings, has_secret: bool) -> Result<(), Vec<FieldError>> {
-        settings::check(settings, has_secret, self.outside().ok().as_ref())
+        settings::check(settings, has_secret, &self.rules)
     }
 
     fn display(&self, provider: &Provider) -> ProviderDisplay {
@@ -190,7 +193,7 @@ impl Federation for HttpFederation {
         let request = self.authorize(&resolved, request);
         // With the metadata at hand nothing is waited for.
         let url =
-            if ready { request.await } else { self.bulkheads.run(&provider.name, self.options.timeout, request).await };
+            if ready { request.await } else { self.limits.run(&provider.name, self.options.timeout, request).await };
         url.map_err(|failure| logged(provider, failure))
     }
 
@@ -200,7 +203,7 @@ impl Federation for HttpFederation {
         grant: &AuthorizationGrant<'_>,
     ) -> Result<OutsideIdentity, FederationError> {
         let request = self.redeem_code(provider, grant);
-        let identity = self.bulkheads.run(&provider.name, self.options.timeout, request).await;
+        let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
         identity.map_err(|failure| logged(provider, failure))
     }
 
@@ -212,7 +215,7 @@ impl Federation for HttpFederation {
     ) -> Result<OutsideIdentity, FederationError> {
         let resolved = Resolved::new(&provider.settings).map_err(|failure| logged(provider, failure))?;
         let request = self.verify_native(&resolved, id_token, nonce);
-        let identity = self.bulkheads.run(&provider.name, self.options.timeout, request).await;
+        let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
         identity.map_err(|failure| logged(provider, failure))
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Preset {
     pub(super) email_rule: Option<EmailRule>,
     /// The list of the user's addresses, at `{userinfo_url}/emails`.
     pub(super) emails: Option<EmailList>,
-    /// Whether claims that the ID token lacks are fetched from the UserInfo endpoint.
+    /// Whether claims that the ID token lacks are fetched from the userinfo endpoint.
     #[serde(default = "yes")]
     pub(super) fetch_userinfo: bool,
     /// Where the token response describes the user, if there is no endpoint for that: a JSON Pointer.

@@ -118,7 +118,7 @@ impl HttpFederation {
                 format!("The provider does not know {redirect_uri}. Register exactly this redirect URI there."),
             ),
         });
-        if let Some(finding) = token.map_or_else(|verdict| verdict.finding(), |()| Some(client_accepted())) {
+        if let Some(finding) = token.map_or_else(Verdict::finding, |()| Some(client_accepted())) {
             findings.push(finding);
         }
     }

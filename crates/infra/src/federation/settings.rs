@@ -7,7 +7,7 @@ use denizen_domain::roles::RoleName;
 use super::mapping::{ATTRIBUTE_PREFIX, ATTRIBUTES_MAX, canonical_domain};
 use super::presets::{self, Preset, Protocol, SecretKind};
 use super::resolve::{Endpoint, Resolved, TENANT};
-use crate::outside::Outside;
+use crate::outside::AddressRules;
 
 /// The fields of a user that a claim can fill, besides attributes.
 const CLAIM_FIELDS: [&str; 6] = ["subject", "email", "email_verified", "name", "locale", "picture"];
@@ -35,16 +35,16 @@ struct Review<'a> {
     faults: Vec<FieldError>,
 }
 
-/// Checks everything that can be checked without the provider. Without a client, URLs are only read.
+/// Checks everything that can be checked without the provider.
 pub(super) fn check(
     settings: &ProviderSettings,
     has_secret: bool,
-    outside: Option<&Outside>,
+    rules: &AddressRules,
 ) -> Result<(), Vec<FieldError>> {
     let mut review = Review { settings, faults: Vec::new() };
     let preset = review.preset();
     review.sizes();
-    review.urls(outside);
+    review.urls(rules);
     review.description(preset);
     review.credentials(preset, has_secret);
     review.claims();
@@ -99,7 +99,7 @@ impl Review<'_> {
         }
     }
 
-    fn urls(&mut self, outside: Option<&Outside>) {
+    fn urls(&mut self, rules: &AddressRules) {
         let settings = self.settings;
         let urls = [
             ("issuer", &settings.issuer),
@@ -110,13 +110,12 @@ impl Review<'_> {
         for (field, url) in urls {
             let Some(url) = url else { continue };
             let url = url.replace(TENANT, "common");
-            match outside.map(|outside| outside.host_of(&url)) {
-                Some(Err(broken)) => self.faults.push(broken.at(field)),
-                None if reqwest::Url::parse(&url).is_err() => self.fault(field, "invalid_url", "must be an https URL"),
-                _ if field == "issuer" && url.contains('?') => {
+            match rules.host_of(&url) {
+                Err(broken) => self.faults.push(broken.at(field)),
+                Ok(_) if field == "issuer" && url.contains('?') => {
                     self.fault(field, "invalid_url", "must not have a query component");
                 }
-                _ => {}
+                Ok(_) => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Descriptions of users from the UserInfo endpoint (OpenID Connect Core 1.0 §5.3) and from the APIs of OAuth 2 providers.
+//! Descriptions of users from the userinfo endpoint (OpenID Connect Core 1.0 §5.3) and from the APIs of OAuth 2 providers.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::presets::EmailList;
 use super::resolve::Resolved;
 use crate::outside::Outside;
 
-/// Adds claims that the ID token lacks, if the UserInfo endpoint may have them.
+/// Adds claims that the ID token lacks, if the userinfo endpoint may have them.
 pub(super) async fn add_userinfo(
     outside: &Outside,
     provider: &Resolved<'_>,

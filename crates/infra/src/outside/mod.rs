@@ -5,9 +5,10 @@
 //! was checked is what is connected to. Hosts on the allow-list may be anywhere, and need no TLS.
 
 mod address;
+mod rules;
 mod signature;
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 
 use address::is_public;
 use denizen_domain::error::RuleBroken;
+pub use rules::AddressRules;
 pub(crate) use signature::sign_with;
 pub use signature::{SecretError, SigningSecret};
 
@@ -59,7 +61,7 @@ pub struct Answer {
 #[derive(Clone)]
 pub struct Outside {
     client: Client,
-    allowed: Arc<[String]>,
+    rules: AddressRules,
 }
 
 impl Outside {
@@ -81,8 +83,7 @@ impl Outside {
         allowed_hosts: &[String],
         authorities: &[CertificateDer<'static>],
     ) -> Result<Self, reqwest::Error> {
-        let canonical = |host: &String| parse_host(host).unwrap_or_else(|| host.to_ascii_lowercase());
-        let allowed: Arc<[String]> = allowed_hosts.iter().map(canonical).collect();
+        let rules = AddressRules::new(allowed_hosts);
         let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         roots.add_parsable_certificates(authorities.iter().cloned());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -93,12 +94,12 @@ impl Outside {
             .with_no_client_auth();
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(PublicOnly(Arc::clone(&allowed))))
+            .dns_resolver(Arc::new(PublicOnly(rules.clone())))
             .redirect(Policy::none())
             .no_proxy()
             .timeout(timeout)
             .build()?;
-        Ok(Self { client, allowed })
+        Ok(Self { client, rules })
     }
 
     /// A `POST` to an address.
@@ -106,7 +107,7 @@ impl Outside {
     /// # Errors
     /// [`OutsideError::NotAllowed`].
     pub fn post(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
-        Ok(self.client.post(self.permitted(address)?))
+        Ok(self.client.post(self.rules.permitted(address)?))
     }
 
     /// A `GET` from an address.
@@ -114,62 +115,15 @@ impl Outside {
     /// # Errors
     /// [`OutsideError::NotAllowed`].
     pub fn get(&self, address: &str) -> Result<RequestBuilder, OutsideError> {
-        Ok(self.client.get(self.permitted(address)?))
+        Ok(self.client.get(self.rules.permitted(address)?))
     }
 
-    /// Whether an address may be asked at all.
-    ///
-    /// # Errors
-    /// [`OutsideError::NotAllowed`].
-    pub fn permit(&self, address: &str) -> Result<(), OutsideError> {
-        self.permitted(address).map(drop)
-    }
-
-    fn permitted(&self, address: &str) -> Result<Url, OutsideError> {
-        let url = Url::parse(address).map_err(|_| OutsideError::NotAllowed)?;
-        let host = url.host_str().ok_or(OutsideError::NotAllowed)?.to_ascii_lowercase();
-        if !self.has_safe_scheme(&url, &host) || !self.may_be_reached(&host) {
-            return Err(OutsideError::NotAllowed);
-        }
-        Ok(url)
-    }
-
-    fn has_safe_scheme(&self, url: &Url, host: &str) -> bool {
-        url.scheme() == "https" || (url.scheme() == "http" && self.is_allowed(host))
-    }
-
-    /// A literal address is not looked up, so it is checked here.
-    fn may_be_reached(&self, host: &str) -> bool {
-        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        literal.is_none_or(|address| self.is_allowed(host) || is_public(address))
-    }
-
-    fn is_allowed(&self, host: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed == host)
-    }
-
-    /// The host of an address to send to, read as it is when it is sent to. It may have no credentials and no fragment.
+    /// As [`AddressRules::host_of`].
     ///
     /// # Errors
     /// `invalid_url`, `not_https` or `private_address`.
     pub fn host_of(&self, address: &str) -> Result<String, RuleBroken> {
-        let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
-        let invalid = || broken("invalid_url", "must be an https URL, without credentials and without a fragment");
-        let url = Url::parse(address).map_err(|_| invalid())?;
-        let host = url.host_str().ok_or_else(invalid)?.to_ascii_lowercase();
-        let has_credentials = !url.username().is_empty() || url.password().is_some();
-        if host.is_empty() || has_credentials || url.fragment().is_some() || !matches!(url.scheme(), "http" | "https") {
-            return Err(invalid());
-        }
-        if !self.has_safe_scheme(&url, &host) {
-            return Err(broken("not_https", "must start with https: unless its host is allowed by the configuration"));
-        }
-        // The name of this very host needs no look-up to be refused.
-        let is_local = host == "localhost" || host.ends_with(".localhost");
-        if (is_local && !self.is_allowed(&host)) || !self.may_be_reached(&host) {
-            return Err(broken("private_address", "must not resolve to a private address"));
-        }
-        Ok(host)
+        self.rules.host_of(address)
     }
 }
 
@@ -207,11 +161,11 @@ pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
 }
 
 /// Looks names up, and finds public addresses only, except for hosts that are allowed to be anywhere.
-struct PublicOnly(Arc<[String]>);
+struct PublicOnly(AddressRules);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_allowed = self.0.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
+        let is_allowed = self.0.is_allowed(&name.as_str().to_ascii_lowercase());
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let kept: Vec<SocketAddr> = found.filter(|found| is_allowed || is_public(found.ip())).collect();

@@ -10,6 +10,7 @@ mod probe;
 mod properties;
 mod settings;
 mod signing;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,6 @@ use denizen_domain::time::Timestamp;
 use denizen_testkit::FakeClock;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::{FederationOptions, HttpFederation};
@@ -67,7 +67,7 @@ impl Fixture {
     async fn with_timeout(timeout: Duration) -> Self {
         let server = MockServer::start().await;
         let routes = Routes::default();
-        Mock::given(any()).respond_with(routes.clone()).mount(&server).await;
+        Mock::given(wiremock::matchers::any()).respond_with(routes.clone()).mount(&server).await;
         let clock = Arc::new(FakeClock::at(Timestamp::from_micros(NOW_S * 1_000_000)));
         let options =
             FederationOptions { allowed_hosts: vec!["127.0.0.1".to_owned()], timeout, ..FederationOptions::default() };
