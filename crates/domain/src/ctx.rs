@@ -13,7 +13,7 @@ use crate::page::Total;
 pub use crate::policy::{Policy, SignupMode};
 use crate::ports::{
     AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys,
-    Usage, Vault, WebhookSender,
+    Usage, Vault, WebAuthn, WebhookSender,
 };
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
@@ -51,6 +51,8 @@ pub struct Services {
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
     /// Sends requests to webhooks.
     pub webhook_sender: Arc<dyn WebhookSender>,
+    /// Runs the ceremonies of passkeys.
+    pub webauthn: Arc<dyn WebAuthn>,
     /// Totals of the list of users that were counted a moment ago.
     pub user_totals: Totals,
     /// The rules that configuration sets.

@@ -78,6 +78,9 @@ pub enum Unauthenticated {
     InvalidCredentials,
     /// The code is wrong or used, or what it belongs to is over. Which one is not told.
     InvalidCode,
+    /// The passkey was rejected: the state has expired or was used, a check of the response failed, or the account is
+    /// disabled. Which one is not revealed.
+    InvalidPasskey,
     /// The client of an OAuth endpoint is unknown, or its secret is wrong. Which one is not told.
     InvalidClient,
 }
@@ -110,6 +113,10 @@ pub enum Resource {
     SigningKey,
     /// A second factor.
     SecondFactor,
+    /// A passkey, by its id.
+    Passkey,
+    /// A passkey, by the credential id that an authenticator sent: it belongs to no user.
+    PasskeyCredential,
     /// A webhook.
     Webhook,
     /// A delivery to a webhook.
@@ -135,6 +142,12 @@ pub enum Conflict {
     TooManyWebhooks,
     /// The user has a confirmed second factor already.
     SecondFactorPresent,
+    /// The user has the maximum number of passkeys.
+    TooManyPasskeys,
+    /// The credential is already registered, for this user or another one.
+    PasskeyTaken,
+    /// The user would have no sign-in method left.
+    LastWayIn,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

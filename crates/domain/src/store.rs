@@ -11,10 +11,12 @@ use crate::events::NewEvent;
 use crate::events::chain::ChainKey;
 use crate::events::store::{EventReads, EventWrites};
 use crate::factors::store::{FactorReads, FactorWrites};
+use crate::flows::store::FlowWrites;
 use crate::idempotency::store::{IdempotencyReads, IdempotencyWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
+use crate::passkeys::store::{PasskeyReads, PasskeyWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
@@ -138,6 +140,7 @@ pub trait ReadTx:
     + PasswordReads
     + OneTimeTokenReads
     + FactorReads
+    + PasskeyReads
     + ChallengeReads
     + MailReads
     + EventReads
@@ -161,6 +164,8 @@ pub trait WriteTx:
     + PasswordWrites
     + OneTimeTokenWrites
     + FactorWrites
+    + PasskeyWrites
+    + FlowWrites
     + ChallengeWrites
     + MailWrites
     + EventWrites

@@ -9,6 +9,7 @@
 //! - [`usage`]: which credentials were used lately.
 //! - [`clock`]: the real time and chance.
 //! - [`webhook_sender`]: signed requests that tell what happened.
+//! - [`webauthn`]: the ceremonies of passkeys.
 //! - [`stores`]: the store that a URL names.
 
 pub mod account_throttle;
@@ -24,4 +25,5 @@ pub mod throttle;
 pub mod tokens;
 pub mod usage;
 pub mod vault;
+pub mod webauthn;
 pub mod webhook_sender;

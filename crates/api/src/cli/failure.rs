@@ -101,6 +101,7 @@ const fn absent(resource: Resource) -> &'static str {
         Resource::ServiceAccount => "the service account does not exist",
         Resource::ApiKey => "the API key does not exist",
         Resource::SecondFactor => "the user has no second factor",
+        Resource::Passkey | Resource::PasskeyCredential => "the passkey does not exist",
         Resource::Webhook => "the webhook does not exist",
         Resource::Delivery => "the delivery does not exist",
         Resource::SigningKey => "the signing key does not exist",
@@ -117,6 +118,9 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::TooManyApiKeys => "the limit of 200 API keys is reached; delete unused keys",
         Conflict::TooManyWebhooks => "the limit of 50 webhooks is reached; delete unused webhooks",
         Conflict::SecondFactorPresent => "the user already has a second factor",
+        Conflict::TooManyPasskeys => "the limit of 20 passkeys is reached; delete unused passkeys",
+        Conflict::PasskeyTaken => "the passkey is already registered",
+        Conflict::LastWayIn => "the user would have no sign-in method left",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"
         }

@@ -10,12 +10,13 @@ use denizen_infra::mail::{Encryption, Sender};
 use secrecy::SecretString;
 
 use super::AppEnv;
+use super::declare::table;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url, ip_address,
-    locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path, secret_url, text,
-    webhook_secret, whole,
+    LogFormat, Rule, command, database_url, display_name, domain, flag, folder_path, hosts, hs256_secret, http_url,
+    ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
+    secret_url, text, webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -39,69 +40,6 @@ pub(super) struct Key {
     pub(super) default_toml: String,
     /// The expected value.
     pub(super) expected: String,
-}
-
-macro_rules! table {
-    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
-        $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
-    })+) => {
-        /// The merged configuration.
-        #[derive(Clone)]
-        pub struct Config {
-            /// The environment.
-            pub app_env: AppEnv,
-            $($(#[doc = $section_doc])+ pub $section: $Section,)+
-        }
-
-        impl Config {
-            /// Reads every key. `None` if an error was recorded.
-            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
-                $(let $section = $Section::read(layers);)+
-                Some(Self { app_env: layers.app_env.clone(), $($section: $section?,)+ })
-            }
-        }
-
-        $(
-            $(#[doc = $section_doc])+
-            #[derive(Clone)]
-            pub struct $Section {
-                $($(#[doc = $doc])+ pub $field: $Type,)+
-            }
-
-            impl $Section {
-                fn read(layers: &mut Layers) -> Option<Self> {
-                    $(
-                        let rule: Rule<$Type> = $rule;
-                        let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
-                    )+
-                    Some(Self { $($field: $field?,)+ })
-                }
-
-                fn keys() -> Vec<Key> {
-                    let section = (stringify!($section), concat!($($section_doc, "\n"),+));
-                    vec![$({
-                        let rule: Rule<$Type> = $rule;
-                        Key {
-                            section,
-                            name: concat!(stringify!($section), ".", stringify!($field)),
-                            doc: concat!($($doc, "\n"),+),
-                            default: $default,
-                            default_toml: rule.toml($default),
-                            expected: rule.expected,
-                        }
-                    }),+]
-                }
-            }
-        )+
-
-        /// All keys, in the order of the table.
-        pub(super) fn keys() -> Vec<Key> {
-            [$($Section::keys()),+].into_iter().flatten().collect()
-        }
-
-        /// The names of the keys, in the order of the table.
-        pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
-    };
 }
 
 table! {
@@ -137,6 +75,8 @@ table! {
     product: Product {
         /// The name of the product. Passwords derived from it are rejected.
         name: String = "Denizen", display_name();
+        /// The URL of the page of the product on which users change their password, for password managers.
+        change_password_url: Option<String> = "", optional(http_url());
     }
 
     /// The database.
@@ -208,6 +148,21 @@ table! {
         hook_timeout_ms: u32 = "3000", whole(100..=10_000);
         /// Hosts of the legacy system that may resolve to private addresses; they do not require TLS.
         hook_allowed_hosts: Vec<String> = "", hosts();
+    }
+
+    /// Passkeys (WebAuthn).
+    webauthn: WebAuthn {
+        /// The relying party id: the domain that passkeys are created for. Passkeys stop working when it changes. If
+        /// empty, the host of `server.public_url`.
+        rp_id: Option<String> = "", optional(domain());
+        /// The origins whose pages may create and use passkeys, such as `https://app.example.com`. At least one of them
+        /// has the relying party id, or a subdomain of it, as its host; browsers accept the others as related origins,
+        /// with at most five different registrable domain labels. If empty, the origin of `server.public_url`.
+        origins: Vec<String> = "", origins();
+        /// The URL of the page of the product on which users create a passkey, for password managers.
+        enroll_url: Option<String> = "", optional(http_url());
+        /// The URL of the page of the product on which users manage their passkeys, for password managers.
+        manage_url: Option<String> = "", optional(http_url());
     }
 
     /// Session lifetimes.

@@ -19,7 +19,7 @@ use crate::json_form::Fields;
 /// A challenge.
 pub(super) fn body(challenged: &Challenged) -> v1::Challenge {
     let owed = match challenged.owed {
-        Owed::SecondFactor => v1::Owed::SecondFactor,
+        Owed::SecondFactor(_) => v1::Owed::SecondFactor,
         Owed::Enrolment => v1::Owed::Enrolment,
         Owed::MailedCode => v1::Owed::MailedCode,
     };

@@ -191,12 +191,14 @@ fn code_of(error: &Error) -> Code {
 
 fn code_of_conflict(conflict: Conflict) -> Code {
     match conflict {
-        Conflict::EmailTaken | Conflict::RoleNameTaken => Code::AlreadyExists,
+        Conflict::EmailTaken | Conflict::RoleNameTaken | Conflict::PasskeyTaken => Code::AlreadyExists,
         Conflict::LastAdmin
         | Conflict::RoleInUse
         | Conflict::RoleBuiltIn
         | Conflict::TooManyApiKeys
         | Conflict::TooManyWebhooks
+        | Conflict::TooManyPasskeys
+        | Conflict::LastWayIn
         | Conflict::SigningBySecret
         | Conflict::SecondFactorPresent
         | Conflict::IdempotencyKeyReused => Code::FailedPrecondition,

@@ -25,6 +25,7 @@ pub(crate) mod oauth2;
 pub(crate) mod origins;
 mod outcome;
 pub(crate) mod page;
+pub(crate) mod passkeys;
 mod password_resets;
 pub(crate) mod permissions;
 pub(crate) mod problem;
@@ -76,6 +77,8 @@ pub(crate) struct SharedState {
     pub(crate) metadata: Document,
     /// What is at `/`.
     pub(crate) start_page: StartPage,
+    /// The pages of the product that password managers open.
+    pub(crate) product_pages: passkeys::ProductPages,
     /// Cancelled when the server begins to stop.
     pub(crate) draining: CancellationToken,
     /// The log as it goes on.
@@ -114,6 +117,7 @@ pub(crate) fn documented() -> Groups {
             .merge(health::routes())
             .merge(sign_in::open_routes())
             .merge(challenges::open_routes())
+            .merge(passkeys::open_routes())
             .merge(password_resets::open_routes())
             .merge(email_verifications::open_routes())
             .merge(invitations::open_routes())
@@ -125,6 +129,7 @@ pub(crate) fn documented() -> Groups {
             .merge(users_list::routes())
             .merge(me::routes())
             .merge(factors::routes())
+            .merge(passkeys::routes())
             .merge(email_verifications::routes())
             .merge(invitations::routes())
             .merge(step_up::routes())

@@ -35,6 +35,11 @@ impl Problem {
                 "The code is wrong or already used, or the sign-in has ended. Request a new code or sign in again.",
                 "Bearer realm=\"denizen\"",
             ),
+            Unauthenticated::InvalidPasskey => (
+                "invalid_passkey",
+                "The passkey was rejected, or its state has expired or was used. Request new options and try again.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidClient => (
                 "invalid_client",
                 "Client authentication failed: the client is unknown or its secret is wrong.",
@@ -63,6 +68,10 @@ impl Problem {
             Resource::ServiceAccount => ("service_account_not_found", "The service account does not exist."),
             Resource::ApiKey => ("api_key_not_found", "The API key does not exist."),
             Resource::SecondFactor => ("second_factor_not_found", "There is no second factor."),
+            Resource::Passkey => ("passkey_not_found", "The passkey does not exist."),
+            Resource::PasskeyCredential => {
+                ("unknown_passkey", "No user has this passkey. Remove it from the authenticator.")
+            }
             Resource::Webhook => ("webhook_not_found", "The webhook does not exist."),
             Resource::Delivery => ("delivery_not_found", "The delivery does not exist."),
             Resource::SigningKey => ("signing_key_not_found", "The signing key does not exist."),
@@ -98,6 +107,14 @@ impl Problem {
             Conflict::SecondFactorPresent => {
                 new("second_factor_present", "The user already has a second factor. Remove it first.")
             }
+            Conflict::TooManyPasskeys => {
+                new("too_many_passkeys", "The limit of 20 passkeys is reached. Delete unused passkeys.")
+            }
+            Conflict::PasskeyTaken => new("passkey_taken", "This passkey is already registered."),
+            Conflict::LastWayIn => new(
+                "last_way_in",
+                "The user would have no sign-in method left. Set a password or add another passkey first.",
+            ),
             Conflict::SigningBySecret => new(
                 "signing_by_secret",
                 "Access tokens are signed with a configured secret; there are no signing keys.",

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 53] = [
+pub(super) const CODES: [&str; 59] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -11,6 +11,7 @@ pub(super) const CODES: [&str; 53] = [
     "invalid_credentials",
     "invalid_refresh_token",
     "invalid_code",
+    "invalid_passkey",
     "forbidden",
     "csrf_failed",
     "permission_not_held",
@@ -26,6 +27,8 @@ pub(super) const CODES: [&str; 53] = [
     "delivery_not_found",
     "signing_key_not_found",
     "second_factor_not_found",
+    "passkey_not_found",
+    "unknown_passkey",
     "route_not_found",
     "method_not_allowed",
     "body_timeout",
@@ -35,6 +38,9 @@ pub(super) const CODES: [&str; 53] = [
     "role_in_use",
     "role_built_in",
     "second_factor_present",
+    "too_many_passkeys",
+    "passkey_taken",
+    "last_way_in",
     "signing_by_secret",
     "too_many_api_keys",
     "too_many_webhooks",

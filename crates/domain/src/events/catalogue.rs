@@ -2,7 +2,7 @@
 //! `webhooks` of the OpenAPI document are made.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, PasskeyId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -181,6 +181,27 @@ events! {
     }
     /// The recovery codes of a user were replaced.
     RecoveryCodesReplaced = "factor.recovery_codes_replaced" {}
+    /// A user registered a passkey.
+    PasskeyAdded = "passkey.added" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
+    }
+    /// A passkey was renamed.
+    PasskeyRenamed = "passkey.renamed" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
+    }
+    /// A passkey was removed. It can no longer be used to sign in.
+    PasskeyRemoved = "passkey.removed" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
+    }
     /// The first factor was verified, and another one is required before the session starts.
     SignInChallenged = "session.challenged" {}
     /// A user signed in.

@@ -1,7 +1,7 @@
 //! What can be said in an event: the forms of fields, and the words that are used in more than one type.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, PasskeyId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -75,6 +75,7 @@ fields! {
     String: Text, this => Value::String(this);
     SessionId: Uuid, this => Value::String(this.to_string());
     ApiKeyId: Uuid, this => Value::String(this.to_string());
+    PasskeyId: Uuid, this => Value::String(this.to_string());
     WebhookId: Uuid, this => Value::String(this.to_string());
     Timestamp: Moment, this => Value::String(this.to_string());
     bool: Flag, this => Value::Bool(this);
@@ -105,9 +106,9 @@ macro_rules! choices {
 choices! {
     Status: Status::Active, Status::Disabled, Status::Invited;
     Source: Source::SignUp, Source::Admin, Source::Import, Source::Invitation, Source::SignInHook;
-    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor;
+    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Passkey;
     Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
-    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode;
+    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
         EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
         EndReason::RefreshTokenReused;
@@ -175,6 +176,8 @@ words! {
         MagicLink = "magic_link",
         /// By a second factor after a first one.
         SecondFactor = "second_factor",
+        /// By a passkey, which is both factors.
+        Passkey = "passkey",
     }
 }
 
@@ -205,5 +208,7 @@ words! {
         Totp = "totp",
         /// A recovery code.
         RecoveryCode = "recovery_code",
+        /// A passkey.
+        Passkey = "passkey",
     }
 }

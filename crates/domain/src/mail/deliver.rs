@@ -100,6 +100,8 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::SecondFactorAdded
         | MailSubject::SecondFactorRemoved
         | MailSubject::RecoveryCodesReplaced
+        | MailSubject::PasskeyAdded
+        | MailSubject::PasskeyRemoved
         | MailSubject::AccountExists
         | MailSubject::Wanted(_) => Opening::Nothing,
     }

@@ -77,6 +77,10 @@ pub enum MailSubject {
     SecondFactorRemoved,
     /// News: the recovery codes were replaced.
     RecoveryCodesReplaced,
+    /// Notification: a passkey was added.
+    PasskeyAdded,
+    /// Notification: a passkey was removed.
+    PasskeyRemoved,
     /// The address was signed up with again; it has an account already.
     AccountExists,
     /// Somebody asked for a mail to an address. Whether anybody has it is looked up by whoever sends: to ask costs the
@@ -130,6 +134,8 @@ impl MailSubject {
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRemoved => "passkey_removed",
             Self::AccountExists => "account_exists",
             Self::Wanted(wanted) => wanted.as_str(),
         }
@@ -150,6 +156,8 @@ impl MailSubject {
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::RecoveryCodesReplaced
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountExists => false,
         }
     }
@@ -169,6 +177,8 @@ impl MailSubject {
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
             | Self::RecoveryCodesReplaced
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountExists
             | Self::Wanted(_) => None,
         }
@@ -190,6 +200,8 @@ impl MailSubject {
             "second_factor_added" => Self::SecondFactorAdded,
             "second_factor_removed" => Self::SecondFactorRemoved,
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
+            "passkey_added" => Self::PasskeyAdded,
+            "passkey_removed" => Self::PasskeyRemoved,
             "account_exists" => Self::AccountExists,
             _ => Self::Wanted(Wanted::parse(name)?),
         })

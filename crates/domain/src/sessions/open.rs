@@ -63,7 +63,7 @@ pub(super) async fn open(
     label: Option<DisplayName>,
     method: Way,
 ) -> Result<Opened> {
-    let second_factor_at = (method == Way::SecondFactor).then(|| ctx.now());
+    let second_factor_at = matches!(method, Way::SecondFactor | Way::Passkey).then(|| ctx.now());
     let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
     tx.insert_session(&session).await?;
     displace(tx, &session, &displacement(ctx, user.id)).await?;

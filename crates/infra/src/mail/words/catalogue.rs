@@ -34,6 +34,8 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("second_factor_added"),
         news("second_factor_removed"),
         news("recovery_codes_replaced"),
+        news("passkey_added"),
+        news("passkey_removed"),
         news("account_exists"),
     ]
     .into_iter()

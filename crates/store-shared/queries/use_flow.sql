@@ -1,0 +1,3 @@
+INSERT INTO used_flows (id, expires_at)
+VALUES ($1, $2)
+ON CONFLICT (id) DO NOTHING
