@@ -74,6 +74,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         mailer: Arc::clone(&of.mailer),
         sign_in_hook: None,
         webhook_sender: Arc::clone(&of.webhook_sender),
+        webauthn: Arc::clone(&of.webauthn),
         user_totals: Totals::default(),
         policy: of.policy.clone(),
     };
