@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 35] = [
+const SECRET: [&str; 41] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -21,6 +21,7 @@ const SECRET: [&str; 35] = [
     "ConfirmTotpRequest",
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
+    "CreateChallengeOptionsRequest",
     "CreateTicketResponse",
     "CreateUserRequest",
     "CreateWebhookResponse",
@@ -28,12 +29,15 @@ const SECRET: [&str; 35] = [
     "EnrolChallengeResponse",
     "FinishChallengeRequest",
     "FinishChallengeResponse",
+    "FinishChallengeWithPasskeyRequest",
+    "FinishChallengeWithPasskeyResponse",
     "FollowSignInLinkRequest",
     "FollowSignInLinkResponse",
     "GrantTokenRequest",
     "GrantTokenResponse",
     "ImportUser",
     "IntrospectRequest",
+    "PasskeyAnswer",
     "RefreshSessionRequest",
     "ReplaceRecoveryCodesResponse",
     "RequestSignInCodeResponse",
@@ -42,6 +46,8 @@ const SECRET: [&str; 35] = [
     "RotateWebhookSecretResponse",
     "SignInRequest",
     "SignInResponse",
+    "SignInWithPasskeyRequest",
+    "SignInWithPasskeyResponse",
     "StepUpRequest",
     "Tokens",
     "TotpSecret",

@@ -11,7 +11,7 @@ use prost_types::{
 use super::PACKAGE;
 
 /// Lists that are short by their nature, and come whole.
-const WHOLE_LISTS: [&str; 2] = ["ListPermissions", "ListSigningKeys"];
+const WHOLE_LISTS: [&str; 3] = ["ListPasskeys", "ListPermissions", "ListSigningKeys"];
 
 /// What breaks the style.
 pub(super) fn check(set: &FileDescriptorSet) -> Vec<String> {

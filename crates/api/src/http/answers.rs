@@ -56,8 +56,6 @@ answers! {
     MailSent => ["403" "not_offered" "Mail is disabled on this server."];
     /// There must be a second factor.
     FactorExists => ["404" "second_factor_not_found" "There is no second factor."];
-    /// The page must be configured.
-    PageConfigured => ["404" "route_not_found" "The page is not configured."];
     /// The passkey must exist.
     PasskeyExists => ["404" "passkey_not_found" "The passkey does not exist."];
     /// A user must have the passkey.

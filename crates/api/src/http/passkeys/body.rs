@@ -64,6 +64,12 @@ impl TryFrom<AssertionOptions> for AssertionOptionsBody {
 /// A new passkey.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "state": "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN", "name": "Ada's phone",
+    "credential": {"id": "ZRgJz8wbNmPdTmT0Gdsxkg", "rawId": "ZRgJz8wbNmPdTmT0Gdsxkg", "type": "public-key",
+        "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0", "attestationObject": "o2NmbXRkbm9uZQ"},
+        "clientExtensionResults": {}}
+}))]
 pub(super) struct RegisterPasskeyBody {
     /// The `state` of the options.
     #[schema(example = "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN")]
@@ -79,6 +85,13 @@ pub(super) struct RegisterPasskeyBody {
 /// A passkey that is used.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "state": "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN",
+    "credential": {"id": "ZRgJz8wbNmPdTmT0Gdsxkg", "rawId": "ZRgJz8wbNmPdTmT0Gdsxkg", "type": "public-key",
+        "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0", "authenticatorData": "SZYN5YgOjGh0NBcPZHZgWw",
+            "signature": "MEUCIQDs", "userHandle": "h2NfYzGmS9Gf0nYwV0x1Pw"},
+        "clientExtensionResults": {}}
+}))]
 pub(crate) struct PasskeyAnswerBody {
     /// The `state` of the options.
     #[schema(example = "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN")]

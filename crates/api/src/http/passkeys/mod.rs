@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 
 pub(super) use self::body::{AssertionOptionsBody, PasskeyAnswerBody};
 use self::body::{PasskeyBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody, RenamePasskeyBody};
+pub(super) use self::well_known::page_routes;
 pub(crate) use self::well_known::ProductPages;
 use super::Shared;
 use super::answers::{

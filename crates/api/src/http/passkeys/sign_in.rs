@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use denizen_domain::passkeys::PasskeyAnswer;
 use denizen_domain::sessions::{self, Outcome};
 use denizen_domain::users::DisplayName;
 use http::header::CACHE_CONTROL;
@@ -25,7 +26,6 @@ use crate::http::extract::{Caller, Fields, JsonBody};
 use crate::http::problem::Problem;
 use crate::http::sign_in::{Delivery, SignedInBody};
 use crate::http::{Shared, cookies};
-use denizen_domain::passkeys::PasskeyAnswer;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -60,6 +60,13 @@ fn respond(body: AssertionOptionsBody) -> Result<Response, Problem> {
 /// A passkey to sign in with.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "state": "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN",
+    "credential": {"id": "ZRgJz8wbNmPdTmT0Gdsxkg", "rawId": "ZRgJz8wbNmPdTmT0Gdsxkg", "type": "public-key",
+        "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0", "authenticatorData": "SZYN5YgOjGh0NBcPZHZgWw",
+            "signature": "MEUCIQDs", "userHandle": "h2NfYzGmS9Gf0nYwV0x1Pw"},
+        "clientExtensionResults": {}}
+}))]
 struct PasskeySignInBody {
     /// The `state` of the options.
     #[schema(example = "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN")]
@@ -120,6 +127,13 @@ async fn challenge_options(Caller(ctx): Caller, ChallengePath(id): ChallengePath
 /// A passkey that completes a sign-in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "state": "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN",
+    "credential": {"id": "ZRgJz8wbNmPdTmT0Gdsxkg", "rawId": "ZRgJz8wbNmPdTmT0Gdsxkg", "type": "public-key",
+        "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0", "authenticatorData": "SZYN5YgOjGh0NBcPZHZgWw",
+            "signature": "MEUCIQDs", "userHandle": "h2NfYzGmS9Gf0nYwV0x1Pw"},
+        "clientExtensionResults": {}}
+}))]
 struct PasskeyFinishBody {
     /// The `state` of the options.
     #[schema(example = "Q2gyNVZ3c3hXZ0h1b0pLb2x1Z0h5QnZ4d1V0d2hN")]

@@ -1,8 +1,9 @@
 //! `/.well-known`: what browsers and password managers read about sign-in.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, LOCATION};
 use serde::Serialize;
@@ -16,10 +17,12 @@ use crate::http::answers::Always;
 use crate::http::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(related_origins))
-        .routes(routes!(passkey_endpoints))
-        .routes(routes!(change_password))
+    OpenApiRouter::new().routes(routes!(related_origins)).routes(routes!(passkey_endpoints))
+}
+
+/// Routes for people, which the API does not document.
+pub(crate) fn page_routes() -> Router<Shared> {
+    Router::new().route("/.well-known/change-password", get(change_password))
 }
 
 /// The pages of the product that password managers open.
@@ -88,17 +91,8 @@ async fn passkey_endpoints(State(shared): State<Shared>) -> Response {
     ([(CACHE_CONTROL, "public, max-age=300")], Json(body)).into_response()
 }
 
-/// Redirect to the page on which users change their password (Well-Known URL for Changing Passwords).
-///
-/// It is configured in `product.change_password_url`.
-#[utoipa::path(
-    get, path = "/.well-known/change-password", tag = "metadata", operation_id = "metadata.change_password",
-    responses(
-        (status = 302, description = "The page.", headers(("Location" = String, description = "Its URL."))),
-        crate::http::answers::PageConfigured, Always,
-    ),
-    security(()),
-)]
+/// Redirects to the page on which users change their password (Well-Known URL for Changing Passwords). Not a part of the
+/// API: password managers open it.
 async fn change_password(State(shared): State<Shared>) -> Result<Response, Problem> {
     let page = shared.product_pages.change_password.clone();
     let page = page.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
