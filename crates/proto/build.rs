@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 41] = [
+const SECRET: [&str; 49] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -22,6 +22,8 @@ const SECRET: [&str; 41] = [
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
     "CreateNonceResponse",
+    "CreateProviderRequest",
+    "CreateChallengeOptionsRequest",
     "CreateTicketResponse",
     "CreateUserRequest",
     "CreateWebhookResponse",
@@ -29,6 +31,8 @@ const SECRET: [&str; 41] = [
     "EnrolChallengeResponse",
     "FinishChallengeRequest",
     "FinishChallengeResponse",
+    "FinishChallengeWithPasskeyRequest",
+    "FinishChallengeWithPasskeyResponse",
     "FollowSignInLinkRequest",
     "FollowSignInLinkResponse",
     "GrantTokenRequest",
@@ -38,6 +42,7 @@ const SECRET: [&str; 41] = [
     "LinkIdentityRequest",
     "ProviderCode",
     "ProviderIdToken",
+    "PasskeyAnswer",
     "RefreshSessionRequest",
     "ReplaceRecoveryCodesResponse",
     "RequestSignInCodeResponse",
@@ -48,9 +53,12 @@ const SECRET: [&str; 41] = [
     "SignInResponse",
     "SignInWithProviderRequest",
     "SignInWithProviderResponse",
+    "SignInWithPasskeyRequest",
+    "SignInWithPasskeyResponse",
     "StepUpRequest",
     "Tokens",
     "TotpSecret",
+    "UpdateProviderRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

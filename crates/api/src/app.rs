@@ -29,14 +29,16 @@ use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
+use denizen_infra::webauthn::RelyingParty;
 use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks};
+use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks, origin};
 use crate::feed::Feed;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
+use crate::http::passkeys::ProductPages;
 use crate::http::start::StartPage;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
@@ -135,6 +137,7 @@ impl App {
             providers: providers(config)?,
             federation: federation(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
+            webauthn: Arc::new(relying_party(config)?),
             user_totals: Totals::default(),
             random,
             clock,
@@ -201,6 +204,7 @@ fn share(
         jwks: PublicKeys::default(),
         metadata: metadata_of(&policy.issuer, policy.token_algorithm),
         start_page: StartPage::new(config),
+        product_pages: ProductPages::of(config),
         draining,
         feed: Arc::new(Feed::new(Arc::clone(services), &config.events)),
         origins: Arc::new(Origins::of(config)),
@@ -308,6 +312,16 @@ fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<A
     let timeout = Duration::from_secs(config.timeout_s.into());
     let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the HTTP client for webhooks")?;
     Ok(Arc::new(HttpWebhookSender::new(outside, Arc::clone(clock))))
+}
+
+fn relying_party(config: &Config) -> anyhow::Result<RelyingParty> {
+    let (host, origin) = origin::of_pages(&config.server.public_url()).context("server.public_url has no origin")?;
+    let rp_id = config.webauthn.rp_id.clone().unwrap_or(host);
+    let origins = match config.webauthn.origins.as_slice() {
+        [] => vec![origin],
+        configured => configured.to_vec(),
+    };
+    RelyingParty::new(rp_id, origins, &config.product.name).context("webauthn.rp_id and webauthn.origins")
 }
 
 fn guessing(limits: &Limits) -> budgets::Limits {

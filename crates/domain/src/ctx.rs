@@ -13,7 +13,7 @@ use crate::page::Total;
 pub use crate::policy::{Policy, SignupMode};
 use crate::ports::{
     AccessTokens, AccountActivity, AccountThrottle, Clock, Mailer, PasswordHasher, Random, SignInHook, SigningKeys,
-    Usage, Vault, WebhookSender,
+    Usage, Vault, WebAuthn, WebhookSender,
 };
 use crate::providers::{Federation, Providers};
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
@@ -56,6 +56,8 @@ pub struct Services {
     pub federation: Arc<dyn Federation>,
     /// Sends requests to webhooks.
     pub webhook_sender: Arc<dyn WebhookSender>,
+    /// Runs the ceremonies of passkeys.
+    pub webauthn: Arc<dyn WebAuthn>,
     /// Totals of the list of users that were counted a moment ago.
     pub user_totals: Totals,
     /// The rules that configuration sets.

@@ -89,6 +89,9 @@ pub enum Unauthenticated {
     InvalidCode,
     /// The outside provider refused, or its answer failed a check.
     ProviderRefused,
+    /// The passkey was rejected: the state has expired or was used, a check of the response failed, or the account is
+    /// disabled. Which one is not revealed.
+    InvalidPasskey,
     /// The client of an OAuth endpoint is unknown, or its secret is wrong. Which one is not told.
     InvalidClient,
 }
@@ -121,6 +124,10 @@ pub enum Resource {
     SigningKey,
     /// A second factor.
     SecondFactor,
+    /// A passkey, by its id.
+    Passkey,
+    /// A passkey, by the credential id that an authenticator sent: it belongs to no user.
+    PasskeyCredential,
     /// A webhook.
     Webhook,
     /// A delivery to a webhook.
@@ -164,6 +171,10 @@ pub enum Conflict {
     TooManyProviders,
     /// The user has as many identities as one may have.
     TooManyIdentities,
+    /// The user has the maximum number of passkeys.
+    TooManyPasskeys,
+    /// The credential is already registered, for this user or another one.
+    PasskeyTaken,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

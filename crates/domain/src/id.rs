@@ -97,6 +97,10 @@ typed_id!(
     DeliveryId
 );
 typed_id!(
+    /// Identifies one passkey.
+    PasskeyId
+);
+typed_id!(
     /// Names one ticket to a stream of events.
     TicketId
 );

@@ -30,6 +30,7 @@ pub mod keys;
 pub mod mail;
 pub mod one_time;
 pub mod page;
+pub mod passkeys;
 mod pending;
 mod policy;
 pub mod ports;

@@ -9,6 +9,7 @@ use crate::error::{Error, RuleBroken};
 use crate::keys::{Algorithm, KeyMaterial, StoredKey};
 use crate::mail::Mail;
 use crate::one_time::Purpose;
+pub use crate::passkeys::port::{Assertion, Ceremony, CeremonyError, RegisteringUser, WebAuthn};
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, VerifiedToken};
 use crate::users::{DisplayName, Locale, TypedEmail};

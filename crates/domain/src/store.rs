@@ -17,6 +17,7 @@ use crate::identities::store::{IdentityReads, IdentityWrites};
 use crate::keys::store::{RootKeyReads, RootKeyWrites, SigningKeyReads, SigningKeyWrites};
 use crate::mail::store::{MailReads, MailWrites};
 use crate::one_time::store::{OneTimeTokenReads, OneTimeTokenWrites};
+use crate::passkeys::store::{PasskeyReads, PasskeyWrites};
 use crate::providers::store::{ProviderReads, ProviderWrites};
 use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
@@ -143,6 +144,7 @@ pub trait ReadTx:
     + FactorReads
     + IdentityReads
     + ProviderReads
+    + PasskeyReads
     + ChallengeReads
     + MailReads
     + EventReads
@@ -169,6 +171,8 @@ pub trait WriteTx:
     + FlowWrites
     + IdentityWrites
     + ProviderWrites
+    + PasskeyWrites
+    + FlowWrites
     + ChallengeWrites
     + MailWrites
     + EventWrites

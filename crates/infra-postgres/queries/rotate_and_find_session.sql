@@ -26,6 +26,7 @@ SELECT
                 WHERE totp_factors.user_id = rotated.user_id
                     AND totp_factors.confirmed_at IS NOT NULL
             )
+            OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = rotated.user_id)
         ) AS "owes_second_factor!",
     roles.permissions AS "permissions?",
     users.id,

@@ -3,7 +3,8 @@ SELECT
         SELECT 1 FROM totp_factors
         WHERE totp_factors.user_id = users.id
             AND totp_factors.confirmed_at IS NOT NULL
-    ) AS "is_enrolled!",
+    ) AS "has_totp!",
+    EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS "has_passkey!",
     roles.second_factor IS NOT DISTINCT FROM 'required' AS "is_required!"
 FROM users
 LEFT JOIN roles ON roles.name = users.role

@@ -79,6 +79,10 @@ fn checks_of_keys() -> Vec<Check> {
         check!("remove_challenge"(USER): "challenges_pkey"),
         check!("remove_challenges"(USER): "challenges_by_user"),
         check!("remove_mail"(USER): "outbox_pkey"),
+        check!("find_passkey"("'\\x00'"): "passkeys_credential_id_key"),
+        check!("list_passkeys"(USER): "passkeys_by_user"),
+        check!("count_passkeys"(USER): "passkeys_by_user"),
+        check!("remove_passkey"(format!("{USER}, {USER}")): "passkeys_"),
         check!("find_webhook_secrets"(USER): "webhooks_pkey"),
     ]
 }
@@ -128,7 +132,8 @@ fn checks_of_lists() -> Vec<Check> {
         check!("remove_email_change_by"(format!("{USER}, 'email_change', {USER}")): "one_time_tokens_user_id_purpose_key"),
         check!("remove_one_time_tokens"(format!("{USER}, ARRAY['sign_in', 'email_change']")): "one_time_tokens_user_id_purpose_key"),
         check!("purge_one_time_tokens"("2500, 100"): "one_time_tokens_by_end", "one_time_tokens_pkey"),
-        check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "roles_name_key"),
+        check!("purge_flows"("2500, 100"): "used_flows_by_end", "used_flows_pkey"),
+        check!("second_factor_standing"(USER): "users_pkey", "totp_factors_pkey", "passkeys_by_user", "roles_name_key"),
         check!("has_due_mail"("1"): "outbox_by_due"),
         check!("take_due_mail"("1, 2, 3"): "outbox_by_due", "outbox_pkey"),
         check!("hasten_mail"("1, 4990"): "outbox_by_due"),
@@ -292,6 +297,12 @@ async fn load(connection: &mut PgConnection) {
         SELECT md5(n::text)::uuid, md5(n::text)::uuid, 'sign_in', 'a@b', n, n FROM generate_series(1, 5000) AS n;
         INSERT INTO totp_factors
         SELECT md5(n::text)::uuid, '', n, n, 0 FROM generate_series(1, 5000) AS n;
+        INSERT INTO passkeys
+        SELECT md5(n::text)::uuid, md5(n::text)::uuid, '\\x00000000000000000000000000000000', sha256(n::text::bytea), '{}',
+            'Name', md5(n::text)::uuid, '', false, false, 0, n, NULL
+        FROM generate_series(1, 5000) AS n;
+        INSERT INTO used_flows
+        SELECT md5(n::text)::uuid, n FROM generate_series(1, 5000) AS n;
         INSERT INTO outbox
         SELECT md5(n::text)::uuid, 'password_changed', NULL, 'a@b', '', NULL, n, n, 0, n FROM generate_series(1, 5000) AS n;
         INSERT INTO events

@@ -17,6 +17,7 @@ SELECT
                 WHERE totp_factors.user_id = sessions.user_id
                     AND totp_factors.confirmed_at IS NOT NULL
             )
+            OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = sessions.user_id)
         ) AS "owes_second_factor!: bool",
     sessions.ended_at IS NOT NULL AS "is_ended!: bool"
 FROM sessions

@@ -10,6 +10,7 @@
 //! - [`clock`]: the real time and chance.
 //! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
+//! - [`webauthn`]: the ceremonies of passkeys.
 //! - [`stores`]: the store that a URL names.
 
 pub mod account_throttle;
@@ -26,4 +27,5 @@ pub mod throttle;
 pub mod tokens;
 pub mod usage;
 pub mod vault;
+pub mod webauthn;
 pub mod webhook_sender;

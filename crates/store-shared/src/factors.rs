@@ -102,13 +102,14 @@ row! {
 row! {
     /// A row of `queries/second_factor_standing.sql`.
     pub(crate) struct StandingRow {
-        is_enrolled: bool,
+        has_totp: bool,
+        has_passkey: bool,
         is_required: bool,
     }
 }
 
 impl From<StandingRow> for Standing {
     fn from(row: StandingRow) -> Self {
-        Self { is_enrolled: row.is_enrolled, is_required: row.is_required }
+        Self { has_totp: row.has_totp, has_passkey: row.has_passkey, is_required: row.is_required }
     }
 }

@@ -1,4 +1,4 @@
-//! Flows that are used up.
+//! Finished flows.
 
 use async_trait::async_trait;
 use denizen_domain::flows::store::FlowWrites;

@@ -23,6 +23,7 @@ mod idempotency;
 mod identities;
 mod mail;
 mod one_time;
+mod passkeys;
 mod passwords;
 mod prefix;
 mod providers;

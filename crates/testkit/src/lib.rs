@@ -91,6 +91,17 @@ macro_rules! suite {
                 the_last_proof_of_each_kind_is_kept,
                 a_language_is_kept_and_forgotten,
             }
+            passkeys {
+                a_passkey_comes_back_as_it_was,
+                a_credential_is_registered_once,
+                a_counter_only_increases,
+                passkeys_are_changed_by_their_user,
+                a_passkey_counts_as_second_factor,
+                a_rotation_sees_a_new_passkey,
+                passkeys_go_with_their_user,
+                of_fifty_who_finish_a_flow_one_does,
+                flows_are_purged_when_they_expire,
+            }
             passwords { a_password_is_set_and_replaced, many_passwords_are_added_at_once }
             sessions {
                 the_state_follows_the_user,

@@ -104,6 +104,7 @@ const fn absent(resource: Resource) -> &'static str {
         Resource::ServiceAccount => "the service account does not exist",
         Resource::ApiKey => "the API key does not exist",
         Resource::SecondFactor => "the user has no second factor",
+        Resource::Passkey | Resource::PasskeyCredential => "the passkey does not exist",
         Resource::Webhook => "the webhook does not exist",
         Resource::Delivery => "the delivery does not exist",
         Resource::Provider => "the provider does not exist",
@@ -124,11 +125,13 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::SecondFactorPresent => "the user already has a second factor",
         Conflict::IdentityTaken => "the identity is linked to another user",
         Conflict::LinkRequired => "a user with this email address exists",
-        Conflict::LastWayIn => "the user could no longer sign in; set a password first",
         Conflict::ProviderNameTaken => "another provider already has this name",
         Conflict::ProviderConfigured => "the provider is part of the configuration; change it there",
         Conflict::TooManyProviders => "the limit of 100 providers is reached; delete unused providers",
         Conflict::TooManyIdentities => "the limit of 20 identities is reached; unlink unused identities",
+        Conflict::TooManyPasskeys => "the limit of 20 passkeys is reached; delete unused passkeys",
+        Conflict::PasskeyTaken => "the passkey is already registered",
+        Conflict::LastWayIn => "the user would have no sign-in method left",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"
         }

@@ -19,6 +19,7 @@ mod operator;
 mod output;
 mod paging;
 mod progress;
+mod providers;
 mod roles;
 mod serve;
 mod service_accounts;
@@ -94,6 +95,9 @@ enum Command {
     /// Manages roles.
     #[command(subcommand)]
     Roles(roles::RolesCommand),
+    /// Manages outside providers that users sign in with.
+    #[command(subcommand)]
+    Providers(providers::ProvidersCommand),
     /// Manages service accounts.
     #[command(subcommand)]
     ServiceAccounts(service_accounts::ServiceAccountsCommand),
@@ -153,6 +157,7 @@ impl Cli {
             Command::Users(command) => users::run(globals, command).await,
             Command::Sessions(command) => sessions::run(globals, command).await,
             Command::Roles(command) => roles::run(globals, command).await,
+            Command::Providers(command) => providers::run(globals, command).await,
             Command::ServiceAccounts(command) => service_accounts::run(globals, command).await,
             Command::ApiKeys(command) => api_keys::run(globals, command).await,
             Command::Webhooks(command) => webhooks::run(globals, command).await,

@@ -12,6 +12,7 @@
 //! - The environment of the process is never modified.
 
 mod check;
+mod declare;
 mod document;
 mod layers;
 mod mail;

@@ -36,6 +36,19 @@ pub(crate) fn of_url(url: &str) -> Option<String> {
     normalize(&url[..end])
 }
 
+/// The host and the origin of pages at an absolute URL, for passkeys. A loopback address is called `localhost`: browsers do
+/// not create passkeys for addresses.
+pub(crate) fn of_pages(url: &str) -> Option<(String, String)> {
+    let origin = of_url(url)?;
+    let (scheme, authority) = origin.split_once("://")?;
+    let (host, port) = split_port(authority)?;
+    if !is_loopback(&origin) || host.ends_with("localhost") {
+        return Some((host.to_owned(), origin.clone()));
+    }
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(("localhost".to_owned(), format!("{scheme}://localhost{port}")))
+}
+
 /// Whether pages of this origin come from the machine that the browser runs on.
 pub(crate) fn is_loopback(origin: &str) -> bool {
     let Some(origin) = normalize(origin) else { return false };
@@ -74,7 +87,7 @@ fn normalize_host(host: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_loopback, normalize, of_url};
+    use super::{is_loopback, normalize, of_pages, of_url};
 
     #[test]
     fn an_origin_is_compared_in_the_form_that_browsers_send() {
@@ -149,6 +162,19 @@ mod tests {
             ("http://[::1]:8080", "http://[::1]:8080"),
         ] {
             assert_eq!(of_url(url).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn pages_on_a_loopback_address_are_called_localhost() {
+        for (url, host, origin) in [
+            ("https://id.example.com/auth", "id.example.com", "https://id.example.com"),
+            ("http://127.0.0.1:8080", "localhost", "http://localhost:8080"),
+            ("http://[::1]:8080", "localhost", "http://localhost:8080"),
+            ("http://localhost:3000", "localhost", "http://localhost:3000"),
+            ("http://10.0.0.1", "10.0.0.1", "http://10.0.0.1"),
+        ] {
+            assert_eq!(of_pages(url), Some((host.to_owned(), origin.to_owned())), "{url}");
         }
     }
 

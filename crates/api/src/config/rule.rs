@@ -200,6 +200,14 @@ pub(super) fn redirect_urls() -> Rule<Vec<Url>> {
     Rule::of_list(expected, Redirects::parse)
 }
 
+/// A domain name: the host of an origin.
+pub(super) fn domain() -> Rule<String> {
+    Rule::of_text("a domain name such as example.com, without scheme and port", |text| {
+        let origin = format!("https://{text}");
+        (origin::normalize(&origin).as_deref() == Some(origin.as_str()) && !text.contains(':')).then(|| text.to_owned())
+    })
+}
+
 /// An absolute HTTP URL.
 pub(super) fn http_url() -> Rule<String> {
     let expected = "an http or https URL without a trailing slash, such as https://accounts.example.com";

@@ -11,13 +11,14 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::AppEnv;
+use super::declare::table;
 use super::layers::Layers;
 use super::net::IpNet;
 use super::providers::ProviderConfig;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, flag, folder_path, hosts, hs256_secret, http_url, ip_address,
-    locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path, redirect_urls,
-    secret_url, text, webhook_secret, whole,
+    LogFormat, Rule, command, database_url, display_name, domain, flag, folder_path, hosts, hs256_secret, http_url,
+    ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
+    redirect_urls, secret_url, text, webhook_secret, whole,
 };
 use super::schema::{Key, table};
 
@@ -61,6 +62,8 @@ table! {
     product: Product {
         /// The name of the product. Passwords derived from it are rejected.
         name: String = "Denizen", display_name();
+        /// The URL of the page of the product on which users change their password, for password managers.
+        change_password_url: Option<String> = "", optional(http_url());
     }
 
     /// The database.
@@ -140,6 +143,21 @@ table! {
         provider_allowed_hosts: Vec<String> = "", hosts();
         /// Certificate authorities for outside providers in addition to the public ones, in PEM.
         provider_ca_file: Option<PathBuf> = "", optional(path());
+    }
+
+    /// Passkeys (WebAuthn).
+    webauthn: WebAuthn {
+        /// The relying party id: the domain that passkeys are created for. Passkeys stop working when it changes. If
+        /// empty, the host of `server.public_url`.
+        rp_id: Option<String> = "", optional(domain());
+        /// The origins whose pages may create and use passkeys, such as `https://app.example.com`. At least one of them
+        /// has the relying party id, or a subdomain of it, as its host; browsers accept the others as related origins,
+        /// with at most five different registrable domain labels. If empty, the origin of `server.public_url`.
+        origins: Vec<String> = "", origins();
+        /// The URL of the page of the product on which users create a passkey, for password managers.
+        enroll_url: Option<String> = "", optional(http_url());
+        /// The URL of the page of the product on which users manage their passkeys, for password managers.
+        manage_url: Option<String> = "", optional(http_url());
     }
 
     /// Session lifetimes.

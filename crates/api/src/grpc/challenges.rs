@@ -11,6 +11,7 @@ use denizen_proto::v1::step_up_request::Factor;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::call::Call;
+use super::passkeys;
 use super::sessions::parts;
 use super::status::Refusal;
 use crate::http::factors::exposed;
@@ -19,7 +20,7 @@ use crate::json_form::Fields;
 /// A challenge.
 pub(super) fn body(challenged: &Challenged) -> v1::Challenge {
     let owed = match challenged.owed {
-        Owed::SecondFactor => v1::Owed::SecondFactor,
+        Owed::SecondFactor(_) => v1::Owed::SecondFactor,
         Owed::Enrolment => v1::Owed::Enrolment,
         Owed::MailedCode => v1::Owed::MailedCode,
     };
@@ -111,8 +112,9 @@ pub(super) async fn step_up(call: Call, request: v1::StepUpRequest) -> Result<v1
             fields.check("password", PasswordAttempt::parse(&password.into())).map(Given::Password)
         }
         Some(Factor::Code(code)) => fields.check("code", SecondFactorCode::parse(&code.into())).map(Given::Code),
+        Some(Factor::Passkey(passkey)) => Some(Given::Passkey(passkeys::answer(passkey))),
         None => {
-            fields.refuse(FieldError::new("password", "required", "is required, unless code is set"));
+            fields.refuse(FieldError::new("password", "required", "is required, unless code or passkey is set"));
             None
         }
     };

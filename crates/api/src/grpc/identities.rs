@@ -83,7 +83,7 @@ async fn list_sign_in_providers(
 }
 
 async fn create_nonce(call: Call, request: v1::CreateNonceRequest) -> Result<v1::CreateNonceResponse, Refusal> {
-    let nonce = identities::nonce(&call.ctx, &provider(&request.provider)?).await?;
+    let nonce = identities::nonce(&call.ctx, &provider_name("provider", &request.provider)?).await?;
     let expires_in_s = i32::try_from(identities::begin::TTL_S).unwrap_or(i32::MAX);
     Ok(v1::CreateNonceResponse { nonce: nonce.expose_secret().to_owned(), expires_in_s })
 }
@@ -157,7 +157,7 @@ fn by_code(code: v1::ProviderCode) -> Result<Proof, Refusal> {
 fn by_id_token(token: v1::ProviderIdToken) -> Result<Proof, Refusal> {
     let missing = [("id_token.id_token", token.id_token.is_empty()), ("id_token.nonce", token.nonce.is_empty())];
     check_required(&missing)?;
-    let provider = provider(&token.provider)?;
+    let provider = provider_name("id_token.provider", &token.provider)?;
     Ok(Proof::IdToken { provider, id_token: token.id_token.into(), nonce: token.nonce.into() })
 }
 
@@ -167,9 +167,10 @@ fn check_required(missing: &[(&str, bool)]) -> Result<(), Refusal> {
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
-fn provider(raw: &str) -> Result<ProviderName, Refusal> {
+/// The provider that a field names.
+pub(super) fn provider_name(field: &str, raw: &str) -> Result<ProviderName, Refusal> {
     let mut fields = Fields::default();
-    let name = fields.check("provider", ProviderName::parse(raw));
+    let name = fields.check(field, ProviderName::parse(raw));
     Ok(fields.finish(name)?)
 }
 

@@ -18,6 +18,8 @@ mod identities;
 mod import;
 mod mask;
 mod page;
+mod passkeys;
+mod providers;
 mod roles;
 mod service_accounts;
 mod sessions;
@@ -56,12 +58,14 @@ macro_rules! routes {
 }
 
 /// Our services, by their full names: what `grpc.health.v1` knows.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 14] = [
     v1::api_key_service_server::SERVICE_NAME,
     v1::audit_service_server::SERVICE_NAME,
     v1::credential_service_server::SERVICE_NAME,
     v1::event_service_server::SERVICE_NAME,
     v1::identity_service_server::SERVICE_NAME,
+    v1::passkey_service_server::SERVICE_NAME,
+    v1::provider_service_server::SERVICE_NAME,
     v1::role_service_server::SERVICE_NAME,
     v1::service_account_service_server::SERVICE_NAME,
     v1::session_service_server::SERVICE_NAME,
@@ -79,6 +83,8 @@ pub(crate) fn router(shared: &Shared) -> Router {
         v1::credential_service_server::CredentialServiceServer => credentials::Credentials,
         v1::event_service_server::EventServiceServer => events::Events,
         v1::identity_service_server::IdentityServiceServer => identities::Identities,
+        v1::passkey_service_server::PasskeyServiceServer => passkeys::Passkeys,
+        v1::provider_service_server::ProviderServiceServer => providers::Providers,
         v1::role_service_server::RoleServiceServer => roles::Roles,
         v1::service_account_service_server::ServiceAccountServiceServer => service_accounts::ServiceAccounts,
         v1::session_service_server::SessionServiceServer => sessions::Sessions,

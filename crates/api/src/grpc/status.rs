@@ -196,9 +196,11 @@ fn code_of(error: &Error) -> Code {
 
 fn code_of_conflict(conflict: Conflict) -> Code {
     match conflict {
-        Conflict::EmailTaken | Conflict::RoleNameTaken | Conflict::ProviderNameTaken | Conflict::IdentityTaken => {
-            Code::AlreadyExists
-        }
+        Conflict::EmailTaken
+        | Conflict::RoleNameTaken
+        | Conflict::ProviderNameTaken
+        | Conflict::IdentityTaken
+        | Conflict::PasskeyTaken => Code::AlreadyExists,
         Conflict::LastAdmin
         | Conflict::RoleInUse
         | Conflict::RoleBuiltIn
@@ -208,6 +210,7 @@ fn code_of_conflict(conflict: Conflict) -> Code {
         | Conflict::TooManyProviders
         | Conflict::ProviderConfigured
         | Conflict::LinkRequired
+        | Conflict::TooManyPasskeys
         | Conflict::LastWayIn
         | Conflict::SigningBySecret
         | Conflict::SecondFactorPresent

@@ -68,6 +68,10 @@ answers! {
     WayInRemains => ["409" "last_way_in" "The user could no longer sign in."];
     /// The code in the body is not good.
     BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
+    /// The passkey in the body is not accepted.
+    BadPasskey => ["401" "invalid_passkey" "The passkey was rejected, its state has expired or was used, or the account is disabled. The response does not reveal which."];
+    /// The passkey in the body is not accepted, or the challenge has ended.
+    BadChallengePasskey => ["401" "invalid_passkey" "`invalid_passkey`: the passkey was rejected, or its state has expired or was used; `invalid_code`: the challenge is no longer valid."];
     /// The caller must have proven a factor lately.
     SteppedUp => ["403" "step_up_required" "`step_up_required`: authenticate again with `POST /api/v1/sessions/current/step-up`; `forbidden`: the caller did not sign in with a session."];
     /// The way to sign in must be offered.
@@ -76,6 +80,14 @@ answers! {
     MailSent => ["403" "not_offered" "Mail is disabled on this server."];
     /// There must be a second factor.
     FactorExists => ["404" "second_factor_not_found" "There is no second factor."];
+    /// The passkey must exist.
+    PasskeyExists => ["404" "passkey_not_found" "The passkey does not exist."];
+    /// A user must have the passkey.
+    PasskeyKnown => ["404" "unknown_passkey" "No user has this passkey. Call `signalUnknownCredential` to remove it from the authenticator."];
+    /// There must be room for one more passkey, and it must be new.
+    PasskeyRoom => ["409" "too_many_passkeys" "`too_many_passkeys`: the limit of 20 passkeys is reached; `passkey_taken`: the passkey is already registered."];
+    /// Another sign-in method must remain.
+    WayInRemains => ["409" "last_way_in" "The user would have no sign-in method left."];
     /// There must be no second factor yet.
     FactorFree => ["409" "second_factor_present" "The user already has a second factor."];
     /// The refresh token in the body is not good.

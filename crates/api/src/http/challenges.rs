@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use denizen_domain::error::{Error, Unauthenticated};
+use denizen_domain::factors::Standing;
 use denizen_domain::sessions::{self, Challenged, Outcome, Owed};
 use denizen_domain::users::{DisplayName, EmailAddress};
 use http::header::CACHE_CONTROL;
@@ -41,7 +42,7 @@ pub(super) fn open_routes() -> OpenApiRouter<Shared> {
 pub(super) struct ChallengeBody {
     /// Identifier of the challenge. It is a secret of the client and begins with `dnc_`.
     challenge_id: String,
-    /// What is required. `second_factor`: a TOTP code or a recovery code. `enrolment`: the role requires a second
+    /// What is required. `second_factor`: one of `factors`. `enrolment`: the role requires a second
     /// factor and the user has none; enroll one at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the
     /// code sent by mail.
     #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
@@ -56,7 +57,11 @@ pub(super) struct ChallengeBody {
 impl From<Challenged> for ChallengeBody {
     fn from(challenged: Challenged) -> Self {
         let (owed, factors): (_, &[&str]) = match challenged.owed {
-            Owed::SecondFactor => ("second_factor", &["totp", "recovery_code"]),
+            Owed::SecondFactor(Standing { has_totp: true, has_passkey: true, .. }) => {
+                ("second_factor", &["totp", "passkey", "recovery_code"])
+            }
+            Owed::SecondFactor(Standing { has_passkey: true, .. }) => ("second_factor", &["passkey", "recovery_code"]),
+            Owed::SecondFactor(_) => ("second_factor", &["totp", "recovery_code"]),
             Owed::Enrolment => ("enrolment", &["totp"]),
             Owed::MailedCode => ("mailed_code", &["mailed_code"]),
         };
@@ -76,7 +81,7 @@ pub(super) fn challenged(challenged: Challenged) -> Response {
 }
 
 /// The `{id}` of a challenge.
-struct ChallengePath(SecretString);
+pub(super) struct ChallengePath(pub(super) SecretString);
 
 impl<S: Send + Sync> FromRequestParts<S> for ChallengePath {
     type Rejection = Problem;

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use denizen_domain::Ctx;
 use denizen_domain::error::{FieldError, RuleBroken};
-use denizen_domain::id::{ApiKeyId, DeliveryId, ServiceAccountId, SessionId, UserId, WebhookId};
+use denizen_domain::id::{ApiKeyId, DeliveryId, PasskeyId, ServiceAccountId, SessionId, UserId, WebhookId};
 use denizen_domain::time::Timestamp;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
@@ -44,7 +44,7 @@ macro_rules! path_ids {
     )+};
 }
 
-path_ids!(UserId, SessionId, ServiceAccountId, ApiKeyId, WebhookId);
+path_ids!(UserId, SessionId, ServiceAccountId, ApiKeyId, WebhookId, PasskeyId);
 
 /// The `{id}` and the `{delivery_id}` of a path.
 pub(crate) struct DeliveryPath(pub(crate) WebhookId, pub(crate) DeliveryId);

@@ -38,7 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "password": true, "totp": {"confirmed_at": "2026-11-22T17:30:18.000001Z"}, "recovery_codes_left": 9,
-    "second_factor_required": false
+    "passkeys": 2, "second_factor_required": false
 }))]
 pub(crate) struct FactorsBody {
     /// Whether the user has a password.
@@ -48,6 +48,8 @@ pub(crate) struct FactorsBody {
     totp: Option<TotpBody>,
     /// The number of unused recovery codes.
     recovery_codes_left: u64,
+    /// The number of passkeys.
+    passkeys: u64,
     /// Whether the role requires a second factor.
     second_factor_required: bool,
 }
@@ -66,6 +68,7 @@ impl From<Factors> for FactorsBody {
             password: factors.has_password,
             totp: factors.totp_confirmed_at.map(|confirmed_at| TotpBody { confirmed_at }),
             recovery_codes_left: factors.recovery_codes_left,
+            passkeys: factors.passkeys,
             second_factor_required: factors.is_required,
         }
     }

@@ -27,6 +27,7 @@ pub(crate) mod oauth2;
 pub(crate) mod origins;
 mod outcome;
 pub(crate) mod page;
+pub(crate) mod passkeys;
 mod password_resets;
 pub(crate) mod permissions;
 pub(crate) mod problem;
@@ -79,6 +80,8 @@ pub(crate) struct SharedState {
     pub(crate) metadata: Document,
     /// What is at `/`.
     pub(crate) start_page: StartPage,
+    /// The pages of the product that password managers open.
+    pub(crate) product_pages: passkeys::ProductPages,
     /// Cancelled when the server begins to stop.
     pub(crate) draining: CancellationToken,
     /// The log as it goes on.
@@ -118,6 +121,7 @@ pub(crate) fn documented() -> Groups {
             .merge(sign_in::open_routes())
             .merge(challenges::open_routes())
             .merge(auth::open_routes())
+            .merge(passkeys::open_routes())
             .merge(password_resets::open_routes())
             .merge(email_verifications::open_routes())
             .merge(invitations::open_routes())
@@ -131,6 +135,7 @@ pub(crate) fn documented() -> Groups {
             .merge(factors::routes())
             .merge(identities::routes())
             .merge(providers::routes())
+            .merge(passkeys::routes())
             .merge(email_verifications::routes())
             .merge(invitations::routes())
             .merge(step_up::routes())
@@ -153,7 +158,11 @@ pub(crate) fn documented() -> Groups {
 pub(crate) fn router(shared: &Shared) -> Router {
     let Groups { open, requests, streams } = documented();
     let open = middleware::for_open_requests(
-        Router::from(open).merge(docs::routes()).merge(account::routes()).merge(well_known::path_suffixed_routes()),
+        Router::from(open)
+            .merge(docs::routes())
+            .merge(account::routes())
+            .merge(well_known::path_suffixed_routes())
+            .merge(passkeys::page_routes()),
         shared,
     );
     let requests = middleware::for_requests(Router::from(requests), shared);

@@ -40,6 +40,11 @@ impl Problem {
                 "The sign-in at the provider was not accepted. Start again.",
                 "Bearer realm=\"denizen\"",
             ),
+            Unauthenticated::InvalidPasskey => (
+                "invalid_passkey",
+                "The passkey was rejected, or its state has expired or was used. Request new options and try again.",
+                "Bearer realm=\"denizen\"",
+            ),
             Unauthenticated::InvalidClient => (
                 "invalid_client",
                 "Client authentication failed: the client is unknown or its secret is wrong.",
@@ -68,6 +73,10 @@ impl Problem {
             Resource::ServiceAccount => ("service_account_not_found", "The service account does not exist."),
             Resource::ApiKey => ("api_key_not_found", "The API key does not exist."),
             Resource::SecondFactor => ("second_factor_not_found", "There is no second factor."),
+            Resource::Passkey => ("passkey_not_found", "The passkey does not exist."),
+            Resource::PasskeyCredential => {
+                ("unknown_passkey", "No user has this passkey. Remove it from the authenticator.")
+            }
             Resource::Webhook => ("webhook_not_found", "The webhook does not exist."),
             Resource::Delivery => ("delivery_not_found", "The delivery does not exist."),
             Resource::Provider => ("provider_not_found", "The provider does not exist."),
@@ -125,6 +134,10 @@ impl Problem {
             Conflict::TooManyIdentities => {
                 new("too_many_identities", "The limit of 20 identities is reached. Unlink unused identities.")
             }
+            Conflict::TooManyPasskeys => {
+                new("too_many_passkeys", "The limit of 20 passkeys is reached. Delete unused passkeys.")
+            }
+            Conflict::PasskeyTaken => new("passkey_taken", "This passkey is already registered."),
             Conflict::SigningBySecret => new(
                 "signing_by_secret",
                 "Access tokens are signed with a configured secret; there are no signing keys.",

@@ -22,8 +22,8 @@ use super::auth::ProviderPath;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 use super::{Shared, etag};
-pub(crate) use body::ProviderBody;
 use body::{CreateProviderBody, PatchProviderBody, ReplaceProviderBody};
+pub(crate) use body::{ProviderBody, patched};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -173,7 +173,7 @@ async fn patch(
         if wanted.as_ref().is_some_and(|versions| !versions.contains(&version)) {
             return Err(Error::Stale.into());
         }
-        let settings = body.settings.clone().map(|patch| body::patched(&current.settings, patch)).transpose()?;
+        let settings = body.settings.clone().map(|patch| patched(&current.settings, patch)).transpose()?;
         let change = ProviderChange { settings, client_secret: body.client_secret.clone(), is_enabled: body.enabled };
         tries_left -= 1;
         match manage::update(&ctx, &name, change, Some(&[version])).await {

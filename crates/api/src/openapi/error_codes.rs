@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 65] = [
+pub(super) const CODES: [&str; 70] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -12,6 +12,7 @@ pub(super) const CODES: [&str; 65] = [
     "invalid_refresh_token",
     "invalid_code",
     "provider_refused",
+    "invalid_passkey",
     "forbidden",
     "csrf_failed",
     "permission_not_held",
@@ -29,6 +30,8 @@ pub(super) const CODES: [&str; 65] = [
     "second_factor_not_found",
     "provider_not_found",
     "identity_not_found",
+    "passkey_not_found",
+    "unknown_passkey",
     "route_not_found",
     "method_not_allowed",
     "body_timeout",
@@ -38,12 +41,14 @@ pub(super) const CODES: [&str; 65] = [
     "role_in_use",
     "role_built_in",
     "second_factor_present",
+    "too_many_passkeys",
+    "passkey_taken",
+    "last_way_in",
     "signing_by_secret",
     "too_many_api_keys",
     "too_many_webhooks",
     "identity_taken",
     "link_required",
-    "last_way_in",
     "too_many_identities",
     "provider_name_taken",
     "provider_configured",

@@ -41,6 +41,7 @@ use crate::{catalogue, http};
         (name = "me", description = "The caller."),
         (name = "credentials", description = "Passwords, email addresses and second factors: verification, change and \
                                               recovery."),
+        (name = "passkeys", description = "Passkeys (WebAuthn): registration and management. See `docs/passkeys.md`."),
         (name = "sessions", description = "Sign-in, sign-out and the list of active sessions."),
         (name = "roles", description = "Roles and permissions."),
         (name = "service-accounts", description = "Accounts for programs that act on their own behalf."),
@@ -159,7 +160,12 @@ fn refined(document: &OpenApi) -> Value {
     values::refer(&mut whole, "ErrorDetail", "code", "ErrorCode");
     values::add(&mut whole, "OAuthErrorCode", "An error code below `/oauth2/`.", error_codes::OAUTH_CODES);
     values::refer(&mut whole, "OAuthErrorBody", "error", "OAuthErrorCode");
-    values::add(&mut whole, "Factor", "A factor that completes a challenge.", ["totp", "recovery_code", "mailed_code"]);
+    values::add(
+        &mut whole,
+        "Factor",
+        "A factor that completes a challenge.",
+        ["totp", "passkey", "recovery_code", "mailed_code"],
+    );
     values::refer_items(&mut whole, &["factors"], "Factor");
     values::list(&mut whole);
     forms::add_patterns(&mut whole);

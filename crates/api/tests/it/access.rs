@@ -37,6 +37,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("audit.list", [401, 403, 403, 403, 403, 200]),
     row("challenges.enrol", [401, 401, 401, 401, 401, 401]),
     row("challenges.finish", [401, 401, 401, 401, 401, 401]),
+    row("challenges.passkey", [401, 401, 401, 401, 401, 401]),
+    row("challenges.passkey_options", [401, 401, 401, 401, 401, 401]),
     row("email_changes.confirm", [400, 400, 400, 400, 400, 400]),
     row("email_changes.create", [401, 403, 202, 202, 403, 202]),
     row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
@@ -56,6 +58,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("me.events", [401, 403, 200, 200, 403, 200]),
     row("me.factors", [401, 403, 200, 200, 403, 200]),
     row("me.get", [401, 200, 200, 200, 403, 200]),
+    row("me.passkeys.create", [401, 403, 400, 400, 403, 400]),
+    row("me.passkeys.delete", [401, 403, 404, 404, 403, 404]),
+    row("me.passkeys.list", [401, 403, 200, 200, 403, 200]),
+    row("me.passkeys.options", [401, 403, 200, 200, 403, 200]),
+    row("me.passkeys.update", [401, 403, 404, 404, 403, 404]),
     row("me.recovery_codes.replace", [401, 403, 404, 404, 403, 404]),
     row("me.totp.confirm", [401, 403, 404, 404, 403, 404]),
     row("me.totp.create", [401, 403, 201, 201, 403, 201]),
@@ -63,6 +70,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("metadata.get", [200, 200, 200, 200, 200, 200]),
     row("metadata.jwks", [200, 200, 200, 200, 200, 200]),
     row("metadata.oauth", [200, 200, 200, 200, 200, 200]),
+    row("metadata.passkey_endpoints", [200, 200, 200, 200, 200, 200]),
+    row("metadata.webauthn", [200, 200, 200, 200, 200, 200]),
     row("oauth2.introspect", [401, 403, 403, 403, 200, 200]),
     row("oauth2.revoke", [200, 200, 200, 200, 200, 200]),
     row("oauth2.token", [200, 200, 200, 200, 200, 200]),
@@ -89,10 +98,13 @@ pub(crate) const TABLE: &[Row] = &[
     row("sessions.follow_link", [400, 400, 400, 400, 400, 400]),
     row("sessions.list", [401, 403, 200, 200, 403, 200]),
     row("sessions.list of a user", [401, 403, 200, 404, 404, 200]),
+    row("sessions.passkeys.create", [401, 401, 401, 401, 401, 401]),
+    row("sessions.passkeys.options", [200, 200, 200, 200, 200, 200]),
     row("sessions.refresh", [200, 200, 200, 200, 200, 200]),
     row("sessions.request_code", [202, 202, 202, 202, 202, 202]),
     row("sessions.request_link", [202, 202, 202, 202, 202, 202]),
     row("sessions.step_up", [401, 403, 204, 204, 403, 204]),
+    row("sessions.step_up_options", [401, 403, 404, 404, 403, 404]),
     row("signing_keys.list", [401, 403, 403, 403, 403, 200]),
     row("signing_keys.rotate", [401, 403, 403, 403, 403, 201]),
     row("signing_keys.withdraw", [401, 403, 403, 403, 403, 204]),
@@ -105,6 +117,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("users.get", [401, 200, 200, 404, 404, 200]),
     row("users.import", [401, 403, 403, 403, 403, 200]),
     row("users.list", [401, 403, 403, 403, 403, 200]),
+    row("users.passkeys.delete", [401, 403, 403, 403, 403, 404]),
+    row("users.passkeys.list", [401, 200, 200, 404, 404, 200]),
     row("users.replace", [401, 403, 200, 404, 404, 200]),
     row("users.replace with a role", [401, 403, 403, 404, 404, 200]),
     row("users.update", [401, 403, 200, 404, 404, 200]),
@@ -131,6 +145,7 @@ pub(crate) fn request(operation: &str, targets: &Targets) -> (Method, String, Op
         .or_else(|| on_sessions(operation, targets))
         .or_else(|| on_access(operation, targets))
         .or_else(|| on_credentials(operation, targets))
+        .or_else(|| on_passkeys(operation, targets))
         .or_else(|| on_webhooks(operation, targets));
     let (method, path, body) = found.unwrap_or_else(|| panic!("no request is written for {operation}"));
     let path = if path.starts_with('/') { path } else { format!("/api/v1/{path}") };
@@ -316,6 +331,34 @@ fn on_credentials(operation: &str, targets: &Targets) -> Request {
         "sessions.step_up" => (Method::POST, "sessions/current/step-up".into(), Some(json!({"password": PASSWORD}))),
         "users.factors" => (Method::GET, factors, None),
         "users.factors.delete" => (Method::DELETE, factors, None),
+        _ => return None,
+    };
+    Some((method, path, body))
+}
+
+/// The id of a passkey that does not exist.
+const NO_PASSKEY: &str = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50";
+
+fn on_passkeys(operation: &str, targets: &Targets) -> Request {
+    let challenge = "sessions/challenges/dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g/passkey";
+    let answer = Some(json!({"state": "expired", "credential": {}}));
+    let mine = format!("me/passkeys/{NO_PASSKEY}");
+    let theirs = format!("users/{}/passkeys", targets.user.id);
+    let (method, path, body) = match operation {
+        "challenges.passkey" => (Method::POST, challenge.into(), answer),
+        "challenges.passkey_options" => (Method::POST, format!("{challenge}/options"), None),
+        "me.passkeys.create" => (Method::POST, "me/passkeys".into(), answer),
+        "me.passkeys.delete" => (Method::DELETE, mine, None),
+        "me.passkeys.list" => (Method::GET, "me/passkeys".into(), None),
+        "me.passkeys.options" => (Method::POST, "me/passkeys/options".into(), None),
+        "me.passkeys.update" => (Method::PATCH, mine, Some(json!({"name": "Renamed"}))),
+        "metadata.passkey_endpoints" => (Method::GET, "/.well-known/passkey-endpoints".into(), None),
+        "metadata.webauthn" => (Method::GET, "/.well-known/webauthn".into(), None),
+        "sessions.passkeys.create" => (Method::POST, "sessions/passkeys".into(), answer),
+        "sessions.passkeys.options" => (Method::POST, "sessions/passkeys/options".into(), None),
+        "sessions.step_up_options" => (Method::POST, "sessions/current/step-up/options".into(), None),
+        "users.passkeys.delete" => (Method::DELETE, format!("{theirs}/{NO_PASSKEY}"), None),
+        "users.passkeys.list" => (Method::GET, theirs, None),
         _ => return None,
     };
     Some((method, path, body))

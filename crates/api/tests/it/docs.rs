@@ -215,6 +215,9 @@ async fn every_example_of_a_body_is_accepted() {
             "invalid_code",
             "wrong_code",
             "second_factor_not_found",
+            "invalid_passkey",
+            "invalid_state",
+            "passkey_not_found",
         ];
         let refusals = refusals.map(|code| format!("\"{code}\""));
         let is_taken = status.is_success() || refusals.iter().any(|code| body.contains(code));

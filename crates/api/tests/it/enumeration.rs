@@ -76,6 +76,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         providers: of.providers.clone(),
         federation: Arc::clone(&of.federation),
         webhook_sender: Arc::clone(&of.webhook_sender),
+        webauthn: Arc::clone(&of.webauthn),
         user_totals: Totals::default(),
         policy: of.policy.clone(),
     };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod authenticator;
 mod browser;
 mod harness;
 mod holders;
@@ -78,6 +79,8 @@ mod operation;
 mod origins;
 mod outage;
 mod pages;
+mod passkey_attacks;
+mod passkeys;
 mod password_resets;
 mod passwordless;
 mod passwords;

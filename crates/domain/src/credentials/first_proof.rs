@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::events::catalogue::{Cause, FactorKind};
 use crate::events::{Happened, record_by};
 use crate::identities;
+use crate::passkeys;
 use crate::pending::Ending;
 use crate::sessions::{EndReason, end_all_by};
 use crate::store::WriteTx;
@@ -26,13 +27,15 @@ pub(crate) enum EarlierPassword {
 }
 
 /// Ends everything that was made before the address of this [locked](crate::users::store::UserWrites::lock_user) user was
-/// proven: second factors, recovery codes, API keys, identities, the password, sessions, links, challenges and remembered devices.
+/// proven: second factors, passkeys, recovery codes, API keys, identities, the password, sessions, links, challenges and
+/// remembered devices.
 pub(crate) async fn take_over(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, password: EarlierPassword) -> Result<()> {
     // Enrolment that was never confirmed was never recorded as a factor.
-    let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
+    let was_confirmed = tx.second_factor_standing(user.id).await?.has_totp;
     if tx.remove_totp(user.id).await? && was_confirmed {
         record_by(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
     }
+    passkeys::remove_all(ctx, tx, user.id).await?;
     tx.set_recovery_codes(user.id, &[]).await?;
     api_keys::delete_all(ctx, tx, user.id).await?;
     identities::unlink_all(ctx, tx, user.id).await?;

@@ -9,6 +9,7 @@ mod strength;
 
 pub mod change;
 pub(crate) mod first_proof;
+pub(crate) mod methods;
 pub mod reset;
 pub mod store;
 pub mod verify_email;

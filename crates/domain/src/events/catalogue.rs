@@ -2,7 +2,7 @@
 //! `webhooks` of the OpenAPI document are made.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, IdentityId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, IdentityId, PasskeyId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -194,6 +194,27 @@ events! {
         identity_id: IdentityId,
         /// The name of the provider.
         provider: String,
+    }
+    /// A user registered a passkey.
+    PasskeyAdded = "passkey.added" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
+    }
+    /// A passkey was renamed.
+    PasskeyRenamed = "passkey.renamed" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
+    }
+    /// A passkey was removed. It can no longer be used to sign in.
+    PasskeyRemoved = "passkey.removed" {
+        /// The passkey.
+        passkey_id: PasskeyId,
+        /// The name of the passkey.
+        name: DisplayName,
     }
     /// The first factor was verified, and another one is required before the session starts.
     SignInChallenged = "session.challenged" {}

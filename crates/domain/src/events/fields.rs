@@ -1,7 +1,7 @@
 //! What can be said in an event: the forms of fields, and the words that are used in more than one type.
 
 use crate::access::Permissions;
-use crate::id::{ApiKeyId, IdentityId, SessionId, WebhookId};
+use crate::id::{ApiKeyId, IdentityId, PasskeyId, SessionId, WebhookId};
 use crate::keys::Algorithm;
 use crate::one_time::Purpose;
 use crate::roles::RoleName;
@@ -76,6 +76,7 @@ fields! {
     IdentityId: Uuid, this => Value::String(this.to_string());
     SessionId: Uuid, this => Value::String(this.to_string());
     ApiKeyId: Uuid, this => Value::String(this.to_string());
+    PasskeyId: Uuid, this => Value::String(this.to_string());
     WebhookId: Uuid, this => Value::String(this.to_string());
     Timestamp: Moment, this => Value::String(this.to_string());
     bool: Flag, this => Value::Bool(this);
@@ -107,9 +108,10 @@ choices! {
     Status: Status::Active, Status::Disabled, Status::Invited;
     Source: Source::SignUp, Source::Admin, Source::Import, Source::Invitation, Source::SignInHook,
         Source::Provider;
-    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Provider;
+    Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Provider,
+        Way::Passkey;
     Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
-    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode;
+    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
         EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
         EndReason::RefreshTokenReused;
@@ -181,6 +183,8 @@ words! {
         SecondFactor = "second_factor",
         /// Through an outside provider.
         Provider = "provider",
+        /// By a passkey, which is both factors.
+        Passkey = "passkey",
     }
 }
 
@@ -211,5 +215,7 @@ words! {
         Totp = "totp",
         /// A recovery code.
         RecoveryCode = "recovery_code",
+        /// A passkey.
+        Passkey = "passkey",
     }
 }

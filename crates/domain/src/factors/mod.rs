@@ -43,17 +43,25 @@ pub struct TotpFactor {
 /// What a sign-in of a user owes besides the first factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Whether the user has a confirmed second factor.
-    pub is_enrolled: bool,
-    /// Whether the user's role demands one.
+    /// Whether the user has a confirmed TOTP secret.
+    pub has_totp: bool,
+    /// Whether the user has a passkey.
+    pub has_passkey: bool,
+    /// Whether the user's role demands a second factor.
     pub is_required: bool,
 }
 
 impl Standing {
+    /// Whether the user has a second factor.
+    #[must_use]
+    pub const fn is_enrolled(self) -> bool {
+        self.has_totp || self.has_passkey
+    }
+
     /// Whether a sign-in owes a second factor.
     #[must_use]
     pub fn owes(self) -> bool {
-        self.is_enrolled || self.is_required
+        self.is_enrolled() || self.is_required
     }
 }
 
@@ -66,6 +74,8 @@ pub struct Factors {
     pub totp_confirmed_at: Option<Timestamp>,
     /// The number of unused recovery codes.
     pub recovery_codes_left: u64,
+    /// The number of passkeys.
+    pub passkeys: u64,
     /// Whether the role requires a second factor.
     pub is_required: bool,
 }
@@ -80,6 +90,7 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
         has_password: read.find_password(user).await?.is_some(),
         totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at),
         recovery_codes_left: read.count_recovery_codes(user).await?,
+        passkeys: read.count_passkeys(user).await?,
         is_required: read.second_factor_standing(user).await?.is_required,
     })
 }

@@ -29,7 +29,7 @@ pub async fn replace_recovery_codes(ctx: &Ctx) -> Result<Vec<SecretString>> {
     let (id, _) = ctx.signed_in()?;
     let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
-    if !tx.second_factor_standing(id).await?.is_enrolled {
+    if !tx.second_factor_standing(id).await?.is_enrolled() {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
     step_up::require(ctx, &mut *tx).await?;

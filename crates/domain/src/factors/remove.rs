@@ -41,12 +41,15 @@ pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
 }
 
 async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
-    let was_confirmed = tx.second_factor_standing(user.id).await?.is_enrolled;
+    let standing = tx.second_factor_standing(user.id).await?;
     if !tx.remove_totp(user.id).await? {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
-    tx.set_recovery_codes(user.id, &[]).await?;
-    if was_confirmed {
+    // The codes also replace a passkey that is lost.
+    if !standing.has_passkey {
+        tx.set_recovery_codes(user.id, &[]).await?;
+    }
+    if standing.has_totp {
         record(ctx, tx, user.id, Happened::FactorRemoved { factor: FactorKind::Totp });
         mail::tell(ctx, tx, user, MailSubject::SecondFactorRemoved).await?;
     }

@@ -6,13 +6,13 @@ use uuid::Uuid;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
-/// Noting which flows are used.
+/// Recording finished flows.
 #[async_trait]
 pub trait FlowWrites {
-    /// Notes that a flow is used; `false`, and nothing done, when it was used before: of many at once, one gets `true`.
-    /// The note is kept until the flow has expired.
+    /// Records that a flow was finished; `false`, and nothing done, if it was finished before: of many at once, one gets
+    /// `true`. The record is needed until the flow expires.
     async fn use_flow(&mut self, id: Uuid, expires_at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Removes at most so many notes of flows that have expired, and returns how many.
+    /// Deletes at most `limit` records of expired flows and returns their number.
     async fn purge_flows(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

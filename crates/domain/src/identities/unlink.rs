@@ -2,6 +2,7 @@
 
 use super::Identity;
 use crate::access::Permission;
+use crate::credentials::methods::{Removal, has_other_method};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::{Happened, record, record_by};
@@ -22,7 +23,7 @@ pub async fn unlink(ctx: &Ctx, id: IdentityId) -> Result<()> {
     let user = tx.lock_user(user_id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
     let identity = find(&mut *tx, user_id, id).await?;
-    if !has_another_way_in(ctx, &mut *tx, &user, id).await? {
+    if !has_other_method(ctx, &mut *tx, &user, Removal::Identity(id)).await? {
         return Err(Error::Conflict(Conflict::LastWayIn));
     }
     remove(ctx, &mut *tx, &user, identity).await?;
@@ -73,13 +74,4 @@ async fn remove(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, identity: Identity
     let provider = identity.provider.to_string();
     record(ctx, tx, user.id, Happened::IdentityUnlinked { identity_id: identity.id, provider });
     Ok(mail::tell(ctx, tx, user, MailSubject::IdentityUnlinked).await?)
-}
-
-/// Whether the user can still sign in without the identity: by password, by another identity, or by mail, which also
-/// resets a password.
-async fn has_another_way_in(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, id: IdentityId) -> Result<bool> {
-    let by_mail = ctx.policy().sends_mail && user.email_verified;
-    Ok(by_mail
-        || tx.find_password(user.id).await?.is_some()
-        || tx.list_identities(user.id).await?.iter().any(|identity| identity.id != id))
 }

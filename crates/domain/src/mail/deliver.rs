@@ -102,6 +102,8 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::IdentityLinked
         | MailSubject::IdentityUnlinked
         | MailSubject::RecoveryCodesReplaced
+        | MailSubject::PasskeyAdded
+        | MailSubject::PasskeyRemoved
         | MailSubject::AccountExists
         | MailSubject::Wanted(_) => Opening::Nothing,
     }

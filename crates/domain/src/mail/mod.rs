@@ -81,6 +81,10 @@ pub enum MailSubject {
     IdentityUnlinked,
     /// News: the recovery codes were replaced.
     RecoveryCodesReplaced,
+    /// Notification: a passkey was added.
+    PasskeyAdded,
+    /// Notification: a passkey was removed.
+    PasskeyRemoved,
     /// The address was signed up with again; it has an account already.
     AccountExists,
     /// Somebody asked for a mail to an address. Whether anybody has it is looked up by whoever sends: to ask costs the
@@ -136,6 +140,8 @@ impl MailSubject {
             Self::IdentityLinked => "identity_linked",
             Self::IdentityUnlinked => "identity_unlinked",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRemoved => "passkey_removed",
             Self::AccountExists => "account_exists",
             Self::Wanted(wanted) => wanted.as_str(),
         }
@@ -158,6 +164,8 @@ impl MailSubject {
             | Self::IdentityLinked
             | Self::IdentityUnlinked
             | Self::RecoveryCodesReplaced
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountExists => false,
         }
     }
@@ -179,6 +187,8 @@ impl MailSubject {
             | Self::IdentityLinked
             | Self::IdentityUnlinked
             | Self::RecoveryCodesReplaced
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::AccountExists
             | Self::Wanted(_) => None,
         }
@@ -202,6 +212,8 @@ impl MailSubject {
             "identity_linked" => Self::IdentityLinked,
             "identity_unlinked" => Self::IdentityUnlinked,
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
+            "passkey_added" => Self::PasskeyAdded,
+            "passkey_removed" => Self::PasskeyRemoved,
             "account_exists" => Self::AccountExists,
             _ => Self::Wanted(Wanted::parse(name)?),
         })

@@ -11,7 +11,7 @@ use crate::budgets::{self, Admitted, BudgetKey};
 use crate::challenges::{self, Challenge, ChallengeKind};
 use crate::credentials::first_proof::{EarlierPassword, prove_and_take_over};
 use crate::ctx::Ctx;
-use crate::error::{Error, Result, Unauthenticated};
+use crate::error::{Conflict, Error, Result, Unauthenticated};
 use crate::events::catalogue::Way;
 use crate::events::{Happened, record_by};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
@@ -38,8 +38,8 @@ pub struct Challenged {
 /// What meets a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owed {
-    /// A TOTP code or a recovery code.
-    SecondFactor,
+    /// A second factor that the user has: a TOTP code, a passkey or a recovery code.
+    SecondFactor(Standing),
     /// A second factor that is yet to be set up: the role demands one.
     Enrolment,
     /// The code that was mailed.
@@ -66,7 +66,7 @@ pub(super) async fn challenge(
     let now = ctx.now();
     let id = ChallengeId::from_uuid(ctx.new_id());
     let kind = match owed {
-        Owed::SecondFactor | Owed::Enrolment => ChallengeKind::SecondFactor,
+        Owed::SecondFactor(_) | Owed::Enrolment => ChallengeKind::SecondFactor,
         Owed::MailedCode => ChallengeKind::MailedCode,
     };
     let challenge = Challenge {
@@ -85,11 +85,10 @@ pub(super) async fn challenge(
 
 /// What a user of this standing owes after a first factor, if anything.
 pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
-    match standing {
-        Standing { is_enrolled: true, .. } => Some(Owed::SecondFactor),
-        Standing { is_required: true, .. } => Some(Owed::Enrolment),
-        Standing { .. } => None,
+    if standing.is_enrolled() {
+        return Some(Owed::SecondFactor(standing));
     }
+    standing.is_required.then_some(Owed::Enrolment)
 }
 
 /// Sets a second factor up for a sign-in whose user has none and needs one. It counts once a code of it finishes the
@@ -108,6 +107,9 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     let user = owner(&mut *tx, &challenge).await?;
     // A transaction that ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
+    if tx.second_factor_standing(user.id).await?.is_enrolled() {
+        return Err(Error::Conflict(Conflict::SecondFactorPresent));
+    }
     // The challenge stands for the account, whose changes are limited together.
     ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
     let key = BudgetKey::enrolments(ctx.services().vault.as_ref(), id);
@@ -150,7 +152,7 @@ pub async fn finish(
 }
 
 /// Uses a try up before it is made: of many at once, no more get one than there are.
-async fn use_try(ctx: &Ctx, id: ChallengeId) -> Result<Challenge> {
+pub(super) async fn use_try(ctx: &Ctx, id: ChallengeId) -> Result<Challenge> {
     let mut tx = ctx.write().await?;
     let challenge = tx.try_challenge(id, ctx.now()).await?;
     ctx.commit(tx).await?;
@@ -218,7 +220,7 @@ async fn by_second_factor(
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
-    let recovery_codes = if tx.second_factor_standing(user.id).await?.is_enrolled {
+    let recovery_codes = if tx.second_factor_standing(user.id).await?.is_enrolled() {
         if !factors::use_code(ctx, &mut *tx, user.id, &code).await? {
             return Err(refused());
         }
@@ -260,7 +262,7 @@ impl Pending {
 }
 
 /// Whose sign-in it is, held against change, if they may still sign in.
-async fn owner(tx: &mut dyn WriteTx, challenge: &Challenge) -> Result<User> {
+pub(super) async fn owner(tx: &mut dyn WriteTx, challenge: &Challenge) -> Result<User> {
     let user = match challenge.user_id {
         Some(id) => tx.lock_user(id).await?,
         None => None,

@@ -10,6 +10,7 @@ mod issue;
 pub mod list;
 mod migrate;
 mod open;
+pub mod passkey;
 pub mod passwordless;
 pub mod purge;
 pub mod refresh;

@@ -15,6 +15,7 @@ pub mod mail;
 pub mod migrations;
 pub mod one_time;
 pub mod openings;
+pub mod passkeys;
 pub mod passwords;
 pub mod roles;
 pub mod root_keys;

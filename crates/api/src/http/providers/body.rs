@@ -178,7 +178,7 @@ impl From<ProviderSettings> for SettingsBody {
 }
 
 /// The settings after a JSON Merge Patch.
-pub(super) fn patched(current: &ProviderSettings, patch: Map<String, Value>) -> Result<ProviderSettings, Problem> {
+pub(crate) fn patched(current: &ProviderSettings, patch: Map<String, Value>) -> Result<ProviderSettings, Problem> {
     let current = serde_json::to_value(SettingsBody::from(current.clone())).map_err(|_| Problem::internal())?;
     let Value::Object(mut members) = current else { return Err(Problem::internal()) };
     merge(&mut members, patch);
@@ -186,7 +186,7 @@ pub(super) fn patched(current: &ProviderSettings, patch: Map<String, Value>) -> 
 }
 
 /// Settings from JSON; every field at fault is reported below `settings`.
-pub(crate) fn settings_from(value: Value) -> Result<ProviderSettings, Problem> {
+fn settings_from(value: Value) -> Result<ProviderSettings, Problem> {
     let bytes = serde_json::to_vec(&value).map_err(|_| Problem::internal())?;
     let body: SettingsBody = json_form::read(&bytes).map_err(|error| match error {
         FormError::Fields(faults) => Problem::from(below_settings(faults)),

@@ -21,6 +21,8 @@ use crate::holders::Targets;
 /// What is not on gRPC, and why.
 const REST_ONLY: &[(&str, &str)] = &[
     ("events.schemas", "a document of JSON Schema, which is fetched over HTTP"),
+    ("metadata.passkey_endpoints", "a document for password managers, which is fetched over HTTP"),
+    ("metadata.webauthn", "a document for browsers, which is fetched over HTTP"),
     ("metadata.get", "a document of OpenID Connect, which is fetched over HTTP"),
     ("metadata.oauth", "a document of OAuth 2 (RFC 8414), which is fetched over HTTP"),
     ("sessions.csrf_token", "for pages that sign in by cookies; cookies do not count over gRPC"),
@@ -77,7 +79,42 @@ async fn call(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> O
     if let Some(answer) = on_webhooks(operation, rpc, targets).await {
         return Some(answer);
     }
+    if let Some(answer) = on_passkeys(operation, rpc, targets).await {
+        return Some(answer);
+    }
     on_credentials(operation, rpc, targets).await
+}
+
+async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let (user_id, id) = (targets.user.id.clone(), NO_DELIVERY.to_owned());
+    let challenge_id = TOKEN.replace("dno_", "dnc_");
+    let (state, credential_json) = ("expired".to_owned(), "{}".to_owned());
+    let passkey = Some(v1::PasskeyAnswer { state: state.clone(), credential_json: credential_json.clone() });
+    let mut rpc = rpc.passkeys();
+    Some(match operation {
+        "challenges.passkey" => {
+            let request = v1::FinishChallengeWithPasskeyRequest { challenge_id, passkey, device_token: None };
+            rpc.finish_challenge_with_passkey(request).await.map(drop)
+        }
+        "challenges.passkey_options" => {
+            said!(rpc, create_challenge_options(CreateChallengeOptionsRequest { challenge_id }))
+        }
+        "me.passkeys.create" => {
+            said!(rpc, register_passkey(RegisterPasskeyRequest { state, credential_json, name: None }))
+        }
+        "me.passkeys.delete" => said!(rpc, delete_passkey(DeletePasskeyRequest { id, user_id: String::new() })),
+        "me.passkeys.list" => said!(rpc, list_passkeys(ListPasskeysRequest::default())),
+        "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest {})),
+        "me.passkeys.update" => said!(rpc, rename_passkey(RenamePasskeyRequest { id, name: "Renamed".into() })),
+        "sessions.passkeys.create" => {
+            said!(rpc, sign_in_with_passkey(SignInWithPasskeyRequest { passkey, label: None }))
+        }
+        "sessions.passkeys.options" => said!(rpc, create_sign_in_options(CreateSignInOptionsRequest {})),
+        "sessions.step_up_options" => said!(rpc, create_step_up_options(CreateStepUpOptionsRequest {})),
+        "users.passkeys.delete" => said!(rpc, delete_passkey(DeletePasskeyRequest { id, user_id })),
+        "users.passkeys.list" => said!(rpc, list_passkeys(ListPasskeysRequest { user_id })),
+        _ => return None,
+    })
 }
 
 const TOKEN: &str = "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g";

@@ -143,11 +143,7 @@ async fn authorize(State(issuer): State<Issuer>, Query(request): Query<HashMap<S
     (StatusCode::FOUND, [("location", location)]).into_response()
 }
 
-async fn token(
-    State(issuer): State<Issuer>,
-    headers: http::HeaderMap,
-    body: String,
-) -> Response {
+async fn token(State(issuer): State<Issuer>, headers: http::HeaderMap, body: String) -> Response {
     let form: HashMap<String, String> = serde_urlencoded::from_str(&body).unwrap();
     let mut script = issuer.0.state.lock().unwrap();
     if script.is_down {

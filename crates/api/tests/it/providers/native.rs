@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{ada, sha256};
 use super::issuer::Issuer;
+use super::{ada, sha256};
 use crate::harness::{TestApp, fields_problem, on_both, problem};
 
 async fn nonce(app: &TestApp) -> String {

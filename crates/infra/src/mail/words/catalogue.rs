@@ -36,6 +36,8 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("identity_linked"),
         news("identity_unlinked"),
         news("recovery_codes_replaced"),
+        news("passkey_added"),
+        news("passkey_removed"),
         news("account_exists"),
     ]
     .into_iter()

@@ -1,0 +1,30 @@
+//! The ways in which a user can sign in: the last one cannot be removed.
+
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::id::{IdentityId, PasskeyId};
+use crate::store::WriteTx;
+use crate::users::User;
+
+/// A sign-in method that is about to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// A passkey.
+    Passkey(PasskeyId),
+    /// An identity at an outside provider.
+    Identity(IdentityId),
+}
+
+/// Whether a [locked](crate::users::store::UserWrites::lock_user) user can sign in without the method: with a password, by
+/// mail to a verified address, with another passkey or through another identity.
+pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, removal: Removal) -> Result<bool> {
+    let policy = ctx.policy();
+    let is_mailed = policy.sends_mail && (policy.offers_mailed_codes || policy.offers_magic_links);
+    if (is_mailed && user.email_verified) || tx.find_password(user.id).await?.is_some() {
+        return Ok(true);
+    }
+    let is_other_passkey = |id| removal != Removal::Passkey(id);
+    let is_other_identity = |id| removal != Removal::Identity(id);
+    Ok(tx.list_passkeys(user.id).await?.iter().any(|passkey| is_other_passkey(passkey.id))
+        || tx.list_identities(user.id).await?.iter().any(|identity| is_other_identity(identity.id)))
+}

@@ -1,0 +1,123 @@
+//! Assertions: prove that a passkey is present. Sign-in, challenges and step-up share these steps.
+
+use super::{Passkey, malformed, unavailable};
+use crate::ctx::Ctx;
+use crate::error::{Error, Resource, Result, Unauthenticated};
+use crate::flows::{self, Flow};
+use crate::id::UserId;
+use crate::passkeys::port::VerifiedUse;
+use crate::ports::{Assertion, CeremonyError};
+use crate::store::WriteTx;
+
+/// What a browser needs to use a passkey.
+#[derive(Debug)]
+pub struct AssertionOptions {
+    /// `PublicKeyCredentialRequestOptionsJSON`.
+    pub options: String,
+    /// The state to send back with the credential.
+    pub state: String,
+    /// Seconds until the state expires.
+    pub expires_in_s: u32,
+}
+
+/// The response of a browser to such options.
+#[derive(Debug)]
+pub struct PasskeyAnswer {
+    /// The state of the options.
+    pub state: String,
+    /// The `PublicKeyCredential` in JSON.
+    pub credential: String,
+}
+
+/// An answer whose state is accepted; its signature is not verified yet.
+#[derive(Debug)]
+pub(crate) struct OpenedAnswer {
+    flow: Flow,
+    assertion: Assertion,
+    credential: String,
+}
+
+/// A verified use of a passkey, to be recorded.
+#[derive(Debug)]
+pub(crate) struct VerifiedPasskey {
+    pub(crate) passkey: Passkey,
+    flow: Flow,
+    used: VerifiedUse,
+}
+
+/// Options to use one of these passkeys, or any discoverable one if there are none. Writes nothing.
+pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<AssertionOptions> {
+    let ceremony = ctx.services().webauthn.begin_assertion(allowed).map_err(unavailable)?;
+    let state = flows::begin(ctx, context, &ceremony.state);
+    Ok(AssertionOptions { options: ceremony.options, state, expires_in_s: flows::TTL_S })
+}
+
+/// The same for the passkeys of a user.
+///
+/// # Errors
+/// [`Resource::Passkey`] if the user has none.
+pub(crate) async fn options_of(ctx: &Ctx, context: &[u8], user: UserId) -> Result<AssertionOptions> {
+    let passkeys = ctx.store().read().await?.list_passkeys(user).await?;
+    if passkeys.is_empty() {
+        return Err(Error::NotFound(Resource::Passkey));
+    }
+    options(ctx, context, &passkeys)
+}
+
+/// Opens the state of an answer and reads which credential it is of.
+///
+/// # Errors
+/// [`Unauthenticated::InvalidPasskey`] if the state is not accepted; the field `credential` if it is malformed.
+pub(crate) fn open(ctx: &Ctx, context: &[u8], answer: PasskeyAnswer) -> Result<OpenedAnswer> {
+    let flow = flows::open(ctx, context, &answer.state).ok_or_else(refused)?;
+    let assertion = ctx.services().webauthn.read_assertion(&answer.credential).map_err(refusal)?;
+    Ok(OpenedAnswer { flow, assertion, credential: answer.credential })
+}
+
+impl OpenedAnswer {
+    /// Verifies the answer. Without an `owner`, the authenticator must state the user itself.
+    ///
+    /// # Errors
+    /// [`Resource::PasskeyCredential`] if nobody has the credential; [`Unauthenticated::InvalidPasskey`] if it is
+    /// another user's or a check failed.
+    pub(crate) async fn verify(self, ctx: &Ctx, owner: Option<UserId>) -> Result<VerifiedPasskey> {
+        let Self { flow, assertion, credential } = self;
+        let passkey = ctx.store().read().await?.find_passkey(&assertion.credential_id).await?;
+        let passkey = passkey.ok_or(Error::NotFound(Resource::PasskeyCredential))?;
+        let is_of_user = match (&assertion.user_handle, owner) {
+            (Some(handle), owner) => {
+                handle.as_slice() == passkey.user_handle && owner.is_none_or(|owner| owner == passkey.user_id)
+            }
+            (None, Some(owner)) => owner == passkey.user_id,
+            (None, None) => false,
+        };
+        if !is_of_user {
+            return Err(refused());
+        }
+        let webauthn = &ctx.services().webauthn;
+        let used = webauthn.finish_assertion(&flow.payload, &credential, &passkey).map_err(refusal)?;
+        Ok(VerifiedPasskey { passkey, flow, used })
+    }
+}
+
+impl VerifiedPasskey {
+    /// Records the use, with the user locked. `false` if the state was used before, the passkey was removed meanwhile, or
+    /// a later use of it was recorded: then the answer is refused, after a commit.
+    pub(crate) async fn record(&self, ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<bool> {
+        Ok(self.flow.finish(tx).await? && tx.use_passkey(self.passkey.id, self.used, ctx.now()).await?)
+    }
+}
+
+/// The answer to every passkey that is not accepted.
+pub(crate) fn refused() -> Error {
+    Error::Unauthenticated(Unauthenticated::InvalidPasskey)
+}
+
+fn refusal(error: CeremonyError) -> Error {
+    match error {
+        CeremonyError::Unavailable => Error::NotOffered,
+        CeremonyError::Malformed => malformed(),
+        CeremonyError::Rejected => refused(),
+        CeremonyError::Failed(source) => Error::Internal(source),
+    }
+}

@@ -1,0 +1,77 @@
+//! Passkeys: discoverable credentials of Web Authentication (WebAuthn Level 3).
+//!
+//! A passkey always verifies its user (PIN or biometrics), so it satisfies both factors of a sign-in. It is also a second
+//! factor after a password, and a proof for step-up authentication.
+//!
+//! Options for a ceremony write nothing: the challenge is sealed into the state that the client sends back.
+
+pub(crate) mod assert;
+mod list;
+pub mod port;
+pub mod register;
+mod remove;
+mod rename;
+pub mod store;
+
+pub use assert::{AssertionOptions, PasskeyAnswer};
+pub use list::{PasskeyList, list};
+pub use port::{CredentialId, RegisteredCredential, UserHandle};
+pub use register::{NewPasskey, RegistrationOptions, register};
+pub(crate) use remove::remove_all;
+pub use remove::{remove, remove_of};
+pub use rename::rename;
+
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError};
+use crate::id::{PasskeyId, UserId};
+use crate::ports::CeremonyError;
+use crate::time::Timestamp;
+use crate::users::DisplayName;
+
+/// The maximum number of passkeys per user.
+pub const PASSKEYS_MAX: usize = 20;
+
+/// A registered passkey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passkey {
+    /// Identifies the passkey in routes and events.
+    pub id: PasskeyId,
+    /// The owner.
+    pub user_id: UserId,
+    /// The handle under which the authenticator knows the owner. All passkeys of a user have the same one.
+    pub user_handle: UserHandle,
+    /// The name that the owner gave it.
+    pub name: DisplayName,
+    /// The credential. `counter` and `backed_up` are those of the last use.
+    pub credential: RegisteredCredential,
+    /// Creation time.
+    pub created_at: Timestamp,
+    /// Time of the last use.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// The handle of a user for their authenticators: that of their passkeys, or a derived one if they have none. It does
+/// not reveal the id of the user.
+fn handle_of(ctx: &Ctx, user: UserId, passkeys: &[Passkey]) -> UserHandle {
+    if let Some(passkey) = passkeys.first() {
+        return passkey.user_handle;
+    }
+    let mac = ctx.services().vault.mac("webauthn user handle", user.as_uuid().as_bytes());
+    let (handle, _) = mac.split_first_chunk().expect("a MAC has 32 bytes");
+    *handle
+}
+
+/// Why the options of a ceremony cannot be made.
+fn unavailable(error: CeremonyError) -> Error {
+    match error {
+        CeremonyError::Unavailable => Error::NotOffered,
+        CeremonyError::Malformed => malformed(),
+        CeremonyError::Rejected => Error::Internal("the options of a passkey ceremony were rejected".into()),
+        CeremonyError::Failed(source) => Error::Internal(source),
+    }
+}
+
+fn malformed() -> Error {
+    let message = "must be a PublicKeyCredential in the form of its toJSON() method";
+    FieldError::new("credential", "invalid_credential", message).into()
+}

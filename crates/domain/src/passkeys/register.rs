@@ -1,0 +1,143 @@
+//! Register a passkey.
+
+use super::{PASSKEYS_MAX, Passkey, UserHandle, handle_of, malformed, unavailable};
+use crate::ctx::Ctx;
+use crate::error::{Conflict, Error, FieldError, Resource, Result};
+use crate::events::{Happened, record};
+use crate::flows::{self, Flow};
+use crate::id::{PasskeyId, SessionId, UserId};
+use crate::mail::{self, MailSubject};
+use crate::passkeys::port::RegisteredCredential;
+use crate::ports::{CeremonyError, RegisteringUser};
+use crate::sessions::store::Proof;
+use crate::sessions::{EndReason, end_others, step_up};
+use crate::store::WriteTx;
+use crate::users::DisplayName;
+
+/// The name of a passkey that was given none.
+const DEFAULT_NAME: &str = "Passkey";
+
+/// What a browser needs to create a passkey.
+#[derive(Debug)]
+pub struct RegistrationOptions {
+    /// `PublicKeyCredentialCreationOptionsJSON`.
+    pub options: String,
+    /// The state to send back with the credential.
+    pub state: String,
+    /// Seconds until the state expires.
+    pub expires_in_s: u32,
+}
+
+/// A credential that a browser created.
+#[derive(Debug)]
+pub struct NewPasskey {
+    /// The state of the options.
+    pub state: String,
+    /// The `PublicKeyCredential` in JSON.
+    pub credential: String,
+    /// The name of the passkey.
+    pub name: Option<DisplayName>,
+}
+
+/// Options to create a passkey for the caller. Writes nothing.
+///
+/// # Errors
+/// [`Error::StepUpRequired`]; [`Conflict::TooManyPasskeys`].
+pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
+    let (id, session) = ctx.signed_in()?;
+    let mut read = ctx.store().read().await?;
+    step_up::require(ctx, &mut *read).await?;
+    let user = read.find_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    let passkeys = read.list_passkeys(id).await?;
+    drop(read);
+    if passkeys.len() >= PASSKEYS_MAX {
+        return Err(Error::Conflict(Conflict::TooManyPasskeys));
+    }
+    let handle = handle_of(ctx, id, &passkeys);
+    let registering = RegisteringUser { handle, name: user.email.as_str(), display_name: user.name.as_str() };
+    let ceremony = ctx.services().webauthn.begin_registration(registering, &passkeys).map_err(unavailable)?;
+    let payload = [handle.as_slice(), &ceremony.state].concat();
+    let state = flows::begin(ctx, &context(id, session), &payload);
+    Ok(RegistrationOptions { options: ceremony.options, state, expires_in_s: flows::TTL_S })
+}
+
+/// Registers a passkey for the caller. The session has proven both factors with it; the other sessions end.
+///
+/// # Errors
+/// The field `state` if it has expired or was used; the field `credential` if it was rejected;
+/// [`Conflict::PasskeyTaken`] and [`Conflict::TooManyPasskeys`].
+pub async fn register(ctx: &Ctx, new: NewPasskey) -> Result<Passkey> {
+    let (id, session) = ctx.signed_in()?;
+    let flow = flows::open(ctx, &context(id, session), &new.state).ok_or_else(invalid_state)?;
+    let (handle, state) = flow.payload.split_first_chunk().ok_or_else(invalid_state)?;
+    let credential = ctx.services().webauthn.finish_registration(state, &new.credential).map_err(refusal)?;
+    let passkey = passkey(ctx, id, *handle, credential, new.name);
+
+    let mut tx = ctx.write_on(&[id.into()]).await?;
+    let added = add(ctx, &mut *tx, &flow, session, &passkey).await;
+    if matches!(added, Err(Error::Store(_) | Error::Internal(_))) {
+        return added.map(|()| passkey);
+    }
+    // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
+    ctx.commit(tx).await?;
+    added.map(|()| passkey)
+}
+
+async fn add(ctx: &Ctx, tx: &mut dyn WriteTx, flow: &Flow, session: SessionId, passkey: &Passkey) -> Result<()> {
+    let id = passkey.user_id;
+    let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
+    step_up::require(ctx, tx).await?;
+    if !flow.finish(tx).await? {
+        return Err(invalid_state());
+    }
+    if tx.list_passkeys(id).await?.len() >= PASSKEYS_MAX {
+        return Err(Error::Conflict(Conflict::TooManyPasskeys));
+    }
+    if !tx.insert_passkey(passkey).await? {
+        return Err(Error::Conflict(Conflict::PasskeyTaken));
+    }
+    tx.record_proof(session, Proof::SecondFactor(ctx.now())).await?;
+    record(ctx, tx, id, Happened::PasskeyAdded { passkey_id: passkey.id, name: passkey.name.clone() });
+    // No other session has proven the new factor.
+    end_others(ctx, tx, id, session, EndReason::SecondFactorChanged).await?;
+    mail::tell(ctx, tx, &user, MailSubject::PasskeyAdded).await
+}
+
+fn passkey(
+    ctx: &Ctx,
+    user_id: UserId,
+    user_handle: UserHandle,
+    credential: RegisteredCredential,
+    name: Option<DisplayName>,
+) -> Passkey {
+    Passkey {
+        id: PasskeyId::from_uuid(ctx.new_id()),
+        user_id,
+        user_handle,
+        name: name.unwrap_or_else(|| DisplayName::from_stored(DEFAULT_NAME.to_owned())),
+        credential,
+        created_at: ctx.now(),
+        last_used_at: None,
+    }
+}
+
+/// A state is accepted in the session that it was made in only.
+fn context(user: UserId, session: SessionId) -> Vec<u8> {
+    [b"passkey registration ".as_slice(), user.as_uuid().as_bytes(), session.as_uuid().as_bytes()].concat()
+}
+
+fn invalid_state() -> Error {
+    FieldError::new("state", "invalid_state", "has expired or was already used; request new options").into()
+}
+
+fn refusal(error: CeremonyError) -> Error {
+    match error {
+        CeremonyError::Unavailable => Error::NotOffered,
+        CeremonyError::Malformed => malformed(),
+        CeremonyError::Rejected => {
+            let message = "was rejected; create a new passkey with new options, on a page of an allowed origin";
+            FieldError::new("credential", "credential_rejected", message).into()
+        }
+        CeremonyError::Failed(source) => Error::Internal(source),
+    }
+}

@@ -1,0 +1,40 @@
+//! What passkeys need of a store.
+
+use async_trait::async_trait;
+
+use super::{CredentialId, Passkey};
+use crate::id::{PasskeyId, UserId};
+use crate::passkeys::port::VerifiedUse;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::users::DisplayName;
+
+/// Reading passkeys.
+#[async_trait]
+pub trait PasskeyReads {
+    /// The passkey with this credential id.
+    async fn find_passkey(&mut self, credential: &CredentialId) -> Result<Option<Passkey>, StoreError>;
+
+    /// The passkeys of a user, the oldest first.
+    async fn list_passkeys(&mut self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
+
+    /// The number of passkeys of a user.
+    async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError>;
+}
+
+/// Writing passkeys.
+#[async_trait]
+pub trait PasskeyWrites {
+    /// Adds a passkey; `false`, and nothing done, if its credential is registered already.
+    async fn insert_passkey(&mut self, passkey: &Passkey) -> Result<bool, StoreError>;
+
+    /// Records a use of a passkey; `false`, and nothing done, if the passkey no longer exists, or if its counter does not
+    /// increase: a later use was recorded before.
+    async fn use_passkey(&mut self, id: PasskeyId, used: VerifiedUse, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Renames a passkey of the user; `false` if the user has no such passkey.
+    async fn rename_passkey(&mut self, user: UserId, id: PasskeyId, name: &DisplayName) -> Result<bool, StoreError>;
+
+    /// Removes a passkey of the user; `false` if the user has no such passkey.
+    async fn remove_passkey(&mut self, user: UserId, id: PasskeyId) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,126 @@
+//! Sign in with a passkey, as the only factor or as the second one.
+
+use secrecy::SecretString;
+
+use super::challenge::{self, Finished, Pending, SecondFactor, owner, use_try};
+use super::open::{Opened, open};
+use super::{Device, SignedIn};
+use crate::access::Subject;
+use crate::budgets::{self, Admitted};
+use crate::challenges::{self, Challenge, ChallengeKind};
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::events::catalogue::Way;
+use crate::id::{ChallengeId, UserId};
+use crate::passkeys::assert::{self, VerifiedPasskey};
+use crate::passkeys::{AssertionOptions, PasskeyAnswer};
+use crate::ports::AccountActivity;
+use crate::store::WriteTx;
+use crate::users::{DisplayName, Status};
+
+const SIGN_IN: &[u8] = b"passkey sign-in";
+
+/// Options to sign in with any passkey of the relying party. Anyone can request them, and they do not touch the database.
+pub fn options(ctx: &Ctx) -> Result<AssertionOptions> {
+    assert::options(ctx, SIGN_IN, &[])
+}
+
+/// Opens a session for the user of a passkey. The passkey has verified its user, so nothing else is owed.
+///
+/// # Errors
+/// [`Unauthenticated::InvalidPasskey`](crate::error::Unauthenticated::InvalidPasskey) if the passkey is not accepted;
+/// [`Resource::PasskeyCredential`](crate::error::Resource::PasskeyCredential) if nobody has the credential.
+pub async fn sign_in(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
+    let answer = assert::open(ctx, SIGN_IN, answer)?;
+    let admitted = budgets::admit_client(ctx).await?;
+    let verified = answer.verify(ctx, None).await?;
+    let user = verified.passkey.user_id;
+    // Only the owner gets here: other clients cannot use up the budget of the account.
+    if let Err(error) = ctx.throttle(Subject::User(user), AccountActivity::SignIn) {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(error);
+    }
+    let mut tx = ctx.write_by_proof(&[user.into()]).await?;
+    let opened = open_session(ctx, &mut *tx, &verified, label, &admitted).await?;
+    // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
+    ctx.commit(tx).await?;
+    opened.ok_or_else(assert::refused)?.issue(ctx)
+}
+
+/// The user and the passkey may have changed since the passkey was verified.
+async fn open_session(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    verified: &VerifiedPasskey,
+    label: Option<DisplayName>,
+    admitted: &Admitted,
+) -> Result<Option<Opened>> {
+    let user = tx.lock_user(verified.passkey.user_id).await?.filter(|user| user.status == Status::Active);
+    let Some(user) = user else { return Ok(None) };
+    if !verified.record(ctx, tx).await? {
+        return Ok(None);
+    }
+    let opened = open(ctx, tx, user, label, Way::Passkey, SecondFactor::Proven).await?;
+    budgets::forgive(tx, admitted).await?;
+    Ok(Some(opened))
+}
+
+/// Options to complete a challenge with a passkey of its user. Writes nothing.
+///
+/// # Errors
+/// [`Resource::Passkey`](crate::error::Resource::Passkey) if the user has no passkey.
+pub async fn challenge_options(ctx: &Ctx, token: &SecretString) -> Result<AssertionOptions> {
+    let (id, user) = find(ctx, token).await?;
+    assert::options_of(ctx, &context(id), user).await
+}
+
+/// Completes a challenge with a passkey.
+///
+/// # Errors
+/// As [`sign_in`]; [`Unauthenticated::InvalidCode`](crate::error::Unauthenticated::InvalidCode) if the challenge has
+/// ended.
+pub async fn finish_challenge(
+    ctx: &Ctx,
+    token: &SecretString,
+    answer: PasskeyAnswer,
+    device_token: Option<&SecretString>,
+) -> Result<Finished> {
+    let (id, user) = find(ctx, token).await?;
+    let answer = assert::open(ctx, &context(id), answer)?;
+    let device = Device::find(ctx, &mut *ctx.store().read().await?, user, device_token).await?;
+    let admitted = budgets::admit_factor(ctx, user, device.as_ref()).await?;
+    let challenge = use_try(ctx, id).await?;
+    let verified = answer.verify(ctx, Some(user)).await?;
+
+    let mut tx = ctx.write().await?;
+    let user = owner(&mut *tx, &challenge).await?;
+    let is_accepted = verified.record(ctx, &mut *tx).await?;
+    let is_pending = is_accepted && tx.remove_challenge(id).await?;
+    let opened = if is_pending {
+        let Challenge { label, .. } = challenge;
+        let opened = open(ctx, &mut *tx, user, label, Way::SecondFactor, SecondFactor::Proven).await?;
+        budgets::forgive(&mut *tx, &admitted).await?;
+        Some(opened)
+    } else {
+        None
+    };
+    // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
+    ctx.commit(tx).await?;
+    let refused = || if is_accepted { challenge::refused() } else { assert::refused() };
+    let outcome = Pending::Opened(Box::new(opened.ok_or_else(refused)?)).issue(ctx)?;
+    Ok(Finished { outcome, recovery_codes: None })
+}
+
+/// The challenge of a token that owes a second factor, and its user.
+async fn find(ctx: &Ctx, token: &SecretString) -> Result<(ChallengeId, UserId)> {
+    let id = challenges::open(ctx.services().vault.as_ref(), token).ok_or_else(challenge::refused)?;
+    let found = ctx.store().read().await?.find_challenge(id, ctx.now()).await?;
+    let found = found.filter(|challenge| challenge.kind == ChallengeKind::SecondFactor);
+    let user = found.and_then(|challenge| challenge.user_id).ok_or_else(challenge::refused)?;
+    Ok((id, user))
+}
+
+/// A state is accepted for the challenge that it was made for only.
+fn context(challenge: ChallengeId) -> Vec<u8> {
+    [b"passkey challenge ".as_slice(), challenge.as_uuid().as_bytes()].concat()
+}

@@ -1,0 +1,3 @@
+SELECT count(*) AS "count!: i64"
+FROM passkeys
+WHERE user_id = $1

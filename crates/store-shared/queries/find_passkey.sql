@@ -1,0 +1,16 @@
+SELECT
+    id AS "id: Uuid",
+    user_id AS "user_id: Uuid",
+    user_handle,
+    credential_id,
+    credential,
+    name,
+    aaguid AS "aaguid: Uuid",
+    transports,
+    backup_eligible AS "backup_eligible: bool",
+    backed_up AS "backed_up: bool",
+    counter,
+    created_at,
+    last_used_at
+FROM passkeys
+WHERE credential_id = $1

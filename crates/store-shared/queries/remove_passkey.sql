@@ -1,0 +1,3 @@
+DELETE FROM passkeys
+WHERE user_id = $1
+    AND id = $2
