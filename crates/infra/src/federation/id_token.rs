@@ -24,8 +24,8 @@ pub(super) struct Expectation<'a> {
     pub(super) issuer: &'a str,
     /// Other values of `iss` that mean the same issuer.
     pub(super) issuer_aliases: &'a [String],
-    /// Our client id.
-    pub(super) client_id: &'a str,
+    /// The client ids that the token may be issued to.
+    pub(super) client_ids: &'a [&'a str],
     /// The nonce.
     pub(super) nonce: &'a str,
     /// Whether the token may have the SHA-256 digest of the nonce instead.
@@ -117,7 +117,7 @@ pub(super) fn verify(
     if !key.signs_for(&issuer, expected.issuer) {
         return Err(Failure::refused("key_issuer"));
     }
-    check_audience(&claims, expected.client_id)?;
+    check_audience(&claims, expected.client_ids)?;
     check_time(&claims, expected.now)?;
     check_nonce(&claims, expected)?;
     check_access_token(&claims, algorithm, expected.access_token)?;
@@ -163,16 +163,16 @@ pub(super) fn is_tenant_id(text: &str) -> bool {
     text.len() == 36 && text.bytes().enumerate().all(is_digit)
 }
 
-fn check_audience(claims: &Value, client_id: &str) -> Result<(), Failure> {
+fn check_audience(claims: &Value, client_ids: &[&str]) -> Result<(), Failure> {
     let refused = || Failure::refused("audience");
+    let is_ours = |value: &Value| value.as_str().is_some_and(|id| client_ids.contains(&id));
     match claims.get("aud") {
-        Some(Value::String(audience)) if audience == client_id => Ok(()),
+        Some(audience @ Value::String(_)) if is_ours(audience) => Ok(()),
         Some(Value::Array(audiences)) => {
-            if !audiences.iter().any(|audience| audience.as_str() == Some(client_id)) {
+            if !audiences.iter().any(is_ours) {
                 return Err(refused());
             }
-            let authorized_party = claims.get("azp").and_then(Value::as_str);
-            if audiences.len() > 1 && authorized_party != Some(client_id) {
+            if audiences.len() > 1 && !claims.get("azp").is_some_and(is_ours) {
                 return Err(Failure::refused("azp"));
             }
             Ok(())

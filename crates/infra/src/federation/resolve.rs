@@ -22,6 +22,8 @@ pub(super) const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resolved<'a> {
     pub(super) settings: &'a ProviderSettings,
+    /// The client id of the settings.
+    pub(super) client_id: &'a str,
     pub(super) preset: Option<&'static Preset>,
     pub(super) protocol: Protocol,
 }
@@ -35,7 +37,8 @@ impl<'a> Resolved<'a> {
         };
         let is_plain = settings.issuer.is_none() && settings.userinfo_url.is_some();
         let described = if is_plain { Protocol::Oauth2 } else { Protocol::OpenidConnect };
-        Ok(Self { settings, preset, protocol: preset.map_or(described, |preset| preset.protocol) })
+        let client_id = &settings.client_id;
+        Ok(Self { settings, client_id, preset, protocol: preset.map_or(described, |preset| preset.protocol) })
     }
 
     /// The issuer identifier, in which [`TENANT`] may stand for a claim. Only OpenID Connect needs one.

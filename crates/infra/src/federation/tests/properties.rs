@@ -22,7 +22,7 @@ fn is_accepted(token: &str, keys: &KeySet) -> bool {
     let expected = Expectation {
         issuer: "https://id.example",
         issuer_aliases: &[],
-        client_id: CLIENT,
+        client_ids: &[CLIENT],
         nonce: NONCE,
         nonce_form: NonceForm::ExactOrDigest,
         access_token: Some(ACCESS_TOKEN),
