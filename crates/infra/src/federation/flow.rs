@@ -11,11 +11,11 @@ use super::HttpFederation;
 use super::cache::Demand;
 use super::exchange::{Client, TokenRequest, Tokens, exchange};
 use super::failure::Failure;
-use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, is_tenant_id, verify};
+use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, verify};
 use super::mapping::{add_apple_name, identity};
 use super::metadata::Endpoints;
 use super::presets::{Protocol, SecretKind};
-use super::resolve::{Resolved, TENANT, origin_of};
+use super::resolve::{Resolved, is_issuer, origin_of};
 use super::userinfo::{add_userinfo, user_of};
 
 /// The length of a PKCE verifier (RFC 7636 §4.1), in bytes.
@@ -217,11 +217,4 @@ fn check_response_issuer(provider: &Resolved<'_>, endpoints: &Endpoints, named: 
         Protocol::Oauth2 => origin_of(named).is_some_and(|origin| Some(origin) == origin_of(&endpoints.authorization)),
     };
     if is_expected { Ok(()) } else { Err(Failure::refused("response_issuer")) }
-}
-
-/// Whether an issuer is the expected one, in which [`TENANT`] may stand for any tenant.
-fn is_issuer(named: &str, expected: &str) -> bool {
-    let Some((before, after)) = expected.split_once(TENANT) else { return named == expected };
-    let tenant = named.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    named == expected || tenant.is_some_and(is_tenant_id)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::keys::{Key, KeySet, is_known_algorithm};
-use super::resolve::TENANT;
+use super::resolve::{TENANT, is_tenant_id};
 
 /// The longest ID token, in bytes.
 pub(super) const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -114,7 +114,7 @@ pub(super) fn verify(
         return if header.kid.is_some() { Err(Failure::refused("signature")) } else { Ok(Signature::UnknownKey) };
     };
     let issuer = check_issuer(&claims, expected)?;
-    if !key.signs_for(&issuer, expected.issuer) {
+    if !key.signs_for(&issuer) {
         return Err(Failure::refused("key_issuer"));
     }
     check_audience(&claims, expected.client_ids)?;
@@ -152,15 +152,6 @@ fn check_issuer(claims: &Value, expected: &Expectation<'_>) -> Result<String, Fa
         return Ok(expected.issuer.to_owned());
     }
     Err(Failure::refused("issuer"))
-}
-
-/// A UUID in its usual form.
-pub(super) fn is_tenant_id(text: &str) -> bool {
-    let is_digit = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_digit)
 }
 
 fn check_audience(claims: &Value, client_ids: &[&str]) -> Result<(), Failure> {

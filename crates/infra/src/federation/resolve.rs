@@ -144,3 +144,19 @@ pub(super) fn origin_of(url: &str) -> Option<String> {
     let origin = Url::parse(url).ok()?.origin();
     origin.is_tuple().then(|| origin.ascii_serialization())
 }
+
+/// Whether an issuer is the expected one, in which `{tenantid}` stands for any tenant.
+pub(super) fn is_issuer(named: &str, expected: &str) -> bool {
+    let Some((before, after)) = expected.split_once(TENANT) else { return named == expected };
+    let tenant = named.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    named == expected || tenant.is_some_and(is_tenant_id)
+}
+
+/// A UUID in its usual form.
+pub(super) fn is_tenant_id(text: &str) -> bool {
+    let is_digit = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_digit)
+}

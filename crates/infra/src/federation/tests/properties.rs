@@ -3,13 +3,12 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::exchange::ExchangeError;
 use super::super::id_token::{Expectation, Header, NonceForm, Signature, verify};
 use super::super::keys::KeySet;
 use super::super::mapping::{add_apple_name, identity, lacks_claims};
 use super::super::metadata::parse_metadata;
 use super::super::resolve::Resolved;
-use super::super::token_response;
+use super::super::token_response::{self, ExchangeError};
 use super::signing::{TestKey, base64};
 use super::*;
 use crate::outside::Answer;
