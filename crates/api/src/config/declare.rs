@@ -9,6 +9,8 @@ macro_rules! table {
         pub struct Config {
             /// The environment.
             pub app_env: AppEnv,
+            /// The outside providers, `[providers.NAME]`.
+            pub providers: Vec<ProviderConfig>,
             $($(#[doc = $section_doc])+ pub $section: $Section,)+
         }
 
@@ -16,7 +18,8 @@ macro_rules! table {
             /// Reads every key. `None` if an error was recorded.
             pub(super) fn read(layers: &mut Layers) -> Option<Self> {
                 $(let $section = $Section::read(layers);)+
-                Some(Self { app_env: layers.app_env.clone(), $($section: $section?,)+ })
+                let providers = layers.read_providers();
+                Some(Self { app_env: layers.app_env.clone(), providers, $($section: $section?,)+ })
             }
         }
 

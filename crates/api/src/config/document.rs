@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use super::env_name;
 use super::providers::KEYS;
-use super::schema::Key;
-use super::table::keys;
+use super::table::{Key, keys};
 
 /// `config/default.toml`: every key, described, with its default commented out.
 #[must_use]

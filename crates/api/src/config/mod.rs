@@ -23,7 +23,6 @@ mod providers;
 mod raw;
 mod review;
 mod rule;
-mod schema;
 mod table;
 
 #[cfg(test)]

@@ -64,8 +64,6 @@ answers! {
     ];
     /// The identity must exist.
     IdentityExists => ["404" "identity_not_found" "`user_not_found`; or `identity_not_found`: the user has no such identity."];
-    /// The user must still be able to sign in.
-    WayInRemains => ["409" "last_way_in" "The user could no longer sign in."];
     /// The code in the body is not good.
     BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
     /// The passkey in the body is not accepted.

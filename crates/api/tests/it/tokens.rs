@@ -141,7 +141,8 @@ on_both! {
         // Key confusion: the public key as the secret of an HMAC.
         let public = serde_json::to_vec(&jwks(&app).await).unwrap();
         let hmac_header = Header { kid: Some(kid.clone()), typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) };
-        let hmac = jsonwebtoken::encode(&hmac_header, &part(&user.token, 1), &EncodingKey::from_secret(&public).unwrap()).unwrap();
+        let hmac_key = EncodingKey::from_secret(&public).unwrap();
+        let hmac = jsonwebtoken::encode(&hmac_header, &part(&user.token, 1), &hmac_key).unwrap();
         for forged in [
             format!("{header}.{admin_payload}.{signature}"),
             format!("{header}.{}.{signature}", encoded(&raised)),

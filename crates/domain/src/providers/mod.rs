@@ -59,6 +59,9 @@ pub struct ProviderSettings {
     pub userinfo_url: Option<String>,
     /// The client id that the provider issued.
     pub client_id: String,
+    /// Further client ids at the provider: those of native applications, which present ID tokens that were issued to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_client_ids: Vec<String>,
     /// The scopes to request; those of the preset, or `openid email profile`, if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -86,7 +89,8 @@ pub struct ProviderSettings {
     /// The claim that decides the role, as in `claims`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_claim: Option<String>,
-    /// The role for each value of `role_claim`. The first listed value that the claim has decides.
+    /// The role for each value of `role_claim`. Of several values that the claim has, the first in alphabetical order
+    /// decides.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, String>,
     /// Further parameters of the authorization request, such as `hd`.
@@ -111,6 +115,7 @@ impl Default for ProviderSettings {
             token_url: None,
             userinfo_url: None,
             client_id: String::new(),
+            native_client_ids: Vec::new(),
             scopes: Vec::new(),
             email_trust: None,
             link: LinkPolicy::Never,

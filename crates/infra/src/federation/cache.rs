@@ -41,7 +41,7 @@ pub(super) enum Demand {
     Newer,
 }
 
-/// A bounded cache of documents by their URL.
+/// A bounded cache of documents.
 pub(super) struct Cache<T> {
     clock: Arc<dyn Clock>,
     slots: Mutex<HashMap<String, Arc<Slot<T>>>>,

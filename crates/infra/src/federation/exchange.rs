@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::fetch::{PROGRAM, expect_no_failure};
 use super::presets::ClientAuth;
-use super::token_response;
+use super::token_response::{self, ExchangeError};
 use crate::outside::{Answer, Outside, send};
 
 /// What is used of a token response beyond RFC 6749.
@@ -69,26 +69,6 @@ pub(super) struct Tokens {
     pub(super) id_token: Option<SecretString>,
     /// The members that neither RFC 6749 nor OpenID Connect define.
     pub(super) others: Value,
-}
-
-/// Why there are no tokens.
-#[derive(Debug)]
-pub(super) enum ExchangeError {
-    /// The provider answered with an error (RFC 6749 §5.2). The description may quote anything: it is matched, never shown.
-    Answered { status: u16, error: String, description: String },
-    /// Anything else.
-    Failed(Failure),
-}
-
-impl From<ExchangeError> for Failure {
-    fn from(error: ExchangeError) -> Self {
-        match error {
-            ExchangeError::Failed(failure) => failure,
-            ExchangeError::Answered { status, error, .. } => {
-                Self::because("token_request", format!("status {status}, error \"{error}\""))
-            }
-        }
-    }
 }
 
 /// Exchanges the code.

@@ -59,14 +59,17 @@ impl From<OutsideError> for Failure {
                 Self::because("address", "the URL is not https, or its host is a private address")
             }
             OutsideError::TooLarge => Self::because("response_size", "the response is larger than 64 KiB"),
-            OutsideError::Unreachable(error) => unreachable(&error),
+            OutsideError::Unreachable(error) => unreachable(error),
         }
     }
 }
 
 /// The chain of causes says whether it was the name, the connection, TLS or the time.
-fn unreachable(error: &reqwest::Error) -> Failure {
-    let mut reason = error.to_string();
+fn unreachable(error: reqwest::Error) -> Failure {
+    // The whole URL may be a long one, with parameters.
+    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("unknown host").to_owned();
+    let error = error.without_url();
+    let mut reason = format!("{host}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
         if cause.is::<NoPublicAddress>() {

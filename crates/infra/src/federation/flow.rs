@@ -11,11 +11,11 @@ use super::HttpFederation;
 use super::cache::Demand;
 use super::exchange::{Client, TokenRequest, Tokens, exchange};
 use super::failure::Failure;
-use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, is_tenant_id, verify};
+use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, verify};
 use super::mapping::{add_apple_name, identity};
 use super::metadata::Endpoints;
 use super::presets::{Protocol, SecretKind};
-use super::resolve::{Resolved, TENANT, origin_of};
+use super::resolve::{Resolved, is_issuer, origin_of};
 use super::userinfo::{add_userinfo, user_of};
 
 /// The length of a PKCE verifier (RFC 7636 §4.1), in bytes.
@@ -53,8 +53,9 @@ impl HttpFederation {
             return identity(&resolved, issuer, &claims);
         }
         let id_token = tokens.id_token.as_ref().ok_or_else(|| Failure::because("id_token", "there is no ID token"))?;
-        let nonce = (grant.nonce, NonceForm::Exact);
-        let verified = self.verified(&resolved, &endpoints, id_token, nonce, Some(&tokens.access_token)).await?;
+        let expected = self.expectation(&resolved, grant.nonce)?;
+        let expected = Expectation { access_token: Some(tokens.access_token.expose_secret()), ..expected };
+        let verified = self.verified(&endpoints, id_token, &expected).await?;
         let Verified { issuer, mut claims } = verified;
         if grant.issuer.is_some_and(|named| named != issuer) {
             return Err(Failure::refused("response_issuer"));
@@ -77,8 +78,12 @@ impl HttpFederation {
             return Err(Failure::because("id_token", "the provider issues no ID tokens"));
         }
         let endpoints = self.endpoints(provider, Demand::AtOnce).await?;
-        let nonce = (nonce, NonceForm::ExactOrDigest);
-        let Verified { issuer, claims } = self.verified(provider, &endpoints, id_token, nonce, None).await?;
+        let settings = provider.settings;
+        let native = settings.native_client_ids.iter().chain([&settings.client_id]);
+        let client_ids: Vec<&str> = native.map(String::as_str).collect();
+        let expected = self.expectation(provider, nonce)?;
+        let expected = Expectation { client_ids: &client_ids, nonce_form: NonceForm::ExactOrDigest, ..expected };
+        let Verified { issuer, claims } = self.verified(&endpoints, id_token, &expected).await?;
         identity(provider, issuer, &claims)
     }
 
@@ -112,29 +117,31 @@ impl HttpFederation {
         Ok(provider.client_secret.as_ref().map(Cow::Borrowed))
     }
 
+    /// What an ID token must say that the provider issued to us.
+    fn expectation<'a>(&self, provider: &'a Resolved<'_>, nonce: &'a str) -> Result<Expectation<'a>, Failure> {
+        Ok(Expectation {
+            issuer: provider.issuer().ok_or_else(|| Failure::because("settings", "the issuer is missing"))?,
+            issuer_aliases: provider.preset.map_or(&[], |preset| &preset.issuer_aliases),
+            client_ids: std::slice::from_ref(&provider.client_id),
+            nonce,
+            nonce_form: NonceForm::Exact,
+            access_token: None,
+            now: self.clock.now(),
+        })
+    }
+
     async fn verified(
         &self,
-        provider: &Resolved<'_>,
         endpoints: &Endpoints,
         id_token: &SecretString,
-        (nonce, nonce_form): (&str, NonceForm),
-        access_token: Option<&SecretString>,
+        expected: &Expectation<'_>,
     ) -> Result<Verified, Failure> {
         let token = id_token.expose_secret();
         // Whatever is wrong with the header needs no keys to be refused.
         let header = Header::parse(token)?;
-        let expected = Expectation {
-            issuer: provider.issuer().ok_or_else(|| Failure::because("settings", "the issuer is missing"))?,
-            issuer_aliases: provider.preset.map_or(&[], |preset| &preset.issuer_aliases),
-            client_id: &provider.settings.client_id,
-            nonce,
-            nonce_form,
-            access_token: access_token.map(ExposeSecret::expose_secret),
-            now: self.clock.now(),
-        };
         for demand in [Demand::Fresh, Demand::Newer] {
             let keys = self.key_set(&endpoints.jwks, demand).await?;
-            if let Signature::Valid(verified) = verify(token, &header, &keys, &expected)? {
+            if let Signature::Valid(verified) = verify(token, &header, &keys, expected)? {
                 return Ok(*verified);
             }
         }
@@ -210,11 +217,4 @@ fn check_response_issuer(provider: &Resolved<'_>, endpoints: &Endpoints, named: 
         Protocol::Oauth2 => origin_of(named).is_some_and(|origin| Some(origin) == origin_of(&endpoints.authorization)),
     };
     if is_expected { Ok(()) } else { Err(Failure::refused("response_issuer")) }
-}
-
-/// Whether an issuer is the expected one, in which [`TENANT`] may stand for any tenant.
-fn is_issuer(named: &str, expected: &str) -> bool {
-    let Some((before, after)) = expected.split_once(TENANT) else { return named == expected };
-    let tenant = named.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    named == expected || tenant.is_some_and(is_tenant_id)
 }

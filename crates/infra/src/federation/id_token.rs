@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::keys::{Key, KeySet, is_known_algorithm};
-use super::resolve::TENANT;
+use super::resolve::{TENANT, is_tenant_id};
 
 /// The longest ID token, in bytes.
 pub(super) const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -24,8 +24,8 @@ pub(super) struct Expectation<'a> {
     pub(super) issuer: &'a str,
     /// Other values of `iss` that mean the same issuer.
     pub(super) issuer_aliases: &'a [String],
-    /// Our client id.
-    pub(super) client_id: &'a str,
+    /// The client ids that the token may be issued to.
+    pub(super) client_ids: &'a [&'a str],
     /// The nonce.
     pub(super) nonce: &'a str,
     /// Whether the token may have the SHA-256 digest of the nonce instead.
@@ -114,10 +114,10 @@ pub(super) fn verify(
         return if header.kid.is_some() { Err(Failure::refused("signature")) } else { Ok(Signature::UnknownKey) };
     };
     let issuer = check_issuer(&claims, expected)?;
-    if !key.signs_for(&issuer, expected.issuer) {
+    if !key.signs_for(&issuer) {
         return Err(Failure::refused("key_issuer"));
     }
-    check_audience(&claims, expected.client_id)?;
+    check_audience(&claims, expected.client_ids)?;
     check_time(&claims, expected.now)?;
     check_nonce(&claims, expected)?;
     check_access_token(&claims, algorithm, expected.access_token)?;
@@ -154,25 +154,16 @@ fn check_issuer(claims: &Value, expected: &Expectation<'_>) -> Result<String, Fa
     Err(Failure::refused("issuer"))
 }
 
-/// A UUID in its usual form.
-pub(super) fn is_tenant_id(text: &str) -> bool {
-    let is_digit = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_digit)
-}
-
-fn check_audience(claims: &Value, client_id: &str) -> Result<(), Failure> {
+fn check_audience(claims: &Value, client_ids: &[&str]) -> Result<(), Failure> {
     let refused = || Failure::refused("audience");
+    let is_ours = |value: &Value| value.as_str().is_some_and(|id| client_ids.contains(&id));
     match claims.get("aud") {
-        Some(Value::String(audience)) if audience == client_id => Ok(()),
+        Some(audience @ Value::String(_)) if is_ours(audience) => Ok(()),
         Some(Value::Array(audiences)) => {
-            if !audiences.iter().any(|audience| audience.as_str() == Some(client_id)) {
+            if !audiences.iter().any(is_ours) {
                 return Err(refused());
             }
-            let authorized_party = claims.get("azp").and_then(Value::as_str);
-            if audiences.len() > 1 && authorized_party != Some(client_id) {
+            if audiences.len() > 1 && !claims.get("azp").is_some_and(is_ours) {
                 return Err(Failure::refused("azp"));
             }
             Ok(())

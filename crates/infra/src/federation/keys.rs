@@ -10,7 +10,7 @@ use super::HttpFederation;
 use super::cache::{Demand, Fetched};
 use super::failure::Failure;
 use super::fetch::{get, json_object, lifetime_s};
-use super::resolve::DOCUMENT_TIMEOUT;
+use super::resolve::{DOCUMENT_TIMEOUT, is_issuer};
 use crate::outside::{Answer, Outside};
 
 /// The most keys of a set.
@@ -93,8 +93,8 @@ impl Key {
     }
 
     /// Whether the key may sign for this issuer.
-    pub(super) fn signs_for(&self, issuer: &str, template: &str) -> bool {
-        self.issuer.as_deref().is_none_or(|own| own == issuer || own == template)
+    pub(super) fn signs_for(&self, issuer: &str) -> bool {
+        self.issuer.as_deref().is_none_or(|own| is_issuer(issuer, own))
     }
 }
 

@@ -74,18 +74,19 @@ impl HttpFederation {
 
     /// Whether [`HttpFederation::endpoints`] answers without a request.
     pub(super) fn has_endpoints(&self, provider: &Resolved<'_>) -> bool {
-        let is_cached = || provider.discovery_url().is_some_and(|url| self.metadata.has(&url));
+        let is_cached = || provider.issuer().is_some_and(|issuer| self.metadata.has(issuer));
         stated_endpoints(provider).is_some() || is_cached()
     }
 
     async fn metadata(&self, issuer: &str, url: &str, demand: Demand) -> Result<Arc<Metadata>, Failure> {
         let outside = self.outside()?;
-        let (issuer, address) = (issuer.to_owned(), url.to_owned());
+        let (expected, url) = (issuer.to_owned(), url.to_owned());
         let fetch = || async move {
-            let (value, answer) = fetch_metadata(&outside, &address, &issuer).await?;
+            let (value, answer) = fetch_metadata(&outside, &url, &expected).await?;
             Ok(Fetched { value, lifetime_s: lifetime_s(&answer) })
         };
-        self.metadata.get(url, demand, fetch).await
+        // Not by the URL, which issuers with and without a trailing slash share.
+        self.metadata.get(issuer, demand, fetch).await
     }
 }
 

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc2822;
 
 use super::HttpFederation;
 use super::cache::Demand;
-use super::exchange::{ExchangeError, exchange};
+use super::exchange::exchange;
 use super::failure::Failure;
 use super::fetch::PROGRAM;
 use super::flow::{authorization_url, token_request};
@@ -19,6 +19,7 @@ use super::keys::fetch_keys;
 use super::metadata::{Endpoints, fetch_metadata};
 use super::presets::Protocol;
 use super::resolve::{Endpoint, Resolved};
+use super::token_response::ExchangeError;
 use crate::outside::send;
 
 /// How far the clocks may differ, in seconds: the leeway of ID tokens.

@@ -22,6 +22,8 @@ pub(super) const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resolved<'a> {
     pub(super) settings: &'a ProviderSettings,
+    /// The client id of the settings.
+    pub(super) client_id: &'a str,
     pub(super) preset: Option<&'static Preset>,
     pub(super) protocol: Protocol,
 }
@@ -35,7 +37,8 @@ impl<'a> Resolved<'a> {
         };
         let is_plain = settings.issuer.is_none() && settings.userinfo_url.is_some();
         let described = if is_plain { Protocol::Oauth2 } else { Protocol::OpenidConnect };
-        Ok(Self { settings, preset, protocol: preset.map_or(described, |preset| preset.protocol) })
+        let client_id = &settings.client_id;
+        Ok(Self { settings, client_id, preset, protocol: preset.map_or(described, |preset| preset.protocol) })
     }
 
     /// The issuer identifier, in which [`TENANT`] may stand for a claim. Only OpenID Connect needs one.
@@ -140,4 +143,20 @@ pub(super) enum Endpoint {
 pub(super) fn origin_of(url: &str) -> Option<String> {
     let origin = Url::parse(url).ok()?.origin();
     origin.is_tuple().then(|| origin.ascii_serialization())
+}
+
+/// Whether an issuer is the expected one, in which `{tenantid}` stands for any tenant.
+pub(super) fn is_issuer(named: &str, expected: &str) -> bool {
+    let Some((before, after)) = expected.split_once(TENANT) else { return named == expected };
+    let tenant = named.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    named == expected || tenant.is_some_and(is_tenant_id)
+}
+
+/// A UUID in its usual form.
+pub(super) fn is_tenant_id(text: &str) -> bool {
+    let is_digit = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_digit)
 }

@@ -86,6 +86,7 @@ impl Review<'_> {
             }
         }
         let lengths = [
+            ("native_client_ids", settings.native_client_ids.len()),
             ("scopes", settings.scopes.len()),
             ("allowed_domains", settings.allowed_domains.len()),
             ("claims", settings.claims.len()),
@@ -159,6 +160,9 @@ impl Review<'_> {
         let settings = self.settings;
         if settings.client_id.trim().is_empty() {
             self.fault("client_id", "required", "must be the client id that the provider issued");
+        }
+        if settings.native_client_ids.iter().any(|id| id.trim().is_empty()) {
+            self.fault("native_client_ids", "required", "must be client ids that the provider issued");
         }
         match preset.map_or(SecretKind::Optional, |preset| preset.secret) {
             SecretKind::Required if !has_secret => {

@@ -2,13 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::ExchangeError;
 use super::failure::Failure;
 use super::fetch::json_object;
 use crate::outside::Answer;
 
 /// The longest error code that is kept, in bytes.
 const ERROR_BYTES_MAX: usize = 64;
+
+/// Why there are no tokens.
+#[derive(Debug)]
+pub(super) enum ExchangeError {
+    /// The provider answered with an error (RFC 6749 §5.2). The description may quote anything: it is matched, never shown.
+    Answered { status: u16, error: String, description: String },
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<ExchangeError> for Failure {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Failed(failure) => failure,
+            ExchangeError::Answered { status, error, .. } => {
+                Self::because("token_request", format!("status {status}, error \"{error}\""))
+            }
+        }
+    }
+}
 
 /// The members of a successful response.
 pub(super) fn parse(answer: &Answer) -> Result<Value, ExchangeError> {

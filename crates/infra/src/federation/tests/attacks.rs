@@ -207,3 +207,18 @@ async fn a_native_token_may_have_the_digest_of_the_nonce() {
     assert_eq!(verify(fixture.token(json!({"nonce": ""})), "").await, Err("nonce".to_owned()));
     assert_eq!(fixture.redeem(&fixture.provider(), &digested).await.unwrap_err(), "nonce");
 }
+
+#[tokio::test]
+async fn a_token_of_a_native_client_is_accepted_only_from_a_native_application() {
+    let fixture = Fixture::new().await;
+    let mut provider = fixture.provider();
+    let token = fixture.token(json!({"aud": "com.example.app"}));
+    let verify = async |provider: &Provider| {
+        let outcome = fixture.federation.verify_id_token(provider, &token.clone().into(), NONCE).await;
+        outcome.map(|identity| identity.subject).map_err(|error| check_of(&error))
+    };
+    assert_eq!(verify(&provider).await, Err("audience".to_owned()));
+    provider.settings.native_client_ids = vec!["com.example.app".to_owned()];
+    assert_eq!(verify(&provider).await, Ok("user-1".to_owned()));
+    assert_eq!(fixture.redeem(&provider, &token).await.unwrap_err(), "audience");
+}

@@ -32,6 +32,15 @@ async fn metadata_of_another_issuer_and_other_documents_are_refused() {
 }
 
 #[tokio::test]
+async fn an_issuer_with_a_slash_is_another_one_although_its_metadata_are_at_the_same_place() {
+    let fixture = Fixture::new().await;
+    assert!(outcome(&fixture).await.is_ok());
+    let issuer = Some(format!("{}/", fixture.issuer()));
+    let other = provider(ProviderSettings { issuer, ..fixture.settings() });
+    assert_eq!(fixture.authorization_url(&other).await.unwrap_err(), "discovery_issuer");
+}
+
+#[tokio::test]
 async fn documents_that_redirect_or_are_too_large_are_refused() {
     for path in [DISCOVERY, "/keys"] {
         let name = if path == DISCOVERY { "discovery" } else { "keys" };

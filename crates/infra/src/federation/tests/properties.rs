@@ -3,13 +3,12 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::exchange::ExchangeError;
 use super::super::id_token::{Expectation, Header, NonceForm, Signature, verify};
 use super::super::keys::KeySet;
 use super::super::mapping::{add_apple_name, identity, lacks_claims};
 use super::super::metadata::parse_metadata;
 use super::super::resolve::Resolved;
-use super::super::token_response;
+use super::super::token_response::{self, ExchangeError};
 use super::signing::{TestKey, base64};
 use super::*;
 use crate::outside::Answer;
@@ -22,7 +21,7 @@ fn is_accepted(token: &str, keys: &KeySet) -> bool {
     let expected = Expectation {
         issuer: "https://id.example",
         issuer_aliases: &[],
-        client_id: CLIENT,
+        client_ids: &[CLIENT],
         nonce: NONCE,
         nonce_form: NonceForm::ExactOrDigest,
         access_token: Some(ACCESS_TOKEN),
