@@ -78,6 +78,9 @@ keys! {
     "client_secret_file": Text, "a file path", "\"/run/secrets/google\"",
         "The file that contains the client secret, or for apple the private key in PEM.",
         |config, text| config.client_secret_file = Some(text.into());
+    "native_client_ids": List, "a list of texts", "[\"com.example.app\"]",
+        "The client ids of native applications, which are also accepted as the audience of their ID tokens.",
+        |config, list| config.settings.native_client_ids = list;
     "issuer": Text, "an https URL", "\"https://login.example.com\"",
         "The issuer (OpenID Connect Discovery). Endpoints and keys are discovered from it.",
         |config, text| config.settings.issuer = Some(text);

@@ -48,6 +48,8 @@ pub(crate) struct SettingsBody {
     userinfo_url: Option<String>,
     /// The client id that the provider issued.
     client_id: String,
+    /// The client ids of native applications, which are also accepted as the audience of their ID tokens.
+    native_client_ids: Vec<String>,
     /// The scopes to request.
     scopes: Vec<String>,
     /// When an email address of the provider counts as verified: `never`, by its claim (`claim`), or `always`.
@@ -124,6 +126,7 @@ impl SettingsBody {
             token_url: self.token_url,
             userinfo_url: self.userinfo_url,
             client_id: self.client_id,
+            native_client_ids: self.native_client_ids,
             scopes: self.scopes,
             email_trust,
             link,
@@ -160,6 +163,7 @@ impl From<ProviderSettings> for SettingsBody {
             token_url: settings.token_url,
             userinfo_url: settings.userinfo_url,
             client_id: settings.client_id,
+            native_client_ids: settings.native_client_ids,
             scopes: settings.scopes,
             email_trust: settings.email_trust.map(|value| trust(value).to_owned()),
             link: Some(link.to_owned()),
@@ -269,7 +273,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// An outside provider.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "scopes": [],
+    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [], "scopes": [],
     "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false, "claims": {},
     "roles": {}, "authorization_params": {}}, "has_secret": true, "enabled": true, "source": "database",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
