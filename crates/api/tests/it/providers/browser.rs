@@ -4,7 +4,15 @@ use serde_json::json;
 
 use super::issuer::Issuer;
 use super::{APP, Browser, VERIFIER, ada, exchange, location, param, signed_in};
-use crate::harness::{on_both, problem};
+use crate::harness::{TestApp, on_both, problem};
+
+/// Makes the second factor mandatory for ordinary users.
+async fn require_second_factor(app: &TestApp) {
+    let admin = app.admin().await;
+    let role = app.json("/api/v1/roles/user", &admin.token).await;
+    let role = json!({"description": role["description"], "permissions": [], "second_factor": "required"});
+    assert_eq!(app.put("/api/v1/roles/user", &admin.token, &role).await.status(), 200);
+}
 
 on_both! {
     async fn a_first_sign_in_creates_a_user_and_the_next_one_finds_it(world: World) {
@@ -112,9 +120,7 @@ on_both! {
     async fn a_second_factor_is_still_required(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[])).await;
-        let admin = app.admin().await;
-        let role = json!({"permissions": [], "second_factor": "required"});
-        assert_eq!(app.put("/api/v1/roles/user", &admin.token, &role).await.status(), 200);
+        require_second_factor(&app).await;
         issuer.user(ada());
         let response = exchange(&app, &Browser::new().sign_in(&app).await).await;
         assert_eq!(response.status(), 202);
@@ -125,9 +131,7 @@ on_both! {
     async fn a_trusted_provider_satisfies_the_second_factor(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[("providers.acme.trust_mfa", "true")])).await;
-        let admin = app.admin().await;
-        let role = json!({"permissions": [], "second_factor": "required"});
-        assert_eq!(app.put("/api/v1/roles/user", &admin.token, &role).await.status(), 200);
+        require_second_factor(&app).await;
         issuer.user(ada());
         assert_eq!(exchange(&app, &Browser::new().sign_in(&app).await).await.status(), 202, "no amr");
         let mut claims = ada();

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -150,8 +150,12 @@ async fn token(State(issuer): State<Issuer>, headers: http::HeaderMap, body: Str
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let refused = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
-    let by_basic = headers.get("authorization").is_some();
-    if !by_basic && form.get("client_secret").map(String::as_str) != Some(CLIENT_SECRET) {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
+    let is_client = match headers.get("authorization") {
+        Some(value) => *value == basic,
+        None => form.get("client_secret").map(String::as_str) == Some(CLIENT_SECRET),
+    };
+    if !is_client {
         return refused("invalid_client");
     }
     let Some((request, claims)) = form.get("code").and_then(|code| script.codes.remove(code)) else {
