@@ -152,7 +152,9 @@ pub(crate) fn documented() -> Groups {
 pub(crate) fn router(shared: &Shared) -> Router {
     let Groups { open, requests, streams } = documented();
     let open = middleware::for_open_requests(
-        Router::from(open).merge(docs::routes()).merge(account::routes())
+        Router::from(open)
+            .merge(docs::routes())
+            .merge(account::routes())
             .merge(well_known::path_suffixed_routes())
             .merge(passkeys::page_routes()),
         shared,

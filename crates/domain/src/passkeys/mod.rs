@@ -17,7 +17,7 @@ pub use assert::{AssertionOptions, PasskeyAnswer};
 pub use list::{PasskeyList, list};
 pub use port::{CredentialId, RegisteredCredential, UserHandle};
 pub use register::{NewPasskey, RegistrationOptions, register};
-pub(crate) use remove::remove_all;
+pub(crate) use remove::{has_other_method, remove_all};
 pub use remove::{remove, remove_of};
 pub use rename::rename;
 

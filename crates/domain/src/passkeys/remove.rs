@@ -81,7 +81,7 @@ async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, id: PasskeyId) 
 }
 
 /// Whether the user can sign in without a passkey: with a password, or by mail to a verified address.
-async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<bool> {
+pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<bool> {
     let policy = ctx.policy();
     let is_mailed = policy.sends_mail && (policy.offers_mailed_codes || policy.offers_magic_links);
     Ok(is_mailed && user.email_verified || tx.find_password(user.id).await?.is_some())

@@ -20,8 +20,8 @@ use utoipa_axum::routes;
 
 pub(super) use self::body::{AssertionOptionsBody, PasskeyAnswerBody};
 use self::body::{PasskeyBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody, RenamePasskeyBody};
-pub(super) use self::well_known::page_routes;
 pub(crate) use self::well_known::ProductPages;
+pub(super) use self::well_known::page_routes;
 use super::Shared;
 use super::answers::{
     Always, BadBody, BadInput, PasskeyExists, PasskeyRoom, Permitted, SignedIn, SteppedUp, UserExists, WayInRemains,
