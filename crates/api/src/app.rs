@@ -29,12 +29,11 @@ use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
 use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
-use denizen_infra::webauthn::RelyingParty;
 use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks, origin};
+use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks};
 use crate::feed::Feed;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
@@ -43,7 +42,7 @@ use crate::http::start::StartPage;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::post::{mailer, sends_mail};
-use crate::{grpc, middleware, upkeep};
+use crate::{grpc, middleware, relying_party, upkeep};
 
 /// How long a call to an outside provider may take.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -137,7 +136,7 @@ impl App {
             providers: providers(config)?,
             federation: federation(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
-            webauthn: Arc::new(relying_party(config)?),
+            webauthn: Arc::new(relying_party::of(config).context("webauthn.rp_id and webauthn.origins")?),
             user_totals: Totals::default(),
             random,
             clock,
@@ -312,16 +311,6 @@ fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<A
     let timeout = Duration::from_secs(config.timeout_s.into());
     let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the HTTP client for webhooks")?;
     Ok(Arc::new(HttpWebhookSender::new(outside, Arc::clone(clock))))
-}
-
-fn relying_party(config: &Config) -> anyhow::Result<RelyingParty> {
-    let (host, origin) = origin::of_pages(&config.server.public_url()).context("server.public_url has no origin")?;
-    let rp_id = config.webauthn.rp_id.clone().unwrap_or(host);
-    let origins = match config.webauthn.origins.as_slice() {
-        [] => vec![origin],
-        configured => configured.to_vec(),
-    };
-    RelyingParty::new(rp_id, origins, &config.product.name).context("webauthn.rp_id and webauthn.origins")
 }
 
 fn guessing(limits: &Limits) -> budgets::Limits {

@@ -40,6 +40,7 @@ mod listener;
 mod middleware;
 pub mod openapi;
 mod post;
+mod relying_party;
 pub mod telemetry;
 mod tls;
 mod upkeep;

@@ -44,15 +44,16 @@ pub enum RelyingPartyError {
 pub struct RelyingParty {
     id: String,
     origins: Vec<String>,
-    /// `None` if the id is an IP address: browsers create passkeys for domains only.
+    /// `None` if there are no origins, or the id is an IP address: browsers create passkeys for domains only.
     ceremonies: Option<Webauthn>,
 }
 
 impl RelyingParty {
     /// Sets up a relying party for pages of these origins. At least one of them must have the id, or a subdomain of it,
-    /// as its host; browsers accept the others as related origins.
+    /// as its host; browsers accept the others as related origins. Without origins, and for an IP address, no ceremony is
+    /// available.
     pub fn new(id: String, origins: Vec<String>, name: &str) -> Result<Self, RelyingPartyError> {
-        if is_address(&id) {
+        if origins.is_empty() || is_address(&id) {
             return Ok(Self { id, origins, ceremonies: None });
         }
         let urls = origins.iter().map(|origin| parse_origin(origin)).collect::<Result<Vec<_>, _>>()?;

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::layers::Layers;
 use super::mistake::Mistake;
 use super::{AppEnv, Config, Database, Server, mail};
+use crate::relying_party;
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
 const ARGON2_MEMORY_KIB_MIN: u32 = 19_456;
@@ -44,6 +45,7 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     mail::check(config, layers);
     check_tls(&config.server, layers);
     check_providers(config, layers);
+    check_relying_party(config, layers);
     check_database_url(&config.database, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
@@ -100,6 +102,16 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
         let key = "tokens.hs256_secret";
         let expected = "a secret, because tokens.algorithm is HS256";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+    }
+}
+
+/// The origins of passkeys must be secure, and one of them must belong to the relying party.
+fn check_relying_party(config: &Config, layers: &mut Layers) {
+    if let Err(error) = relying_party::of(config) {
+        let key = "webauthn.origins";
+        let expected = format!("origins of pages of the relying party ({error})");
+        let shown = config.webauthn.origins.join(", ");
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &shown, &expected));
     }
 }
 

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::Shared;
 use super::answers::{
     Always, BadBody, BadInput, FactorExists, FactorFree, Permitted, Repeatable, SignedIn, SteppedUp, UserExists,
+    WayInRemains,
 };
 use super::extract::{Caller, Fields, IdPath, JsonBody};
 use super::problem::Problem;
@@ -220,15 +221,15 @@ async fn replace_recovery_codes(Caller(ctx): Caller) -> Result<Response, Problem
     Ok(shown(&factors::replace_recovery_codes(&ctx).await?))
 }
 
-/// Remove a user's second factor.
+/// Remove a user's second factors.
 ///
-/// For users who have lost it. All sessions of the user end, and the user is notified by mail.
+/// Removes the authenticator app, the passkeys and the recovery codes, for users who have lost them. All sessions of the user end, and the user is notified by mail.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}/factors", tag = "credentials", operation_id = "users.factors.delete",
     params(("id" = String, Path, format = Uuid, description = "The id of the user.")),
     responses(
-        (status = 204, description = "The user's second factor was removed."),
-        BadInput, SignedIn, Permitted, FactorExists, Always,
+        (status = 204, description = "The user's second factors were removed."),
+        BadInput, SignedIn, Permitted, FactorExists, WayInRemains, Always,
     ),
     security(("bearer" = [])),
 )]

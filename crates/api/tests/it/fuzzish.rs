@@ -244,7 +244,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
-const NEEDS_A_TOKEN: [&str; 18] = [
+const NEEDS_A_TOKEN: [&str; 26] = [
     "challenges.enrol",
     "challenges.finish",
     "email_changes.confirm",
@@ -263,6 +263,14 @@ const NEEDS_A_TOKEN: [&str; 18] = [
     "users.factors.delete",
     "webhooks.delivery",
     "webhooks.retry",
+    "me.passkeys.create",
+    "me.passkeys.delete",
+    "me.passkeys.update",
+    "challenges.passkey",
+    "challenges.passkey_options",
+    "sessions.step_up_options",
+    "sessions.passkeys.create",
+    "users.passkeys.delete",
 ];
 
 on_both! {

@@ -353,6 +353,26 @@ on_both! {
         problem(app.delete(&path, &clerk.token).await, 403, "forbidden").await;
     }
 
+    async fn an_admin_removes_all_lost_factors(app: TestApp) {
+        let (user, admin) = (app.user().await, app.admin().await);
+        let mut device = app.authenticator();
+        app.register(&user, &mut device).await;
+        app.register(&user, &mut app.authenticator()).await;
+        let factors = format!("{}/factors", user.path());
+        assert_eq!(app.json(&factors, &admin.token).await["passkeys"], 2);
+        assert_eq!(app.delete(&factors, &admin.token).await.status(), 204);
+        problem(app.passkey_sign_in(&mut device).await, 404, "unknown_passkey").await;
+        app.sign_in(&user.email).await;
+        problem(app.delete(&factors, &admin.token).await, 404, "second_factor_not_found").await;
+
+        let user = app.user().await;
+        app.register(&user, &mut app.authenticator()).await;
+        let mut tx = app.services.store.write().await.unwrap();
+        tx.remove_password(UserId::parse(&user.id).unwrap()).await.unwrap();
+        tx.commit().await.unwrap();
+        problem(app.delete(&format!("{}/factors", user.path()), &admin.token).await, 409, "last_way_in").await;
+    }
+
     async fn a_user_has_twenty_passkeys_at_most(app: TestApp) {
         let user = app.user().await;
         let mut options = app.passkey_options(MINE, Some(&user.token)).await;
@@ -397,6 +417,10 @@ on_both! {
         app.register(&user, &mut device).await;
         assert_eq!(device.rp_id, "example.com");
         assert_eq!(app.passkey_sign_in(&mut device).await.status(), 201);
+    }
+
+    async fn a_server_without_tls_offers_no_passkeys(app: TestApp, "server.public_url" = "http://id.example.com") {
+        problem(app.post(&format!("{SIGN_IN}/options"), &json!({})).await, 403, "not_offered").await;
     }
 
     async fn a_server_at_an_address_offers_no_passkeys(app: TestApp, "server.public_url" = "http://10.0.0.1:8080") {

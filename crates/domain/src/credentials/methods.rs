@@ -11,6 +11,8 @@ use crate::users::User;
 pub(crate) enum Removal {
     /// A passkey.
     Passkey(PasskeyId),
+    /// Every passkey.
+    AllPasskeys,
     /// An identity at an outside provider.
     Identity(IdentityId),
 }
@@ -23,7 +25,7 @@ pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &Use
     if (is_mailed && user.email_verified) || tx.find_password(user.id).await?.is_some() {
         return Ok(true);
     }
-    let is_other_passkey = |id| removal != Removal::Passkey(id);
+    let is_other_passkey = |id| removal != Removal::Passkey(id) && removal != Removal::AllPasskeys;
     let is_other_identity = |id| removal != Removal::Identity(id);
     Ok(tx.list_passkeys(user.id).await?.iter().any(|passkey| is_other_passkey(passkey.id))
         || tx.list_identities(user.id).await?.iter().any(|identity| is_other_identity(identity.id)))

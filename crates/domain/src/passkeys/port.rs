@@ -95,7 +95,7 @@ pub struct VerifiedUse {
 /// Why a ceremony did not begin or finish. Which check failed is in the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CeremonyError {
-    /// The relying party is an IP address, for which browsers do not create passkeys.
+    /// The relying party has no origin, or is an IP address, for which browsers do not create passkeys.
     #[error("passkeys are not available for this relying party")]
     Unavailable,
     /// The response is not a `PublicKeyCredential` in JSON.

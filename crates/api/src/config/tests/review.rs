@@ -113,3 +113,31 @@ fn what_is_probably_not_meant_is_found_and_lets_the_server_start() {
     }
     assert_eq!(findings(&[(public_url, "http://accounts.example.com"), ("APP_ENV", "dev")]), Vec::<String>::new());
 }
+
+#[test]
+fn origins_of_passkeys_belong_to_their_relying_party() {
+    let place = |rp_id: &str, origins: &str| {
+        Place::new().env("DENIZEN__WEBAUTHN__RP_ID", rp_id).env("DENIZEN__WEBAUTHN__ORIGINS", origins)
+    };
+    for (rp_id, origins, reason) in [
+        ("example.com", "http://app.example.com", "https:"),
+        ("example.com", "https://example.de", "example.com"),
+        ("example.com", "https://notexample.com", "example.com"),
+        ("example.com", "", "example.com"),
+    ] {
+        let lines = place(rp_id, origins).lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("webauthn.origins") && lines[0].contains(reason), "{lines:?}");
+    }
+    for rp_id in ["https://example.com", "example.com:443", "Example.com"] {
+        let lines = place(rp_id, "https://example.com").lines();
+        assert!(lines[0].starts_with("webauthn.rp_id"), "{lines:?}");
+    }
+    for origins in [
+        "https://example.com",
+        "https://app.example.com,https://example.de",
+        "http://localhost:3000,https://example.com",
+    ] {
+        assert!(place("example.com", origins).load().unwrap().config.webauthn.rp_id.is_some());
+    }
+}

@@ -71,8 +71,7 @@ on_both! {
 
     async fn the_last_way_in_stays(world: World) {
         let issuer = Issuer::start().await;
-        // Without mail, nothing but the identity opens the account.
-        let app = world.serve(&issuer.settings(&[("mail.folder", "")])).await;
+        let app = world.serve(&issuer.settings(&[])).await;
         issuer.user(ada());
         let body = signed_in(&app, &Browser::new().sign_in(&app).await).await;
         let token = body["access_token"].as_str().unwrap().to_owned();
