@@ -38,6 +38,13 @@ answers! {
         "413" "body_too_large" "The request body exceeds 1 MiB.",
         "415" "unsupported_media_type" "The request body is not JSON, or has an unsupported content encoding.",
     ];
+    /// A form that cannot be taken.
+    BadForm => [
+        "400" "invalid_input" "The response of the provider is invalid.",
+        "408" "body_timeout" "The request body was not received in time.",
+        "413" "body_too_large" "The request body exceeds 16 KiB.",
+        "415" "unsupported_media_type" "The request body is not form-encoded.",
+    ];
     /// The caller must be known.
     SignedIn => ["401" "unauthenticated" "The credentials are missing or invalid."];
     /// The credentials in the body are not good.

@@ -35,6 +35,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("audit.export", [401, 403, 403, 403, 403, 200]),
     row("audit.head", [401, 403, 403, 403, 403, 200]),
     row("audit.list", [401, 403, 403, 403, 403, 200]),
+    row("auth.begin", [400, 400, 400, 400, 400, 400]),
+    row("auth.callback", [400, 400, 400, 400, 400, 400]),
+    row("auth.callback_form", [400, 400, 400, 400, 400, 400]),
+    row("auth.nonces.create", [201, 201, 201, 201, 201, 201]),
+    row("auth.providers", [200, 200, 200, 200, 200, 200]),
     row("challenges.enrol", [401, 401, 401, 401, 401, 401]),
     row("challenges.finish", [401, 401, 401, 401, 401, 401]),
     row("challenges.passkey", [401, 401, 401, 401, 401, 401]),
@@ -58,6 +63,9 @@ pub(crate) const TABLE: &[Row] = &[
     row("me.events", [401, 403, 200, 200, 403, 200]),
     row("me.factors", [401, 403, 200, 200, 403, 200]),
     row("me.get", [401, 200, 200, 200, 403, 200]),
+    row("me.identities.link", [401, 403, 401, 401, 403, 401]),
+    row("me.identities.list", [401, 403, 200, 200, 403, 200]),
+    row("me.identities.unlink", [401, 403, 404, 404, 403, 404]),
     row("me.passkeys.create", [401, 403, 400, 400, 403, 400]),
     row("me.passkeys.delete", [401, 403, 404, 404, 403, 404]),
     row("me.passkeys.list", [401, 403, 200, 200, 403, 200]),
@@ -78,6 +86,13 @@ pub(crate) const TABLE: &[Row] = &[
     row("password_resets.confirm", [400, 400, 400, 400, 400, 400]),
     row("password_resets.create", [202, 202, 202, 202, 202, 202]),
     row("permissions.list", [401, 200, 200, 200, 200, 200]),
+    row("providers.create", [401, 403, 403, 403, 403, 201]),
+    row("providers.delete", [401, 403, 403, 403, 403, 204]),
+    row("providers.get", [401, 403, 403, 403, 403, 200]),
+    row("providers.list", [401, 403, 403, 403, 403, 200]),
+    row("providers.replace", [401, 403, 403, 403, 403, 200]),
+    row("providers.test", [401, 403, 403, 403, 403, 200]),
+    row("providers.update", [401, 403, 403, 403, 403, 200]),
     row("roles.create", [401, 403, 403, 403, 403, 201]),
     row("roles.delete", [401, 403, 403, 403, 403, 204]),
     row("roles.get", [401, 403, 403, 403, 403, 200]),
@@ -98,6 +113,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("sessions.follow_link", [400, 400, 400, 400, 400, 400]),
     row("sessions.list", [401, 403, 200, 200, 403, 200]),
     row("sessions.list of a user", [401, 403, 200, 404, 404, 200]),
+    row("sessions.create_by_id_token", [401, 401, 401, 401, 401, 401]),
+    row("sessions.exchange", [401, 401, 401, 401, 401, 401]),
     row("sessions.passkeys.create", [401, 401, 401, 401, 401, 401]),
     row("sessions.passkeys.options", [200, 200, 200, 200, 200, 200]),
     row("sessions.refresh", [200, 200, 200, 200, 200, 200]),
@@ -117,6 +134,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("users.get", [401, 200, 200, 404, 404, 200]),
     row("users.import", [401, 403, 403, 403, 403, 200]),
     row("users.list", [401, 403, 403, 403, 403, 200]),
+    row("users.identities.list", [401, 200, 200, 404, 404, 200]),
+    row("users.identities.unlink", [401, 403, 403, 403, 403, 404]),
     row("users.passkeys.delete", [401, 403, 403, 403, 403, 404]),
     row("users.passkeys.list", [401, 200, 200, 404, 404, 200]),
     row("users.replace", [401, 403, 200, 404, 404, 200]),
@@ -146,6 +165,7 @@ pub(crate) fn request(operation: &str, targets: &Targets) -> (Method, String, Op
         .or_else(|| on_access(operation, targets))
         .or_else(|| on_credentials(operation, targets))
         .or_else(|| on_passkeys(operation, targets))
+        .or_else(|| on_providers(operation, targets))
         .or_else(|| on_webhooks(operation, targets));
     let (method, path, body) = found.unwrap_or_else(|| panic!("no request is written for {operation}"));
     let path = if path.starts_with('/') { path } else { format!("/api/v1/{path}") };
@@ -334,6 +354,45 @@ fn on_credentials(operation: &str, targets: &Targets) -> Request {
         _ => return None,
     };
     Some((method, path, body))
+}
+
+fn on_providers(operation: &str, targets: &Targets) -> Request {
+    let path = format!("providers/{}", targets.provider);
+    let auth = format!("auth/{}", targets.provider);
+    let theirs = format!("users/{}/identities", targets.user.id);
+    let settings = json!({"issuer": "https://nowhere.invalid", "client_id": "other"});
+    let name = fresh_provider(targets);
+    let (code, id_token) = (json!({"code": "dnx_A", "code_verifier": "A"}), json!({"id_token": "A", "nonce": "A"}));
+    let (method, path, body) = match operation {
+        "auth.begin" => (Method::GET, auth, None),
+        "auth.callback" => (Method::GET, format!("{auth}/callback"), None),
+        "auth.callback_form" => (Method::POST, format!("{auth}/callback"), None),
+        "auth.nonces.create" => (Method::POST, format!("{auth}/nonces"), None),
+        "auth.providers" => (Method::GET, "auth/providers".into(), None),
+        "me.identities.link" => (Method::POST, format!("me/identities/{}", targets.provider), Some(code)),
+        "me.identities.list" => (Method::GET, "me/identities".into(), None),
+        "me.identities.unlink" => (Method::DELETE, format!("me/identities/{NO_DELIVERY}"), None),
+        "providers.create" => {
+            (Method::POST, "providers".into(), Some(json!({"name": name, "settings": settings, "client_secret": "x"})))
+        }
+        "providers.delete" => (Method::DELETE, path, None),
+        "providers.get" => (Method::GET, path, None),
+        "providers.list" => (Method::GET, "providers".into(), None),
+        "providers.replace" => (Method::PUT, path, Some(json!({"settings": settings}))),
+        "providers.test" => (Method::POST, format!("{path}/test"), None),
+        "providers.update" => (Method::PATCH, path, Some(json!({"settings": {"label": "Nowhere"}}))),
+        "sessions.create_by_id_token" => (Method::POST, format!("sessions/{}", targets.provider), Some(id_token)),
+        "sessions.exchange" => (Method::POST, "sessions/exchange".into(), Some(code)),
+        "users.identities.list" => (Method::GET, theirs, None),
+        "users.identities.unlink" => (Method::DELETE, format!("{theirs}/{NO_DELIVERY}"), None),
+        _ => return None,
+    };
+    Some((method, path, body))
+}
+
+/// A name that no provider has.
+pub(crate) fn fresh_provider(targets: &Targets) -> String {
+    format!("p{}", &targets.user.id[24..])
 }
 
 /// The id of a passkey that does not exist.

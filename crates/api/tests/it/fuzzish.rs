@@ -244,7 +244,17 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
-const NEEDS_A_TOKEN: [&str; 26] = [
+const NEEDS_A_TOKEN: [&str; 36] = [
+    "auth.begin",
+    "auth.callback",
+    "auth.callback_form",
+    "me.identities.link",
+    "me.identities.unlink",
+    "providers.create",
+    "providers.replace",
+    "sessions.create_by_id_token",
+    "sessions.exchange",
+    "users.identities.unlink",
     "challenges.enrol",
     "challenges.finish",
     "email_changes.confirm",

@@ -5,6 +5,8 @@ use denizen_domain::api_keys::{self, NewApiKey};
 use denizen_domain::credentials::NewPassword;
 use denizen_domain::id::ServiceAccountId;
 use denizen_domain::page::{Page, Total};
+use denizen_domain::providers::manage::{self as providers, NewProvider};
+use denizen_domain::providers::{ProviderName, ProviderSettings};
 use denizen_domain::roles::{self, Description, NewRole, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::{self, NewServiceAccount};
 use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser};
@@ -113,6 +115,23 @@ impl TestApp {
         id.to_string()
     }
 
+    /// The name of a provider of the database at an address that leads nowhere.
+    pub(crate) async fn a_provider(&self) -> String {
+        let ctx = self.operator();
+        let known = providers::list(&ctx).await.unwrap();
+        if let Some(known) = known.iter().find(|known| known.stored.is_some()) {
+            return known.name.to_string();
+        }
+        let settings = ProviderSettings {
+            issuer: Some("https://nowhere.invalid".to_owned()),
+            client_id: "denizen".to_owned(),
+            ..ProviderSettings::default()
+        };
+        let name = ProviderName::parse("nowhere").unwrap();
+        let new = NewProvider { name, settings, client_secret: Some("secret".into()), is_enabled: true };
+        providers::create(&ctx, new).await.unwrap().name.to_string()
+    }
+
     /// Makes an API key of one's own, over REST.
     pub(crate) async fn api_key(&self, owner: &SignedIn, scopes: &[&str]) -> Key {
         let response =
@@ -140,6 +159,8 @@ pub(crate) struct Targets {
     pub(crate) kid: String,
     /// Disabled, and at an address that leads nowhere.
     pub(crate) webhook: String,
+    /// At an address that leads nowhere.
+    pub(crate) provider: String,
 }
 
 impl Targets {
@@ -151,6 +172,7 @@ impl Targets {
             account: app.service_account("user").await,
             kid: jwks["keys"][0]["kid"].as_str().unwrap().to_owned(),
             webhook: app.a_webhook().await,
+            provider: app.a_provider().await,
             user,
         }
     }
@@ -164,6 +186,7 @@ impl Targets {
             "sessions" => &self.user.session_id,
             "signing-keys" => &self.kid,
             "webhooks" => &self.webhook,
+            "auth" | "providers" => &self.provider,
             _ => &self.user.id,
         }
     }

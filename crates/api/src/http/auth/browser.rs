@@ -3,16 +3,16 @@
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use denizen_domain::identities::{self, Begin, Callback};
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 use secrecy::SecretString;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ProviderPath;
-use crate::http::answers::{Always, BadInput, ProviderAnswers, ProviderExists};
+use crate::http::answers::{Always, BadForm, BadInput, ProviderAnswers, ProviderExists};
 use crate::http::extract::{Caller, Query, read_problem};
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
@@ -128,10 +128,10 @@ async fn callback(
 #[utoipa::path(
     post, path = "/api/v1/auth/{provider}/callback", tag = "providers", operation_id = "auth.callback_form",
     params(("provider" = String, Path, description = "The name of the provider.")),
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "The response of the provider."),
+    request_body(content = ProviderForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "Go on with `GET`.", headers(("Location" = String, description = "This URL, with the sealed response."))),
-        BadInput, ProviderExists, Always,
+        BadForm, ProviderExists, Always,
     ),
     security(()),
 )]
@@ -141,22 +141,40 @@ async fn receive_form(
     ProviderPath(name): ProviderPath,
     request: axum::extract::Request,
 ) -> Result<Response, Problem> {
+    check_form(request.headers())?;
     let body = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX).await.map_err(|error| read_problem(&error))?;
-    let form: FormParams = read(str::from_utf8(&body).unwrap_or_default());
+    let form: ProviderForm = read(str::from_utf8(&body).unwrap_or_default());
     let received =
         Callback { state: form.state, code: form.code, error: form.error, issuer: form.iss, user: form.user };
     let sealed = identities::callback::seal_form(&ctx, &name, received)?;
     Ok(see_other(&format!("{}/api/v1/auth/{name}/callback?form={sealed}", shared.prefix)).into_response())
 }
 
-/// The form of a provider.
-#[derive(Default, Deserialize)]
-struct FormParams {
+/// The response of a provider as a form. Other parameters are ignored.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"state": "k3Zt8Q", "code": "SplxlOBeZQQYbYS6WxSbIA"}))]
+struct ProviderForm {
+    /// The `state` of the request.
     state: Option<String>,
+    /// The authorization code.
+    #[schema(value_type = Option<String>)]
     code: Option<SecretString>,
+    /// The error code.
     error: Option<String>,
+    /// The issuer (RFC 9207).
     iss: Option<String>,
+    /// The profile that Apple sends once: JSON.
     user: Option<String>,
+}
+
+fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") && !headers.contains_key(CONTENT_ENCODING) {
+        return Ok(());
+    }
+    let message = "Send the body as application/x-www-form-urlencoded, without a content encoding.";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
 }
 
 /// Reads known parameters. A malformed response, or one that repeats a parameter, has none: its `state` is refused.

@@ -7,7 +7,9 @@ use denizen_proto::v1::api_key_service_client::ApiKeyServiceClient;
 use denizen_proto::v1::audit_service_client::AuditServiceClient;
 use denizen_proto::v1::credential_service_client::CredentialServiceClient;
 use denizen_proto::v1::event_service_client::EventServiceClient;
+use denizen_proto::v1::identity_service_client::IdentityServiceClient;
 use denizen_proto::v1::passkey_service_client::PasskeyServiceClient;
+use denizen_proto::v1::provider_service_client::ProviderServiceClient;
 use denizen_proto::v1::role_service_client::RoleServiceClient;
 use denizen_proto::v1::service_account_service_client::ServiceAccountServiceClient;
 use denizen_proto::v1::session_service_client::SessionServiceClient;
@@ -94,7 +96,9 @@ impl Rpc {
         users: UserServiceClient,
         audit: AuditServiceClient,
         credentials: CredentialServiceClient,
+        identities: IdentityServiceClient,
         passkeys: PasskeyServiceClient,
+        providers: ProviderServiceClient,
         sessions: SessionServiceClient,
         tokens: TokenServiceClient,
         roles: RoleServiceClient,

@@ -14,12 +14,15 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_types::StatusExt;
 
 use super::client::Rpc;
-use crate::access::{CALLERS, NO_DELIVERY, NOWHERE, TABLE, credential, outcome};
+use crate::access::{CALLERS, NO_DELIVERY, NOWHERE, TABLE, credential, fresh_provider, outcome};
 use crate::harness::{PASSWORD, TestApp, on_both};
 use crate::holders::Targets;
 
 /// What is not on gRPC, and why.
 const REST_ONLY: &[(&str, &str)] = &[
+    ("auth.begin", "a browser is redirected"),
+    ("auth.callback", "a browser is redirected"),
+    ("auth.callback_form", "a browser is redirected"),
     ("events.schemas", "a document of JSON Schema, which is fetched over HTTP"),
     ("metadata.passkey_endpoints", "a document for password managers, which is fetched over HTTP"),
     ("metadata.webauthn", "a document for browsers, which is fetched over HTTP"),
@@ -82,7 +85,64 @@ async fn call(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) -> O
     if let Some(answer) = on_passkeys(operation, rpc, targets).await {
         return Some(answer);
     }
+    if let Some(answer) = on_providers(operation, rpc, targets).await {
+        return Some(answer);
+    }
     on_credentials(operation, rpc, targets).await
+}
+
+async fn on_providers(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
+    let (user_id, id, name) = (targets.user.id.clone(), NO_DELIVERY.to_owned(), targets.provider.clone());
+    let code = || v1::ProviderCode { code: "dnx_A".into(), code_verifier: "A".into() };
+    let id_token = || v1::ProviderIdToken { provider: name.clone(), id_token: "A".into(), nonce: "A".into() };
+    let settings = || {
+        let (issuer, client_id) = (Some("https://nowhere.invalid".to_owned()), "other".to_owned());
+        Some(v1::ProviderSettings { issuer, client_id, ..Default::default() })
+    };
+    let sign_in = async |proof| {
+        rpc.identities()
+            .sign_in_with_provider(v1::SignInWithProviderRequest { proof: Some(proof), label: None })
+            .await
+            .map(drop)
+    };
+    let update = async |provider: v1::Provider| {
+        said!(
+            rpc.providers(),
+            update_provider(UpdateProviderRequest { provider: Some(provider), ..Default::default() })
+        )
+    };
+    Some(match operation {
+        "auth.nonces.create" => said!(rpc.identities(), create_nonce(CreateNonceRequest { provider: name })),
+        "auth.providers" => said!(rpc.identities(), list_sign_in_providers(ListSignInProvidersRequest {})),
+        "me.identities.link" => {
+            let proof = Some(v1::link_identity_request::Proof::Code(code()));
+            said!(rpc.identities(), link_identity(LinkIdentityRequest { proof }))
+        }
+        "me.identities.list" => said!(rpc.identities(), list_identities(ListIdentitiesRequest::default())),
+        "me.identities.unlink" => {
+            said!(rpc.identities(), unlink_identity(UnlinkIdentityRequest { id, user_id: String::new() }))
+        }
+        "providers.create" => {
+            let (name, client_secret) = (fresh_provider(targets), Some("x".to_owned()));
+            said!(
+                rpc.providers(),
+                create_provider(CreateProviderRequest { name, settings: settings(), client_secret, enabled: None })
+            )
+        }
+        "providers.delete" => {
+            said!(rpc.providers(), delete_provider(DeleteProviderRequest { name, ..Default::default() }))
+        }
+        "providers.get" => said!(rpc.providers(), get_provider(GetProviderRequest { name })),
+        "providers.list" => said!(rpc.providers(), list_providers(ListProvidersRequest {})),
+        "providers.replace" => update(v1::Provider { name, settings: settings(), ..Default::default() }).await,
+        "providers.test" => said!(rpc.providers(), test_provider(TestProviderRequest { name })),
+        "providers.update" => update(v1::Provider { name, enabled: true, ..Default::default() }).await,
+        "sessions.create_by_id_token" => sign_in(v1::sign_in_with_provider_request::Proof::IdToken(id_token())).await,
+        "sessions.exchange" => sign_in(v1::sign_in_with_provider_request::Proof::Code(code())).await,
+        "users.identities.list" => said!(rpc.identities(), list_identities(ListIdentitiesRequest { user_id })),
+        "users.identities.unlink" => said!(rpc.identities(), unlink_identity(UnlinkIdentityRequest { id, user_id })),
+        _ => return None,
+    })
 }
 
 async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
