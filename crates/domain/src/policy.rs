@@ -94,6 +94,8 @@ impl Policy {
             session_absolute_ttl_s: 60,
             sessions_per_user_max: 100,
             refresh_grace_s: 10,
+            public_url: "https://accounts.example.com".to_owned(),
+            redirects: Redirects::default(),
             issuer: String::new(),
             audience: String::new(),
             token_algorithm: Algorithm::Es256,

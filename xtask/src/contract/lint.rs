@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto,
+    DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet, MessageOptions,
+    ServiceDescriptorProto,
 };
 
 use super::PACKAGE;
@@ -60,7 +61,7 @@ impl Linter {
         self.require(when(is_pascal(name)), name, "must be PascalCase");
         self.require(comments.at(&[4, at]), name, "needs a comment");
         // A map is compiled to a nested message.
-        let is_map = |nested: &DescriptorProto| nested.options.as_ref().is_some_and(|options| options.map_entry());
+        let is_map = |nested: &DescriptorProto| nested.options.as_ref().is_some_and(MessageOptions::map_entry);
         let nests = !message.nested_type.iter().all(is_map) || !message.enum_type.is_empty();
         self.require(when(!nests), name, "must nest nothing");
         for (index, field) in (0..).zip(&message.field) {

@@ -131,7 +131,7 @@ async fn update(ctx: &Ctx, args: ChangeArgs, output: Output) -> Result<(), Failu
     let change = ProviderChange { settings, client_secret, is_enabled: None };
     let version = before.stored.map(|stored| [stored.version]);
     // Nobody may have changed it since it was read.
-    let updated = manage::update(ctx, &args.named.name, change, version.as_ref().map(|version| version.as_slice()));
+    let updated = manage::update(ctx, &args.named.name, change, version.as_ref().map(<[i64; 1]>::as_slice));
     show(updated.await?, output)
 }
 

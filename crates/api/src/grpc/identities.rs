@@ -138,12 +138,11 @@ async fn unlink_identity(
     request: v1::UnlinkIdentityRequest,
 ) -> Result<v1::UnlinkIdentityResponse, Refusal> {
     let id = convert::id("id", &request.id, IdentityId::parse);
-    match said(&request.user_id) {
-        Some(raw) => identities::unlink_of(&call.ctx, convert::id("user_id", raw, UserId::parse)?, id?).await?,
-        None => {
-            call.ctx.signed_in()?;
-            identities::unlink(&call.ctx, id?).await?;
-        }
+    if let Some(raw) = said(&request.user_id) {
+        identities::unlink_of(&call.ctx, convert::id("user_id", raw, UserId::parse)?, id?).await?;
+    } else {
+        call.ctx.signed_in()?;
+        identities::unlink(&call.ctx, id?).await?;
     }
     Ok(v1::UnlinkIdentityResponse {})
 }

@@ -120,6 +120,7 @@ async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback
 }
 
 /// The outcome for the client; the details are in the log of whoever spoke to the provider.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
 pub(super) fn provider_error(error: FederationError) -> Error {
     match error {
         FederationError::Unavailable(_) => Error::ProviderUnavailable { retry_after_s: RETRY_AFTER_S },

@@ -73,5 +73,5 @@ async fn remove(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, identity: Identity
     }
     let provider = identity.provider.to_string();
     record(ctx, tx, user.id, Happened::IdentityUnlinked { identity_id: identity.id, provider });
-    Ok(mail::tell(ctx, tx, user, MailSubject::IdentityUnlinked).await?)
+    mail::tell(ctx, tx, user, MailSubject::IdentityUnlinked).await
 }

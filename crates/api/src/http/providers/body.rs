@@ -18,7 +18,6 @@ use crate::json_form::{self, FormError};
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ProviderSettings, example = json!({"preset": "google", "client_id": "1234.apps.googleusercontent.com"}))]
-#[expect(clippy::struct_excessive_bools, reason = "settings that are independent of each other")]
 pub(crate) struct SettingsBody {
     /// The name of a preset: `google`, `microsoft`, `entra`, `apple`, `github`, `gitlab`, `facebook`, `linkedin`,
     /// `discord`, `slack`, `twitch`, `spotify`, `x`, `bitbucket`, `amazon`, `zoom`, `notion`, `keycloak`, `okta` or
@@ -186,12 +185,12 @@ pub(crate) fn patched(current: &ProviderSettings, patch: Map<String, Value>) -> 
     let current = serde_json::to_value(SettingsBody::from(current.clone())).map_err(|_| Problem::internal())?;
     let Value::Object(mut members) = current else { return Err(Problem::internal()) };
     merge(&mut members, patch);
-    settings_from(Value::Object(members))
+    settings_from(&Value::Object(members))
 }
 
 /// Settings from JSON; every field at fault is reported below `settings`.
-fn settings_from(value: Value) -> Result<ProviderSettings, Problem> {
-    let bytes = serde_json::to_vec(&value).map_err(|_| Problem::internal())?;
+fn settings_from(value: &Value) -> Result<ProviderSettings, Problem> {
+    let bytes = serde_json::to_vec(value).map_err(|_| Problem::internal())?;
     let body: SettingsBody = json_form::read(&bytes).map_err(|error| match error {
         FormError::Fields(faults) => Problem::from(below_settings(faults)),
         // What was serialised a moment ago is JSON.
@@ -260,12 +259,14 @@ pub(super) struct PatchProviderBody {
     /// Another client secret; `null` removes it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = Password)]
+    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub(super) client_secret: Option<Option<SecretString>>,
     /// Whether users can sign in with it.
     pub(super) enabled: Option<bool>,
 }
 
 /// Tells `null` from absent.
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<SecretString>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -34,9 +34,10 @@ on_both! {
 
         let path = "/api/v1/providers/acme";
         let tag = app.get(path, &admin.token).await.headers()["etag"].to_str().unwrap().to_owned();
-        let patch = app.patch(path, &admin.token, &json!({"settings": {"label": "Acme"}, "enabled": false})).await;
-        assert_eq!(patch.status(), 200);
-        let patched: Value = patch.json().await.unwrap();
+        let change = json!({"settings": {"label": "Acme"}, "enabled": false});
+        let changed = app.patch(path, &admin.token, &change).await;
+        assert_eq!(changed.status(), 200);
+        let patched: Value = changed.json().await.unwrap();
         assert_eq!((&patched["settings"]["label"], &patched["settings"]["issuer"], &patched["has_secret"]),
             (&json!("Acme"), &json!(issuer.url()), &json!(true)));
         let url = format!("{}/api/v1/auth/acme?redirect_to={APP}&code_challenge={}", node.url, challenge());

@@ -34,7 +34,7 @@ on_both! {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[])).await;
         let nonce = nonce(&app).await;
-        let hashed: String = sha256(nonce.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hashed = sha256(nonce.as_bytes()).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(sign_in(&app, &issuer.id_token(&hashed, &ada()), &nonce).await.status(), 201);
     }
 
