@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 pub mod chain;
+mod declare;
 mod fields;
 pub mod follow;
 pub mod list;

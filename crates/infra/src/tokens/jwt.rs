@@ -6,6 +6,7 @@ use denizen_domain::access::Permissions;
 use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::time::Timestamp;
 use denizen_domain::tokens::{AccessClaims, FIRST_PARTY_CLIENT_ID, TokenSubject, VerifiedSubject, VerifiedToken};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pair::KeyPair;
@@ -54,6 +55,12 @@ struct Payload {
     client_id: Option<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     key_id: Option<String>,
+    /// Not written; another release may.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    /// The key that the token is bound to (RFC 7800). Not written, and not supported: such a token is not a bearer token.
+    #[serde(default, deserialize_with = "present", skip_serializing)]
+    cnf: Option<IgnoredAny>,
     role: String,
     scope: String,
 }
@@ -154,6 +161,12 @@ pub(super) fn verify(
     }
     if payload.iat > now.as_seconds() + LEEWAY_S {
         return Err(Rejected("issued in the future"));
+    }
+    if payload.nbf.is_some_and(|nbf| nbf > now.as_seconds() + LEEWAY_S) {
+        return Err(Rejected("not yet valid"));
+    }
+    if payload.cnf.is_some() {
+        return Err(Rejected("bound to a key"));
     }
     let subject = payload.subject().ok_or(Rejected("missing a subject"))?;
     let token_id = decode(&payload.jti)?.try_into().map_err(|_| Rejected("missing a valid id"))?;
