@@ -71,7 +71,7 @@ fn checks_of_keys() -> Vec<Check> {
         check!("list_providers"("100"): "providers_pkey"),
         check!("find_identity"("'https://accounts.google.com', '1'"): "identities_by_subject"),
         check!("list_identities"(format!("{USER}, 20")): "identities_by_user"),
-        check!("remove_identity"(format!("{USER}, {USER}")): "identities_pkey"),
+        check!("remove_identity"(format!("{USER}, {USER}")): "identities_"),
         check!("remove_totp"(USER): "totp_factors_pkey"),
         check!("remove_pending_totp"(USER): "totp_factors_pkey"),
         check!("count_recovery_codes"(USER): "recovery_codes_pkey"),

@@ -72,8 +72,8 @@ pub(super) struct ChangeArgs {
     #[command(flatten)]
     named: Named,
     /// A setting of the provider. Can be repeated.
-    #[arg(long = "setting", short = 's', value_name = "KEY=VALUE", value_parser = parse_setting)]
-    settings: Vec<(String, String)>,
+    #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = parse_setting)]
+    changes: Vec<(String, String)>,
     /// The file that contains the client secret; for apple, the private key in PEM. - reads standard input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -119,7 +119,7 @@ async fn list(ctx: &Ctx, output: Output) -> Result<(), Failure> {
 
 async fn create(ctx: &Ctx, args: ChangeArgs, output: Output) -> Result<(), Failure> {
     let client_secret = secret(args.secret_file).await?;
-    let settings = merged(&ProviderSettings::default(), &args.settings)?;
+    let settings = merged(&ProviderSettings::default(), &args.changes)?;
     let new = NewProvider { name: args.named.name, settings, client_secret, is_enabled: true };
     show(manage::create(ctx, new).await?, output)
 }
@@ -127,7 +127,7 @@ async fn create(ctx: &Ctx, args: ChangeArgs, output: Output) -> Result<(), Failu
 async fn update(ctx: &Ctx, args: ChangeArgs, output: Output) -> Result<(), Failure> {
     let client_secret = secret(args.secret_file).await?.map(Some);
     let before = manage::get(ctx, &args.named.name).await?;
-    let settings = Some(merged(&before.settings, &args.settings)?);
+    let settings = Some(merged(&before.settings, &args.changes)?);
     let change = ProviderChange { settings, client_secret, is_enabled: None };
     let version = before.stored.map(|stored| [stored.version]);
     // Nobody may have changed it since it was read.

@@ -37,7 +37,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("audit.list", [401, 403, 403, 403, 403, 200]),
     row("auth.begin", [400, 400, 400, 400, 400, 400]),
     row("auth.callback", [400, 400, 400, 400, 400, 400]),
-    row("auth.callback_form", [400, 400, 400, 400, 400, 400]),
+    row("auth.callback_form", [415, 415, 415, 415, 415, 415]),
     row("auth.nonces.create", [201, 201, 201, 201, 201, 201]),
     row("auth.providers", [200, 200, 200, 200, 200, 200]),
     row("challenges.enrol", [401, 401, 401, 401, 401, 401]),

@@ -58,7 +58,7 @@ impl HttpFederation {
             Err(failure) => Err(failure),
         };
         match fetched {
-            Ok((_, answer)) => (passed("discovery", format!("The metadata at {url} are valid.")), Some(answer.headers)),
+            Ok((_, answer)) => (passed("discovery", format!("The metadata at {url} is valid.")), Some(answer.headers)),
             Err(failure) => (failed("discovery", discovery_advice(&failure, &url)), None),
         }
     }
