@@ -185,15 +185,18 @@ async fn send_example(operation: &Operation, media_type: &str, text: &str) -> Re
         assert_eq!(app.post("/api/v1/users", &body).await.status(), 201);
         let ada: SignedIn = app.sign_in("ada@example.com").await;
         let targets = Targets::around(&app, ada).await;
-        path = filled(&path, targets.named_in(&path));
+        let names_provider = ["me.identities.link", "sessions.create_by_id_token"].contains(&operation.id.as_str());
+        let name = if names_provider { &targets.provider } else { targets.named_in(&path) };
+        path = filled(&path, name);
         if operation.id == "sessions.refresh" {
             text = json!({"refresh_token": targets.user.refresh_token}).to_string();
         }
         token = Some(targets.user.token);
     }
-    let is_for_admins = ["roles.", "service_accounts.", "signing_keys.", "webhooks.", "invitations.create"]
-        .iter()
-        .any(|of| operation.id.starts_with(of));
+    let is_for_admins =
+        ["roles.", "service_accounts.", "signing_keys.", "webhooks.", "providers.", "invitations.create"]
+            .iter()
+            .any(|of| operation.id.starts_with(of));
     if is_for_admins || ["users.import", "oauth2.introspect"].contains(&operation.id.as_str()) {
         token = Some(admin.token.clone());
     }
@@ -219,6 +222,7 @@ async fn every_example_of_a_body_is_accepted() {
             "wrong_code",
             "second_factor_not_found",
             "invalid_passkey",
+            "provider_refused",
             "invalid_state",
             "passkey_not_found",
         ];

@@ -64,9 +64,10 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &Pr
 /// The user for an identity that is not linked: an existing one of the same address, or a new one.
 async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<User> {
     let identity = &proven.identity;
-    let email = identity.email.as_ref().ok_or(Error::EmailUnverified)?;
+    // Before anything is looked up: whoever claims an address must not learn whether it has an account.
+    let email = identity.email.as_ref().filter(|_| identity.email_verified).ok_or(Error::EmailUnverified)?;
     if let Some(user) = tx.find_user_by_email(email).await? {
-        let may_link = proven.provider.settings.link == LinkPolicy::Verified && identity.email_verified;
+        let may_link = proven.provider.settings.link == LinkPolicy::Verified;
         let user = tx.lock_user(user.id).await?.filter(|user| user.email == *email);
         let user = user.filter(|user| may_link && user.email_verified && user.status == Status::Active);
         let user = user.ok_or(Error::Conflict(Conflict::LinkRequired))?;
@@ -75,9 +76,6 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     }
     if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
         return Err(Error::SignupClosed);
-    }
-    if !identity.email_verified {
-        return Err(Error::EmailUnverified);
     }
     let user = new_user(ctx, tx, identity, email).await?;
     if !tx.insert_user(&user).await? {
@@ -97,7 +95,7 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
     Ok(User {
         id: UserId::from_uuid(ctx.new_id()),
         email: email.clone(),
-        email_verified: identity.email_verified,
+        email_verified: true,
         name: identity.name.clone().unwrap_or_else(fallback),
         role,
         status: Status::Active,

@@ -94,7 +94,8 @@ on_both! {
         problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 403, "email_unverified").await;
         let user = app.user().await;
         issuer.user(json!({"sub": "1", "email": user.email, "email_verified": false}));
-        problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 409, "link_required").await;
+        // The same for an address that has an account: it is not revealed.
+        problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 403, "email_unverified").await;
     }
 
     async fn an_account_that_was_prepared_by_somebody_else_is_not_linked(world: World) {
