@@ -4,7 +4,7 @@
 //! (against a hand-written route) · `sign_in`
 //! (against raw Argon2id) · `pages` (depth against the first page) · `refresh` · `tokens` (what verifiers ask) ·
 //! `sessions` (many of them) · `storm` (more sign-ins than can be hashed) · `enumeration` (who has an account, by time) ·
-//! `side_channel` (the same, by the requests after a reset) · `strangers` (unfinished requests) ·
+//! `flows` (sign-ins that begin elsewhere) · `side_channel` (the same, by the requests after a reset) · `strangers` (unfinished requests) ·
 //! `grpc` (calls and streams) · `events` (following the log). Under them: `server` (a process with its own folder), `client` (HTTP/1.1 over a raw
 //! socket), `http2`, `load` (many clients and their latencies).
 //! Everything stays on loopback and is bounded in count and time.
@@ -15,6 +15,7 @@ mod bulk;
 mod client;
 mod enumeration;
 mod events;
+mod flows;
 mod grpc;
 mod http2;
 mod load;
@@ -77,6 +78,8 @@ enum Figure {
     Storm,
     /// What unfinished requests cost, and how others fare meanwhile.
     Strangers,
+    /// Options for passkeys, and redirects to providers.
+    Flows,
     /// How long known and unknown accounts take to be refused.
     Enumeration,
     /// Whether the requests after a password reset reveal who has an account.
@@ -167,6 +170,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
         Sessions: sessions,
         Storm: storm,
         Strangers: strangers,
+        Flows: flows,
         Enumeration: enumeration,
         SideChannel: side_channel,
         Grpc: grpc,

@@ -174,7 +174,7 @@ async fn list_of(Caller(ctx): Caller, IdPath(id): IdPath<UserId>) -> Result<Json
     ),
     responses(
         (status = 204, description = "The identity was unlinked."),
-        BadInput, SignedIn, Permitted, IdentityExists, Always,
+        BadInput, SignedIn, Permitted, IdentityExists, WayInRemains, Always,
     ),
     security(("bearer" = [])),
 )]

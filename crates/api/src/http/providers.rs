@@ -110,7 +110,7 @@ async fn get(Caller(ctx): Caller, NamePath(name): NamePath, headers: HeaderMap) 
 
 /// Replace a provider.
 ///
-/// The client secret is unchanged if omitted. Requires all permissions.
+/// `client_secret` and `enabled` are unchanged if omitted. Requires all permissions.
 #[utoipa::path(
     put, path = "/api/v1/providers/{name}", tag = "providers", operation_id = "providers.replace",
     params(
@@ -137,7 +137,7 @@ async fn replace(
     let change = ProviderChange {
         settings: Some(settings),
         client_secret: body.client_secret.map(Some),
-        is_enabled: Some(body.enabled.unwrap_or(true)),
+        is_enabled: body.enabled,
     };
     apply(&ctx, &name, change, &headers).await
 }

@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::{IdentityId, PasskeyId};
+use crate::providers;
 use crate::store::WriteTx;
 use crate::users::User;
 
@@ -18,7 +19,7 @@ pub(crate) enum Removal {
 }
 
 /// Whether a [locked](crate::users::store::UserWrites::lock_user) user can sign in without the method: with a password, by
-/// mail to a verified address, with another passkey or through another identity.
+/// mail to a verified address, with another passkey, or through another identity whose provider is enabled.
 pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, removal: Removal) -> Result<bool> {
     let policy = ctx.policy();
     let is_mailed = policy.sends_mail && (policy.offers_mailed_codes || policy.offers_magic_links);
@@ -26,7 +27,13 @@ pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &Use
         return Ok(true);
     }
     let is_other_passkey = |id| removal != Removal::Passkey(id) && removal != Removal::AllPasskeys;
-    let is_other_identity = |id| removal != Removal::Identity(id);
-    Ok(tx.list_passkeys(user.id).await?.iter().any(|passkey| is_other_passkey(passkey.id))
-        || tx.list_identities(user.id).await?.iter().any(|identity| is_other_identity(identity.id)))
+    if tx.list_passkeys(user.id).await?.iter().any(|passkey| is_other_passkey(passkey.id)) {
+        return Ok(true);
+    }
+    for identity in tx.list_identities(user.id).await? {
+        if removal != Removal::Identity(identity.id) && providers::is_usable(ctx, tx, &identity.provider).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::begin::State;
 use super::code;
-use crate::budgets;
+use crate::budgets::{self, Admitted};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::flows::sealed;
-use crate::providers::{self, AuthorizationGrant, FederationError, ProviderName, with_query};
+use crate::providers::{self, AuthorizationGrant, FederationError, OutsideIdentity, ProviderName, with_query};
 
 /// The error codes of providers that mean that the user did not want to go on.
 const CANCELLED: &[&str] = &["access_denied", "user_cancelled_authorize", "user_cancelled_login", "consent_required"];
@@ -114,9 +114,20 @@ async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback
     // Each try costs a request to the provider: tries that fail are counted against the client's address.
     let admitted = budgets::admit_client(ctx).await?;
     let identity = ctx.services().federation.redeem(&provider, &grant).await;
-    let identity = identity.map_err(provider_error)?;
-    budgets::give_back(ctx, admitted).await?;
+    let identity = settle(ctx, admitted, identity).await?;
     code::make(ctx, name, identity, Uuid::from_bytes(state.flow), &state.code_challenge)
+}
+
+/// Passes on what the provider said. Only a refusal stays counted: an outage says nothing about the client.
+pub(super) async fn settle(
+    ctx: &Ctx,
+    admitted: Admitted,
+    identity: Result<OutsideIdentity, FederationError>,
+) -> Result<OutsideIdentity> {
+    if !matches!(identity, Err(FederationError::Refused { .. })) {
+        budgets::give_back(ctx, admitted).await?;
+    }
+    identity.map_err(provider_error)
 }
 
 /// The outcome for the client; the details are in the log of whoever spoke to the provider.

@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::begin::open_nonce;
-use super::callback::provider_error;
+use super::callback::settle;
+use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
 use crate::flows::sealed;
@@ -68,9 +69,11 @@ impl Proof {
             Self::IdToken { provider, id_token, nonce } => {
                 let provider = providers::find(ctx, &provider).await?;
                 let flow = open_nonce(ctx, &nonce).ok_or_else(super::callback::refused)?;
+                // Each try costs signature checks, and perhaps a request to the provider.
+                let admitted = budgets::admit_client(ctx).await?;
                 let federation = &ctx.services().federation;
                 let identity = federation.verify_id_token(&provider, &id_token, nonce.expose_secret()).await;
-                Ok(ProvenIdentity { provider, identity: identity.map_err(provider_error)?, flow })
+                Ok(ProvenIdentity { provider, identity: settle(ctx, admitted, identity).await?, flow })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Identities at outside providers: how users sign in through them, and how identities are linked to users.
 //!
-//! Reading order: this file (what an identity is) → [`begin`] (the way to the provider) → [`callback`] (the way back) →
-//! [`sign_in`] and [`link`] (what the proven identity is used for).
+//! Reading order: this file (what an identity is) → [`mod@begin`] (redirects to the provider) → [`mod@callback`] (receives its
+//! response) → [`mod@sign_in`] and [`mod@link`] (use the proven identity).
 //!
 //! Invariants:
 //! - A flow writes nothing before it finishes: `state` and code are sealed, and bound to the browser and to the PKCE

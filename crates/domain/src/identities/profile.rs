@@ -1,5 +1,6 @@
 //! What a provider says of a user who signed in before.
 
+use super::code::ProvenIdentity;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::providers::OutsideIdentity;
@@ -9,9 +10,10 @@ use crate::store::WriteTx;
 use crate::users::{User, record_update};
 
 /// Updates name, language, mapped attributes and mapped role of a
-/// [locked](crate::users::store::UserWrites::lock_user) user. What the provider does not say stays; the last administrator
-/// stays one.
-pub(super) async fn update(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, identity: &OutsideIdentity) -> Result<User> {
+/// [locked](crate::users::store::UserWrites::lock_user) user. What the provider does not say stays, but for the role, which
+/// becomes `user`; the last administrator stays one.
+pub(super) async fn update(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven: &ProvenIdentity) -> Result<User> {
+    let ProvenIdentity { identity, provider, .. } = proven;
     let mut user = before.clone();
     if let Some(name) = &identity.name {
         user.name = name.clone();
@@ -23,8 +25,9 @@ pub(super) async fn update(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, identi
     if let Ok(attributes) = user.attributes.merged(identity.attributes.clone()) {
         user.attributes = attributes;
     }
-    if let Some(role) = known_role(tx, identity).await? {
-        user.role = role;
+    if provider.settings.role_claim.is_some() {
+        // Whoever lost the mapped role at the provider loses it here.
+        user.role = known_role(tx, identity).await?.unwrap_or_else(RoleName::user);
     }
     if before.is_active_admin() && !user.is_active_admin() && !tx.has_other_active_admin(user.id).await? {
         user.role = before.role.clone();

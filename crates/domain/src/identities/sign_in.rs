@@ -9,6 +9,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::events::catalogue::{Source, Way};
 use crate::events::{Happened, record_by};
 use crate::id::{IdentityId, UserId};
+use crate::mail::{self, MailSubject};
 use crate::ports::AccountActivity;
 use crate::providers::{LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
@@ -30,13 +31,14 @@ pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Res
     if !tx.use_flow(flow, forgotten_at).await? {
         return Err(invalid());
     }
-    let user = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
-        Some(known) => returning(ctx, &mut *tx, known, &proven).await?,
+    let (user, is_linked_now) = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
+        Some(known) => (returning(ctx, &mut *tx, known, &proven).await?, false),
         None => newcomer(ctx, &mut *tx, &proven).await?,
     };
     ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
-    let second_factor =
-        if proven.identity.has_proven_second_factor { SecondFactor::Proven } else { SecondFactor::Unproven };
+    // A factor at the provider was enrolled by whoever has the account there, not by the user who is linked only now.
+    let is_proven = proven.identity.has_proven_second_factor && !is_linked_now;
+    let second_factor = if is_proven { SecondFactor::Proven } else { SecondFactor::Unproven };
     let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, second_factor).await?;
     ctx.commit(tx).await?;
     pending.issue(ctx)
@@ -56,13 +58,14 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &Pr
         return Err(invalid());
     }
     if proven.provider.settings.update_profile {
-        return profile::update(ctx, tx, user, &proven.identity).await;
+        return profile::update(ctx, tx, user, proven).await;
     }
     Ok(user)
 }
 
-/// The user for an identity that is not linked: an existing one of the same address, or a new one.
-async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<User> {
+/// The user for an identity that is not linked: an existing one of the same address, or a new one; and whether it is an
+/// existing one.
+async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, bool)> {
     let identity = &proven.identity;
     // Before anything is looked up: whoever claims an address must not learn whether it has an account.
     let email = identity.email.as_ref().filter(|_| identity.email_verified).ok_or(Error::EmailUnverified)?;
@@ -71,8 +74,13 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
         let user = tx.lock_user(user.id).await?.filter(|user| user.email == *email);
         let user = user.filter(|user| may_link && user.email_verified && user.status == Status::Active);
         let user = user.ok_or(Error::Conflict(Conflict::LinkRequired))?;
+        // A link changes how the account is entered: users with a second factor prove it first.
+        if tx.second_factor_standing(user.id).await?.is_enrolled() {
+            return Err(Error::Conflict(Conflict::LinkRequired));
+        }
         add(ctx, tx, user.id, proven).await?;
-        return Ok(user);
+        mail::tell(ctx, tx, &user, MailSubject::IdentityLinked).await?;
+        return Ok((user, true));
     }
     if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
         return Err(Error::SignupClosed);
@@ -85,7 +93,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     budgets::admit_attributes(ctx, tx, &user.attributes).await?;
     let user = tx.lock_user(user.id).await?.ok_or_else(invalid)?;
     add(ctx, tx, user.id, proven).await?;
-    Ok(user)
+    Ok((user, false))
 }
 
 async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, email: &EmailAddress) -> Result<User> {

@@ -35,7 +35,7 @@ pub async fn unlink(ctx: &Ctx, id: IdentityId) -> Result<()> {
 /// Unlinks an identity of a user, for those who may write users. All sessions of the user end.
 ///
 /// # Errors
-/// [`Resource::User`], [`Resource::Identity`].
+/// [`Resource::User`], [`Resource::Identity`]; [`Conflict::LastWayIn`] when the user could no longer sign in.
 pub async fn unlink_of(ctx: &Ctx, user_id: UserId, id: IdentityId) -> Result<()> {
     ctx.require(Permission::UsersWrite)?;
     let mut tx = ctx.write_unlimited(&[user_id.into()]).await?;
@@ -45,6 +45,9 @@ pub async fn unlink_of(ctx: &Ctx, user_id: UserId, id: IdentityId) -> Result<()>
     }
     require_authority(ctx, &mut *tx, &user).await?;
     let identity = find(&mut *tx, user_id, id).await?;
+    if !has_other_method(ctx, &mut *tx, &user, Removal::Identity(id)).await? {
+        return Err(Error::Conflict(Conflict::LastWayIn));
+    }
     remove(ctx, &mut *tx, &user, identity).await?;
     end_all(ctx, &mut *tx, user_id, EndReason::Revoked).await?;
     ctx.commit(tx).await?;

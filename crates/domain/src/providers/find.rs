@@ -6,6 +6,7 @@ use super::store::StoredProvider;
 use super::{Provider, ProviderDisplay, ProviderName};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
+use crate::store::WriteTx;
 
 /// The providers of the configuration, by name.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +43,13 @@ pub(crate) async fn find(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
     open(ctx, stored.ok_or(Error::NotFound(Resource::Provider))?)
 }
 
-/// The same, enabled or not.
+/// Whether users can sign in with the provider.
+pub(crate) async fn is_usable(ctx: &Ctx, tx: &mut dyn WriteTx, name: &ProviderName) -> Result<bool> {
+    let is_configured = ctx.services().providers.get(name).is_some();
+    Ok(is_configured || tx.find_provider(name).await?.is_some_and(|stored| stored.is_enabled))
+}
+
+/// A provider, enabled or not.
 pub(super) async fn find_any(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
     if let Some(provider) = ctx.services().providers.get(name) {
         return Ok(provider.clone());

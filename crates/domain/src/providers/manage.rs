@@ -183,6 +183,8 @@ pub async fn delete(ctx: &Ctx, name: &ProviderName, expected: Option<&[i64]>) ->
 /// Checks a provider as far as that is possible without a user: settings, discovery, keys, clock, redirect URI and secret.
 pub async fn test(ctx: &Ctx, name: &ProviderName) -> Result<Vec<Finding>> {
     ctx.require(Permission::ProvidersWrite)?;
+    // Each test makes requests to the provider.
+    ctx.throttle_write()?;
     let provider = super::find_any(ctx, name).await?;
     Ok(ctx.services().federation.test(&provider, &callback_of(ctx, name)).await)
 }

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use find::find;
 use find::find_any;
 pub use find::{Providers, callback_of, displays};
+pub(crate) use find::{find, is_usable};
 pub use name::ProviderName;
 pub use port::{
     AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, ProviderDisplay,

@@ -8,7 +8,7 @@ use crate::error::RuleBroken;
 const NAME_CHARS_MAX: usize = 32;
 /// Path segments below `/auth` and `/sessions` that have another meaning.
 const RESERVED: &[&str] =
-    &["providers", "current", "refresh", "exchange", "challenges", "codes", "links", "passkeys", "csrf"];
+    &["providers", "current", "refresh", "exchange", "challenges", "codes", "magic-links", "passkeys", "csrf-token"];
 
 /// The name of a provider: a lower-case letter, then up to 31 lower-case letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -84,10 +84,9 @@ fn is_verified(provider: &Resolved<'_>, claims: &Value, email: &EmailAddress) ->
     }
 }
 
-/// The rule of the preset, unless the operator decides when an address is verified.
+/// The rule of the preset, which narrows what the claim says.
 fn meets_rule(provider: &Resolved<'_>, claims: &Value, email: &EmailAddress) -> bool {
-    let rule = provider.preset.and_then(|preset| preset.email_rule);
-    match rule.filter(|_| provider.settings.email_trust.is_none()) {
+    match provider.preset.and_then(|preset| preset.email_rule) {
         None => true,
         Some(EmailRule::Google) => {
             let has_domain = claim(claims, "hd").and_then(Value::as_str).is_some_and(|domain| !domain.is_empty());

@@ -1,8 +1,8 @@
 //! Speaks to outside identity providers: OpenID Connect (Core 1.0, Discovery 1.0) and plain OAuth 2 (RFC 6749, RFC 7636,
 //! RFC 9207).
 //!
-//! Reading order: this file (the port) → [`presets`] and [`resolve`] (what is known of a provider) → [`flow`] (a sign-in)
-//! → [`id_token`], [`keys`] and [`metadata`] (what makes it trustworthy) → [`mapping`] (who it is).
+//! Reading order: this file (the port) → `presets` and `resolve` (what is known of a provider) → `flow` (a sign-in)
+//! → `id_token`, `keys` and `metadata` (what makes it trustworthy) → `mapping` (who it is).
 
 mod apple;
 mod cache;

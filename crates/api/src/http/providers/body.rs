@@ -244,7 +244,7 @@ pub(super) struct ReplaceProviderBody {
     /// The client secret. Unchanged if omitted.
     #[schema(value_type = Option<String>, format = Password)]
     pub(super) client_secret: Option<SecretString>,
-    /// Whether users can sign in with it. Default: true.
+    /// Whether users can sign in with it. Unchanged if omitted.
     pub(super) enabled: Option<bool>,
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::issuer::Issuer;
 use super::{APP, Browser, VERIFIER, ada, challenge, exchange, location, param, signed_in};
 use crate::harness::{field_problem, fields_problem, on_both, problem};
+use crate::totp::Authenticator;
 
 on_both! {
     async fn a_callback_in_another_browser_is_refused(world: World) {
@@ -119,6 +120,50 @@ on_both! {
         let body = signed_in(&verified, &Browser::new().sign_in(&verified).await).await;
         assert_eq!(body["user"]["name"], "Ada");
         signed_in(&never, &Browser::new().sign_in(&never).await).await;
+    }
+
+    async fn a_user_with_a_second_factor_links_only_after_proving_it(world: World) {
+        let issuer = Issuer::start().await;
+        let settings = [("providers.acme.link", "verified"), ("providers.acme.trust_mfa", "true")];
+        let app = world.serve(&issuer.settings(&settings)).await;
+        let admin = app.admin().await;
+        app.import(&admin, json!({"email": "ada@example.com", "name": "Ada", "email_verified": true}).to_string()).await;
+        // Whoever reads the mailbox has an account at the provider, with a second factor of their own.
+        let mut claims = ada();
+        claims["amr"] = json!(["pwd", "mfa"]);
+        issuer.user(claims.clone());
+        let role = app.json("/api/v1/roles/user", &admin.token).await;
+        let required = json!({"description": role["description"], "permissions": [], "second_factor": "required"});
+        assert_eq!(app.put("/api/v1/roles/user", &admin.token, &required).await.status(), 200);
+        let response = exchange(&app, &Browser::new().sign_in(&app).await).await;
+        assert_eq!(response.status(), 202, "the factor of the provider does not count for a link that is new");
+        app.news_to("ada@example.com", "sign-in method was added").await;
+    }
+
+    async fn an_account_with_a_second_factor_is_never_linked_silently(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[("providers.acme.link", "verified")])).await;
+        let user = app.user().await;
+        let verification = json!({"token": app.token_to(&user.email, "verify-email").await});
+        assert_eq!(app.post_as("/api/v1/email-verifications/confirm", &user.token, &verification).await.status(), 204);
+        let begun: Value = app.post_as("/api/v1/me/totp", &user.token, &json!({})).await.json().await.unwrap();
+        let code = Authenticator::scan(begun["uri"].as_str().unwrap()).code(app.services.clock.now());
+        let confirmed = app.post_as("/api/v1/me/totp/confirm", &user.token, &json!({"code": code})).await;
+        assert_eq!(confirmed.status(), 200);
+        issuer.user(json!({"sub": "1", "email": user.email, "email_verified": true}));
+        problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 409, "link_required").await;
+    }
+
+    async fn an_outage_of_the_provider_is_not_counted_against_the_client(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[("limits.address_failures_free", "1")])).await;
+        issuer.go_down();
+        for _ in 0..4 {
+            let mut browser = Browser::new();
+            let callback = browser.at_callback(&app).await;
+            let end = location(&browser.get(&callback).await);
+            assert_eq!(param(&end, "error").as_deref(), Some("provider_unavailable"), "{end}");
+        }
     }
 
     async fn closed_sign_up_and_disabled_users_stay_out(world: World) {
