@@ -37,6 +37,8 @@ async fn google_is_authoritative_for_its_own_addresses_only() {
         assert_eq!(email(&fixture, &google, changes.clone()).await.1, expected, "{changes}");
     }
     google.settings.email_trust = Some(EmailTrust::Claim);
+    assert!(!email(&fixture, &google, json!({})).await.1, "the rule of the preset narrows the claim");
+    google.settings.email_trust = Some(EmailTrust::Always);
     assert!(email(&fixture, &google, json!({})).await.1, "the operator decides");
     google.settings.email_trust = Some(EmailTrust::Never);
     assert!(!email(&fixture, &google, json!({"hd": "example.com"})).await.1);
