@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(test))
 }
 
-/// How often a patch is applied anew, because somebody else changed the provider meanwhile.
+/// How often a patch is tried when concurrent requests change the provider.
 const PATCH_TRIES: u32 = 5;
 
 /// The `{name}` of a path.
@@ -177,7 +177,7 @@ async fn patch(
         let change = ProviderChange { settings, client_secret: body.client_secret.clone(), is_enabled: body.enabled };
         tries_left -= 1;
         match manage::update(&ctx, &name, change, Some(&[version])).await {
-            // Somebody else changed it meanwhile: the patch is applied to what is there now.
+            // Another request changed it: the patch is applied to the current version.
             Err(Error::Stale) if wanted.is_none() && tries_left > 0 => {}
             updated => return Ok(updated_body(updated?)),
         }

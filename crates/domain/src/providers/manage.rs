@@ -1,7 +1,7 @@
 //! Manage the providers that are kept in the database. Those of the configuration are listed with them, and read-only.
 //!
-//! A provider decides who its users are: whoever configures one could sign in as anybody. So a caller who changes providers
-//! must hold every permission.
+//! A provider decides who its users are: a caller who configures one could sign in as any user. So changes require every
+//! permission.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -151,7 +151,7 @@ pub async fn update(
         ..before
     };
     let mut tx = ctx.write().await?;
-    // Conditional on the version that was read: of two changes at once, one is told to read again.
+    // Conditional on the version that was read: of two concurrent changes, one fails and must read again.
     if !tx.update_provider(&provider).await? {
         return Err(Error::Stale);
     }

@@ -36,7 +36,7 @@ impl ProviderName {
         Err(RuleBroken::new("invalid_provider_name", message))
     }
 
-    /// Takes over a name that a store kept.
+    /// Wraps a stored name.
     #[must_use]
     pub fn from_stored(name: String) -> Self {
         Self(name)
