@@ -50,7 +50,7 @@ macro_rules! events {
                 }
             }
 
-            /// What it tells, for a person.
+            /// A description for people.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self {

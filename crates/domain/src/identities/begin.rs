@@ -1,4 +1,4 @@
-//! Send a browser to a provider.
+//! Redirect a browser to a provider.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,7 +28,7 @@ const BROWSER_BYTES: usize = 32;
 const NONCE_KIND: Kind = Kind { prefix: "", purpose: "provider sign-in nonce" };
 const NONCE_BYTES: usize = 24;
 
-/// What an application asks for.
+/// The parameters of an application.
 #[derive(Debug)]
 pub struct Begin {
     /// Where the browser is sent in the end; on the allow-list.
@@ -50,7 +50,7 @@ pub struct Started {
     pub browser: SecretString,
 }
 
-/// What our `state` says when the browser comes back.
+/// The content of our `state`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) flow: [u8; 16],

@@ -118,7 +118,7 @@ async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback
     code::make(ctx, name, identity, Uuid::from_bytes(state.flow), &state.code_challenge)
 }
 
-/// Passes on what the provider said. Only a refusal stays counted: an outage says nothing about the client.
+/// Converts the result of a provider. Only a refusal stays counted: an outage is not the fault of the client.
 pub(super) async fn settle(
     ctx: &Ctx,
     admitted: Admitted,
@@ -130,7 +130,7 @@ pub(super) async fn settle(
     identity.map_err(provider_error)
 }
 
-/// The outcome for the client; the details are in the log of whoever spoke to the provider.
+/// The error for the client. The adapter that sent the request has logged the details.
 #[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
 pub(super) fn provider_error(error: FederationError) -> Error {
     match error {

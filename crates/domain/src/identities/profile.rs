@@ -1,4 +1,4 @@
-//! What a provider says of a user who signed in before.
+//! Update a returning user from the claims of the provider.
 
 use super::code::ProvenIdentity;
 use crate::ctx::Ctx;
@@ -26,7 +26,7 @@ pub(super) async fn update(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven
         user.attributes = attributes;
     }
     if provider.settings.role_claim.is_some() {
-        // Whoever lost the mapped role at the provider loses it here.
+        // A user who lost the mapped role at the provider loses it here.
         user.role = known_role(tx, identity).await?.unwrap_or_else(RoleName::user);
     }
     if before.is_active_admin() && !user.is_active_admin() && !tx.has_other_active_admin(user.id).await? {

@@ -17,7 +17,7 @@ use crate::sessions::{Outcome, Pending, SecondFactor, sign_in_proven};
 use crate::store::WriteTx;
 use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created};
 
-/// Opens a session for the user that the identity is linked to; or a challenge, when a second factor is owed. An identity
+/// Opens a session for the user that the identity is linked to; or a challenge, if a second factor is required. An identity
 /// that is not linked yet makes a user, or is linked to one, as the settings of the provider and `signup.mode` allow.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Res
         None => newcomer(ctx, &mut *tx, &proven).await?,
     };
     ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
-    // A factor at the provider was enrolled by whoever has the account there, not by the user who is linked only now.
+    // At a first link, the second factor at the provider is not yet known to be that of the user.
     let is_proven = proven.identity.has_proven_second_factor && !is_linked_now;
     let second_factor = if is_proven { SecondFactor::Proven } else { SecondFactor::Unproven };
     let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, second_factor).await?;
@@ -67,7 +67,7 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &Pr
 /// existing one.
 async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, bool)> {
     let identity = &proven.identity;
-    // Before anything is looked up: whoever claims an address must not learn whether it has an account.
+    // Before any lookup: a sign-in with an unverified address must not reveal whether it has an account.
     let email = identity.email.as_ref().filter(|_| identity.email_verified).ok_or(Error::EmailUnverified)?;
     if let Some(user) = tx.find_user_by_email(email).await? {
         let may_link = proven.provider.settings.link == LinkPolicy::Verified;

@@ -78,7 +78,7 @@ impl OpenedAnswer {
     /// Verifies the answer. Without an `owner`, the authenticator must state the user itself.
     ///
     /// # Errors
-    /// [`Resource::PasskeyCredential`] if nobody has the credential; [`Unauthenticated::InvalidPasskey`] if it is
+    /// [`Resource::PasskeyCredential`] if no user has the credential; [`Unauthenticated::InvalidPasskey`] if it is
     /// another user's or a check failed.
     pub(crate) async fn verify(self, ctx: &Ctx, owner: Option<UserId>) -> Result<VerifiedPasskey> {
         let Self { flow, assertion, credential } = self;

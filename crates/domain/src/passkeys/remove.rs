@@ -55,7 +55,7 @@ pub async fn remove_of(ctx: &Ctx, id: UserId, passkey: PasskeyId) -> Result<()> 
     removed
 }
 
-/// Removes all passkeys of a user, whoever registered them: the address was proven by another person.
+/// Removes all passkeys of a user whose address another person has proven: that user may have registered them.
 pub(crate) async fn remove_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId) -> Result<()> {
     for passkey in tx.list_passkeys(user).await? {
         tx.remove_passkey(user, passkey.id).await?;

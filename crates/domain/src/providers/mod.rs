@@ -139,7 +139,7 @@ impl Default for ProviderSettings {
 pub enum EmailTrust {
     /// Never.
     Never,
-    /// When the provider says so (`email_verified`).
+    /// If the claim `email_verified` is true.
     Claim,
     /// Always: the provider is known to verify each address.
     Always,

@@ -125,7 +125,7 @@ pub trait Federation: Send + Sync {
         request: &AuthorizationRequest<'_>,
     ) -> Result<String, FederationError>;
 
-    /// Exchanges an authorization code, and verifies and maps what the provider says of the user.
+    /// Exchanges an authorization code, and verifies and maps the claims about the user.
     ///
     /// # Errors
     /// As [`FederationError`] lists them.

@@ -25,11 +25,11 @@ pub fn options(ctx: &Ctx) -> Result<AssertionOptions> {
     assert::options(ctx, SIGN_IN, &[])
 }
 
-/// Opens a session for the user of a passkey. The passkey has verified its user, so nothing else is owed.
+/// Opens a session for the user of a passkey. The passkey has verified its user, so no other factor is required.
 ///
 /// # Errors
 /// [`Unauthenticated::InvalidPasskey`](crate::error::Unauthenticated::InvalidPasskey) if the passkey is not accepted;
-/// [`Resource::PasskeyCredential`](crate::error::Resource::PasskeyCredential) if nobody has the credential.
+/// [`Resource::PasskeyCredential`](crate::error::Resource::PasskeyCredential) if no user has the credential.
 pub async fn sign_in(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
     let answer = assert::open(ctx, SIGN_IN, answer)?;
     let admitted = budgets::admit_client(ctx).await?;

@@ -1,5 +1,5 @@
-//! Documents of providers: fetched once for all who wait for them, used as long as the provider says, and beyond that
-//! while the provider fails.
+//! Cache of provider documents: concurrent requests share one fetch; a document is used until it expires, and beyond that
+//! while the provider is unavailable.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -77,7 +77,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
         Self { clock, slots: Mutex::default() }
     }
 
-    /// The document under this key, fetched if necessary. Once begun, a request is completed even if the caller leaves.
+    /// The document under this key, fetched if necessary. Once begun, a request is completed even if the caller disconnects.
     pub(super) async fn get<F>(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! Maps what a provider says of a user to what is known of users here.
+//! Maps the claims of a provider to the fields of a user.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use denizen_domain::providers::EmailTrust;
 use serde::Deserialize;
 
-/// What is known of a provider. What the settings of a provider state takes precedence.
+/// The defaults for a provider. Its settings take precedence.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Preset {

@@ -90,7 +90,7 @@ impl HttpFederation {
         }
     }
 
-    /// Sends an authorization request and a token request with a code that nobody was issued.
+    /// Sends an authorization request and a token request with a code that was never issued.
     async fn probe_client(
         &self,
         provider: &Provider,

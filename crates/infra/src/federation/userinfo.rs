@@ -35,7 +35,7 @@ pub(super) async fn add_userinfo(
     Ok(())
 }
 
-/// What an OAuth 2 provider says of the user.
+/// The claims about the user from an OAuth 2 provider.
 pub(super) async fn user_of(
     outside: &Outside,
     provider: &Resolved<'_>,

@@ -1,4 +1,4 @@
-//! The browser goes to the provider and comes back.
+//! The redirects to a provider and back.
 
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};

@@ -102,7 +102,7 @@ on_both! {
     async fn an_account_that_was_prepared_by_somebody_else_is_not_linked(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[("providers.acme.link", "verified")])).await;
-        // Signed up for with an address that was never proven: its password may be somebody else's.
+        // The address of the account was never verified: another person may have chosen the password.
         let user = app.user().await;
         issuer.user(json!({"sub": "1", "email": user.email, "email_verified": true}));
         problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 409, "link_required").await;
@@ -128,7 +128,7 @@ on_both! {
         let app = world.serve(&issuer.settings(&settings)).await;
         let admin = app.admin().await;
         app.import(&admin, json!({"email": "ada@example.com", "name": "Ada", "email_verified": true}).to_string()).await;
-        // Whoever reads the mailbox has an account at the provider, with a second factor of their own.
+        // An attacker with access to the mailbox has an account at the provider, with a second factor of their own.
         let mut claims = ada();
         claims["amr"] = json!(["pwd", "mfa"]);
         issuer.user(claims.clone());
@@ -194,7 +194,7 @@ on_both! {
     async fn an_identity_that_was_linked_before_the_address_was_proven_is_unlinked(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[])).await;
-        // An attacker signs up with the address of somebody else, and links an identity.
+        // An attacker signs up with the address of another person, and links an identity.
         let attacker = app.user().await;
         issuer.user(json!({"sub": "attacker", "email": "evil@example.com", "email_verified": true}));
         let code = Browser::new().sign_in(&app).await;

@@ -163,7 +163,7 @@ on_both! {
         issuer.user(claims("Two", &["other", "staff"]));
         let body = signed_in(&app, &Browser::new().sign_in(&app).await).await;
         assert_eq!((&body["user"]["name"], &body["user"]["role"]), (&json!("Two"), &json!("support")));
-        // Whoever leaves the group at the provider loses the role.
+        // A user who leaves the group at the provider loses the role.
         issuer.user(claims("Two", &["other"]));
         let body = signed_in(&app, &Browser::new().sign_in(&app).await).await;
         assert_eq!(body["user"]["role"], "user");

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 pub(super) const CLIENT_ID: &str = "the-client";
 pub(super) const CLIENT_SECRET: &str = "the-client-secret";
 
-/// A running provider. Whoever comes to its authorization endpoint is the user that was set last.
+/// A running provider. Its authorization endpoint signs in the user that was set last.
 #[derive(Clone)]
 pub(super) struct Issuer(Arc<Inner>);
 

@@ -27,7 +27,7 @@ fn challenge() -> String {
     URL_SAFE_NO_PAD.encode(sha256(VERIFIER.as_bytes()))
 }
 
-/// A browser: it keeps the cookie of a flow, and follows where it is told to, one step at a time.
+/// A browser: it stores the cookie of a flow, and follows redirects one at a time.
 struct Browser {
     client: reqwest::Client,
     cookie: Option<String>,
@@ -65,7 +65,7 @@ impl Browser {
         location(&response)
     }
 
-    /// The whole way; returns the code for the application.
+    /// The whole flow; returns the code for the application.
     async fn sign_in(&mut self, app: &TestApp) -> String {
         let callback = self.at_callback(app).await;
         let end = location(&self.get(&callback).await);
