@@ -6,27 +6,22 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
 
 use super::callback::provider_error;
 use crate::ctx::Ctx;
-use crate::derived::Kind;
 use crate::error::{Error, FieldError, Result};
-use crate::flows::sealed;
+use crate::flows::Flow;
 use crate::ports::Vault;
 use crate::providers::{self, AuthorizationRequest, ProviderName};
-use crate::time::Timestamp;
 
 /// How long a user may take at the provider, in seconds.
 pub const TTL_S: u32 = 10 * 60;
-/// The purpose of a sealed `state`.
-const STATE_PURPOSE: &str = "provider sign-in state";
+const STATE_CONTEXT: &[u8] = b"provider sign-in state";
+const NONCE_CONTEXT: &[u8] = b"provider sign-in nonce";
 /// The longest `login_hint`, in bytes.
 const HINT_BYTES_MAX: usize = 320;
 /// The token that binds a flow to a browser.
 const BROWSER_BYTES: usize = 32;
-const NONCE_KIND: Kind = Kind { prefix: "", purpose: "provider sign-in nonce" };
-const NONCE_BYTES: usize = 24;
 
 /// The parameters of an application.
 #[derive(Debug)]
@@ -53,12 +48,10 @@ pub struct Started {
 /// The content of our `state`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct State {
-    pub(super) flow: [u8; 16],
-    pub(super) provider: String,
+    provider: String,
     pub(super) redirect_to: String,
     pub(super) code_challenge: String,
-    pub(super) browser_digest: [u8; 32],
-    pub(super) expires_at: i64,
+    browser_digest: [u8; 32],
 }
 
 impl State {
@@ -68,22 +61,21 @@ impl State {
         provider: &ProviderName,
         sealed: &str,
         browser: Option<&SecretString>,
-    ) -> Option<Self> {
-        let state: Self = sealed::open(ctx.services().vault.as_ref(), STATE_PURPOSE, sealed)?;
+    ) -> Option<(Flow, Self)> {
+        let (flow, state): (Flow, Self) = Flow::open_value(ctx, STATE_CONTEXT, sealed)?;
         let is_of_browser = bool::from(digest(browser?).ct_eq(&state.browser_digest));
-        let is_current = ctx.now() < Timestamp::from_micros(state.expires_at);
-        (is_of_browser && is_current && state.provider == provider.as_str()).then_some(state)
+        (is_of_browser && state.provider == provider.as_str()).then_some((flow, state))
     }
+}
 
-    /// The nonce that the ID token must carry.
-    pub(super) fn nonce(&self, vault: &dyn Vault) -> String {
-        derived(vault, "provider sign-in nonce of a flow", &self.flow)
-    }
+/// The nonce that the ID token of a browser flow must carry.
+pub(super) fn nonce_of(vault: &dyn Vault, flow: &Flow) -> String {
+    derived(vault, "provider sign-in nonce of a flow", flow)
+}
 
-    /// The PKCE verifier of our request to the provider.
-    pub(super) fn code_verifier(&self, vault: &dyn Vault) -> SecretString {
-        derived(vault, "provider sign-in verifier", &self.flow).into()
-    }
+/// The PKCE verifier of our request to the provider.
+pub(super) fn code_verifier_of(vault: &dyn Vault, flow: &Flow) -> SecretString {
+    derived(vault, "provider sign-in verifier", flow).into()
 }
 
 /// Begins a sign-in at a provider: makes the URL that the browser is sent to. Nothing is written.
@@ -97,19 +89,18 @@ pub async fn begin(ctx: &Ctx, name: &ProviderName, begin: Begin) -> Result<Start
     let vault = ctx.services().vault.as_ref();
     let browser = begin.browser.filter(is_browser_token).unwrap_or_else(|| browser_token(ctx));
     let state = State {
-        flow: *ctx.new_id().as_bytes(),
         provider: name.to_string(),
         redirect_to: begin.redirect_to,
         code_challenge: begin.code_challenge,
         browser_digest: digest(&browser),
-        expires_at: ctx.now().plus_seconds(TTL_S).as_micros(),
     };
-    let sealed = sealed::seal(vault, STATE_PURPOSE, &state)?;
+    let flow = Flow::begin(ctx, TTL_S);
+    let sealed = flow.seal_value(ctx, STATE_CONTEXT, &state)?;
     let request = AuthorizationRequest {
         redirect_uri: &providers::callback_of(ctx, name),
         state: &sealed,
-        nonce: &state.nonce(vault),
-        code_verifier: &state.code_verifier(vault),
+        nonce: &nonce_of(vault, &flow),
+        code_verifier: &code_verifier_of(vault, &flow),
         login_hint: begin.login_hint.as_deref(),
         locale: ctx.origin().language.as_ref(),
     };
@@ -123,18 +114,12 @@ pub async fn begin(ctx: &Ctx, name: &ProviderName, begin: Begin) -> Result<Start
 /// [`crate::error::Resource::Provider`] when there is no such provider.
 pub async fn nonce(ctx: &Ctx, name: &ProviderName) -> Result<SecretString> {
     providers::find(ctx, name).await?;
-    let mut message = [0; NONCE_BYTES];
-    message[..16].copy_from_slice(ctx.new_id().as_bytes());
-    message[16..].copy_from_slice(&ctx.now().plus_seconds(TTL_S).as_micros().to_be_bytes());
-    Ok(NONCE_KIND.token(ctx.services().vault.as_ref(), &message))
+    Ok(Flow::begin(ctx, TTL_S).seal(ctx, NONCE_CONTEXT, &[]).into())
 }
 
-/// The flow of a nonce and its end, if it was made here and has not expired.
-pub(super) fn open_nonce(ctx: &Ctx, nonce: &SecretString) -> Option<(Uuid, Timestamp)> {
-    let message: [u8; NONCE_BYTES] = NONCE_KIND.open(ctx.services().vault.as_ref(), nonce)?;
-    let (id, end) = message.split_first_chunk::<16>()?;
-    let expires_at = Timestamp::from_micros(i64::from_be_bytes(end.try_into().ok()?));
-    (ctx.now() < expires_at).then(|| (Uuid::from_bytes(*id), expires_at))
+/// The flow of a nonce, if it was issued here and has not expired.
+pub(super) fn open_nonce(ctx: &Ctx, nonce: &SecretString) -> Option<Flow> {
+    Flow::open(ctx, NONCE_CONTEXT, nonce.expose_secret()).map(|(flow, _)| flow)
 }
 
 fn check(ctx: &Ctx, begin: &Begin) -> Result<()> {
@@ -170,6 +155,6 @@ fn digest(token: &SecretString) -> [u8; 32] {
     Sha256::digest(token.expose_secret()).into()
 }
 
-fn derived(vault: &dyn Vault, purpose: &str, flow: &[u8; 16]) -> String {
-    URL_SAFE_NO_PAD.encode(vault.mac(purpose, flow))
+fn derived(vault: &dyn Vault, purpose: &str, flow: &Flow) -> String {
+    URL_SAFE_NO_PAD.encode(vault.mac(purpose, flow.id()))
 }

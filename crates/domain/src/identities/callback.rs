@@ -2,19 +2,18 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::begin::State;
+use super::begin::{State, TTL_S, code_verifier_of, nonce_of};
 use super::code;
 use crate::budgets::{self, Admitted};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
-use crate::flows::sealed;
+use crate::flows::Flow;
 use crate::providers::{self, AuthorizationGrant, FederationError, OutsideIdentity, ProviderName, with_query};
 
 /// The error codes of providers that mean that the user did not want to go on.
 const CANCELLED: &[&str] = &["access_denied", "user_cancelled_authorize", "user_cancelled_login", "consent_required"];
-const FORM_PURPOSE: &str = "provider form";
+const FORM_CONTEXT: &[u8] = b"provider form";
 /// When it is worth asking a provider again, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
@@ -56,14 +55,13 @@ pub async fn callback(
     browser: Option<&SecretString>,
 ) -> Result<String> {
     let sealed = received.state.as_deref().unwrap_or_default();
-    let state = State::open(ctx, name, sealed, browser).ok_or_else(|| {
+    let (flow, state) = State::open(ctx, name, sealed, browser).ok_or_else(|| {
         let message = "must be that of a sign-in that this browser started within the last 10 minutes; start again";
         FieldError::new("state", "invalid_state", message)
     })?;
-    let redirect_to = state.redirect_to.clone();
-    Ok(match redeem(ctx, name, state, received).await {
-        Ok(code) => with_query(&redirect_to, "code", &code),
-        Err(error) => with_query(&redirect_to, "error", code_of(error)?),
+    Ok(match redeem(ctx, name, flow, &state.code_challenge, received).await {
+        Ok(code) => with_query(&state.redirect_to, "code", &code),
+        Err(error) => with_query(&state.redirect_to, "error", code_of(error)?),
     })
 }
 
@@ -80,7 +78,7 @@ pub fn seal_form(ctx: &Ctx, name: &ProviderName, received: Callback) -> Result<S
         issuer: received.issuer,
         user: received.user,
     };
-    sealed::seal(ctx.services().vault.as_ref(), FORM_PURPOSE, &form)
+    Flow::begin(ctx, TTL_S).seal_value(ctx, FORM_CONTEXT, &form)
 }
 
 /// Opens what [`seal_form`] made for the same provider.
@@ -88,21 +86,27 @@ pub fn seal_form(ctx: &Ctx, name: &ProviderName, received: Callback) -> Result<S
 /// # Errors
 /// The field `form`.
 pub fn open_form(ctx: &Ctx, name: &ProviderName, sealed: &str) -> Result<Callback> {
-    let form: Option<Form> = sealed::open(ctx.services().vault.as_ref(), FORM_PURPOSE, sealed);
+    let form = Flow::open_value(ctx, FORM_CONTEXT, sealed).map(|(_, form): (Flow, Form)| form);
     let form = form.filter(|form| form.provider == name.as_str());
     let form = form.ok_or_else(|| FieldError::new("form", "invalid_state", "must be the one that this server made"))?;
     let code = form.code.map(SecretString::from);
     Ok(Callback { state: form.state, code, error: form.error, issuer: form.issuer, user: form.user })
 }
 
-async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback) -> Result<String> {
+async fn redeem(
+    ctx: &Ctx,
+    name: &ProviderName,
+    flow: Flow,
+    code_challenge: &str,
+    received: Callback,
+) -> Result<String> {
     let provider = providers::find(ctx, name).await?;
     let Some(code) = received.code.filter(|_| received.error.is_none()) else {
         let has_cancelled = received.error.is_some_and(|error| CANCELLED.contains(&error.as_str()));
         return Err(if has_cancelled { Error::Forbidden } else { refused() });
     };
     let vault = ctx.services().vault.as_ref();
-    let (nonce, code_verifier) = (state.nonce(vault), state.code_verifier(vault));
+    let (nonce, code_verifier) = (nonce_of(vault, &flow), code_verifier_of(vault, &flow));
     let grant = AuthorizationGrant {
         code: &code,
         issuer: received.issuer.as_deref(),
@@ -115,7 +119,7 @@ async fn redeem(ctx: &Ctx, name: &ProviderName, state: State, received: Callback
     let admitted = budgets::admit_client(ctx).await?;
     let identity = ctx.services().federation.redeem(&provider, &grant).await;
     let identity = settle(ctx, admitted, identity).await?;
-    code::make(ctx, name, identity, Uuid::from_bytes(state.flow), &state.code_challenge)
+    code::make(ctx, name, identity, flow, code_challenge)
 }
 
 /// Converts the result of a provider. Only a refusal stays counted: an outage is not the fault of the client.

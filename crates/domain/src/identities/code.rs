@@ -1,23 +1,20 @@
 //! The code that an application exchanges after the provider: it carries the proven identity, sealed.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::begin::open_nonce;
 use super::callback::settle;
 use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
-use crate::flows::sealed;
+use crate::flows::Flow;
 use crate::providers::{self, OutsideIdentity, Provider, ProviderName};
 use crate::roles::RoleName;
-use crate::time::Timestamp;
 use crate::users::{DisplayName, EmailAddress, Locale};
 use crate::value::Object;
 
@@ -25,7 +22,7 @@ use crate::value::Object;
 const PREFIX: &str = "dnx_";
 /// How long a code can be exchanged, in seconds.
 const CODE_TTL_S: u32 = 60;
-const PURPOSE: &str = "provider sign-in code";
+const CONTEXT: &[u8] = b"provider sign-in code";
 
 /// How an application proves that its user came back from a provider.
 #[derive(Debug)]
@@ -53,8 +50,8 @@ pub enum Proof {
 pub struct ProvenIdentity {
     pub(super) provider: Provider,
     pub(super) identity: OutsideIdentity,
-    /// The flow, to be used up, and when it can be forgotten.
-    pub(super) flow: (Uuid, Timestamp),
+    /// The flow, which the use of the identity finishes.
+    pub(super) flow: Flow,
 }
 
 impl Proof {
@@ -82,10 +79,8 @@ impl Proof {
 /// The wire form of an identity in a code.
 #[derive(Serialize, Deserialize)]
 struct Carried {
-    flow: [u8; 16],
     provider: String,
     code_challenge: String,
-    expires_at: i64,
     issuer: String,
     subject: String,
     email: Option<String>,
@@ -102,14 +97,12 @@ pub(super) fn make(
     ctx: &Ctx,
     provider: &ProviderName,
     identity: OutsideIdentity,
-    flow: Uuid,
+    flow: Flow,
     code_challenge: &str,
 ) -> Result<String> {
     let carried = Carried {
-        flow: *flow.as_bytes(),
         provider: provider.to_string(),
         code_challenge: code_challenge.to_owned(),
-        expires_at: ctx.now().plus_seconds(CODE_TTL_S).as_micros(),
         issuer: identity.issuer,
         subject: identity.subject,
         email: identity.email.map(|email| email.to_string()),
@@ -120,15 +113,15 @@ pub(super) fn make(
         role: identity.role.map(|role| role.to_string()),
         has_proven_second_factor: identity.has_proven_second_factor,
     };
-    Ok(format!("{PREFIX}{}", sealed::seal(ctx.services().vault.as_ref(), PURPOSE, &carried)?))
+    Ok(format!("{PREFIX}{}", flow.with_ttl(ctx, CODE_TTL_S).seal_value(ctx, CONTEXT, &carried)?))
 }
 
 async fn open(ctx: &Ctx, code: &SecretString, verifier: &SecretString) -> Result<ProvenIdentity> {
     let sealed = code.expose_secret().strip_prefix(PREFIX).ok_or_else(invalid)?;
-    let carried: Carried = sealed::open(ctx.services().vault.as_ref(), PURPOSE, sealed).ok_or_else(invalid)?;
+    let (flow, carried): (Flow, Carried) = Flow::open_value(ctx, CONTEXT, sealed).ok_or_else(invalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose_secret()));
     let is_verified = bool::from(challenge.as_bytes().ct_eq(carried.code_challenge.as_bytes()));
-    if !is_verified || ctx.now() >= Timestamp::from_micros(carried.expires_at) {
+    if !is_verified {
         return Err(invalid());
     }
     // The provider may have been disabled since.
@@ -144,9 +137,9 @@ async fn open(ctx: &Ctx, code: &SecretString, verifier: &SecretString) -> Result
         role: carried.role.map(RoleName::from_stored),
         has_proven_second_factor: carried.has_proven_second_factor,
     };
-    // Every code of one flow shares its id; the note is kept for as long as the latest of them can live.
-    let forgotten_at = ctx.now().plus_seconds(super::begin::TTL_S + CODE_TTL_S);
-    Ok(ProvenIdentity { provider, identity, flow: (Uuid::from_bytes(carried.flow), forgotten_at) })
+    // The codes of one flow share its id: the record of its use outlives the last of them.
+    let flow = flow.with_ttl(ctx, super::begin::TTL_S + CODE_TTL_S);
+    Ok(ProvenIdentity { provider, identity, flow })
 }
 
 pub(super) fn invalid() -> Error {

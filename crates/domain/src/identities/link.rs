@@ -18,8 +18,7 @@ pub async fn link(ctx: &Ctx, proof: Proof) -> Result<Identity> {
     let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
-    let (flow, forgotten_at) = proven.flow;
-    if !tx.use_flow(flow, forgotten_at).await? {
+    if !proven.flow.finish(&mut *tx).await? {
         return Err(invalid());
     }
     if let Some(known) = tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {

@@ -27,8 +27,7 @@ use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created}
 pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
     let proven = proof.verify(ctx).await?;
     let mut tx = ctx.write().await?;
-    let (flow, forgotten_at) = proven.flow;
-    if !tx.use_flow(flow, forgotten_at).await? {
+    if !proven.flow.finish(&mut *tx).await? {
         return Err(invalid());
     }
     let (user, is_linked_now) = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {

@@ -1,9 +1,9 @@
 //! Assertions: prove that a passkey is present. Sign-in, challenges and step-up share these steps.
 
-use super::{Passkey, malformed, unavailable};
+use super::{CEREMONY_TTL_S, Passkey, malformed, unavailable};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
-use crate::flows::{self, Flow};
+use crate::flows::Flow;
 use crate::id::UserId;
 use crate::passkeys::port::VerifiedUse;
 use crate::ports::{Assertion, CeremonyError};
@@ -33,6 +33,7 @@ pub struct PasskeyAnswer {
 #[derive(Debug)]
 pub(crate) struct OpenedAnswer {
     flow: Flow,
+    ceremony: Vec<u8>,
     assertion: Assertion,
     credential: String,
 }
@@ -48,8 +49,8 @@ pub(crate) struct VerifiedPasskey {
 /// Options to use one of these passkeys, or any discoverable one if there are none. Writes nothing.
 pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<AssertionOptions> {
     let ceremony = ctx.services().webauthn.begin_assertion(allowed).map_err(unavailable)?;
-    let state = flows::begin(ctx, context, &ceremony.state);
-    Ok(AssertionOptions { options: ceremony.options, state, expires_in_s: flows::TTL_S })
+    let state = Flow::begin(ctx, CEREMONY_TTL_S).seal(ctx, context, &ceremony.state);
+    Ok(AssertionOptions { options: ceremony.options, state, expires_in_s: CEREMONY_TTL_S })
 }
 
 /// The same for the passkeys of a user.
@@ -69,9 +70,9 @@ pub(crate) async fn options_of(ctx: &Ctx, context: &[u8], user: UserId) -> Resul
 /// # Errors
 /// [`Unauthenticated::InvalidPasskey`] if the state is not accepted; the field `credential` if it is malformed.
 pub(crate) fn open(ctx: &Ctx, context: &[u8], answer: PasskeyAnswer) -> Result<OpenedAnswer> {
-    let flow = flows::open(ctx, context, &answer.state).ok_or_else(refused)?;
+    let (flow, ceremony) = Flow::open(ctx, context, &answer.state).ok_or_else(refused)?;
     let assertion = ctx.services().webauthn.read_assertion(&answer.credential).map_err(refusal)?;
-    Ok(OpenedAnswer { flow, assertion, credential: answer.credential })
+    Ok(OpenedAnswer { flow, ceremony, assertion, credential: answer.credential })
 }
 
 impl OpenedAnswer {
@@ -81,7 +82,7 @@ impl OpenedAnswer {
     /// [`Resource::PasskeyCredential`] if no user has the credential; [`Unauthenticated::InvalidPasskey`] if it is
     /// another user's or a check failed.
     pub(crate) async fn verify(self, ctx: &Ctx, owner: Option<UserId>) -> Result<VerifiedPasskey> {
-        let Self { flow, assertion, credential } = self;
+        let Self { flow, ceremony, assertion, credential } = self;
         let passkey = ctx.store().read().await?.find_passkey(&assertion.credential_id).await?;
         let passkey = passkey.ok_or(Error::NotFound(Resource::PasskeyCredential))?;
         let is_of_user = match (&assertion.user_handle, owner) {
@@ -95,7 +96,7 @@ impl OpenedAnswer {
             return Err(refused());
         }
         let webauthn = &ctx.services().webauthn;
-        let used = webauthn.finish_assertion(&flow.payload, &credential, &passkey).map_err(refusal)?;
+        let used = webauthn.finish_assertion(&ceremony, &credential, &passkey).map_err(refusal)?;
         Ok(VerifiedPasskey { passkey, flow, used })
     }
 }

@@ -31,6 +31,9 @@ use crate::users::DisplayName;
 /// The maximum number of passkeys per user.
 pub const PASSKEYS_MAX: usize = 20;
 
+/// Lifetime of the state of a ceremony, in seconds.
+pub(crate) const CEREMONY_TTL_S: u32 = 5 * 60;
+
 /// A registered passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passkey {

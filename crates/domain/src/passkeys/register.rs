@@ -1,10 +1,10 @@
 //! Register a passkey.
 
-use super::{PASSKEYS_MAX, Passkey, UserHandle, handle_of, malformed, unavailable};
+use super::{CEREMONY_TTL_S, PASSKEYS_MAX, Passkey, UserHandle, handle_of, malformed, unavailable};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
 use crate::events::{Happened, record};
-use crate::flows::{self, Flow};
+use crate::flows::Flow;
 use crate::id::{PasskeyId, SessionId, UserId};
 use crate::mail::{self, MailSubject};
 use crate::passkeys::port::RegisteredCredential;
@@ -57,8 +57,8 @@ pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
     let registering = RegisteringUser { handle, name: user.email.as_str(), display_name: user.name.as_str() };
     let ceremony = ctx.services().webauthn.begin_registration(registering, &passkeys).map_err(unavailable)?;
     let payload = [handle.as_slice(), &ceremony.state].concat();
-    let state = flows::begin(ctx, &context(id, session), &payload);
-    Ok(RegistrationOptions { options: ceremony.options, state, expires_in_s: flows::TTL_S })
+    let state = Flow::begin(ctx, CEREMONY_TTL_S).seal(ctx, &context(id, session), &payload);
+    Ok(RegistrationOptions { options: ceremony.options, state, expires_in_s: CEREMONY_TTL_S })
 }
 
 /// Registers a passkey for the caller. The session has proven both factors with it; the other sessions end.
@@ -68,8 +68,8 @@ pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
 /// [`Conflict::PasskeyTaken`] and [`Conflict::TooManyPasskeys`].
 pub async fn register(ctx: &Ctx, new: NewPasskey) -> Result<Passkey> {
     let (id, session) = ctx.signed_in()?;
-    let flow = flows::open(ctx, &context(id, session), &new.state).ok_or_else(invalid_state)?;
-    let (handle, state) = flow.payload.split_first_chunk().ok_or_else(invalid_state)?;
+    let (flow, payload) = Flow::open(ctx, &context(id, session), &new.state).ok_or_else(invalid_state)?;
+    let (handle, state) = payload.split_first_chunk().ok_or_else(invalid_state)?;
     let credential = ctx.services().webauthn.finish_registration(state, &new.credential).map_err(refusal)?;
     let passkey = passkey(ctx, id, *handle, credential, new.name);
 
