@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::factors::Standing;
-use denizen_domain::sessions::{self, Challenged, Outcome, Owed};
+use denizen_domain::sessions::{self, Challenged, Owed};
 use denizen_domain::users::{DisplayName, EmailAddress};
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Shared;
 use super::answers::{Always, BadBody, BadCode, BadInput, FactorFree, FromOurPages, Offered, Repeatable};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
 use super::problem::Problem;
 use super::sign_in::{Delivery, SignedInBody};
-use super::{Shared, cookies};
 
 pub(super) fn open_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -74,7 +74,7 @@ impl From<Challenged> for ChallengeBody {
     }
 }
 
-/// The answer to whoever owes something.
+/// The response to a sign-in that requires a second factor.
 pub(super) fn challenged(challenged: Challenged) -> Response {
     let body = ChallengeBody::from(challenged);
     (StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
@@ -133,15 +133,10 @@ async fn finish(
     JsonBody(body): JsonBody<FinishBody>,
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
-    let device = body.device_token.or_else(|| body.cookies.then(|| cookies::device_of(&headers)).flatten());
+    let device = delivery.device_token(body.device_token, &headers);
     let finished = sessions::finish(&ctx, &id, &body.code, device.as_ref()).await?;
-    Ok(match finished.outcome {
-        Outcome::SignedIn(signed_in) => {
-            let codes = finished.recovery_codes.as_deref().map(exposed);
-            delivery.answer(&ctx, StatusCode::CREATED, *signed_in, codes)
-        }
-        Outcome::Challenged(more) => challenged(more),
-    })
+    let recovery_codes = finished.recovery_codes.as_deref().map(exposed);
+    Ok(delivery.outcome(&ctx, finished.outcome, recovery_codes))
 }
 
 /// Enroll a second factor during sign-in.
@@ -249,8 +244,6 @@ async fn follow_link(
     let mut fields = Fields::default();
     let label = fields.check("label", body.label.as_deref().map(DisplayName::parse).transpose());
     let label = fields.finish(label)?;
-    Ok(match sessions::follow_link(&ctx, &body.token, label).await? {
-        Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
-        Outcome::Challenged(more) => challenged(more),
-    })
+    let outcome = sessions::follow_link(&ctx, &body.token, label).await?;
+    Ok(delivery.outcome(&ctx, outcome, None))
 }

@@ -158,13 +158,29 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
-    /// How the client wants them. A page of another site must not sign its visitors in as somebody else.
+    /// The delivery that the client requests. A page of another site must not sign its visitors in to another account.
     pub(super) fn wanted(shared: &Shared, headers: &HeaderMap, cookies: bool) -> Result<Self, Problem> {
         if !cookies {
             return Ok(Self::Body);
         }
         shared.origins.check(headers)?;
         Ok(Self::Cookies)
+    }
+
+    /// The device token: that of the body or, in cookie mode, of the cookie.
+    pub(super) fn device_token(self, stated: Option<SecretString>, headers: &HeaderMap) -> Option<SecretString> {
+        match self {
+            Self::Body => stated,
+            Self::Cookies => stated.or_else(|| cookies::device_of(headers)),
+        }
+    }
+
+    /// The response to a sign-in: 201 with the tokens, or 202 with a challenge.
+    pub(super) fn outcome(self, ctx: &Ctx, outcome: Outcome, recovery_codes: Option<Vec<String>>) -> Response {
+        match outcome {
+            Outcome::SignedIn(signed_in) => self.answer(ctx, StatusCode::CREATED, *signed_in, recovery_codes),
+            Outcome::Challenged(more) => challenges::challenged(more),
+        }
     }
 
     pub(super) fn answer(
@@ -219,13 +235,10 @@ async fn sign_in(
     let label = body.label.as_deref().map(|raw| fields.check("label", DisplayName::parse(raw)));
     let (email, attempt) = fields.finish(email.zip(attempt))?;
 
-    // Whoever wants tokens in the body keeps this one as well.
-    let token = body.device_token.or_else(|| body.cookies.then(|| cookies::device_of(&headers)).flatten());
+    let token = delivery.device_token(body.device_token, &headers);
     let device = DeviceClaim { label: label.flatten(), token };
-    Ok(match sessions::sign_in(&ctx, &email, attempt, device).await? {
-        Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
-        Outcome::Challenged(more) => challenges::challenged(more),
-    })
+    let outcome = sessions::sign_in(&ctx, &email, attempt, device).await?;
+    Ok(delivery.outcome(&ctx, outcome, None))
 }
 
 /// A refresh token.

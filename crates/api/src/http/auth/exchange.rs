@@ -5,10 +5,9 @@ use axum::response::Response;
 use denizen_domain::Ctx;
 use denizen_domain::identities::{self, Proof};
 use denizen_domain::providers::ProviderName;
-use denizen_domain::sessions::Outcome;
 use denizen_domain::users::DisplayName;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,7 +18,7 @@ use super::ProviderPath;
 use super::proof::{code_proof, id_token_proof};
 use crate::http::Shared;
 use crate::http::answers::{Always, BadBody, BadProof, IdentityUsable, ProviderExists};
-use crate::http::challenges::{ChallengeBody, challenged};
+use crate::http::challenges::ChallengeBody;
 use crate::http::extract::{Caller, Fields, JsonBody};
 use crate::http::problem::Problem;
 use crate::http::sign_in::{Delivery, SignedInBody};
@@ -134,8 +133,6 @@ async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<&str>, delivery: Deliver
     let mut fields = Fields::default();
     let label = fields.check("label", label.map(DisplayName::parse).transpose());
     let label = fields.finish(label)?;
-    Ok(match identities::sign_in(ctx, proof, label).await? {
-        Outcome::SignedIn(signed_in) => delivery.answer(ctx, StatusCode::CREATED, *signed_in, None),
-        Outcome::Challenged(more) => challenged(more),
-    })
+    let outcome = identities::sign_in(ctx, proof, label).await?;
+    Ok(delivery.outcome(ctx, outcome, None))
 }

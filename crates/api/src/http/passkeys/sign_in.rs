@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::passkeys::PasskeyAnswer;
-use denizen_domain::sessions::{self, Outcome};
+use denizen_domain::sessions;
 use denizen_domain::users::DisplayName;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
@@ -17,15 +17,15 @@ use utoipa_axum::routes;
 
 use super::body::AssertionOptionsBody;
 use super::schema::AssertionCredential;
+use crate::http::Shared;
 use crate::http::answers::{
     Always, BadBody, BadChallengePasskey, BadCode, BadInput, BadPasskey, FromOurPages, Offered, PasskeyExists,
     PasskeyKnown, Repeatable,
 };
-use crate::http::challenges::{ChallengePath, challenged};
+use crate::http::challenges::ChallengePath;
 use crate::http::extract::{Caller, Fields, JsonBody};
 use crate::http::problem::Problem;
 use crate::http::sign_in::{Delivery, SignedInBody};
-use crate::http::{Shared, cookies};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -171,11 +171,8 @@ async fn finish_challenge(
     JsonBody(body): JsonBody<PasskeyFinishBody>,
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
-    let device = body.device_token.or_else(|| body.cookies.then(|| cookies::device_of(&headers)).flatten());
+    let device = delivery.device_token(body.device_token, &headers);
     let answer = PasskeyAnswer { state: body.state, credential: body.credential.to_string() };
     let finished = sessions::passkey::finish_challenge(&ctx, &id, answer, device.as_ref()).await?;
-    Ok(match finished.outcome {
-        Outcome::SignedIn(signed_in) => delivery.answer(&ctx, StatusCode::CREATED, *signed_in, None),
-        Outcome::Challenged(more) => challenged(more),
-    })
+    Ok(delivery.outcome(&ctx, finished.outcome, None))
 }
