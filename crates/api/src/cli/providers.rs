@@ -10,7 +10,8 @@ use denizen_domain::providers::{ProviderName, ProviderSettings};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::failure::Failure;
+use super::confirm::confirm;
+use super::failure::{Failure, printable};
 use super::output::{Output, print, print_json, record, table};
 use super::{Globals, operator};
 use crate::http::providers::{ProviderBody, ProviderTestBody, patched};
@@ -29,8 +30,8 @@ pub(super) enum ProvidersCommand {
     /// Lists providers, by name.
     #[command(after_help = "Examples:\n  denizen providers list\n  denizen providers list --output json")]
     List,
-    /// Prints a provider.
-    #[command(after_help = "Example:\n  denizen providers get google --output json")]
+    /// Prints a provider and its settings. The secret is never printed.
+    #[command(after_help = "Examples:\n  denizen providers get google\n  denizen providers get google --output json")]
     Get(Named),
     /// Creates a provider.
     Create(ChangeArgs),
@@ -43,8 +44,8 @@ pub(super) enum ProvidersCommand {
     #[command(after_help = "Example:\n  denizen providers disable google")]
     Disable(Named),
     /// Deletes a provider. The identities of users remain.
-    #[command(after_help = "Example:\n  denizen providers delete google")]
-    Delete(Named),
+    #[command(after_help = "Example:\n  denizen providers delete google --yes")]
+    Delete(DeleteArgs),
     /// Checks settings, discovery, keys, clock, redirect URI and client secret. Exit code 1 if a check fails.
     #[command(after_help = "Examples:\n  denizen providers test google\n  denizen providers test google --output json")]
     Test(Named),
@@ -79,6 +80,16 @@ pub(super) struct ChangeArgs {
     secret_file: Option<PathBuf>,
 }
 
+/// The provider to delete.
+#[derive(Args)]
+pub(super) struct DeleteArgs {
+    #[command(flatten)]
+    named: Named,
+    /// Skips the confirmation; required without a terminal.
+    #[arg(long)]
+    yes: bool,
+}
+
 fn parse_name(raw: &str) -> Result<ProviderName, String> {
     ProviderName::parse(raw).map_err(|rule| rule.message)
 }
@@ -90,6 +101,9 @@ fn parse_setting(raw: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(globals: &Globals, command: ProvidersCommand) -> Result<(), Failure> {
     let output = globals.output;
+    if let ProvidersCommand::Delete(args) = &command {
+        confirm(args.yes, "deleting a provider and its client secret cannot be undone")?;
+    }
     let ctx = operator::open(&globals.config()?).await?;
     let outcome = match command {
         ProvidersCommand::List => list(&ctx, output).await,
@@ -98,7 +112,7 @@ pub(super) async fn run(globals: &Globals, command: ProvidersCommand) -> Result<
         ProvidersCommand::Update(args) => update(&ctx, args, output).await,
         ProvidersCommand::Enable(named) => switch(&ctx, &named.name, true, output).await,
         ProvidersCommand::Disable(named) => switch(&ctx, &named.name, false, output).await,
-        ProvidersCommand::Delete(named) => delete(&ctx, &named.name).await,
+        ProvidersCommand::Delete(args) => delete(&ctx, &args.named.name).await,
         ProvidersCommand::Test(named) => test(&ctx, &named.name, output).await,
     };
     ctx.store().close().await;
@@ -130,7 +144,7 @@ async fn update(ctx: &Ctx, args: ChangeArgs, output: Output) -> Result<(), Failu
     let settings = Some(merged(&before.settings, &args.changes)?);
     let change = ProviderChange { settings, client_secret, is_enabled: None };
     let version = before.stored.map(|stored| [stored.version]);
-    // Nobody may have changed it since it was read.
+    // Fails if another change was made since the settings were read.
     let updated = manage::update(ctx, &args.named.name, change, version.as_ref().map(<[i64; 1]>::as_slice));
     show(updated.await?, output)
 }
@@ -203,14 +217,37 @@ fn show(provider: ManagedProvider, output: Output) -> Result<(), Failure> {
     if output == Output::Json {
         return print_json(&ProviderBody::from(provider));
     }
-    print(&record([
+    let head = record([
         ("name", provider.name.to_string()),
         ("kind", kind(&provider.settings)),
-        ("client id", provider.settings.client_id.clone()),
         ("secret", yes(provider.has_secret)),
         ("enabled", yes(provider.is_enabled)),
         ("source", source(&provider).to_owned()),
-    ]))
+    ]);
+    let body = serde_json::to_value(ProviderBody::from(provider)).context("encoding the provider")?;
+    let mut lines = Vec::new();
+    flatten("", &body["settings"], &mut lines);
+    let lines: Vec<String> = lines.iter().map(|line| format!("  {}\n", printable(line))).collect();
+    print(&format!("{head}settings\n{}", lines.concat()))
+}
+
+/// The settings as `--setting` accepts them, one per line. Empty ones are omitted.
+fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, lines);
+            }
+        }
+        Value::Array(items) if items.is_empty() => {}
+        Value::Array(items) => {
+            let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            lines.push(format!("{path}={}", items.join(",")));
+        }
+        Value::String(text) => lines.push(format!("{path}={text}")),
+        other => lines.push(format!("{path}={other}")),
+    }
 }
 
 fn kind(settings: &ProviderSettings) -> String {

@@ -27,6 +27,7 @@ mod changes;
 mod cli;
 mod cli_access;
 mod cli_events;
+mod cli_providers;
 mod clock_set_back;
 mod concealed_sign_up;
 mod conventions;
