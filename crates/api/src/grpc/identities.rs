@@ -150,7 +150,7 @@ async fn unlink_identity(
 fn by_code(code: v1::ProviderCode) -> Result<Proof, Refusal> {
     let missing = [("code.code", code.code.is_empty()), ("code.code_verifier", code.code_verifier.is_empty())];
     check_required(&missing)?;
-    Ok(Proof::Code { code: code.code.into(), verifier: code.code_verifier.into() })
+    Ok(Proof::Code { code: code.code.into(), verifier: code.code_verifier.into(), provider: None })
 }
 
 fn by_id_token(token: v1::ProviderIdToken) -> Result<Proof, Refusal> {

@@ -124,12 +124,16 @@ pub(super) fn open_nonce(ctx: &Ctx, nonce: &SecretString) -> Option<Flow> {
 
 fn check(ctx: &Ctx, begin: &Begin) -> Result<()> {
     let mut faults = Vec::new();
-    if !ctx.policy().redirects.allow(&begin.redirect_to) {
+    if begin.redirect_to.is_empty() {
+        faults.push(FieldError::new("redirect_to", "required", "is required"));
+    } else if !ctx.policy().redirects.allow(&begin.redirect_to) {
         let message = "must be one of the URLs of sign_in.redirect_urls; only its query may differ";
         faults.push(FieldError::new("redirect_to", "redirect_not_allowed", message));
     }
     let is_challenge = URL_SAFE_NO_PAD.decode(&begin.code_challenge).is_ok_and(|bytes| bytes.len() == 32);
-    if !is_challenge {
+    if begin.code_challenge.is_empty() {
+        faults.push(FieldError::new("code_challenge", "required", "is required"));
+    } else if !is_challenge {
         let message = "must be the base64url-encoded SHA-256 digest of the code verifier (RFC 7636, S256)";
         faults.push(FieldError::new("code_challenge", "invalid_code_challenge", message));
     }

@@ -33,6 +33,8 @@ pub enum Proof {
         code: SecretString,
         /// The verifier (RFC 7636 §4.1).
         verifier: SecretString,
+        /// The provider that the code must be of; any if absent.
+        provider: Option<ProviderName>,
     },
     /// By an ID token that a native application obtained for a nonce of this server.
     IdToken {
@@ -62,7 +64,7 @@ impl Proof {
     /// [`Unauthenticated::ProviderRefused`] for an ID token or a nonce that is.
     pub(super) async fn verify(self, ctx: &Ctx) -> Result<ProvenIdentity> {
         match self {
-            Self::Code { code, verifier } => open(ctx, &code, &verifier).await,
+            Self::Code { code, verifier, provider } => open(ctx, &code, &verifier, provider.as_ref()).await,
             Self::IdToken { provider, id_token, nonce } => {
                 let provider = providers::find(ctx, &provider).await?;
                 let flow = open_nonce(ctx, &nonce).ok_or_else(super::callback::refused)?;
@@ -116,12 +118,18 @@ pub(super) fn make(
     Ok(format!("{PREFIX}{}", flow.with_ttl(ctx, CODE_TTL_S).seal_value(ctx, CONTEXT, &carried)?))
 }
 
-async fn open(ctx: &Ctx, code: &SecretString, verifier: &SecretString) -> Result<ProvenIdentity> {
+async fn open(
+    ctx: &Ctx,
+    code: &SecretString,
+    verifier: &SecretString,
+    expected: Option<&ProviderName>,
+) -> Result<ProvenIdentity> {
     let sealed = code.expose_secret().strip_prefix(PREFIX).ok_or_else(invalid)?;
     let (flow, carried): (Flow, Carried) = Flow::open_value(ctx, CONTEXT, sealed).ok_or_else(invalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose_secret()));
     let is_verified = bool::from(challenge.as_bytes().ct_eq(carried.code_challenge.as_bytes()));
-    if !is_verified {
+    let is_expected = expected.is_none_or(|provider| provider.as_str() == carried.provider);
+    if !is_verified || !is_expected {
         return Err(invalid());
     }
     // The provider may have been disabled since.

@@ -68,7 +68,7 @@ async fn exchange(
     JsonBody(body): JsonBody<ExchangeBody>,
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
-    let proof = code_proof(body.code, body.code_verifier)?;
+    let proof = code_proof(body.code, body.code_verifier, None)?;
     sign_in(&ctx, proof, body.label.as_deref(), delivery).await
 }
 

@@ -35,17 +35,21 @@ impl LinkBody {
         if self.id_token.is_some() || self.nonce.is_some() {
             return id_token_proof(provider, self.id_token, self.nonce);
         }
-        code_proof(self.code, self.code_verifier)
+        code_proof(self.code, self.code_verifier, Some(provider))
     }
 }
 
-/// The proof of the browser flow.
-pub(super) fn code_proof(code: Option<SecretString>, verifier: Option<SecretString>) -> Result<Proof, Problem> {
+/// The proof of the browser flow, at this provider or at any.
+pub(super) fn code_proof(
+    code: Option<SecretString>,
+    verifier: Option<SecretString>,
+    provider: Option<ProviderName>,
+) -> Result<Proof, Problem> {
     let mut fields = Fields::default();
     let code = required(&mut fields, "code", code);
     let verifier = required(&mut fields, "code_verifier", verifier);
     let (code, verifier) = fields.finish(code.zip(verifier))?;
-    Ok(Proof::Code { code, verifier })
+    Ok(Proof::Code { code, verifier, provider })
 }
 
 /// The proof of a native application.

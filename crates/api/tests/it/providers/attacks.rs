@@ -21,6 +21,15 @@ on_both! {
         assert_eq!(issuer.redeemed(), 0);
     }
 
+    async fn missing_parameters_are_required(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[])).await;
+        let body = problem(Browser::new().get(&format!("{}/api/v1/auth/acme", app.url)).await, 400, "invalid_input").await;
+        let fields: Vec<_> = body["fields"].as_array().unwrap().iter().map(|field| (&field["field"], &field["code"])).collect();
+        let required = json!("required");
+        assert_eq!(fields, [(&json!("redirect_to"), &required), (&json!("code_challenge"), &required)]);
+    }
+
     async fn a_state_that_was_altered_or_is_of_another_provider_is_refused(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[
@@ -75,7 +84,7 @@ on_both! {
         let app = world.serve(&issuer.settings(&[])).await;
         let evil = ["https://evil.example/", "//evil.example", "https://app.example.com.evil.example/signed-in",
             "https://app.example.com/signed-in/..", "https://app.example.com@evil.example/signed-in", "javascript:alert(1)",
-            "https://app.example.com\\@evil.example/signed-in", "https://app.example.com/signed-in%23", ""];
+            "https://app.example.com\\@evil.example/signed-in", "https://app.example.com/signed-in%23", " "];
         for redirect_to in evil {
             let mut url = reqwest::Url::parse(&format!("{}/api/v1/auth/acme", app.url)).unwrap();
             url.query_pairs_mut().append_pair("redirect_to", redirect_to).append_pair("code_challenge", &challenge());

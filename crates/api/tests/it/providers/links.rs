@@ -44,6 +44,21 @@ on_both! {
         problem(link(&app, &other.token, &Browser::new().sign_in(&app).await).await, 409, "identity_taken").await;
     }
 
+    async fn a_code_is_linked_at_its_own_provider_only(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[
+            ("providers.other.issuer", issuer.url()), ("providers.other.client_id", "x"), ("providers.other.client_secret", "y"),
+        ])).await;
+        let user = app.user().await;
+        issuer.user(ada());
+        let code = Browser::new().sign_in(&app).await;
+        let request = app.request(Method::POST, "/api/v1/me/identities/other", Some(&user.token));
+        let response = request.json(&json!({"code": code, "code_verifier": VERIFIER})).send().await.unwrap();
+        problem(response, 401, "invalid_code").await;
+        // It was not used up.
+        assert_eq!(link(&app, &user.token, &code).await.status(), 201);
+    }
+
     async fn of_two_users_who_link_at_once_one_does(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[])).await;
