@@ -13,6 +13,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod audit;
+pub mod auth_methods;
 pub mod authority;
 pub mod budgets;
 pub mod challenges;

@@ -10,6 +10,8 @@ SELECT
     COALESCE(last_used_at, refreshed_at) AS "last_used_at!",
     coalesce(proven_at, created_at) AS "proven_at!",
     second_factor_at,
+    auth_methods,
+    identity_id,
     address,
     user_agent,
     label

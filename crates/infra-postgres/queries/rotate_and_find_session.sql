@@ -9,7 +9,8 @@ WITH rotated AS (
         AND ended_at IS NULL
         AND idle_expires_at > $3
         AND expires_at > $3
-    RETURNING user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, proven_at, second_factor_at
+    RETURNING user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, proven_at, second_factor_at,
+        auth_methods
 )
 SELECT
     rotated.generation,
@@ -18,6 +19,7 @@ SELECT
     rotated.expires_at,
     coalesce(rotated.proven_at, rotated.created_at) AS "proven_at!",
     rotated.second_factor_at,
+    rotated.auth_methods,
     rotated.second_factor_at IS NULL
         AND (
             roles.second_factor IS NOT DISTINCT FROM 'required'

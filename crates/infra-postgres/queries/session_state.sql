@@ -9,6 +9,7 @@ SELECT
     sessions.expires_at,
     coalesce(sessions.proven_at, sessions.created_at) AS "proven_at!",
     sessions.second_factor_at,
+    sessions.auth_methods,
     sessions.second_factor_at IS NULL
         AND (
             roles.second_factor IS NOT DISTINCT FROM 'required'

@@ -28,6 +28,7 @@ WITH locked AS (
         sessions.expires_at,
         coalesce(sessions.proven_at, sessions.created_at) AS proven_at,
         sessions.second_factor_at,
+        sessions.auth_methods,
         sessions.second_factor_at IS NULL
             AND (
                 roles.second_factor IS NOT DISTINCT FROM 'required'
@@ -55,6 +56,7 @@ SELECT
     state.expires_at AS "expires_at?",
     state.proven_at AS "proven_at?",
     state.second_factor_at AS "second_factor_at?",
+    state.auth_methods AS "auth_methods?",
     state.owes_second_factor AS "owes_second_factor?",
     state.is_ended AS "is_ended?",
     locked.id AS "locked_id?",

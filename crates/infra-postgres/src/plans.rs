@@ -97,6 +97,7 @@ fn checks_of_lists() -> Vec<Check> {
         check!("rotate_session"(format!("{USER}, 0, 0, 1")): "sessions_pkey"),
         check!("rotate_and_find_session"(format!("{USER}, 0, 0, 1")): "sessions_pkey", "users_pkey", "roles_name_key"),
         check!("list_sessions"(format!("P, {USER}, 0")): "live_sessions_by_user"),
+        check!("list_provider_sessions"(format!("'acme', {USER}, 100")): "identities_by_provider", "sessions_by_identity"),
         check!("count_sessions"(format!("{USER}, 0")): "live_sessions_by_user"),
         check!("touch_sessions"(format!("ARRAY[{USER}]::uuid[], ARRAY[1]::bigint[]")): "sessions_pkey"),
         check!("end_oldest_sessions"(format!("{USER}, 100, 2, 0")): "live_sessions_by_user", "sessions_pkey"),

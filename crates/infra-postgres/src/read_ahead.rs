@@ -64,6 +64,7 @@ pub(crate) async fn session_state_and_user(
             expires_at: row.expires_at.ok_or_else(missing)?,
             proven_at: row.proven_at.ok_or_else(missing)?,
             second_factor_at: row.second_factor_at,
+            auth_methods: row.auth_methods,
             owes_second_factor: row.owes_second_factor.ok_or_else(missing)?,
             is_ended: row.is_ended.ok_or_else(missing)?,
         }),

@@ -1,5 +1,6 @@
 use denizen_domain::access::{Permissions, Subject};
 use denizen_domain::api_keys::ApiKeyState;
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::id::{ServiceAccountId, UserId};
 use denizen_domain::roles::RoleName;
 use denizen_domain::sessions::SessionState;
@@ -27,6 +28,7 @@ fn session() -> SessionState {
         expires_at: Timestamp::from_micros(1),
         proven_at: Timestamp::from_micros(0),
         second_factor_at: None,
+        auth_methods: AuthMethods::PASSWORD,
         owes_second_factor: false,
         is_ended: false,
     }

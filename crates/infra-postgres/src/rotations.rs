@@ -144,6 +144,7 @@ async fn rotate(connection: &mut Lent, rotation: &Rotation) -> Result<Option<(Se
         expires_at: row.expires_at,
         proven_at: row.proven_at,
         second_factor_at: row.second_factor_at,
+        auth_methods: row.auth_methods,
         owes_second_factor: row.owes_second_factor,
         is_ended: false,
     };

@@ -10,6 +10,8 @@ SELECT
     COALESCE(last_used_at, refreshed_at) AS "last_used_at!: i64",
     coalesce(proven_at, created_at) AS "proven_at!: i64",
     second_factor_at,
+    auth_methods,
+    identity_id AS "identity_id: Uuid",
     address,
     user_agent,
     label

@@ -206,6 +206,7 @@ impl<T: Clone> Entries<T> {
 mod tests {
     use super::Recent;
     use crate::shared::changes::Changes;
+    use denizen_domain::auth_methods::AuthMethods;
     use denizen_domain::sessions::SessionState;
     use denizen_domain::users::User;
     use denizen_testkit::build;
@@ -253,6 +254,7 @@ mod tests {
             expires_at: user.created_at,
             proven_at: user.created_at,
             second_factor_at: None,
+            auth_methods: AuthMethods::PASSWORD,
             owes_second_factor: false,
             is_ended: false,
         };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use denizen_domain::access::Permissions;
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::keys::{Algorithm, StoredKey};
 use denizen_domain::ports::{AccessTokens, Clock, SigningKeys, Vault};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::{AccessClaims, TokenSubject};
+use denizen_domain::tokens::{AccessClaims, Authentication, TokenSubject};
 use denizen_domain::users::EmailAddress;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::root::RootKey;
@@ -50,6 +51,7 @@ fn claims() -> AccessClaims {
             session_id: SessionId::new(&clock, &chance),
             email: EmailAddress::from_stored("ada@example.com".to_owned()),
             email_verified: true,
+            authentication: Authentication { at: clock.now(), methods: AuthMethods::PASSWORD },
         },
         role: RoleName::admin(),
         scope: Permissions::ALL,

@@ -5,7 +5,9 @@ SELECT
     label,
     tries_left,
     created_at,
-    expires_at
+    expires_at,
+    auth_methods,
+    identity_id AS "identity_id: Uuid"
 FROM challenges
 WHERE id = $1
     AND tries_left > 0

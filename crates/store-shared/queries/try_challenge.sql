@@ -10,4 +10,6 @@ RETURNING
     label,
     tries_left,
     created_at,
-    expires_at
+    expires_at,
+    auth_methods,
+    identity_id AS "identity_id: Uuid"

@@ -1,9 +1,10 @@
 //! Challenges.
 
 use async_trait::async_trait;
+use denizen_domain::auth_methods::{AuthMethods, Authenticated};
 use denizen_domain::challenges::store::{ChallengeReads, ChallengeWrites};
 use denizen_domain::challenges::{Challenge, ChallengeKind};
-use denizen_domain::id::{ChallengeId, UserId};
+use denizen_domain::id::{ChallengeId, IdentityId, UserId};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
@@ -34,7 +35,9 @@ impl ChallengeWrites for Tx {
             challenge.label.as_ref().map(DisplayName::as_str),
             challenge.tries_left,
             challenge.created_at.as_micros(),
-            challenge.expires_at.as_micros()
+            challenge.expires_at.as_micros(),
+            challenge.authenticated.methods.stored(),
+            challenge.authenticated.identity_id.map(IdentityId::as_uuid)
         )
         .map(drop)
     }
@@ -68,6 +71,8 @@ row! {
         tries_left: i64,
         created_at: i64,
         expires_at: i64,
+        auth_methods: Option<i64>,
+        identity_id: Option<Uuid>,
     }
 }
 
@@ -80,6 +85,10 @@ impl TryFrom<ChallengeRow> for Challenge {
             id: ChallengeId::from_uuid(row.id),
             user_id: row.user_id.map(UserId::from_uuid),
             kind: ChallengeKind::parse(&row.kind).ok_or_else(unknown)?,
+            authenticated: Authenticated {
+                methods: AuthMethods::from_stored(row.auth_methods.unwrap_or_default()),
+                identity_id: row.identity_id.map(IdentityId::from_uuid),
+            },
             label: row.label.map(DisplayName::from_stored),
             tries_left: row.tries_left,
             created_at: Timestamp::from_micros(row.created_at),

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use denizen_domain::access::Origin;
-use denizen_domain::id::{SessionId, UserId};
+use denizen_domain::auth_methods::{AuthMethod, AuthMethods, Authenticated};
+use denizen_domain::id::{IdentityId, SessionId, UserId};
 use denizen_domain::page::Page;
+use denizen_domain::providers::ProviderName;
 use denizen_domain::roles::RoleName;
-use denizen_domain::sessions::store::{Proof, Rotation, SessionReads, SessionWrites};
+use denizen_domain::sessions::store::{Proof, ProviderSession, Rotation, SessionReads, SessionWrites};
 use denizen_domain::sessions::{EndReason, Session, SessionState};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
@@ -49,6 +51,24 @@ impl SessionReads for Tx {
         let count = fetch_scalar!(self, i64, "queries/count_sessions.sql", user.as_uuid(), now.as_micros())?;
         Ok(count.cast_unsigned())
     }
+
+    async fn list_provider_sessions(
+        &mut self,
+        provider: &ProviderName,
+        from: IdentityId,
+        limit: u32,
+    ) -> Result<Vec<ProviderSession>, StoreError> {
+        let (provider, from, limit) = (provider.as_str(), from.as_uuid(), i64::from(limit));
+        let rows = fetch_all!(
+            self,
+            ProviderSessionRow,
+            "../store-shared/queries/list_provider_sessions.sql",
+            provider,
+            from,
+            limit
+        )?;
+        Ok(rows.into_iter().map(ProviderSession::from).collect())
+    }
 }
 
 #[async_trait]
@@ -69,7 +89,9 @@ impl SessionWrites for Tx {
             session.origin.user_agent.as_deref(),
             session.label.as_ref().map(DisplayName::as_str),
             session.proven_at.as_micros(),
-            session.second_factor_at.map(Timestamp::as_micros)
+            session.second_factor_at.map(Timestamp::as_micros),
+            session.authenticated.methods.stored(),
+            session.authenticated.identity_id.map(IdentityId::as_uuid)
         )
         .map(drop)
     }
@@ -153,11 +175,10 @@ impl SessionWrites for Tx {
 
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {
         let id = id.as_uuid();
-        let (at, second_factor_at) = match proof {
-            Proof::Password(at) => (at.as_micros(), None),
-            Proof::SecondFactor(at) => (at.as_micros(), Some(at.as_micros())),
-        };
-        execute!(self, "../store-shared/queries/record_proof.sql", id, at, second_factor_at)?;
+        let Proof { methods, at } = proof;
+        let (at, is_second_factor) = (at.as_micros(), methods.is_multi_factor());
+        let second_factor_at = is_second_factor.then_some(at);
+        execute!(self, "../store-shared/queries/record_proof.sql", id, at, second_factor_at, methods.stored())?;
         self.changed(id);
         Ok(())
     }
@@ -184,6 +205,7 @@ row! {
         pub(crate) expires_at: i64,
         pub(crate) proven_at: i64,
         pub(crate) second_factor_at: Option<i64>,
+        pub(crate) auth_methods: Option<i64>,
         pub(crate) owes_second_factor: bool,
         pub(crate) is_ended: bool,
     }
@@ -205,9 +227,38 @@ impl TryFrom<SessionStateRow> for SessionState {
             expires_at: Timestamp::from_micros(row.expires_at),
             proven_at: Timestamp::from_micros(row.proven_at),
             second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            auth_methods: auth_methods(row.auth_methods, row.second_factor_at),
             owes_second_factor: row.owes_second_factor,
             is_ended: row.is_ended,
         })
+    }
+}
+
+row! {
+    /// A row of `list_provider_sessions.sql`.
+    struct ProviderSessionRow {
+        id: Uuid,
+        user_id: Uuid,
+        identity_id: Uuid,
+    }
+}
+
+impl From<ProviderSessionRow> for ProviderSession {
+    fn from(row: ProviderSessionRow) -> Self {
+        Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            identity_id: IdentityId::from_uuid(row.identity_id),
+        }
+    }
+}
+
+/// The methods of a session. One of the release before has none, but may have a second factor.
+fn auth_methods(stored: Option<i64>, second_factor_at: Option<i64>) -> AuthMethods {
+    let methods = AuthMethods::from_stored(stored.unwrap_or_default());
+    match second_factor_at {
+        Some(_) => methods.and(AuthMethods::of(&[AuthMethod::MultiFactor])),
+        None => methods,
     }
 }
 
@@ -224,6 +275,8 @@ row! {
         last_used_at: i64,
         proven_at: i64,
         second_factor_at: Option<i64>,
+        auth_methods: Option<i64>,
+        identity_id: Option<Uuid>,
         address: Option<String>,
         user_agent: Option<String>,
         label: Option<String>,
@@ -246,6 +299,10 @@ impl TryFrom<SessionRow> for Session {
             last_used_at: Timestamp::from_micros(row.last_used_at),
             proven_at: Timestamp::from_micros(row.proven_at),
             second_factor_at: row.second_factor_at.map(Timestamp::from_micros),
+            authenticated: Authenticated {
+                methods: auth_methods(row.auth_methods, row.second_factor_at),
+                identity_id: row.identity_id.map(IdentityId::from_uuid),
+            },
             origin: Origin { address, user_agent: row.user_agent, language: None },
             label: row.label.map(DisplayName::from_stored),
         })

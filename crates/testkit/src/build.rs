@@ -3,6 +3,7 @@
 
 use denizen_domain::access::{Credential, Origin, Permission, Permissions, Subject};
 use denizen_domain::api_keys::ApiKey;
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::events::{EventActor, EventType, Happened, NewEvent};
 use denizen_domain::id::{ApiKeyId, EventId, MailId, RoleId, ServiceAccountId, SessionId, UserId, WebhookId};
 use denizen_domain::mail::{Mail, MailSubject};
@@ -62,6 +63,7 @@ pub fn session(user: &User, n: u32) -> Session {
         last_used_at: moment(n),
         proven_at: moment(n),
         second_factor_at: None,
+        authenticated: AuthMethods::PASSWORD.into(),
         origin: Origin::default(),
         label: None,
     }

@@ -168,6 +168,10 @@ fn body(session: Session, current: Option<SessionId>) -> v1::Session {
         last_used_at: Some(moment(session.last_used_at)),
         expires_at: Some(moment(session.idle_expires_at.min(session.expires_at))),
         is_current: current == Some(session.id),
+        authenticated_at: Some(moment(session.proven_at)),
+        amr: session.authenticated.methods.names().map(str::to_owned).collect(),
+        acr: session.authenticated.methods.acr().as_str().to_owned(),
+        identity_id: session.authenticated.identity_id.map(|id| id.to_string()),
     }
 }
 

@@ -113,6 +113,9 @@ fn told(found: &Introspection, policy: &Policy) -> v1::IntrospectResponse {
         session_id,
         email_verified: found.address.as_ref().map(|address| address.is_verified),
         client_id: found.client_id(),
+        authenticated_at: found.authentication.map(|authentication| moment(authentication.at)),
+        amr: found.authentication.iter().flat_map(|by| by.methods.names()).map(str::to_owned).collect(),
+        acr: found.authentication.map(|authentication| authentication.methods.acr().as_str().to_owned()),
     }
 }
 

@@ -61,6 +61,20 @@ pub(crate) struct SessionBody {
     /// Expiry time. Each refresh extends it, up to `sessions.absolute_ttl_s`.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
+    /// When the user last authenticated in the session; the claim `auth_time` of its access tokens.
+    #[schema(value_type = String, format = DateTime)]
+    authenticated_at: Timestamp,
+    /// How the user authenticated (RFC 8176): `pwd`, `otp` (a TOTP or recovery code), `email` (a mailed code or link), `fed`
+    /// (an outside provider), `hwk` (a device-bound key), `swk` (a synchronized key), `user` (user presence), `mfa`. Empty
+    /// if unknown.
+    #[schema(max_items = 16, example = json!(["pwd", "otp", "mfa"]))]
+    amr: Vec<&'static str>,
+    /// The assurance level: `aal1`, `aal2` (two factors), or `phr` (two factors, phishing-resistant).
+    #[schema(pattern = "^(aal1|aal2|phr)$", value_type = String, example = "aal2")]
+    acr: &'static str,
+    /// The id of the linked identity with which the session was opened.
+    #[schema(required = true, format = Uuid)]
+    identity_id: Option<String>,
     /// Whether this is the session of the caller.
     is_current: bool,
 }
@@ -77,6 +91,10 @@ impl SessionBody {
             refreshed_at: session.refreshed_at,
             last_used_at: session.last_used_at,
             expires_at: session.idle_expires_at.min(session.expires_at),
+            authenticated_at: session.proven_at,
+            amr: session.authenticated.methods.names().collect(),
+            acr: session.authenticated.methods.acr().as_str(),
+            identity_id: session.authenticated.identity_id.map(|id| id.to_string()),
             is_current: current == Some(session.id),
         }
     }

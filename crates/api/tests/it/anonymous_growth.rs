@@ -19,7 +19,7 @@ fn new_user(email: &str) -> Value {
 }
 
 /// Runs a statement on the database of the test; the first number of the first row, if there is one.
-async fn sql(world: &World, text: &str) -> i64 {
+pub(crate) async fn sql(world: &World, text: &str) -> i64 {
     let text = AssertSqlSafe(text.to_owned());
     if let Some(file) = world.sqlite_file() {
         let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();

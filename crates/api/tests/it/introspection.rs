@@ -59,7 +59,7 @@ on_both! {
         let (program, admin) = (Program::create(&app, "").await, app.admin().await);
         let body = told(&app, &program, &admin.token).await;
         let me = app.json("/api/v1/me", &admin.token).await;
-        assert_eq!(names(&body), ["active", "aud", "client_id", "email_verified", "exp", "iat", "iss", "jti", "kind", "role", "scope", "sid", "sub", "token_type", "username"]);
+        assert_eq!(names(&body), ["acr", "active", "amr", "aud", "auth_time", "client_id", "email_verified", "exp", "iat", "iss", "jti", "kind", "role", "scope", "sid", "sub", "token_type", "username"]);
         assert_eq!(body["active"], true);
         assert_eq!((&body["client_id"], &body["email_verified"]), (&json!("denizen"), &json!(false)));
         assert_eq!((&body["kind"], &body["token_type"]), (&json!("access_token"), &json!("Bearer")));
@@ -72,7 +72,7 @@ on_both! {
     async fn the_refresh_token_of_a_session(app: TestApp) {
         let (program, user) = (Program::create(&app, "").await, app.user().await);
         let body = told(&app, &program, &user.refresh_token).await;
-        assert_eq!(names(&body), ["active", "client_id", "email_verified", "exp", "iat", "iss", "kind", "role", "scope", "sid", "sub", "username"]);
+        assert_eq!(names(&body), ["acr", "active", "amr", "auth_time", "client_id", "email_verified", "exp", "iat", "iss", "kind", "role", "scope", "sid", "sub", "username"]);
         assert_eq!(body["client_id"], "denizen");
         assert_eq!((&body["kind"], &body["sub"]), (&json!("refresh_token"), &json!(user.id)));
         let form = [("grant_type", "refresh_token"), ("refresh_token", user.refresh_token.as_str())];

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use denizen_domain::auth_methods::Authenticated;
 use denizen_domain::challenges::{Challenge, ChallengeKind};
 use denizen_domain::id::{ChallengeId, OneTimeTokenId};
 use denizen_domain::mail::{Mail, MailSubject};
@@ -35,6 +36,7 @@ on_both! {
             id: ChallengeId::from_uuid(Uuid::from_u128(2)),
             user_id: Some(user.id),
             kind: ChallengeKind::MailedCode,
+            authenticated: Authenticated::default(),
             label: None,
             tries_left: 5,
             created_at: now,

@@ -17,6 +17,7 @@ mod account_pages;
 mod admins;
 mod anonymous_growth;
 mod api_keys;
+mod assurance;
 mod audit;
 mod audit_keyed;
 mod audit_verify;

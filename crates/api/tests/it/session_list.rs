@@ -52,7 +52,7 @@ on_both! {
         assert_eq!(here["created_at"], here["refreshed_at"]);
         assert!(here["expires_at"].as_str() > here["created_at"].as_str());
         assert!(here["last_used_at"].as_str() >= here["created_at"].as_str());
-        assert_eq!(here.as_object().unwrap().len(), 10);
+        assert_eq!(here.as_object().unwrap().len(), 14);
         assert_eq!(app.json(SESSIONS, &first.token).await[0]["is_current"], false);
     }
 

@@ -23,7 +23,7 @@ async fn stored_hash(app: &TestApp, id: &str) -> String {
 }
 
 /// Waits until another node than the one that did it refuses the token.
-async fn felt(there: &TestApp, token: &str) {
+pub(crate) async fn felt(there: &TestApp, token: &str) {
     eventually("felt on another node", Duration::from_secs(5), async || there.me_status(token).await == 401).await;
 }
 

@@ -6,10 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen::app::Ambience;
 use denizen_domain::access::Permissions;
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
-use denizen_domain::tokens::{AccessClaims, TokenSubject};
+use denizen_domain::tokens::{AccessClaims, Authentication, TokenSubject};
 use denizen_domain::users::EmailAddress;
 use denizen_testkit::{FakeClock, SeededRandom};
 use jsonwebtoken::jwk::JwkSet;
@@ -61,6 +62,7 @@ async fn signed(app: &TestApp, user: &SignedIn, change: impl FnOnce(&mut AccessC
             session_id: session_of(app, user).await,
             email: EmailAddress::parse(&user.email).unwrap(),
             email_verified: false,
+            authentication: Authentication { at: now, methods: AuthMethods::PASSWORD },
         },
         role: RoleName::user(),
         scope: Permissions::default(),
@@ -94,7 +96,9 @@ on_both! {
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
         assert!(claims["jti"].as_str().unwrap().len() >= 20);
         assert_eq!((&claims["client_id"], &claims["email_verified"]), (&json!("denizen"), &json!(false)));
-        assert_eq!(claims.as_object().unwrap().len(), 12);
+        assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["pwd"]), &json!("aal1")));
+        assert!((claims["iat"].as_i64().unwrap() - claims["auth_time"].as_i64().unwrap()) < 60);
+        assert_eq!(claims.as_object().unwrap().len(), 15);
 
         let header = part(&user.token, 0);
         assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("ES256")));

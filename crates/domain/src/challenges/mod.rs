@@ -6,6 +6,7 @@ pub mod store;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use crate::auth_methods::Authenticated;
 use crate::ctx::Services;
 use crate::derived::Kind;
 use crate::error::Result;
@@ -61,6 +62,8 @@ pub struct Challenge {
     pub user_id: Option<UserId>,
     /// What is owed.
     pub kind: ChallengeKind,
+    /// How the user authenticated so far.
+    pub authenticated: Authenticated,
     /// What the user called the device.
     pub label: Option<DisplayName>,
     /// How often it may still be tried.

@@ -114,7 +114,7 @@ choices! {
     FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
         EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
-        EndReason::RefreshTokenReused;
+        EndReason::RefreshTokenReused, EndReason::ProviderDisabled;
     Purpose: Purpose::PasswordReset, Purpose::EmailVerification, Purpose::EmailChange, Purpose::Invitation,
         Purpose::SignIn;
     DisabledReason: DisabledReason::Gone, DisabledReason::CreatorDeleted, DisabledReason::CreatorDisabled,

@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use totp_rs::{Builder, Secret, Totp};
 
 use super::{SecondFactorCode, TotpFactor, recovery, wrong_code};
+use crate::auth_methods::AuthMethods;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::catalogue::FactorKind;
@@ -102,8 +103,7 @@ pub(crate) async fn confirm_in(
 
 /// The session that confirmed has proven the factor; none of the others has.
 async fn keep_only(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, session: SessionId) -> Result<()> {
-    let now = ctx.now();
-    tx.record_proof(session, Proof::SecondFactor(now)).await?;
+    tx.record_proof(session, Proof { methods: AuthMethods::SECOND_FACTOR_CODE, at: ctx.now() }).await?;
     end_others(ctx, tx, user, session, EndReason::SecondFactorChanged).await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::code::{Proof, ProvenIdentity, invalid};
 use super::{Identity, profile};
 use crate::access::Subject;
+use crate::auth_methods::{AuthMethod, AuthMethods, Authenticated};
 use crate::budgets;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
@@ -13,7 +14,7 @@ use crate::mail::{self, MailSubject};
 use crate::ports::AccountActivity;
 use crate::providers::{LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
-use crate::sessions::{Outcome, Pending, SecondFactor, sign_in_proven};
+use crate::sessions::{Outcome, Pending, sign_in_proven};
 use crate::store::WriteTx;
 use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created};
 
@@ -30,27 +31,30 @@ pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Res
     if !proven.flow.finish(&mut *tx).await? {
         return Err(invalid());
     }
-    let (user, is_linked_now) = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
-        Some(known) => (returning(ctx, &mut *tx, known, &proven).await?, false),
-        None => newcomer(ctx, &mut *tx, &proven).await?,
-    };
+    let (user, identity_id, is_linked_now) =
+        match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
+            Some(known) => (returning(ctx, &mut *tx, &known, &proven).await?, known.id, false),
+            None => newcomer(ctx, &mut *tx, &proven).await?,
+        };
     ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
     // At a first link, the second factor at the provider is not yet known to be that of the user.
     let is_proven = proven.identity.has_proven_second_factor && !is_linked_now;
-    let second_factor = if is_proven { SecondFactor::Proven } else { SecondFactor::Unproven };
-    let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, second_factor).await?;
+    let methods: &[_] =
+        if is_proven { &[AuthMethod::Federated, AuthMethod::MultiFactor] } else { &[AuthMethod::Federated] };
+    let authenticated = Authenticated { methods: AuthMethods::of(methods), identity_id: Some(identity_id) };
+    let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, authenticated).await?;
     ctx.commit(tx).await?;
     pending.issue(ctx)
 }
 
 /// The user of an identity that is linked already.
-async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &ProvenIdentity) -> Result<User> {
+async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: &Identity, proven: &ProvenIdentity) -> Result<User> {
     let user = tx.lock_user(known.user_id).await?.filter(|user| user.status == Status::Active).ok_or_else(invalid)?;
     let updated = Identity {
         provider: proven.provider.name.clone(),
         email: proven.identity.email.as_ref().map(ToString::to_string),
         last_used_at: ctx.now(),
-        ..known
+        ..known.clone()
     };
     // Unlinked meanwhile: the lock decides.
     if !tx.update_identity(&updated).await? {
@@ -62,9 +66,9 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: Identity, proven: &Pr
     Ok(user)
 }
 
-/// The user for an identity that is not linked: an existing one of the same address, or a new one; and whether it is an
-/// existing one.
-async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, bool)> {
+/// The user for an identity that is not linked: an existing one of the same address, or a new one; the identity; and
+/// whether it is an existing user.
+async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, IdentityId, bool)> {
     let identity = &proven.identity;
     // Before any lookup: a sign-in with an unverified address must not reveal whether it has an account.
     let email = identity.email.as_ref().filter(|_| identity.email_verified).ok_or(Error::EmailUnverified)?;
@@ -77,9 +81,9 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
         if tx.second_factor_standing(user.id).await?.is_enrolled() {
             return Err(Error::Conflict(Conflict::LinkRequired));
         }
-        add(ctx, tx, user.id, proven).await?;
+        let identity = add(ctx, tx, user.id, proven).await?;
         mail::tell(ctx, tx, &user, MailSubject::IdentityLinked).await?;
-        return Ok((user, true));
+        return Ok((user, identity.id, true));
     }
     if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
         return Err(Error::SignupClosed);
@@ -91,8 +95,8 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     record_by(ctx, tx, user.id, created(&user, Source::Provider));
     budgets::admit_attributes(ctx, tx, &user.attributes).await?;
     let user = tx.lock_user(user.id).await?.ok_or_else(invalid)?;
-    add(ctx, tx, user.id, proven).await?;
-    Ok((user, false))
+    let identity = add(ctx, tx, user.id, proven).await?;
+    Ok((user, identity.id, false))
 }
 
 async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, email: &EmailAddress) -> Result<User> {

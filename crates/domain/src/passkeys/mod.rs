@@ -21,6 +21,7 @@ pub(crate) use remove::remove_all;
 pub use remove::{remove, remove_of};
 pub use rename::rename;
 
+use crate::auth_methods::{AuthMethod, AuthMethods};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError};
 use crate::id::{PasskeyId, UserId};
@@ -51,6 +52,14 @@ pub struct Passkey {
     pub created_at: Timestamp,
     /// Time of the last use.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Passkey {
+    /// The authentication methods that the use of it proves. It verifies its user, so it is two factors.
+    pub(crate) fn auth_methods(&self) -> AuthMethods {
+        let key = if self.credential.backup_eligible { AuthMethod::SoftwareKey } else { AuthMethod::HardwareKey };
+        AuthMethods::of(&[key, AuthMethod::UserPresence, AuthMethod::MultiFactor])
+    }
 }
 
 /// The handle of a user for their authenticators: that of their passkeys, or a derived one if they have none. It does

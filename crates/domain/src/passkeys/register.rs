@@ -96,7 +96,7 @@ async fn add(ctx: &Ctx, tx: &mut dyn WriteTx, flow: &Flow, session: SessionId, p
     if !tx.insert_passkey(passkey).await? {
         return Err(Error::Conflict(Conflict::PasskeyTaken));
     }
-    tx.record_proof(session, Proof::SecondFactor(ctx.now())).await?;
+    tx.record_proof(session, Proof { methods: passkey.auth_methods(), at: ctx.now() }).await?;
     record(ctx, tx, id, Happened::PasskeyAdded { passkey_id: passkey.id, name: passkey.name.clone() });
     // No other session has proven the new factor.
     end_others(ctx, tx, id, session, EndReason::SecondFactorChanged).await?;

@@ -12,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
 use crate::events::{Happened, record};
 use crate::roles::{RoleName, require_known};
+use crate::sessions;
 use crate::time::Timestamp;
 
 /// How many providers the database may hold.
@@ -118,7 +119,7 @@ pub async fn create(ctx: &Ctx, new: NewProvider) -> Result<ManagedProvider> {
     Ok(managed(provider))
 }
 
-/// Changes a provider of the database. `expected` lists the versions that the caller accepts to change (`If-Match`).
+/// Changes a provider of the database. Disabling it ends the sessions that were opened through it. `expected` lists the versions that the caller accepts to change (`If-Match`).
 ///
 /// # Errors
 /// [`Conflict::ProviderConfigured`] for one of the configuration; [`Error::Stale`].
@@ -157,10 +158,14 @@ pub async fn update(
     }
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderUpdated { name: name.to_string(), enabled: is_enabled });
     ctx.commit(tx).await?;
+    if !is_enabled {
+        sessions::end_of_provider(ctx, name).await?;
+    }
     Ok(managed(provider))
 }
 
-/// Deletes a provider of the database. Identities that were linked through it stay.
+/// Deletes a provider of the database, and ends the sessions that were opened through it. Identities that were linked
+/// through it remain.
 ///
 /// # Errors
 /// [`Conflict::ProviderConfigured`] for one of the configuration; [`Error::Stale`].
@@ -177,7 +182,7 @@ pub async fn delete(ctx: &Ctx, name: &ProviderName, expected: Option<&[i64]>) ->
     }
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderDeleted { name: name.to_string() });
     ctx.commit(tx).await?;
-    Ok(())
+    sessions::end_of_provider(ctx, name).await
 }
 
 /// Checks a provider as far as that is possible without a user: settings, discovery, keys, clock, redirect URI and secret.

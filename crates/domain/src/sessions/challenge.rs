@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 use super::open::{Opened, open};
 use super::{Device, Outcome, SignedIn};
 use crate::access::Subject;
+use crate::auth_methods::{AuthMethods, Authenticated};
 use crate::budgets::store::Window;
 use crate::budgets::{self, Admitted, BudgetKey};
 use crate::challenges::{self, Challenge, ChallengeKind};
@@ -62,6 +63,7 @@ pub(super) async fn challenge(
     user: Option<UserId>,
     owed: Owed,
     label: Option<DisplayName>,
+    authenticated: Authenticated,
 ) -> Result<(ChallengeId, Challenged)> {
     let now = ctx.now();
     let id = ChallengeId::from_uuid(ctx.new_id());
@@ -73,6 +75,7 @@ pub(super) async fn challenge(
         id,
         user_id: user,
         kind,
+        authenticated,
         label,
         tries_left: challenges::TRIES.into(),
         created_at: now,
@@ -186,26 +189,26 @@ pub(super) async fn proven_by_mail(
     method: Way,
 ) -> Result<Pending> {
     let user = prove_and_take_over(ctx, tx, user, EarlierPassword::Removed).await?;
-    sign_in_proven(ctx, tx, user, label, method, SecondFactor::Unproven).await
+    sign_in_proven(ctx, tx, user, label, method, AuthMethods::EMAIL.into()).await
 }
 
-/// What a [locked](crate::users::store::UserWrites::lock_user), active user gets who has proven a first factor, and a
-/// second one with it or not: a session, or the challenge for the second factor.
+/// What a [locked](crate::users::store::UserWrites::lock_user), active user gets who has authenticated with one factor or
+/// more: a session, or the challenge for the second factor.
 pub(crate) async fn sign_in_proven(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
     user: User,
     label: Option<DisplayName>,
     method: Way,
-    second_factor: SecondFactor,
+    authenticated: Authenticated,
 ) -> Result<Pending> {
     let standing = tx.second_factor_standing(user.id).await?;
-    if let Some(owed) = owed_by(standing).filter(|_| second_factor == SecondFactor::Unproven) {
-        let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
+    if let Some(owed) = owed_by(standing).filter(|_| !authenticated.methods.is_multi_factor()) {
+        let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label, authenticated).await?;
         record_by(ctx, tx, user.id, Happened::SignInChallenged {});
         return Ok(Pending::Challenged(challenged));
     }
-    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, method, second_factor).await?)))
+    Ok(Pending::Opened(Box::new(open(ctx, tx, user, label, method, authenticated).await?)))
 }
 
 async fn by_second_factor(
@@ -231,7 +234,8 @@ async fn by_second_factor(
         pending::end(ctx, &mut *tx, user.id, Ending::OtherSessions).await?;
         Some(codes)
     };
-    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor, SecondFactor::Proven).await?;
+    let authenticated = challenge.authenticated.with(AuthMethods::SECOND_FACTOR_CODE);
+    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor, authenticated).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     ctx.commit(tx).await?;
     Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
@@ -241,15 +245,6 @@ async fn by_second_factor(
 pub(crate) enum Pending {
     Opened(Box<Opened>),
     Challenged(Challenged),
-}
-
-/// Whether a sign-in proved a second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SecondFactor {
-    /// It did.
-    Proven,
-    /// It did not.
-    Unproven,
 }
 
 impl Pending {

@@ -1,6 +1,7 @@
 //! Sign out, and revoke sessions from elsewhere.
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::EndReason;
 use super::refresh::session_of;
@@ -8,8 +9,9 @@ use crate::access::{Permission, Subject};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::events::record_ended;
-use crate::id::{SessionId, UserId};
+use crate::id::{IdentityId, SessionId, UserId};
 use crate::pending::{self, Ending};
+use crate::providers::ProviderName;
 use crate::roles::require_authority_over;
 use crate::store::WriteTx;
 
@@ -62,6 +64,27 @@ pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Re
     };
     ctx.commit(tx).await?;
     Ok(ended)
+}
+
+/// How many sessions of a provider one transaction ends: others wait to write.
+const PROVIDER_BATCH: u32 = 100;
+
+/// Ends every session that was opened through a provider, in batches. If it is interrupted, calling it again continues.
+pub(crate) async fn end_of_provider(ctx: &Ctx, provider: &ProviderName) -> Result<()> {
+    let mut from = IdentityId::from_uuid(Uuid::nil());
+    loop {
+        let mut found = ctx.store().snapshot().await?.list_provider_sessions(provider, from, PROVIDER_BATCH).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        // Sessions of the same identity may follow; those that ended are not listed again.
+        from = last.identity_id;
+        // Each transaction locks users in the same order.
+        found.sort_unstable_by_key(|session| (session.user_id, session.id));
+        let mut tx = ctx.write_unlimited(&[]).await?;
+        for session in found {
+            end_one(ctx, &mut *tx, session.id, EndReason::ProviderDisabled).await?;
+        }
+        ctx.commit(tx).await?;
+    }
 }
 
 /// Ends one session, and records it.

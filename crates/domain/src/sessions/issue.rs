@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::SessionId;
 use crate::time::Timestamp;
-use crate::tokens::{AccessClaims, TokenSubject};
+use crate::tokens::{AccessClaims, Authentication, TokenSubject};
 use crate::users::User;
 
 /// A session just opened or refreshed.
@@ -41,11 +41,13 @@ pub(super) struct Issued {
     pub(super) expires_at: Timestamp,
     /// What the user's role may do.
     pub(super) permissions: Permissions,
+    /// When and how the user authenticated.
+    pub(super) authentication: Authentication,
 }
 
 /// Signs the tokens of a session's generation. Derived, so that the same generation has the same refresh token.
 pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> {
-    let Issued { session_id, generation, now, expires_at, permissions } = *issued;
+    let Issued { session_id, generation, now, expires_at, permissions, authentication } = *issued;
     let policy = ctx.policy();
     let left_s = u32::try_from(expires_at.as_seconds() - now.as_seconds()).unwrap_or(0);
     let expires_in_s = policy.access_ttl_s.min(left_s);
@@ -57,6 +59,7 @@ pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> 
             session_id,
             email: user.email.clone(),
             email_verified: user.email_verified,
+            authentication,
         },
         role: user.role.clone(),
         scope: permissions,

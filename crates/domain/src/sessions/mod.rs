@@ -19,10 +19,10 @@ pub mod step_up;
 pub mod store;
 
 pub use challenge::{Challenged, Finished, Owed, enrol, finish};
-pub(crate) use challenge::{Pending, SecondFactor, sign_in_proven};
+pub(crate) use challenge::{Pending, sign_in_proven};
 pub use device::{Device, DeviceClaim, PREFIX as DEVICE_PREFIX, TTL_S as DEVICE_TTL_S, device_token};
 pub use end::{end, end_by_refresh_token, end_current, end_of_user};
-pub(crate) use end::{end_all, end_all_by, end_one, end_others};
+pub(crate) use end::{end_all, end_all_by, end_of_provider, end_one, end_others};
 pub use issue::SignedIn;
 pub use list::list;
 pub use passwordless::{follow_link, request_code, request_link};
@@ -32,10 +32,12 @@ pub use sign_in::{Outcome, sign_in};
 pub use step_up::step_up;
 
 use crate::access::{Origin, Permissions};
+use crate::auth_methods::{AuthMethods, Authenticated};
 use crate::id::{SessionId, UserId};
 use crate::page::Position;
 use crate::roles::RoleName;
 use crate::time::Timestamp;
+use crate::tokens::Authentication;
 use crate::users::{DisplayName, Status};
 
 /// A sign-in that lasts.
@@ -61,6 +63,8 @@ pub struct Session {
     pub proven_at: Timestamp,
     /// When its user last proved a second factor in it.
     pub second_factor_at: Option<Timestamp>,
+    /// How its user authenticated.
+    pub authenticated: Authenticated,
     /// From where it was opened.
     pub origin: Origin,
     /// The device label.
@@ -98,6 +102,8 @@ pub struct SessionState {
     pub proven_at: Timestamp,
     /// When its user last proved a second factor in it.
     pub second_factor_at: Option<Timestamp>,
+    /// How its user authenticated.
+    pub auth_methods: AuthMethods,
     /// Whether it owes a second factor: the user has one, or their role demands one, and none was proven in it.
     pub owes_second_factor: bool,
     /// Whether it was ended.
@@ -105,6 +111,12 @@ pub struct SessionState {
 }
 
 impl SessionState {
+    /// When and how the user authenticated.
+    #[must_use]
+    pub const fn authentication(&self) -> Authentication {
+        Authentication { at: self.proven_at, methods: self.auth_methods }
+    }
+
     /// Whether the session works at this moment: not over, not expired, the user active, and nothing owed.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -135,6 +147,8 @@ pub enum EndReason {
     TooManySessions,
     /// A refresh token was used again after its time: somebody else may hold it.
     RefreshTokenReused,
+    /// It was opened through an outside provider that was disabled or deleted.
+    ProviderDisabled,
 }
 
 impl EndReason {
@@ -150,6 +164,7 @@ impl EndReason {
             Self::SecondFactorChanged => "second_factor_changed",
             Self::TooManySessions => "too_many_sessions",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::ProviderDisabled => "provider_disabled",
         }
     }
 }

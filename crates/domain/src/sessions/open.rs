@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::challenge::SecondFactor;
 use super::issue::{Issued, issue};
 use super::store::{Displacement, displace};
 use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
+use crate::auth_methods::Authenticated;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::Way;
@@ -14,6 +14,7 @@ use crate::events::{self, Happened, NewEvent};
 use crate::id::{SessionId, UserId};
 use crate::roles::permissions_of;
 use crate::store::WriteTx;
+use crate::tokens::Authentication;
 use crate::users::{DisplayName, User};
 
 /// A session that is written and not yet committed.
@@ -24,7 +25,7 @@ pub(crate) struct Opened {
 }
 
 /// A session from now on, as configuration bounds it.
-pub(super) fn fresh(ctx: &Ctx, user_id: UserId, label: Option<DisplayName>) -> Session {
+pub(super) fn fresh(ctx: &Ctx, user_id: UserId, label: Option<DisplayName>, authenticated: Authenticated) -> Session {
     let now = ctx.now();
     let policy = ctx.policy();
     Session {
@@ -37,7 +38,8 @@ pub(super) fn fresh(ctx: &Ctx, user_id: UserId, label: Option<DisplayName>) -> S
         expires_at: now.plus_seconds(policy.session_absolute_ttl_s),
         last_used_at: now,
         proven_at: now,
-        second_factor_at: None,
+        second_factor_at: authenticated.methods.is_multi_factor().then_some(now),
+        authenticated,
         origin: ctx.origin().clone(),
         label,
     }
@@ -63,10 +65,9 @@ pub(super) async fn open(
     user: User,
     label: Option<DisplayName>,
     method: Way,
-    second_factor: SecondFactor,
+    authenticated: Authenticated,
 ) -> Result<Opened> {
-    let second_factor_at = (second_factor == SecondFactor::Proven).then(|| ctx.now());
-    let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
+    let session = fresh(ctx, user.id, label, authenticated);
     tx.insert_session(&session).await?;
     displace(tx, &session, &displacement(ctx, user.id)).await?;
     tx.record_sign_in(user.id, session.created_at).await?;
@@ -88,6 +89,8 @@ pub(super) fn handed_out(ctx: &Ctx, session: &Session, user: User, permissions: 
     let user = User { last_sign_in_at: Some(session.created_at), ..user };
     let token = device_token(ctx, user.id);
     let Session { id: session_id, generation, created_at: now, expires_at, .. } = *session;
-    let signed_in = issue(ctx, user, &Issued { session_id, generation, now, expires_at, permissions })?;
+    let authentication = Authentication { at: session.proven_at, methods: session.authenticated.methods };
+    let issued = Issued { session_id, generation, now, expires_at, permissions, authentication };
+    let signed_in = issue(ctx, user, &issued)?;
     Ok(SignedIn { device_token: Some(token), ..signed_in })
 }

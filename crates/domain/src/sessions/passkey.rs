@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::challenge::{self, Finished, Pending, SecondFactor, owner, use_try};
+use super::challenge::{self, Finished, Pending, owner, use_try};
 use super::open::{Opened, open};
 use super::{Device, SignedIn};
 use crate::access::Subject;
@@ -60,7 +60,7 @@ async fn open_session(
     if !verified.record(ctx, tx).await? {
         return Ok(None);
     }
-    let opened = open(ctx, tx, user, label, Way::Passkey, SecondFactor::Proven).await?;
+    let opened = open(ctx, tx, user, label, Way::Passkey, verified.passkey.auth_methods().into()).await?;
     budgets::forgive(tx, admitted).await?;
     Ok(Some(opened))
 }
@@ -97,8 +97,9 @@ pub async fn finish_challenge(
     let is_accepted = verified.record(ctx, &mut *tx).await?;
     let is_pending = is_accepted && tx.remove_challenge(id).await?;
     let opened = if is_pending {
-        let Challenge { label, .. } = challenge;
-        let opened = open(ctx, &mut *tx, user, label, Way::SecondFactor, SecondFactor::Proven).await?;
+        let Challenge { label, authenticated, .. } = challenge;
+        let authenticated = authenticated.with(verified.passkey.auth_methods());
+        let opened = open(ctx, &mut *tx, user, label, Way::SecondFactor, authenticated).await?;
         budgets::forgive(&mut *tx, &admitted).await?;
         Some(opened)
     } else {

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::Outcome;
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
+use crate::auth_methods::Authenticated;
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -23,7 +24,8 @@ pub async fn request_code(ctx: &Ctx, email: &EmailAddress, label: Option<Display
     let user = tx.find_user_by_email(email).await?;
     // Where nothing may be mailed any more, nobody is signing in.
     let owner = user.filter(|user| may_mail && user.status == Status::Active).map(|user| user.id);
-    let (id, challenged) = challenge::challenge(ctx, &mut *tx, owner, Owed::MailedCode, label).await?;
+    let (id, challenged) =
+        challenge::challenge(ctx, &mut *tx, owner, Owed::MailedCode, label, Authenticated::default()).await?;
     if may_mail {
         // Nobody's is not sent: whoever would send it looks, so that the work here is the same.
         let expires_at = ctx.now().plus_seconds(challenged.expires_in_s);

@@ -49,7 +49,9 @@ pub async fn refresh(ctx: &Ctx, token: &SecretString) -> Result<SignedIn> {
     }
     ctx.services().usage.note(Credential::Session(id), now);
     let permissions = state.permissions;
-    let issued = Issued { session_id: id, generation: generation + 1, now, expires_at: state.expires_at, permissions };
+    let authentication = state.authentication();
+    let (generation, expires_at) = (generation + 1, state.expires_at);
+    let issued = Issued { session_id: id, generation, now, expires_at, permissions, authentication };
     issue(ctx, user, &issued)
 }
 

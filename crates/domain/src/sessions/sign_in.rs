@@ -9,6 +9,7 @@ use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
 use super::{Device, DeviceClaim, SignedIn};
 use crate::access::Subject;
+use crate::auth_methods::AuthMethods;
 use crate::budgets::{self, Admitted};
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
@@ -40,7 +41,7 @@ pub async fn sign_in(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, de
         budgets::give_back(ctx, admitted).await?;
         return Err(error);
     }
-    let session = fresh(ctx, user.id, device.label);
+    let session = fresh(ctx, user.id, device.label, AuthMethods::PASSWORD.into());
     let event = started(ctx, &session, Way::Password);
     let displacement = displacement(ctx, user.id);
     let forgiven = admitted.into_forgiven();
@@ -71,7 +72,7 @@ async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<O
         tx.set_password(user.id, renewed, ctx.now()).await?;
     }
     let owed = owed_by(standing).ok_or_else(refused)?;
-    let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label).await?;
+    let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label, session.authenticated).await?;
     record_by(ctx, &mut *tx, user.id, Happened::SignInChallenged {});
     tx.forgive_budgets(&forgiven).await?;
     ctx.commit(tx).await?;

@@ -1,6 +1,7 @@
 //! Step-up authentication: a recent proof is required before a change of the password, the address or the factors.
 
 use super::store::Proof;
+use crate::auth_methods::AuthMethods;
 use crate::budgets;
 use crate::credentials::{PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
@@ -56,7 +57,7 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
     let (user, session) = ctx.signed_in()?;
     let mut read = ctx.store().read().await?;
     let standing = read.second_factor_standing(user).await?;
-    let (proof, factor) = match given {
+    let (methods, factor) = match given {
         Given::Password(_) if standing.is_enrolled() => {
             return Err(FieldError::new(
                 "code",
@@ -69,7 +70,7 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
             let stored = read.find_password(user).await?;
             drop(read);
             prove_password(ctx, session, &attempt, stored.as_ref()).await?;
-            (Proof::Password(ctx.now()), FactorKind::Password)
+            (AuthMethods::PASSWORD, FactorKind::Password)
         }
         Given::Code(code) => {
             drop(read);
@@ -78,16 +79,15 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
                 SecondFactorCode::Totp(_) => FactorKind::Totp,
                 SecondFactorCode::Recovery(_) => FactorKind::RecoveryCode,
             };
-            (Proof::SecondFactor(ctx.now()), factor)
+            (AuthMethods::SECOND_FACTOR_CODE, factor)
         }
         Given::Passkey(answer) => {
             drop(read);
-            prove_passkey(ctx, (user, session), answer).await?;
-            (Proof::SecondFactor(ctx.now()), FactorKind::Passkey)
+            (prove_passkey(ctx, (user, session), answer).await?, FactorKind::Passkey)
         }
     };
     let mut tx = ctx.write().await?;
-    tx.record_proof(session, proof).await?;
+    tx.record_proof(session, Proof { methods, at: ctx.now() }).await?;
     record(ctx, &mut *tx, user, Happened::SessionProven { session_id: session, factor });
     ctx.commit(tx).await?;
     Ok(())
@@ -102,7 +102,7 @@ pub async fn passkey_options(ctx: &Ctx) -> Result<AssertionOptions> {
     assert::options_of(ctx, &passkey_context(user, session), user).await
 }
 
-async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: PasskeyAnswer) -> Result<()> {
+async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: PasskeyAnswer) -> Result<AuthMethods> {
     let opened = assert::open(ctx, &passkey_context(user, session), answer).map_err(name_field)?;
     let admitted = budgets::admit_own(ctx, session).await?;
     let verified = opened.verify(ctx, Some(user)).await.map_err(name_field)?;
@@ -114,7 +114,7 @@ async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: 
     }
     // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
     ctx.commit(tx).await?;
-    if is_accepted { Ok(()) } else { Err(name_field(assert::refused())) }
+    if is_accepted { Ok(verified.passkey.auth_methods()) } else { Err(name_field(assert::refused())) }
 }
 
 /// The caller is signed in: a rejected passkey is invalid input, and the session stays.

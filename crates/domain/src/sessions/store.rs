@@ -4,12 +4,14 @@ use async_trait::async_trait;
 
 use super::{EndReason, Session, SessionState};
 use crate::access::Permissions;
+use crate::auth_methods::AuthMethods;
 use crate::budgets::store::Forgiving;
 use crate::credentials::PasswordHash;
 use crate::events::{Happened, NewEvent};
 use crate::factors::Standing;
-use crate::id::{SessionId, UserId};
+use crate::id::{IdentityId, SessionId, UserId};
 use crate::page::Page;
+use crate::providers::ProviderName;
 use crate::store::{StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::users::User;
@@ -104,11 +106,11 @@ pub(crate) async fn displace(
 
 /// What a user proved in a session, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// The password.
-    Password(Timestamp),
-    /// A second factor.
-    SecondFactor(Timestamp),
+pub struct Proof {
+    /// By which methods. They are added to those of the session.
+    pub methods: AuthMethods,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of an [`Opening`].
@@ -122,6 +124,17 @@ pub enum Opened {
     Refused,
 }
 
+/// A live session that was opened with an identity of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderSession {
+    /// The session.
+    pub id: SessionId,
+    /// Its user.
+    pub user_id: UserId,
+    /// The identity.
+    pub identity_id: IdentityId,
+}
+
 /// Reading sessions.
 #[async_trait]
 pub trait SessionReads {
@@ -133,6 +146,15 @@ pub trait SessionReads {
 
     /// How many live sessions the user has.
     async fn count_sessions(&mut self, user: UserId, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Sessions that have not ended and were opened with an identity that was last used through this provider, at most
+    /// `limit`, by identity, beginning with `from`.
+    async fn list_provider_sessions(
+        &mut self,
+        provider: &ProviderName,
+        from: IdentityId,
+        limit: u32,
+    ) -> Result<Vec<ProviderSession>, StoreError>;
 }
 
 /// Writing sessions.
@@ -181,7 +203,8 @@ pub trait SessionWrites {
         at: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Notes that the user proved a factor, and whether it was a second one, in a session.
+    /// Records that the user proved a factor in a session: a second one if the methods contain
+    /// [`MultiFactor`](crate::auth_methods::AuthMethod::MultiFactor).
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError>;
 
     /// Notes when sessions were last used; an older moment than the one that is kept changes nothing.

@@ -2,8 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::FIRST_PARTY_CLIENT_ID;
 use super::authenticate::principal_of;
+use super::{Authentication, FIRST_PARTY_CLIENT_ID};
 use crate::access::{Credential, Permission, Permissions, Principal, Subject};
 use crate::api_keys::authenticate::live_state;
 use crate::api_keys::{self, secret};
@@ -35,6 +35,8 @@ pub struct Introspection {
     pub expires_at: Option<Timestamp>,
     /// The claim `jti` of an access token, decoded.
     pub token_id: Option<[u8; 16]>,
+    /// When and how the user authenticated, if it is the token of a user.
+    pub authentication: Option<Authentication>,
 }
 
 /// The address of a user.
@@ -82,6 +84,13 @@ pub async fn introspect(ctx: &Ctx, token: &SecretString) -> Result<Option<Intros
 async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
     let Some(token) = ctx.services().tokens.verify(text, ctx.now()) else { return Ok(None) };
     let Some(principal) = principal_of(ctx.services(), &token).await? else { return Ok(None) };
+    let authentication = match principal.credential {
+        // The read that authenticated it is remembered.
+        Credential::Session(session) => {
+            ctx.store().read().await?.session_state(session).await?.map(|state| state.authentication())
+        }
+        Credential::ApiKey(_) | Credential::ClientToken(_) | Credential::Certificate(_) => None,
+    };
     Ok(Some(Introspection {
         kind: TokenKind::Access,
         subject: principal.subject,
@@ -92,6 +101,7 @@ async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
         issued_at: Some(token.issued_at),
         expires_at: Some(token.expires_at),
         token_id: Some(token.token_id),
+        authentication,
     }))
 }
 
@@ -103,6 +113,7 @@ async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introsp
     let live = state.filter(|state| state.generation == generation && state.is_live(ctx.now()));
     let Some(state) = live else { return Ok(None) };
     let subject = Subject::User(state.user_id);
+    let authentication = Some(state.authentication());
     Ok(Some(Introspection {
         kind: TokenKind::Refresh,
         subject,
@@ -113,6 +124,7 @@ async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introsp
         issued_at: Some(state.refreshed_at),
         expires_at: Some(state.idle_expires_at.min(state.expires_at)),
         token_id: None,
+        authentication,
     }))
 }
 
@@ -129,6 +141,7 @@ async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
         issued_at: None,
         expires_at: state.expires_at,
         token_id: None,
+        authentication: None,
     }))
 }
 

@@ -15,6 +15,7 @@ pub use introspect::{IntrospectedAddress, Introspection, TokenKind, introspect, 
 pub use revoke::revoke;
 
 use crate::access::Permissions;
+use crate::auth_methods::AuthMethods;
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 use crate::time::Timestamp;
@@ -43,6 +44,15 @@ pub struct AccessClaims {
     pub expires_at: Timestamp,
 }
 
+/// When and how the user of a token authenticated (RFC 9068 §2.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authentication {
+    /// `auth_time`: when the user last proved any factor.
+    pub at: Timestamp,
+    /// `amr`, and `acr` with it.
+    pub methods: AuthMethods,
+}
+
 /// Whom a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSubject {
@@ -56,6 +66,8 @@ pub enum TokenSubject {
         email: EmailAddress,
         /// `email_verified`: whether the user has proven that they receive mail at it (OpenID Connect Core §5.1).
         email_verified: bool,
+        /// `auth_time`, `amr` and `acr`.
+        authentication: Authentication,
     },
     /// A service account, by one of its API keys.
     Client {

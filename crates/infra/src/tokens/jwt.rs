@@ -35,8 +35,8 @@ struct Header<'a> {
 }
 
 /// The claims, with those of both kinds of subject; a token has all of one kind and none of the other. The tokens of users
-/// may lack `client_id` and `email_verified`, which earlier releases did not write. Unknown claims are ignored: a node of
-/// the next release may add some.
+/// may lack the claims that earlier releases did not write. Unknown claims are ignored: a node of the next release may add
+/// some.
 #[derive(Default, Serialize, Deserialize)]
 struct Payload {
     iss: String,
@@ -55,6 +55,13 @@ struct Payload {
     client_id: Option<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     key_id: Option<String>,
+    /// `auth_time`, `acr` and `amr` are for resource servers: here, the session is asked.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    acr: Option<&'static str>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    amr: Option<Vec<&'static str>>,
     /// Not written; another release may.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
@@ -83,11 +90,14 @@ impl Payload {
             ..Self::default()
         };
         match &claims.subject {
-            TokenSubject::User { id, session_id, email, email_verified } => Self {
+            TokenSubject::User { id, session_id, email, email_verified, authentication } => Self {
                 sub: id.to_string(),
                 sid: Some(session_id.to_string()),
                 email: Some(email.to_string()),
                 email_verified: Some(*email_verified),
+                auth_time: Some(authentication.at.as_seconds()),
+                acr: Some(authentication.methods.acr().as_str()),
+                amr: Some(authentication.methods.names().collect()).filter(|names: &Vec<_>| !names.is_empty()),
                 client_id: Some(FIRST_PARTY_CLIENT_ID.to_owned()),
                 ..shared
             },

@@ -12,9 +12,10 @@ use crate::vault::tests::vault;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_domain::access::{Permission, Permissions};
+use denizen_domain::auth_methods::{AuthMethod, AuthMethods};
 use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::roles::RoleName;
-use denizen_domain::tokens::{TokenSubject, VerifiedSubject};
+use denizen_domain::tokens::{Authentication, TokenSubject, VerifiedSubject};
 use denizen_domain::users::EmailAddress;
 use denizen_testkit::FakeClock;
 use serde_json::{Value, json};
@@ -83,6 +84,7 @@ fn user() -> AccessClaims {
         session_id: SessionId::new(&SystemClock, &SystemChance),
         email: EmailAddress::parse("ada@example.com").unwrap(),
         email_verified: true,
+        authentication: Authentication { at: NOW, methods: AuthMethods::PASSWORD },
     })
 }
 
@@ -137,8 +139,23 @@ fn the_header_and_the_claims_are_those_of_the_contract() {
         assert_eq!(part(&token, 0)["typ"], "at+jwt");
         assert_eq!(part(&token, 0)["alg"], algorithm.as_str());
         let names = |claims: Value| claims.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let expected =
-            ["aud", "client_id", "email", "email_verified", "exp", "iat", "iss", "jti", "role", "scope", "sid", "sub"];
+        let expected = [
+            "acr",
+            "amr",
+            "aud",
+            "auth_time",
+            "client_id",
+            "email",
+            "email_verified",
+            "exp",
+            "iat",
+            "iss",
+            "jti",
+            "role",
+            "scope",
+            "sid",
+            "sub",
+        ];
         assert_eq!(names(part(&token, 1)), expected);
         assert_eq!(part(&token, 1)["scope"], "users:read roles:write");
         assert_eq!(
@@ -161,12 +178,13 @@ fn the_largest_token_fits() {
     assert_eq!(email.to_string().len(), 254);
     let id = UserId::new(&SystemClock, &SystemChance);
     let session_id = SessionId::new(&SystemClock, &SystemChance);
+    let authentication = Authentication { at: NOW, methods: AuthMethods::of(&AuthMethod::ALL) };
     let issuer = format!("https://{}/{}", "i".repeat(240), "p".repeat(255));
     let largest = AccessClaims {
         role: RoleName::parse(&"r".repeat(64)).unwrap(),
         scope: Permissions::ALL,
         issuer: issuer.clone(),
-        ..claims(TokenSubject::User { id, session_id, email, email_verified: false })
+        ..claims(TokenSubject::User { id, session_id, email, email_verified: false, authentication })
     };
     let ring = KeyRing { issuer, ..ring(Algorithm::Rs256) };
     let token = ring.sign(&largest).unwrap();

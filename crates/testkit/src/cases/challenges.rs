@@ -1,7 +1,8 @@
 //! Challenges.
 
+use denizen_domain::auth_methods::{AuthMethods, Authenticated};
 use denizen_domain::challenges::{Challenge, ChallengeKind};
-use denizen_domain::id::{ChallengeId, UserId};
+use denizen_domain::id::{ChallengeId, IdentityId, UserId};
 use denizen_domain::store::Store;
 use denizen_domain::users::DisplayName;
 use tokio::task::JoinSet;
@@ -20,7 +21,9 @@ pub async fn a_challenge_comes_back_as_it_was(f: Fixture) {
         (3, ChallengeKind::MailedCode, None),
     ] {
         let label = (n == 1).then(|| DisplayName::from_stored("Ada's laptop".to_owned()));
-        let challenge = Challenge { label, ..challenge(n, kind, user) };
+        let identity_id = user.map(|user| IdentityId::from_uuid(user.as_uuid()));
+        let authenticated = Authenticated { methods: AuthMethods::PASSWORD, identity_id };
+        let challenge = Challenge { label, authenticated, ..challenge(n, kind, user) };
         insert_challenge(&*f.store, &challenge).await;
         assert_eq!(find(&*f.store, challenge.id, OPEN_S - 1).await, Some(challenge.clone()));
         assert_eq!(find(&*f.store, challenge.id, OPEN_S).await, None, "it is over");
@@ -106,6 +109,7 @@ fn challenge(n: u32, kind: ChallengeKind, user_id: Option<UserId>) -> Challenge 
         id: ChallengeId::from_uuid(uuid::Uuid::from_u128(n.into())),
         user_id,
         kind,
+        authenticated: Authenticated::default(),
         label: None,
         tries_left: 3,
         created_at: build::moment(n),

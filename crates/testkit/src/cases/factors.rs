@@ -1,5 +1,6 @@
 //! Second factors, and what sessions owe.
 
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::factors::{Standing, TotpFactor};
 use denizen_domain::id::UserId;
 use denizen_domain::roles::{Role, SecondFactorPolicy};
@@ -123,7 +124,9 @@ pub async fn a_session_owes_what_its_user_has_or_their_role_demands(f: Fixture) 
     assert!(confirm(&*f.store, user.id, 1).await);
     assert_eq!(owes().await, [true, false]);
     let mut tx = f.store.write().await.unwrap();
-    tx.record_proof(session.id, Proof::SecondFactor(build::moment(90))).await.unwrap();
+    tx.record_proof(session.id, Proof { methods: AuthMethods::SECOND_FACTOR_CODE, at: build::moment(90) })
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(owes().await, [false, false]);
 }
@@ -135,19 +138,17 @@ pub async fn the_last_proof_of_each_kind_is_kept(f: Fixture) {
     let mut tx = f.store.write().await.unwrap();
     tx.insert_session(&session).await.unwrap();
     tx.commit().await.unwrap();
-    let mut expected = (build::moment(1), None);
-    for proof in
-        [Proof::Password(build::moment(20)), Proof::SecondFactor(build::moment(30)), Proof::Password(build::moment(40))]
-    {
+    let (password, code) = (AuthMethods::PASSWORD, AuthMethods::SECOND_FACTOR_CODE);
+    let mut expected = (build::moment(1), None, password);
+    for (methods, at) in [(password, 20), (code, 30), (password, 40)] {
+        let at = build::moment(at);
         let mut tx = f.store.write().await.unwrap();
-        tx.record_proof(session.id, proof).await.unwrap();
+        tx.record_proof(session.id, Proof { methods, at }).await.unwrap();
         tx.commit().await.unwrap();
-        expected = match proof {
-            Proof::Password(at) => (at, expected.1),
-            Proof::SecondFactor(at) => (at, Some(at)),
-        };
+        let second_factor_at = if methods == code { Some(at) } else { expected.1 };
+        expected = (at, second_factor_at, expected.2.and(methods));
         let state = state(&*f.store, &session).await;
-        assert_eq!((state.proven_at, state.second_factor_at), expected);
+        assert_eq!((state.proven_at, state.second_factor_at, state.auth_methods), expected);
     }
 }
 

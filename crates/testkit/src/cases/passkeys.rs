@@ -1,5 +1,6 @@
 //! Passkeys, and flows that finish once.
 
+use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::factors::Standing;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::port::VerifiedUse;
@@ -80,7 +81,9 @@ pub async fn a_passkey_counts_as_second_factor(f: Fixture) {
     assert!(expected.is_enrolled() && expected.owes());
     assert!(state(&*f.store, &session).await.owes_second_factor);
     let mut tx = f.store.write().await.unwrap();
-    tx.record_proof(session.id, Proof::SecondFactor(build::moment(30))).await.unwrap();
+    tx.record_proof(session.id, Proof { methods: AuthMethods::SECOND_FACTOR_CODE, at: build::moment(30) })
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert!(!state(&*f.store, &session).await.owes_second_factor);
     let mut tx = f.store.write().await.unwrap();

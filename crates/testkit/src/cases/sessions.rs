@@ -36,6 +36,7 @@ pub async fn the_state_follows_the_user(f: Fixture) {
         expires_at: session.expires_at,
         proven_at: session.proven_at,
         second_factor_at: None,
+        auth_methods: session.authenticated.methods,
         owes_second_factor: false,
         is_ended: false,
     };

@@ -100,6 +100,18 @@ struct IntrospectionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Uuid)]
     sid: Option<String>,
+    /// When the user last authenticated, in Unix seconds; only for tokens of users (RFC 9470 §6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    auth_time: Option<i64>,
+    /// How the user authenticated (RFC 8176); only for tokens of users, and absent if unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 16, value_type = Option<Vec<String>>, example = json!(["pwd", "otp", "mfa"]))]
+    amr: Option<Vec<&'static str>>,
+    /// The current assurance level; only for tokens of users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^(aal1|aal2|phr)$", value_type = Option<String>, example = "aal2")]
+    acr: Option<&'static str>,
     /// The current role.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -134,6 +146,12 @@ impl IntrospectionBody {
             iss: Some(policy.issuer.clone()),
             jti: found.token_id.map(|id| URL_SAFE_NO_PAD.encode(id)),
             sid: session,
+            auth_time: found.authentication.map(|authentication| authentication.at.as_seconds()),
+            amr: found
+                .authentication
+                .map(|authentication| authentication.methods.names().collect())
+                .filter(|names: &Vec<_>| !names.is_empty()),
+            acr: found.authentication.map(|authentication| authentication.methods.acr().as_str()),
             role: Some(found.role.to_string()),
         }
     }
