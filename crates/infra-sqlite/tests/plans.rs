@@ -174,6 +174,8 @@ const CHECKS: &[Check] = &[
     check!("find_passkey": "SEARCH passkeys USING INDEX sqlite_autoindex_passkeys_2 (credential_id=?)"),
     check!("list_passkeys": "SEARCH passkeys USING INDEX passkeys_by_user (user_id=?)"),
     check!("count_passkeys": "SEARCH passkeys USING COVERING INDEX passkeys_by_user (user_id=?)"),
+    check!("list_rp_ids": "SEARCH passkeys USING COVERING INDEX passkeys_by_rp"),
+    check!("count_passkeys_of_rp": "SEARCH passkeys USING COVERING INDEX passkeys_by_rp (rp_id=?)"),
     check!("remove_passkey": "SEARCH passkeys USING INDEX sqlite_autoindex_passkeys_1 (id=?)"),
     check!("purge_flows": "SEARCH used_flows USING INDEX used_flows_by_end (expires_at<?)"),
     check!("remove_totp": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),

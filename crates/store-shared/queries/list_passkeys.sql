@@ -11,7 +11,8 @@ SELECT
     backed_up AS "backed_up: bool",
     counter,
     created_at,
-    last_used_at
+    last_used_at,
+    rp_id
 FROM passkeys
 WHERE user_id = $1
 ORDER BY created_at, id

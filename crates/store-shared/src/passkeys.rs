@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::sql::{execute, fetch_all, fetch_optional, fetch_scalar, row};
+use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -30,6 +30,15 @@ impl PasskeyReads for Tx {
 
     async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError> {
         let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys.sql", user.as_uuid())?;
+        Ok(count.cast_unsigned())
+    }
+
+    async fn list_rp_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        fetch_all_scalars!(self, String, "../store-shared/queries/list_rp_ids.sql")
+    }
+
+    async fn count_passkeys_of_rp(&mut self, rp_id: &str) -> Result<u64, StoreError> {
+        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys_of_rp.sql", rp_id)?;
         Ok(count.cast_unsigned())
     }
 }
@@ -53,7 +62,8 @@ impl PasskeyWrites for Tx {
             credential.backed_up,
             i64::from(credential.counter),
             passkey.created_at.as_micros(),
-            passkey.last_used_at.map(Timestamp::as_micros)
+            passkey.last_used_at.map(Timestamp::as_micros),
+            passkey.rp_id.as_deref()
         )?;
         if inserted == 1 {
             self.changed(passkey.user_id.as_uuid());
@@ -61,9 +71,15 @@ impl PasskeyWrites for Tx {
         Ok(inserted == 1)
     }
 
-    async fn use_passkey(&mut self, id: PasskeyId, used: VerifiedUse, at: Timestamp) -> Result<bool, StoreError> {
+    async fn use_passkey(
+        &mut self,
+        id: PasskeyId,
+        used: VerifiedUse,
+        rp_id: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (id, counter, at) = (id.as_uuid(), i64::from(used.counter), at.as_micros());
-        Ok(execute!(self, "../store-shared/queries/use_passkey.sql", id, counter, used.backed_up, at)? == 1)
+        Ok(execute!(self, "../store-shared/queries/use_passkey.sql", id, counter, used.backed_up, at, rp_id)? == 1)
     }
 
     async fn rename_passkey(&mut self, user: UserId, id: PasskeyId, name: &DisplayName) -> Result<bool, StoreError> {
@@ -97,6 +113,7 @@ row! {
         counter: i64,
         created_at: i64,
         last_used_at: Option<i64>,
+        rp_id: Option<String>,
     }
 }
 
@@ -121,6 +138,7 @@ impl TryFrom<PasskeyRow> for Passkey {
             },
             created_at: Timestamp::from_micros(row.created_at),
             last_used_at: row.last_used_at.map(Timestamp::from_micros),
+            rp_id: row.rp_id,
         })
     }
 }

@@ -95,6 +95,7 @@ macro_rules! suite {
                 a_passkey_comes_back_as_it_was,
                 a_credential_is_registered_once,
                 a_counter_only_increases,
+                relying_parties_of_passkeys_are_counted,
                 passkeys_are_changed_by_their_user,
                 a_passkey_counts_as_second_factor,
                 a_rotation_sees_a_new_passkey,

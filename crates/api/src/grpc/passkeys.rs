@@ -217,5 +217,6 @@ fn body(passkey: Passkey) -> v1::Passkey {
         backed_up: credential.backed_up,
         created_at: Some(moment(passkey.created_at)),
         last_used_at: passkey.last_used_at.map(moment),
+        rp_id: passkey.rp_id,
     }
 }

@@ -91,6 +91,7 @@ mod providers;
 mod query_parameters;
 mod races;
 mod refresh;
+mod relying_party;
 mod retention;
 mod revocation;
 mod roles;

@@ -41,7 +41,8 @@ pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
     }
     require_authority(ctx, &mut *tx, &user).await?;
     if tx.second_factor_standing(id).await?.has_passkey {
-        if !has_other_method(ctx, &mut *tx, &user, Removal::AllPasskeys).await? {
+        let is_method = tx.list_passkeys(id).await?.iter().any(|passkey| passkey.is_sign_in_method(ctx));
+        if is_method && !has_other_method(ctx, &mut *tx, &user, Removal::AllPasskeys).await? {
             // The password may have been removed by a write that shares this transaction.
             ctx.commit(tx).await?;
             return Err(Error::Conflict(Conflict::LastWayIn));

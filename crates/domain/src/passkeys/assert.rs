@@ -56,9 +56,10 @@ pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<
 /// The same for the passkeys of a user.
 ///
 /// # Errors
-/// [`Resource::Passkey`] if the user has none.
+/// [`Resource::Passkey`] if the user has none that can be used with the relying party.
 pub(crate) async fn options_of(ctx: &Ctx, context: &[u8], user: UserId) -> Result<AssertionOptions> {
-    let passkeys = ctx.store().read().await?.list_passkeys(user).await?;
+    let mut passkeys = ctx.store().read().await?.list_passkeys(user).await?;
+    passkeys.retain(|passkey| passkey.is_usable(ctx));
     if passkeys.is_empty() {
         return Err(Error::NotFound(Resource::Passkey));
     }
@@ -92,7 +93,7 @@ impl OpenedAnswer {
             (None, Some(owner)) => owner == passkey.user_id,
             (None, None) => false,
         };
-        if !is_of_user {
+        if !is_of_user || !passkey.is_usable(ctx) {
             return Err(refused());
         }
         let webauthn = &ctx.services().webauthn;
@@ -105,7 +106,8 @@ impl VerifiedPasskey {
     /// Records the use, with the user locked. `false` if the state was used before, the passkey was removed meanwhile, or
     /// a later use of it was recorded: then the answer is refused, after a commit.
     pub(crate) async fn record(&self, ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<bool> {
-        Ok(self.flow.finish(tx).await? && tx.use_passkey(self.passkey.id, self.used, ctx.now()).await?)
+        let rp_id = ctx.services().webauthn.rp_id();
+        Ok(self.flow.finish(tx).await? && tx.use_passkey(self.passkey.id, self.used, rp_id, ctx.now()).await?)
     }
 }
 

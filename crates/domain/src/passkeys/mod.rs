@@ -9,6 +9,7 @@ pub(crate) mod assert;
 mod list;
 pub mod port;
 pub mod register;
+pub mod relying_party;
 mod remove;
 mod rename;
 pub mod store;
@@ -51,6 +52,23 @@ pub struct Passkey {
     pub created_at: Timestamp,
     /// Time of the last use.
     pub last_used_at: Option<Timestamp>,
+    /// The id of the relying party that it was created for; `None` if it was registered by a release that did not record
+    /// it, and was not used since.
+    pub rp_id: Option<String>,
+}
+
+impl Passkey {
+    /// Whether browsers can use it with the relying party of this server.
+    #[must_use]
+    pub(crate) fn is_usable(&self, ctx: &Ctx) -> bool {
+        self.rp_id.as_deref().is_none_or(|rp_id| rp_id == ctx.services().webauthn.rp_id())
+    }
+
+    /// Whether its owner can sign in with it alone.
+    #[must_use]
+    pub(crate) fn is_sign_in_method(&self, ctx: &Ctx) -> bool {
+        self.is_usable(ctx)
+    }
 }
 
 /// The handle of a user for their authenticators: that of their passkeys, or a derived one if they have none. It does

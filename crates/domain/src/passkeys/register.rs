@@ -48,12 +48,13 @@ pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
     let mut read = ctx.store().read().await?;
     step_up::require(ctx, &mut *read).await?;
     let user = read.find_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
-    let passkeys = read.list_passkeys(id).await?;
+    let mut passkeys = read.list_passkeys(id).await?;
     drop(read);
     if passkeys.len() >= PASSKEYS_MAX {
         return Err(Error::Conflict(Conflict::TooManyPasskeys));
     }
     let handle = handle_of(ctx, id, &passkeys);
+    passkeys.retain(|passkey| passkey.is_usable(ctx));
     let registering = RegisteringUser { handle, name: user.email.as_str(), display_name: user.name.as_str() };
     let ceremony = ctx.services().webauthn.begin_registration(registering, &passkeys).map_err(unavailable)?;
     let payload = [handle.as_slice(), &ceremony.state].concat();
@@ -118,6 +119,7 @@ fn passkey(
         credential,
         created_at: ctx.now(),
         last_used_at: None,
+        rp_id: Some(ctx.services().webauthn.rp_id().to_owned()),
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn remove_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId) ->
 async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, id: PasskeyId) -> Result<()> {
     let passkey = tx.list_passkeys(user.id).await?.into_iter().find(|passkey| passkey.id == id);
     let passkey = passkey.ok_or(Error::NotFound(Resource::Passkey))?;
-    if !has_other_method(ctx, tx, user, Removal::Passkey(id)).await? {
+    if passkey.is_sign_in_method(ctx) && !has_other_method(ctx, tx, user, Removal::Passkey(id)).await? {
         return Err(Error::Conflict(Conflict::LastWayIn));
     }
     tx.remove_passkey(user.id, id).await?;

@@ -47,6 +47,23 @@ pub async fn a_counter_only_increases(f: Fixture) {
     assert!(!use_passkey(&*f.store, passkey(1, 2).id, 1).await, "a passkey that does not exist is not used");
 }
 
+pub async fn relying_parties_of_passkeys_are_counted(f: Fixture) {
+    insert(&*f.store, &[build::user(1)]).await;
+    let ids = async || f.store.read().await.unwrap().list_rp_ids().await.unwrap();
+    assert_eq!(ids().await, [""; 0]);
+    let unknown = Passkey { rp_id: None, ..passkey(1, 1) };
+    assert!(add(&*f.store, &unknown).await);
+    assert_eq!(ids().await, [""; 0], "the relying party of a passkey of an earlier release is unknown");
+    for (n, rp_id) in [(2, "example.com"), (3, "example.com"), (4, "b.example"), (5, "z.example")] {
+        assert!(add(&*f.store, &Passkey { rp_id: Some(rp_id.to_owned()), ..passkey(1, n) }).await);
+    }
+    assert_eq!(ids().await, ["b.example", "example.com", "z.example"]);
+    let count = async |rp_id| f.store.read().await.unwrap().count_passkeys_of_rp(rp_id).await.unwrap();
+    assert_eq!([count("b.example").await, count("example.com").await, count("other").await], [1, 2, 0]);
+    assert!(use_passkey(&*f.store, unknown.id, 0).await && use_passkey(&*f.store, passkey(1, 4).id, 0).await);
+    assert_eq!([count("b.example").await, count("example.com").await], [1, 3], "a use records it once");
+}
+
 pub async fn passkeys_are_changed_by_their_user(f: Fixture) {
     insert(&*f.store, &[build::user(1), build::user(2)]).await;
     let passkey = passkey(1, 1);
@@ -168,6 +185,7 @@ fn passkey(user: u32, n: u32) -> Passkey {
         },
         created_at: build::moment(n),
         last_used_at: None,
+        rp_id: Some("example.com".to_owned()),
     }
 }
 
@@ -181,7 +199,7 @@ async fn add(store: &dyn Store, passkey: &Passkey) -> bool {
 async fn use_passkey(store: &dyn Store, id: PasskeyId, counter: u32) -> bool {
     let mut tx = store.write().await.unwrap();
     let used = VerifiedUse { counter, backed_up: true };
-    let is_used = tx.use_passkey(id, used, build::moment(50)).await.unwrap();
+    let is_used = tx.use_passkey(id, used, "example.com", build::moment(50)).await.unwrap();
     tx.commit().await.unwrap();
     is_used
 }

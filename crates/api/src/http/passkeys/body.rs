@@ -147,6 +147,10 @@ pub(super) struct PasskeyBody {
     /// Time of the last use.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
+    /// The relying party id that the passkey was created for. If it is not the `rp_id` of the list, the passkey does not
+    /// work any more; `null` if unknown.
+    #[schema(example = "example.com", required = true)]
+    rp_id: Option<String>,
 }
 
 impl From<Passkey> for PasskeyBody {
@@ -162,6 +166,7 @@ impl From<Passkey> for PasskeyBody {
             backed_up: credential.backed_up,
             created_at: passkey.created_at,
             last_used_at: passkey.last_used_at,
+            rp_id: passkey.rp_id,
         }
     }
 }
