@@ -4,3 +4,6 @@
 ALTER TABLE passkeys ADD COLUMN rp_id TEXT CHECK (rp_id <> '');
 
 CREATE INDEX passkeys_by_rp ON passkeys (rp_id);
+
+-- A security key may not verify its user, and is a second factor only. The release before registers passkeys only.
+ALTER TABLE passkeys ADD COLUMN kind TEXT NOT NULL DEFAULT 'passkey' CHECK (kind IN ('passkey', 'security_key'));

@@ -12,6 +12,7 @@ SELECT
     counter,
     created_at,
     last_used_at,
-    rp_id
+    rp_id,
+    kind
 FROM passkeys
 WHERE credential_id = $1

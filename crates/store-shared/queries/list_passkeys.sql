@@ -12,7 +12,8 @@ SELECT
     counter,
     created_at,
     last_used_at,
-    rp_id
+    rp_id,
+    kind
 FROM passkeys
 WHERE user_id = $1
 ORDER BY created_at, id

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::port::VerifiedUse;
 use denizen_domain::passkeys::store::{PasskeyReads, PasskeyWrites};
-use denizen_domain::passkeys::{CredentialId, Passkey, RegisteredCredential};
+use denizen_domain::passkeys::{CredentialId, CredentialKind, Passkey, RegisteredCredential};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
@@ -28,8 +28,9 @@ impl PasskeyReads for Tx {
         rows.into_iter().map(Passkey::try_from).collect()
     }
 
-    async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError> {
-        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys.sql", user.as_uuid())?;
+    async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError> {
+        let (user, kind) = (user.as_uuid(), kind.as_str());
+        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys.sql", user, kind)?;
         Ok(count.cast_unsigned())
     }
 
@@ -63,7 +64,8 @@ impl PasskeyWrites for Tx {
             i64::from(credential.counter),
             passkey.created_at.as_micros(),
             passkey.last_used_at.map(Timestamp::as_micros),
-            passkey.rp_id.as_deref()
+            passkey.rp_id.as_deref(),
+            passkey.kind.as_str()
         )?;
         if inserted == 1 {
             self.changed(passkey.user_id.as_uuid());
@@ -114,6 +116,7 @@ row! {
         created_at: i64,
         last_used_at: Option<i64>,
         rp_id: Option<String>,
+        kind: String,
     }
 }
 
@@ -124,6 +127,7 @@ impl TryFrom<PasskeyRow> for Passkey {
         let damaged = |column: &str| broken(format!("the column {column} of a passkey is damaged"));
         Ok(Self {
             id: PasskeyId::from_uuid(row.id),
+            kind: CredentialKind::parse(&row.kind).ok_or_else(|| damaged("kind"))?,
             user_id: UserId::from_uuid(row.user_id),
             user_handle: row.user_handle.try_into().map_err(|_| damaged("user_handle"))?,
             name: DisplayName::from_stored(row.name),

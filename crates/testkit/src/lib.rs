@@ -98,6 +98,7 @@ macro_rules! suite {
                 relying_parties_of_passkeys_are_counted,
                 passkeys_are_changed_by_their_user,
                 a_passkey_counts_as_second_factor,
+                a_security_key_counts_as_second_factor,
                 a_rotation_sees_a_new_passkey,
                 passkeys_go_with_their_user,
                 of_fifty_who_finish_a_flow_one_does,

@@ -1,7 +1,8 @@
 //! `denizen.v1.PasskeyService`.
 
+use denizen_domain::error::RuleBroken;
 use denizen_domain::id::{PasskeyId, UserId};
-use denizen_domain::passkeys::{self, AssertionOptions, NewPasskey, Passkey, PasskeyAnswer};
+use denizen_domain::passkeys::{self, AssertionOptions, CredentialKind, NewPasskey, Passkey, PasskeyAnswer};
 use denizen_domain::sessions::{self, Outcome};
 use denizen_domain::users::DisplayName;
 use denizen_proto::v1;
@@ -95,9 +96,12 @@ impl PasskeyService for Passkeys {
 
 async fn registration_options(
     call: Call,
-    _: v1::CreateRegistrationOptionsRequest,
+    request: v1::CreateRegistrationOptionsRequest,
 ) -> Result<v1::CreateRegistrationOptionsResponse, Refusal> {
-    let options = passkeys::register::options(&call.ctx).await?;
+    call.ctx.signed_in()?;
+    let mut fields = Fields::default();
+    let kind = fields.check("kind", read_kind(request.kind));
+    let options = passkeys::register::options(&call.ctx, fields.finish(kind)?).await?;
     let expires_in_s = seconds(options.expires_in_s);
     let options = v1::PasskeyOptions { options_json: options.options, state: options.state, expires_in_s };
     Ok(v1::CreateRegistrationOptionsResponse { options: Some(options) })
@@ -205,10 +209,23 @@ fn seconds(seconds: u32) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
+/// The kind that a number stands for.
+fn read_kind(number: i32) -> Result<CredentialKind, RuleBroken> {
+    match v1::CredentialKind::try_from(number) {
+        Ok(v1::CredentialKind::Unspecified | v1::CredentialKind::Passkey) => Ok(CredentialKind::Passkey),
+        Ok(v1::CredentialKind::SecurityKey) => Ok(CredentialKind::SecurityKey),
+        Err(_) => Err(convert::broken("invalid_value", "must be a passkey or a security key")),
+    }
+}
+
 fn body(passkey: Passkey) -> v1::Passkey {
     let credential = passkey.credential;
     v1::Passkey {
         id: passkey.id.to_string(),
+        kind: match passkey.kind {
+            CredentialKind::Passkey => v1::CredentialKind::Passkey.into(),
+            CredentialKind::SecurityKey => v1::CredentialKind::SecurityKey.into(),
+        },
         name: passkey.name.into_string(),
         credential_id: credential.id.as_bytes().to_vec(),
         aaguid: credential.aaguid.to_string(),

@@ -47,23 +47,20 @@ pub(super) struct ChallengeBody {
     /// code sent by mail.
     #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
     owed: &'static str,
-    /// The factors that complete the challenge.
+    /// The factors that complete the challenge. `passkey` and `security_key`: see
+    /// `/api/v1/sessions/challenges/{id}/passkey/options`.
     #[schema(example = json!(["totp", "recovery_code"]))]
-    factors: &'static [&'static str],
+    factors: Vec<&'static str>,
     /// Seconds until the challenge expires.
     expires_in: u32,
 }
 
 impl From<Challenged> for ChallengeBody {
     fn from(challenged: Challenged) -> Self {
-        let (owed, factors): (_, &[&str]) = match challenged.owed {
-            Owed::SecondFactor(Standing { has_totp: true, has_passkey: true, .. }) => {
-                ("second_factor", &["totp", "passkey", "recovery_code"])
-            }
-            Owed::SecondFactor(Standing { has_passkey: true, .. }) => ("second_factor", &["passkey", "recovery_code"]),
-            Owed::SecondFactor(_) => ("second_factor", &["totp", "recovery_code"]),
-            Owed::Enrolment => ("enrolment", &["totp"]),
-            Owed::MailedCode => ("mailed_code", &["mailed_code"]),
+        let (owed, factors) = match challenged.owed {
+            Owed::SecondFactor(standing) => ("second_factor", accepted(standing)),
+            Owed::Enrolment => ("enrolment", vec!["totp"]),
+            Owed::MailedCode => ("mailed_code", vec!["mailed_code"]),
         };
         Self {
             challenge_id: challenged.token.expose_secret().to_owned(),
@@ -72,6 +69,17 @@ impl From<Challenged> for ChallengeBody {
             expires_in: challenged.expires_in_s,
         }
     }
+}
+
+/// The second factors that a user of this standing can complete a sign-in with.
+fn accepted(standing: Standing) -> Vec<&'static str> {
+    let factors = [
+        (standing.has_totp, "totp"),
+        (standing.has_passkey, "passkey"),
+        (standing.has_security_key, "security_key"),
+        (true, "recovery_code"),
+    ];
+    factors.into_iter().filter_map(|(is_accepted, name)| is_accepted.then_some(name)).collect()
 }
 
 /// The response to a sign-in that requires a second factor.

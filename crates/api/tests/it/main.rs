@@ -96,6 +96,7 @@ mod retention;
 mod revocation;
 mod roles;
 mod second_factors;
+mod security_keys;
 mod service_accounts;
 mod session_list;
 mod sessions;

@@ -19,6 +19,7 @@ use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result};
 use crate::id::{SessionId, UserId};
+use crate::passkeys::CredentialKind;
 use crate::store::WriteTx;
 use crate::time::Timestamp;
 
@@ -47,6 +48,8 @@ pub struct Standing {
     pub has_totp: bool,
     /// Whether the user has a passkey.
     pub has_passkey: bool,
+    /// Whether the user has a security key.
+    pub has_security_key: bool,
     /// Whether the user's role demands a second factor.
     pub is_required: bool,
 }
@@ -55,7 +58,13 @@ impl Standing {
     /// Whether the user has a second factor.
     #[must_use]
     pub const fn is_enrolled(self) -> bool {
-        self.has_totp || self.has_passkey
+        self.has_totp || self.has_webauthn()
+    }
+
+    /// Whether the user has a passkey or a security key.
+    #[must_use]
+    pub const fn has_webauthn(self) -> bool {
+        self.has_passkey || self.has_security_key
     }
 
     /// Whether a sign-in owes a second factor.
@@ -76,6 +85,8 @@ pub struct Factors {
     pub recovery_codes_left: u64,
     /// The number of passkeys.
     pub passkeys: u64,
+    /// The number of security keys.
+    pub security_keys: u64,
     /// Whether the role requires a second factor.
     pub is_required: bool,
 }
@@ -90,7 +101,8 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
         has_password: read.find_password(user).await?.is_some(),
         totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at),
         recovery_codes_left: read.count_recovery_codes(user).await?,
-        passkeys: read.count_passkeys(user).await?,
+        passkeys: read.count_passkeys(user, CredentialKind::Passkey).await?,
+        security_keys: read.count_passkeys(user, CredentialKind::SecurityKey).await?,
         is_required: read.second_factor_standing(user).await?.is_required,
     })
 }

@@ -1,6 +1,6 @@
 //! Assertions: prove that a passkey is present. Sign-in, challenges and step-up share these steps.
 
-use super::{CEREMONY_TTL_S, Passkey, malformed, unavailable};
+use super::{CEREMONY_TTL_S, CredentialKind, Passkey, malformed, unavailable};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::flows::Flow;
@@ -46,7 +46,7 @@ pub(crate) struct VerifiedPasskey {
     used: VerifiedUse,
 }
 
-/// Options to use one of these passkeys, or any discoverable one if there are none. Writes nothing.
+/// Options to use one of these credentials, or any passkey if there are none. Writes nothing.
 pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<AssertionOptions> {
     let ceremony = ctx.services().webauthn.begin_assertion(allowed).map_err(unavailable)?;
     let state = Flow::begin(ctx, CEREMONY_TTL_S).seal(ctx, context, &ceremony.state);
@@ -87,6 +87,8 @@ impl OpenedAnswer {
         let passkey = ctx.store().read().await?.find_passkey(&assertion.credential_id).await?;
         let passkey = passkey.ok_or(Error::NotFound(Resource::PasskeyCredential))?;
         let is_of_user = match (&assertion.user_handle, owner) {
+            // A security key is no first factor, even if it verifies its user now and then.
+            (Some(_), None) if passkey.kind == CredentialKind::SecurityKey => false,
             (Some(handle), owner) => {
                 handle.as_slice() == passkey.user_handle && owner.is_none_or(|owner| owner == passkey.user_id)
             }

@@ -1,7 +1,8 @@
 //! Passkeys: discoverable credentials of Web Authentication (WebAuthn Level 3).
 //!
 //! A passkey always verifies its user (PIN or biometrics), so it satisfies both factors of a sign-in. It is also a second
-//! factor after a password, and a proof for step-up authentication.
+//! factor after a password, and a proof for step-up authentication. Security keys that may not verify their user are stored
+//! beside them, and are second factors only.
 //!
 //! Options for a ceremony write nothing: the challenge is sealed into the state that the client sends back.
 
@@ -16,7 +17,7 @@ pub mod store;
 
 pub use assert::{AssertionOptions, PasskeyAnswer};
 pub use list::{PasskeyList, list};
-pub use port::{CredentialId, RegisteredCredential, UserHandle};
+pub use port::{CredentialId, CredentialKind, RegisteredCredential, UserHandle};
 pub use register::{NewPasskey, RegistrationOptions, register};
 pub(crate) use remove::remove_all;
 pub use remove::{remove, remove_of};
@@ -29,17 +30,19 @@ use crate::ports::CeremonyError;
 use crate::time::Timestamp;
 use crate::users::DisplayName;
 
-/// The maximum number of passkeys per user.
+/// The maximum number of passkeys and security keys per user.
 pub const PASSKEYS_MAX: usize = 20;
 
 /// Lifetime of the state of a ceremony, in seconds.
 pub(crate) const CEREMONY_TTL_S: u32 = 5 * 60;
 
-/// A registered passkey.
+/// A registered passkey or security key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passkey {
     /// Identifies the passkey in routes and events.
     pub id: PasskeyId,
+    /// Whether it is a passkey or a security key.
+    pub kind: CredentialKind,
     /// The owner.
     pub user_id: UserId,
     /// The handle under which the authenticator knows the owner. All passkeys of a user have the same one.
@@ -67,7 +70,7 @@ impl Passkey {
     /// Whether its owner can sign in with it alone.
     #[must_use]
     pub(crate) fn is_sign_in_method(&self, ctx: &Ctx) -> bool {
-        self.is_usable(ctx)
+        self.kind == CredentialKind::Passkey && self.is_usable(ctx)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Register a passkey.
 
-use super::{CEREMONY_TTL_S, PASSKEYS_MAX, Passkey, UserHandle, handle_of, malformed, unavailable};
+use super::{CEREMONY_TTL_S, CredentialKind, PASSKEYS_MAX, Passkey, UserHandle, handle_of, malformed, unavailable};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, FieldError, Resource, Result};
 use crate::events::{Happened, record};
@@ -14,8 +14,13 @@ use crate::sessions::{EndReason, end_others, step_up};
 use crate::store::WriteTx;
 use crate::users::DisplayName;
 
-/// The name of a passkey that was given none.
-const DEFAULT_NAME: &str = "Passkey";
+/// The name of a credential that was given none.
+const fn default_name(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::Passkey => "Passkey",
+        CredentialKind::SecurityKey => "Security key",
+    }
+}
 
 /// What a browser needs to create a passkey.
 #[derive(Debug)]
@@ -39,11 +44,11 @@ pub struct NewPasskey {
     pub name: Option<DisplayName>,
 }
 
-/// Options to create a passkey for the caller. Writes nothing.
+/// Options to create a passkey or a security key for the caller. Writes nothing.
 ///
 /// # Errors
 /// [`Error::StepUpRequired`]; [`Conflict::TooManyPasskeys`].
-pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
+pub async fn options(ctx: &Ctx, kind: CredentialKind) -> Result<RegistrationOptions> {
     let (id, session) = ctx.signed_in()?;
     let mut read = ctx.store().read().await?;
     step_up::require(ctx, &mut *read).await?;
@@ -56,8 +61,8 @@ pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
     let handle = handle_of(ctx, id, &passkeys);
     passkeys.retain(|passkey| passkey.is_usable(ctx));
     let registering = RegisteringUser { handle, name: user.email.as_str(), display_name: user.name.as_str() };
-    let ceremony = ctx.services().webauthn.begin_registration(registering, &passkeys).map_err(unavailable)?;
-    let payload = [handle.as_slice(), &ceremony.state].concat();
+    let ceremony = ctx.services().webauthn.begin_registration(kind, registering, &passkeys).map_err(unavailable)?;
+    let payload = [handle.as_slice(), &[kind as u8], &ceremony.state].concat();
     let state = Flow::begin(ctx, CEREMONY_TTL_S).seal(ctx, &context(id, session), &payload);
     Ok(RegistrationOptions { options: ceremony.options, state, expires_in_s: CEREMONY_TTL_S })
 }
@@ -70,9 +75,12 @@ pub async fn options(ctx: &Ctx) -> Result<RegistrationOptions> {
 pub async fn register(ctx: &Ctx, new: NewPasskey) -> Result<Passkey> {
     let (id, session) = ctx.signed_in()?;
     let (flow, payload) = Flow::open(ctx, &context(id, session), &new.state).ok_or_else(invalid_state)?;
-    let (handle, state) = payload.split_first_chunk().ok_or_else(invalid_state)?;
-    let credential = ctx.services().webauthn.finish_registration(state, &new.credential).map_err(refusal)?;
-    let passkey = passkey(ctx, id, *handle, credential, new.name);
+    let (handle, rest) = payload.split_first_chunk().ok_or_else(invalid_state)?;
+    let (kind, state) = rest.split_first().ok_or_else(invalid_state)?;
+    let kinds = [CredentialKind::Passkey, CredentialKind::SecurityKey];
+    let kind = kinds.into_iter().find(|known| *known as u8 == *kind).ok_or_else(invalid_state)?;
+    let credential = ctx.services().webauthn.finish_registration(kind, state, &new.credential).map_err(refusal)?;
+    let passkey = passkey(ctx, id, kind, *handle, credential, new.name);
 
     let mut tx = ctx.write_on(&[id.into()]).await?;
     let added = add(ctx, &mut *tx, &flow, session, &passkey).await;
@@ -107,15 +115,17 @@ async fn add(ctx: &Ctx, tx: &mut dyn WriteTx, flow: &Flow, session: SessionId, p
 fn passkey(
     ctx: &Ctx,
     user_id: UserId,
+    kind: CredentialKind,
     user_handle: UserHandle,
     credential: RegisteredCredential,
     name: Option<DisplayName>,
 ) -> Passkey {
     Passkey {
         id: PasskeyId::from_uuid(ctx.new_id()),
+        kind,
         user_id,
         user_handle,
-        name: name.unwrap_or_else(|| DisplayName::from_stored(DEFAULT_NAME.to_owned())),
+        name: name.unwrap_or_else(|| DisplayName::from_stored(default_name(kind).to_owned())),
         credential,
         created_at: ctx.now(),
         last_used_at: None,

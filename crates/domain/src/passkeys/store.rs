@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{CredentialId, Passkey};
+use super::{CredentialId, CredentialKind, Passkey};
 use crate::id::{PasskeyId, UserId};
 use crate::passkeys::port::VerifiedUse;
 use crate::store::StoreError;
@@ -18,8 +18,8 @@ pub trait PasskeyReads {
     /// The passkeys of a user, the oldest first.
     async fn list_passkeys(&mut self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
 
-    /// The number of passkeys of a user.
-    async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError>;
+    /// The number of credentials of this kind of a user.
+    async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError>;
 
     /// The ids of all relying parties that passkeys are known to belong to. Read at every start: the cost must not depend
     /// on the number of passkeys.

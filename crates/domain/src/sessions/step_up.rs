@@ -9,7 +9,7 @@ use crate::events::catalogue::FactorKind;
 use crate::events::{Happened, record};
 use crate::factors::{self, SecondFactorCode};
 use crate::id::{SessionId, UserId};
-use crate::passkeys::{AssertionOptions, PasskeyAnswer, assert};
+use crate::passkeys::{AssertionOptions, CredentialKind, PasskeyAnswer, assert};
 use crate::ports::Verdict;
 use crate::store::ReadTx;
 
@@ -23,7 +23,7 @@ pub enum Given {
     Password(PasswordAttempt),
     /// A second factor.
     Code(SecondFactorCode),
-    /// A passkey.
+    /// A passkey or a security key.
     Passkey(PasskeyAnswer),
 }
 
@@ -82,8 +82,11 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
         }
         Given::Passkey(answer) => {
             drop(read);
-            prove_passkey(ctx, (user, session), answer).await?;
-            (Proof::SecondFactor(ctx.now()), FactorKind::Passkey)
+            let factor = match prove_passkey(ctx, (user, session), answer).await? {
+                CredentialKind::Passkey => FactorKind::Passkey,
+                CredentialKind::SecurityKey => FactorKind::SecurityKey,
+            };
+            (Proof::SecondFactor(ctx.now()), factor)
         }
     };
     let mut tx = ctx.write().await?;
@@ -102,7 +105,11 @@ pub async fn passkey_options(ctx: &Ctx) -> Result<AssertionOptions> {
     assert::options_of(ctx, &passkey_context(user, session), user).await
 }
 
-async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: PasskeyAnswer) -> Result<()> {
+async fn prove_passkey(
+    ctx: &Ctx,
+    (user, session): (UserId, SessionId),
+    answer: PasskeyAnswer,
+) -> Result<CredentialKind> {
     let opened = assert::open(ctx, &passkey_context(user, session), answer).map_err(name_field)?;
     let admitted = budgets::admit_own(ctx, session).await?;
     let verified = opened.verify(ctx, Some(user)).await.map_err(name_field)?;
@@ -114,7 +121,7 @@ async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: 
     }
     // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
     ctx.commit(tx).await?;
-    if is_accepted { Ok(()) } else { Err(name_field(assert::refused())) }
+    if is_accepted { Ok(verified.passkey.kind) } else { Err(name_field(assert::refused())) }
 }
 
 /// The caller is signed in: a rejected passkey is invalid input, and the session stays.

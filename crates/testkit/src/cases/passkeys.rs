@@ -3,7 +3,7 @@
 use denizen_domain::factors::Standing;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::port::VerifiedUse;
-use denizen_domain::passkeys::{CredentialId, Passkey, RegisteredCredential};
+use denizen_domain::passkeys::{CredentialId, CredentialKind, Passkey, RegisteredCredential};
 use denizen_domain::sessions::store::Proof;
 use denizen_domain::store::Store;
 use denizen_domain::users::DisplayName;
@@ -23,7 +23,8 @@ pub async fn a_passkey_comes_back_as_it_was(f: Fixture) {
     let mut read = f.store.read().await.unwrap();
     assert_eq!(read.find_passkey(&second.credential.id).await.unwrap(), Some(second));
     assert_eq!(read.find_passkey(&CredentialId::from_stored(vec![9])).await.unwrap(), None);
-    assert_eq!(read.count_passkeys(first.user_id).await.unwrap(), 2);
+    assert_eq!(read.count_passkeys(first.user_id, CredentialKind::Passkey).await.unwrap(), 2);
+    assert_eq!(read.count_passkeys(first.user_id, CredentialKind::SecurityKey).await.unwrap(), 0);
 }
 
 pub async fn a_credential_is_registered_once(f: Fixture) {
@@ -106,6 +107,25 @@ pub async fn a_passkey_counts_as_second_factor(f: Fixture) {
     assert_eq!(standing(&*f.store, user.id).await, Standing::default());
 }
 
+pub async fn a_security_key_counts_as_second_factor(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    let session = build::session(&user, 1);
+    let mut tx = f.store.write().await.unwrap();
+    tx.insert_session(&session).await.unwrap();
+    tx.commit().await.unwrap();
+    let key = Passkey { kind: CredentialKind::SecurityKey, ..passkey(1, 1) };
+    assert!(add(&*f.store, &key).await);
+    assert_eq!(list(&*f.store, user.id).await, [key]);
+    let expected = Standing { has_security_key: true, ..Standing::default() };
+    assert_eq!(standing(&*f.store, user.id).await, expected);
+    assert!(expected.is_enrolled() && expected.owes());
+    assert!(state(&*f.store, &session).await.owes_second_factor);
+    let mut read = f.store.read().await.unwrap();
+    assert_eq!(read.count_passkeys(user.id, CredentialKind::Passkey).await.unwrap(), 0);
+    assert_eq!(read.count_passkeys(user.id, CredentialKind::SecurityKey).await.unwrap(), 1);
+}
+
 pub async fn a_rotation_sees_a_new_passkey(f: Fixture) {
     let user = build::user(1);
     insert(&*f.store, std::slice::from_ref(&user)).await;
@@ -171,6 +191,7 @@ pub async fn flows_are_purged_when_they_expire(f: Fixture) {
 fn passkey(user: u32, n: u32) -> Passkey {
     Passkey {
         id: PasskeyId::from_uuid(Uuid::from_u128(n.into())),
+        kind: CredentialKind::Passkey,
         user_id: build::user(user).id,
         user_handle: [u8::try_from(user).unwrap_or_default(); 16],
         name: DisplayName::from_stored(format!("Passkey {n}")),

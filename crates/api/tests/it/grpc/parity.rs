@@ -164,7 +164,7 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
         }
         "me.passkeys.delete" => said!(rpc, delete_passkey(DeletePasskeyRequest { id, user_id: String::new() })),
         "me.passkeys.list" => said!(rpc, list_passkeys(ListPasskeysRequest::default())),
-        "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest {})),
+        "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest::default())),
         "me.passkeys.update" => said!(rpc, rename_passkey(RenamePasskeyRequest { id, name: "Renamed".into() })),
         "sessions.passkeys.create" => {
             said!(rpc, sign_in_with_passkey(SignInWithPasskeyRequest { passkey, label: None }))
