@@ -105,15 +105,15 @@ on_both! {
         let user = app.user().await;
         let (mut key, mut passkey) = (app.security_key(), app.authenticator());
         app.register_key(&user, &mut key).await;
-        let (challenge, _) = app.challenge(&user.email).await;
-        let path = format!("{challenge}/passkey");
-        let before = app.passkey_options(&path, None).await;
+        let before = app.passkey_options(STEP_UP, Some(&user.token)).await;
+        assert_eq!(before["publicKey"]["userVerification"], "discouraged");
         app.register(&user, &mut passkey).await;
 
         // Options for a security key do not lower what is required of a passkey.
         passkey.flags = PRESENT;
-        let body = json!({"state": before["state"], "credential": passkey.get(&before["publicKey"])});
-        problem(app.post(&path, &body).await, 401, "invalid_passkey").await;
+        let answer = json!({"state": before["state"], "credential": passkey.get(&before["publicKey"])});
+        let response = app.post_as(STEP_UP, &user.token, &json!({"passkey": answer})).await;
+        field_problem(response, "passkey", "wrong_passkey").await;
         let (status, options) = complete(&app, &user.email, &mut passkey).await;
         assert_eq!((status, &options["publicKey"]["userVerification"]), (401, &json!("preferred")));
         assert_eq!(options["publicKey"]["allowCredentials"].as_array().unwrap().len(), 2);
