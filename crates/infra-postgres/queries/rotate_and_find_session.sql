@@ -9,7 +9,8 @@ WITH rotated AS (
         AND ended_at IS NULL
         AND idle_expires_at > $3
         AND expires_at > $3
-    RETURNING user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, proven_at, second_factor_at
+    RETURNING user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, proven_at, second_factor_at,
+        passkey_at
 )
 SELECT
     rotated.generation,
@@ -27,6 +28,10 @@ SELECT
                     AND totp_factors.confirmed_at IS NOT NULL
             )
             OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = rotated.user_id)
+        )
+        OR coalesce(
+            roles.second_factor = 'required' AND roles.requires_passkey AND rotated.passkey_at IS NULL,
+            false
         ) AS "owes_second_factor!",
     roles.permissions AS "permissions?",
     users.id,

@@ -14,7 +14,8 @@ SELECT
         WHERE passkeys.user_id = users.id
             AND passkeys.kind = 'security_key'
     ) AS "has_security_key!: bool",
-    roles.second_factor IS 'required' AS "is_required!: bool"
+    roles.second_factor IS 'required' AS "is_required!: bool",
+    coalesce(roles.second_factor = 'required' AND roles.requires_passkey, 0) AS "is_passkey_required!: bool"
 FROM users
 LEFT JOIN roles ON roles.name = users.role
 WHERE users.id = $1

@@ -18,6 +18,10 @@ SELECT
                     AND totp_factors.confirmed_at IS NOT NULL
             )
             OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = sessions.user_id)
+        )
+        OR coalesce(
+            roles.second_factor = 'required' AND roles.requires_passkey AND sessions.passkey_at IS NULL,
+            0
         ) AS "owes_second_factor!: bool",
     sessions.ended_at IS NOT NULL AS "is_ended!: bool"
 FROM sessions

@@ -106,6 +106,7 @@ row! {
         has_passkey: bool,
         has_security_key: bool,
         is_required: bool,
+        is_passkey_required: bool,
     }
 }
 
@@ -116,6 +117,7 @@ impl From<StandingRow> for Standing {
             has_passkey: row.has_passkey,
             has_security_key: row.has_security_key,
             is_required: row.is_required,
+            is_passkey_required: row.is_passkey_required,
         }
     }
 }

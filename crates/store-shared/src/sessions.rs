@@ -153,11 +153,13 @@ impl SessionWrites for Tx {
 
     async fn record_proof(&mut self, id: SessionId, proof: Proof) -> Result<(), StoreError> {
         let id = id.as_uuid();
-        let (at, second_factor_at) = match proof {
-            Proof::Password(at) => (at.as_micros(), None),
-            Proof::SecondFactor(at) => (at.as_micros(), Some(at.as_micros())),
+        let (at, second_factor_at, passkey_at) = match proof {
+            Proof::Password(at) => (at, None, None),
+            Proof::SecondFactor(at) => (at, Some(at.as_micros()), None),
+            Proof::Passkey(at) => (at, Some(at.as_micros()), Some(at.as_micros())),
         };
-        execute!(self, "../store-shared/queries/record_proof.sql", id, at, second_factor_at)?;
+        let at = at.as_micros();
+        execute!(self, "../store-shared/queries/record_proof.sql", id, at, second_factor_at, passkey_at)?;
         self.changed(id);
         Ok(())
     }

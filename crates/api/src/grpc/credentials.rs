@@ -219,6 +219,7 @@ async fn get_factors(call: Call, request: v1::GetFactorsRequest) -> Result<v1::G
         second_factor_required: found.is_required,
         passkeys: i64::try_from(found.passkeys).unwrap_or(i64::MAX),
         security_keys: i64::try_from(found.security_keys).unwrap_or(i64::MAX),
+        passkey_required: found.is_passkey_required,
     })
 }
 

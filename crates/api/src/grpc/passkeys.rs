@@ -2,6 +2,7 @@
 
 use denizen_domain::error::RuleBroken;
 use denizen_domain::id::{PasskeyId, UserId};
+use denizen_domain::passkeys::register::RegistrationOptions;
 use denizen_domain::passkeys::{self, AssertionOptions, CredentialKind, NewPasskey, Passkey, PasskeyAnswer};
 use denizen_domain::sessions::{self, Outcome};
 use denizen_domain::users::DisplayName;
@@ -86,6 +87,20 @@ impl PasskeyService for Passkeys {
         by_anybody(&self.0, request, finish_challenge).await
     }
 
+    async fn create_enrolment_options(
+        &self,
+        request: Request<v1::CreateEnrolmentOptionsRequest>,
+    ) -> Result<Response<v1::CreateEnrolmentOptionsResponse>, Status> {
+        by_anybody(&self.0, request, enrolment_options).await
+    }
+
+    async fn finish_challenge_with_new_passkey(
+        &self,
+        request: Request<v1::FinishChallengeWithNewPasskeyRequest>,
+    ) -> Result<Response<v1::FinishChallengeWithNewPasskeyResponse>, Status> {
+        by_anybody(&self.0, request, finish_enrolment).await
+    }
+
     async fn create_step_up_options(
         &self,
         request: Request<v1::CreateStepUpOptionsRequest>,
@@ -102,9 +117,36 @@ async fn registration_options(
     let mut fields = Fields::default();
     let kind = fields.check("kind", read_kind(request.kind));
     let options = passkeys::register::options(&call.ctx, fields.finish(kind)?).await?;
+    Ok(v1::CreateRegistrationOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn enrolment_options(
+    call: Call,
+    request: v1::CreateEnrolmentOptionsRequest,
+) -> Result<v1::CreateEnrolmentOptionsResponse, Refusal> {
+    let mut fields = Fields::default();
+    let kind = fields.check("kind", read_kind(request.kind));
+    let kind = fields.finish(kind)?;
+    let options = sessions::enrol_passkey::options(&call.ctx, &request.challenge_id.into(), kind).await?;
+    Ok(v1::CreateEnrolmentOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn finish_enrolment(
+    call: Call,
+    request: v1::FinishChallengeWithNewPasskeyRequest,
+) -> Result<v1::FinishChallengeWithNewPasskeyResponse, Refusal> {
+    let mut fields = Fields::default();
+    let name = fields.check("name", request.name.as_deref().map(DisplayName::parse).transpose());
+    let new = NewPasskey { state: request.state, credential: request.credential_json, name: fields.finish(name)? };
+    let finished = sessions::enrol_passkey::finish(&call.ctx, &request.challenge_id.into(), new).await?;
+    let Outcome::SignedIn(signed_in) = finished.outcome else { return Err(Problem::internal().into()) };
+    let (tokens, session_id, user) = parts(*signed_in);
+    Ok(v1::FinishChallengeWithNewPasskeyResponse { tokens, session_id, user })
+}
+
+fn creation(options: RegistrationOptions) -> v1::PasskeyOptions {
     let expires_in_s = seconds(options.expires_in_s);
-    let options = v1::PasskeyOptions { options_json: options.options, state: options.state, expires_in_s };
-    Ok(v1::CreateRegistrationOptionsResponse { options: Some(options) })
+    v1::PasskeyOptions { options_json: options.options, state: options.state, expires_in_s }
 }
 
 async fn register(call: Call, request: v1::RegisterPasskeyRequest) -> Result<v1::RegisterPasskeyResponse, Refusal> {

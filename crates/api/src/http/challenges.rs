@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, BadCode, BadInput, FactorFree, FromOurPages, Offered, Repeatable};
+use super::answers::{Always, BadBody, BadCode, BadInput, FromOurPages, Offered, Repeatable, TotpEnrollable};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
@@ -43,8 +43,8 @@ pub(super) struct ChallengeBody {
     /// Identifier of the challenge. It is a secret of the client and begins with `dnc_`.
     challenge_id: String,
     /// What is required. `second_factor`: one of `factors`. `enrolment`: the role requires a second
-    /// factor and the user has none; enroll one at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the
-    /// code sent by mail.
+    /// factor and the user has none of `factors`; enroll `totp` at `/api/v1/sessions/challenges/{id}/totp`, or a `passkey`
+    /// or `security_key` at `/api/v1/sessions/challenges/{id}/passkeys`. `mailed_code`: the code sent by mail.
     #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
     owed: &'static str,
     /// The factors that complete the challenge. `passkey` and `security_key`: see
@@ -60,6 +60,7 @@ impl From<Challenged> for ChallengeBody {
         let (owed, factors) = match challenged.owed {
             Owed::SecondFactor(standing) => ("second_factor", accepted(standing)),
             Owed::Enrolment => ("enrolment", vec!["totp"]),
+            Owed::PasskeyEnrolment => ("enrolment", vec!["passkey", "security_key"]),
             Owed::MailedCode => ("mailed_code", vec!["mailed_code"]),
         };
         Self {
@@ -73,11 +74,12 @@ impl From<Challenged> for ChallengeBody {
 
 /// The second factors that a user of this standing can complete a sign-in with.
 fn accepted(standing: Standing) -> Vec<&'static str> {
+    let are_codes_accepted = !(standing.is_passkey_required && standing.has_webauthn());
     let factors = [
-        (standing.has_totp, "totp"),
+        (standing.has_totp && are_codes_accepted, "totp"),
         (standing.has_passkey, "passkey"),
         (standing.has_security_key, "security_key"),
-        (true, "recovery_code"),
+        (are_codes_accepted, "recovery_code"),
     ];
     factors.into_iter().filter_map(|(is_accepted, name)| is_accepted.then_some(name)).collect()
 }
@@ -121,7 +123,7 @@ struct FinishBody {
 ///
 /// A challenge allows five attempts. The response does not reveal whether the code was wrong or already used, the
 /// attempts were exhausted, or the challenge has ended. After a mailed code, the response is 202 if a second factor is
-/// still required.
+/// still required; after a code of an authenticator app, if the role requires a passkey that the user does not have yet.
 #[utoipa::path(
     post, path = "/api/v1/sessions/challenges/{id}", tag = "sessions", operation_id = "challenges.finish",
     params(("id" = String, Path, description = "The `challenge_id`.")),
@@ -156,7 +158,7 @@ async fn finish(
     params(("id" = String, Path, description = "The `challenge_id`.")),
     responses(
         (status = 201, description = "The secret, which is not confirmed yet.", body = EnrolmentBody),
-        BadInput, BadCode, FactorFree, Always,
+        BadInput, BadCode, TotpEnrollable, Always,
     ),
     security(()),
 )]

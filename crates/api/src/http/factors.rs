@@ -39,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "password": true, "totp": {"confirmed_at": "2026-11-22T17:30:18.000001Z"}, "recovery_codes_left": 9,
-    "passkeys": 2, "security_keys": 0, "second_factor_required": false
+    "passkeys": 2, "security_keys": 0, "second_factor_required": false,
+    "passkey_required": false
 }))]
 pub(crate) struct FactorsBody {
     /// Whether the user has a password.
@@ -55,6 +56,8 @@ pub(crate) struct FactorsBody {
     security_keys: u64,
     /// Whether the role requires a second factor.
     second_factor_required: bool,
+    /// Whether the role requires a passkey or a security key.
+    passkey_required: bool,
 }
 
 /// An authenticator app (TOTP).
@@ -74,6 +77,7 @@ impl From<Factors> for FactorsBody {
             passkeys: factors.passkeys,
             security_keys: factors.security_keys,
             second_factor_required: factors.is_required,
+            passkey_required: factors.is_passkey_required,
         }
     }
 }

@@ -92,6 +92,7 @@ mod query_parameters;
 mod races;
 mod refresh;
 mod relying_party;
+mod required_passkeys;
 mod retention;
 mod revocation;
 mod roles;

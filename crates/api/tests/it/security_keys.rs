@@ -8,7 +8,7 @@ use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, on_both, proble
 use crate::passkeys::{MINE, SIGN_IN, STEP_UP, opened, stage, token};
 
 impl TestApp {
-    fn security_key(&self) -> Authenticator {
+    pub(crate) fn security_key(&self) -> Authenticator {
         Authenticator::security_key(&self.url.replace("127.0.0.1", "localhost"))
     }
 

@@ -52,6 +52,8 @@ pub struct Standing {
     pub has_security_key: bool,
     /// Whether the user's role demands a second factor.
     pub is_required: bool,
+    /// Whether the user's role demands that it is a passkey or a security key.
+    pub is_passkey_required: bool,
 }
 
 impl Standing {
@@ -89,6 +91,8 @@ pub struct Factors {
     pub security_keys: u64,
     /// Whether the role requires a second factor.
     pub is_required: bool,
+    /// Whether the role requires that it is a passkey or a security key.
+    pub is_passkey_required: bool,
 }
 
 /// The factors of a user: one's own, or anybody's for those who may read users.
@@ -97,13 +101,15 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
     let mut read = ctx.store().snapshot().await?;
     read.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
     let totp = read.find_totp(user).await?;
+    let standing = read.second_factor_standing(user).await?;
     Ok(Factors {
         has_password: read.find_password(user).await?.is_some(),
         totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at),
         recovery_codes_left: read.count_recovery_codes(user).await?,
         passkeys: read.count_passkeys(user, CredentialKind::Passkey).await?,
         security_keys: read.count_passkeys(user, CredentialKind::SecurityKey).await?,
-        is_required: read.second_factor_standing(user).await?.is_required,
+        is_required: standing.is_required,
+        is_passkey_required: standing.is_passkey_required,
     })
 }
 

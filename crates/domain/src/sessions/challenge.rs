@@ -42,6 +42,8 @@ pub enum Owed {
     SecondFactor(Standing),
     /// A second factor that is yet to be set up: the role demands one.
     Enrolment,
+    /// A passkey or a security key that is yet to be registered: the role demands one.
+    PasskeyEnrolment,
     /// The code that was mailed.
     MailedCode,
 }
@@ -67,6 +69,7 @@ pub(super) async fn challenge(
     let id = ChallengeId::from_uuid(ctx.new_id());
     let kind = match owed {
         Owed::SecondFactor(_) | Owed::Enrolment => ChallengeKind::SecondFactor,
+        Owed::PasskeyEnrolment => ChallengeKind::PasskeyEnrolment,
         Owed::MailedCode => ChallengeKind::MailedCode,
     };
     let challenge = Challenge {
@@ -83,12 +86,18 @@ pub(super) async fn challenge(
     Ok((id, Challenged { token, owed, expires_in_s: challenges::TTL_S }))
 }
 
-/// What a user of this standing owes after a first factor, if anything.
-pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
-    if standing.is_enrolled() {
-        return Some(Owed::SecondFactor(standing));
+/// What a user of this standing owes after a first factor, and a second one or not, if anything.
+pub(super) fn owed_by(standing: Standing, proven: SecondFactor) -> Option<Owed> {
+    let is_passkey_missing = standing.is_passkey_required && !standing.has_webauthn();
+    match proven {
+        SecondFactor::Passkey => None,
+        SecondFactor::Proven if is_passkey_missing => Some(Owed::PasskeyEnrolment),
+        SecondFactor::Proven => standing.is_passkey_required.then_some(Owed::SecondFactor(standing)),
+        // A passkey is registered after the factors that the user has are proven.
+        SecondFactor::Unproven if standing.is_enrolled() => Some(Owed::SecondFactor(standing)),
+        SecondFactor::Unproven if is_passkey_missing => Some(Owed::PasskeyEnrolment),
+        SecondFactor::Unproven => standing.is_required.then_some(Owed::Enrolment),
     }
-    standing.is_required.then_some(Owed::Enrolment)
 }
 
 /// Sets a second factor up for a sign-in whose user has none and needs one. It counts once a code of it finishes the
@@ -107,8 +116,12 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     let user = owner(&mut *tx, &challenge).await?;
     // A transaction that ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
-    if tx.second_factor_standing(user.id).await?.is_enrolled() {
+    let standing = tx.second_factor_standing(user.id).await?;
+    if standing.is_enrolled() {
         return Err(Error::Conflict(Conflict::SecondFactorPresent));
+    }
+    if standing.is_passkey_required {
+        return Err(Error::Conflict(Conflict::PasskeyRequired));
     }
     // The challenge stands for the account, whose changes are limited together.
     ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
@@ -141,6 +154,7 @@ pub async fn finish(
             let admitted = budgets::admit_factor(ctx, user, device.as_ref()).await?;
             by_second_factor(ctx, use_try(ctx, id).await?, code, &admitted).await
         }
+        (ChallengeKind::PasskeyEnrolment, _) => Err(refused()),
         (ChallengeKind::SecondFactor | ChallengeKind::MailedCode, _) => {
             if !ctx.policy().offers_mailed_codes {
                 return Err(refused());
@@ -200,7 +214,7 @@ pub(crate) async fn sign_in_proven(
     second_factor: SecondFactor,
 ) -> Result<Pending> {
     let standing = tx.second_factor_standing(user.id).await?;
-    if let Some(owed) = owed_by(standing).filter(|_| second_factor == SecondFactor::Unproven) {
+    if let Some(owed) = owed_by(standing, second_factor) {
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label).await?;
         record_by(ctx, tx, user.id, Happened::SignInChallenged {});
         return Ok(Pending::Challenged(challenged));
@@ -220,7 +234,12 @@ async fn by_second_factor(
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
-    let recovery_codes = if tx.second_factor_standing(user.id).await?.is_enrolled() {
+    let standing = tx.second_factor_standing(user.id).await?;
+    // A code can be entered on a page of another domain, which is why the role requires a passkey.
+    if standing.is_passkey_required && (standing.has_webauthn() || !standing.has_totp) {
+        return Err(refused());
+    }
+    let recovery_codes = if standing.is_enrolled() {
         if !factors::use_code(ctx, &mut *tx, user.id, &code).await? {
             return Err(refused());
         }
@@ -231,10 +250,11 @@ async fn by_second_factor(
         pending::end(ctx, &mut *tx, user.id, Ending::OtherSessions).await?;
         Some(codes)
     };
-    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor, SecondFactor::Proven).await?;
+    let (label, proven) = (challenge.label, SecondFactor::Proven);
+    let pending = sign_in_proven(ctx, &mut *tx, user, label, Way::SecondFactor, proven).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     ctx.commit(tx).await?;
-    Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
+    Ok(Finished { outcome: pending.issue(ctx)?, recovery_codes })
 }
 
 /// What a transaction made, to be handed out once it is committed.
@@ -246,7 +266,9 @@ pub(crate) enum Pending {
 /// Whether a sign-in proved a second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SecondFactor {
-    /// It did.
+    /// It did, by a passkey or a security key.
+    Passkey,
+    /// It did, by another one.
     Proven,
     /// It did not.
     Unproven,

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::challenge::SecondFactor;
 use super::issue::{Issued, issue};
-use super::store::{Displacement, displace};
+use super::store::{Displacement, Proof, displace};
 use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
 use crate::ctx::Ctx;
@@ -65,9 +65,12 @@ pub(super) async fn open(
     method: Way,
     second_factor: SecondFactor,
 ) -> Result<Opened> {
-    let second_factor_at = (second_factor == SecondFactor::Proven).then(|| ctx.now());
+    let second_factor_at = (second_factor != SecondFactor::Unproven).then(|| ctx.now());
     let session = Session { second_factor_at, ..fresh(ctx, user.id, label) };
     tx.insert_session(&session).await?;
+    if second_factor == SecondFactor::Passkey {
+        tx.record_proof(session.id, Proof::Passkey(session.created_at)).await?;
+    }
     displace(tx, &session, &displacement(ctx, user.id)).await?;
     tx.record_sign_in(user.id, session.created_at).await?;
     tx.record_event(started(ctx, &session, method));

@@ -60,7 +60,7 @@ async fn open_session(
     if !verified.record(ctx, tx).await? {
         return Ok(None);
     }
-    let opened = open(ctx, tx, user, label, Way::Passkey, SecondFactor::Proven).await?;
+    let opened = open(ctx, tx, user, label, Way::Passkey, SecondFactor::Passkey).await?;
     budgets::forgive(tx, admitted).await?;
     Ok(Some(opened))
 }
@@ -98,7 +98,7 @@ pub async fn finish_challenge(
     let is_pending = is_accepted && tx.remove_challenge(id).await?;
     let opened = if is_pending {
         let Challenge { label, .. } = challenge;
-        let opened = open(ctx, &mut *tx, user, label, Way::SecondFactor, SecondFactor::Proven).await?;
+        let opened = open(ctx, &mut *tx, user, label, Way::SecondFactor, SecondFactor::Passkey).await?;
         budgets::forgive(&mut *tx, &admitted).await?;
         Some(opened)
     } else {

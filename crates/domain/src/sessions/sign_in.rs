@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::challenge::{Challenged, challenge, owed_by};
+use super::challenge::{Challenged, SecondFactor, challenge, owed_by};
 use super::migrate::migrate;
 use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
@@ -70,7 +70,7 @@ async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<O
     if let Some(renewed) = &renewed {
         tx.set_password(user.id, renewed, ctx.now()).await?;
     }
-    let owed = owed_by(standing).ok_or_else(refused)?;
+    let owed = owed_by(standing, SecondFactor::Unproven).ok_or_else(refused)?;
     let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label).await?;
     record_by(ctx, &mut *tx, user.id, Happened::SignInChallenged {});
     tx.forgive_budgets(&forgiven).await?;

@@ -86,7 +86,7 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
                 CredentialKind::Passkey => FactorKind::Passkey,
                 CredentialKind::SecurityKey => FactorKind::SecurityKey,
             };
-            (Proof::SecondFactor(ctx.now()), factor)
+            (Proof::Passkey(ctx.now()), factor)
         }
     };
     let mut tx = ctx.write().await?;

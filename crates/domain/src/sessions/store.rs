@@ -109,6 +109,8 @@ pub enum Proof {
     Password(Timestamp),
     /// A second factor.
     SecondFactor(Timestamp),
+    /// A second factor, which was a passkey or a security key.
+    Passkey(Timestamp),
 }
 
 /// What became of an [`Opening`].

@@ -2,8 +2,8 @@
 
 use denizen_domain::factors::{Standing, TotpFactor};
 use denizen_domain::id::UserId;
-use denizen_domain::roles::{Role, SecondFactorPolicy};
-use denizen_domain::sessions::store::Proof;
+use denizen_domain::roles::{Role, RoleKey, SecondFactorPolicy};
+use denizen_domain::sessions::store::{Proof, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::Store;
 use denizen_domain::users::{Locale, User};
@@ -24,7 +24,13 @@ pub async fn a_factor_counts_once_it_is_confirmed(f: Fixture) {
     assert_eq!(totp(&*f.store, user).await, Some(confirmed));
     assert_eq!(
         standing(&*f.store, user).await,
-        Standing { has_passkey: false, has_security_key: false, has_totp: true, is_required: false }
+        Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: true,
+            is_required: false,
+            is_passkey_required: false
+        }
     );
 }
 
@@ -117,10 +123,32 @@ pub async fn a_session_owes_what_its_user_has_or_their_role_demands(f: Fixture) 
     assert_eq!(owes().await, [true, false]);
     assert_eq!(
         standing(&*f.store, user.id).await,
-        Standing { has_passkey: false, has_security_key: false, has_totp: false, is_required: true }
+        Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: false,
+            is_required: true,
+            is_passkey_required: false
+        }
     );
+    let passkey = Role { second_factor: SecondFactorPolicy::Passkey, version: 3, ..role.clone() };
     let mut tx = f.store.write().await.unwrap();
-    tx.update_role(&Role { version: 3, ..role }).await.unwrap();
+    tx.update_role(&passkey).await.unwrap();
+    assert_eq!(tx.find_role(&RoleKey::Id(role.id)).await.unwrap(), Some(passkey));
+    tx.commit().await.unwrap();
+    assert_eq!(owes().await, [true, true], "no session has proven a passkey");
+    let expected = Standing { is_required: true, is_passkey_required: true, ..Standing::default() };
+    assert_eq!(standing(&*f.store, user.id).await, expected);
+    let mut tx = f.store.write().await.unwrap();
+    tx.record_proof(proven.id, Proof::Passkey(build::moment(1))).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(owes().await, [true, false]);
+    let rotation =
+        Rotation { id: session.id, from_generation: 0, at: build::moment(2), idle_expires_at: build::moment(20) };
+    let rotated = f.store.rotate_session(&rotation).await.unwrap();
+    assert!(rotated.found.unwrap().0.owes_second_factor, "a refresh does not prove one");
+    let mut tx = f.store.write().await.unwrap();
+    tx.update_role(&Role { version: 4, ..role }).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(owes().await, [false, false]);
 
@@ -150,7 +178,7 @@ pub async fn the_last_proof_of_each_kind_is_kept(f: Fixture) {
         tx.commit().await.unwrap();
         expected = match proof {
             Proof::Password(at) => (at, expected.1),
-            Proof::SecondFactor(at) => (at, Some(at)),
+            Proof::SecondFactor(at) | Proof::Passkey(at) => (at, Some(at)),
         };
         let state = state(&*f.store, &session).await;
         assert_eq!((state.proven_at, state.second_factor_at), expected);

@@ -73,7 +73,13 @@ pub async fn second_factor_that_is_owed_is_named(f: Fixture) {
     update(&*f.store, &User { role: role.name.clone(), version: 2, ..build::user(1) }).await;
     refused(
         &f,
-        Opened::Owes(Standing { has_passkey: false, has_security_key: false, has_totp: false, is_required: true }),
+        Opened::Owes(Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: false,
+            is_required: true,
+            is_passkey_required: false,
+        }),
         HASH,
         "required",
     )
@@ -84,7 +90,13 @@ pub async fn second_factor_that_is_owed_is_named(f: Fixture) {
     tx.commit().await.unwrap();
     refused(
         &f,
-        Opened::Owes(Standing { has_passkey: false, has_security_key: false, has_totp: false, is_required: true }),
+        Opened::Owes(Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: false,
+            is_required: true,
+            is_passkey_required: false,
+        }),
         HASH,
         "not confirmed",
     )
@@ -95,7 +107,13 @@ pub async fn second_factor_that_is_owed_is_named(f: Fixture) {
     tx.commit().await.unwrap();
     refused(
         &f,
-        Opened::Owes(Standing { has_passkey: false, has_security_key: false, has_totp: true, is_required: true }),
+        Opened::Owes(Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: true,
+            is_required: true,
+            is_passkey_required: false,
+        }),
         HASH,
         "confirmed",
     )
@@ -106,7 +124,13 @@ pub async fn second_factor_that_is_owed_is_named(f: Fixture) {
     tx.commit().await.unwrap();
     refused(
         &f,
-        Opened::Owes(Standing { has_passkey: false, has_security_key: false, has_totp: true, is_required: false }),
+        Opened::Owes(Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: true,
+            is_required: false,
+            is_passkey_required: false,
+        }),
         HASH,
         "optional",
     )

@@ -1,6 +1,7 @@
 //! `/api/v1/me/passkeys` and `/api/v1/users/{id}/passkeys`: registration and management. Signing in is in `sign_in`.
 
 mod body;
+mod enrolment;
 mod schema;
 mod sign_in;
 mod well_known;
@@ -27,7 +28,8 @@ pub(crate) use self::well_known::ProductPages;
 pub(super) use self::well_known::page_routes;
 use super::Shared;
 use super::answers::{
-    Always, BadBody, BadInput, PasskeyExists, PasskeyRoom, Permitted, SignedIn, SteppedUp, UserExists, WayInRemains,
+    Always, BadBody, BadInput, PasskeyExists, PasskeyRemains, PasskeyRoom, Permitted, SignedIn, SteppedUp, UserExists,
+    WayInRemains,
 };
 use super::extract::{Caller, Fields, IdPath, JsonBody, OptionalJsonBody, path_param};
 use super::problem::Problem;
@@ -43,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// Requests without an access token.
 pub(super) fn open_routes() -> OpenApiRouter<Shared> {
-    sign_in::routes().merge(well_known::routes())
+    sign_in::routes().merge(enrolment::routes()).merge(well_known::routes())
 }
 
 /// Get options to create a passkey or a security key.
@@ -139,7 +141,7 @@ async fn rename(
     params(("id" = String, Path, format = Uuid, description = "The id of the passkey.")),
     responses(
         (status = 204, description = "The passkey was deleted."),
-        BadInput, SignedIn, SteppedUp, PasskeyExists, WayInRemains, Always,
+        BadInput, SignedIn, SteppedUp, PasskeyExists, PasskeyRemains, Always,
     ),
     security(("bearer" = [])),
 )]

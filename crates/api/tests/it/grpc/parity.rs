@@ -159,6 +159,13 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
         "challenges.passkey_options" => {
             said!(rpc, create_challenge_options(CreateChallengeOptionsRequest { challenge_id }))
         }
+        "challenges.passkeys.create" => {
+            let request = v1::FinishChallengeWithNewPasskeyRequest { challenge_id, state, credential_json, name: None };
+            rpc.finish_challenge_with_new_passkey(request).await.map(drop)
+        }
+        "challenges.passkeys.options" => {
+            said!(rpc, create_enrolment_options(CreateEnrolmentOptionsRequest { challenge_id, kind: 0 }))
+        }
         "me.passkeys.create" => {
             said!(rpc, register_passkey(RegisterPasskeyRequest { state, credential_json, name: None }))
         }
