@@ -81,6 +81,7 @@ mod origins;
 mod outage;
 mod pages;
 mod passkey_attacks;
+mod passkey_forgeries;
 mod passkeys;
 mod password_resets;
 mod passwordless;
