@@ -43,6 +43,7 @@ pub struct TotpFactor {
 
 /// What a sign-in of a user owes besides the first factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Standing {
     /// Whether the user has a confirmed TOTP secret.
     pub has_totp: bool,
