@@ -82,7 +82,8 @@ impl App {
     /// last [router](Self::router) is dropped.
     ///
     /// # Errors
-    /// When another server has the SQLite file, the database does not answer, or the master key does not fit it.
+    /// When another server has the SQLite file, the database does not answer, the master key does not fit it, or passkeys
+    /// belong to another relying party.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let claim = store_options(config)?.claim()?;
         Self::open_claimed(config, claim).await
@@ -91,7 +92,8 @@ impl App {
     /// The same over a database that is claimed already.
     ///
     /// # Errors
-    /// When the database does not answer, or the master key does not fit it.
+    /// When the database does not answer, the master key does not fit it, or passkeys belong to a relying party that is
+    /// neither the configured one nor listed in `webauthn.former_rp_ids`.
     pub async fn open_claimed(config: &Config, claim: ServerClaim) -> anyhow::Result<Self> {
         Self::wire(config, Ambience::default(), Some(Arc::new(claim))).await
     }
@@ -142,6 +144,9 @@ impl App {
             clock,
             policy,
         });
+        if claim.is_some() {
+            relying_party::require_unchanged(config, &services).await?;
+        }
         let keyed_after = audit::key_log(&services).await.context("sealing the audit log")?;
         if let Some(position) = keyed_after.filter(|position| *position > 0) {
             tracing::warn!(

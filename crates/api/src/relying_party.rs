@@ -1,5 +1,8 @@
 //! The relying party of passkeys, from the configuration.
 
+use anyhow::{Context, ensure};
+use denizen_domain::Services;
+use denizen_domain::passkeys::relying_party::{self, FormerPasskeys};
 use denizen_infra::webauthn::{RelyingParty, RelyingPartyError};
 
 use crate::config::{Config, origin};
@@ -18,4 +21,21 @@ pub(crate) fn of(config: &Config) -> Result<RelyingParty, RelyingPartyError> {
         Err(_) if !is_configured => RelyingParty::new(id, Vec::new(), &config.product.name),
         made => made,
     }
+}
+
+/// Refuses to start if passkeys of users would stop working: the relying party id is not the one that they were created
+/// for, and the change is not accepted in the configuration.
+pub(crate) async fn require_unchanged(config: &Config, services: &Services) -> anyhow::Result<()> {
+    let accepted = &config.webauthn.former_rp_ids;
+    let former = relying_party::former(services, accepted).await.context("reading the relying parties of passkeys")?;
+    let current = services.webauthn.rp_id();
+    let list = |item: fn(&FormerPasskeys) -> String| former.iter().map(item).collect::<Vec<_>>().join(", ");
+    ensure!(
+        former.is_empty(),
+        "webauthn.rp_id is {current:?}, so passkeys of other relying parties would stop working ({}): set webauthn.rp_id \
+         back, or accept the change with webauthn.former_rp_ids = [{}]",
+        list(|passkeys| format!("{} of {:?}", passkeys.count, passkeys.rp_id)),
+        list(|passkeys| format!("{:?}", passkeys.rp_id)),
+    );
+    Ok(())
 }

@@ -175,6 +175,8 @@ pub enum Conflict {
     TooManyPasskeys,
     /// The credential is already registered, for this user or another one.
     PasskeyTaken,
+    /// The role of the user requires a passkey or a security key.
+    PasskeyRequired,
     /// Access tokens are signed with a configured secret, so there are no keys to rotate.
     SigningBySecret,
     /// The idempotency key was used with another request.

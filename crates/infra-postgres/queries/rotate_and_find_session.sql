@@ -29,6 +29,12 @@ SELECT
                     AND totp_factors.confirmed_at IS NOT NULL
             )
             OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = rotated.user_id)
+        )
+        OR coalesce(
+            roles.second_factor = 'required' AND roles.requires_passkey
+                -- Neither `hwk` nor `swk`.
+                AND coalesce(rotated.auth_methods, 0) & 48 = 0,
+            false
         ) AS "owes_second_factor!",
     roles.permissions AS "permissions?",
     users.id,

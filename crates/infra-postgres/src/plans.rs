@@ -81,7 +81,9 @@ fn checks_of_keys() -> Vec<Check> {
         check!("remove_mail"(USER): "outbox_pkey"),
         check!("find_passkey"("'\\x00'"): "passkeys_credential_id_key"),
         check!("list_passkeys"(USER): "passkeys_by_user"),
-        check!("count_passkeys"(USER): "passkeys_by_user"),
+        check!("count_passkeys"(format!("{USER}, 'passkey'")): "passkeys_by_user"),
+        check!("list_rp_ids"(""): "passkeys_by_rp"),
+        check!("count_passkeys_of_rp"("'example.de'"): "passkeys_by_rp"),
         check!("remove_passkey"(format!("{USER}, {USER}")): "passkeys_"),
         check!("find_webhook_secrets"(USER): "webhooks_pkey"),
     ]
@@ -300,7 +302,7 @@ async fn load(connection: &mut PgConnection) {
         SELECT md5(n::text)::uuid, '', n, n, 0 FROM generate_series(1, 5000) AS n;
         INSERT INTO passkeys
         SELECT md5(n::text)::uuid, md5(n::text)::uuid, '\\x00000000000000000000000000000000', sha256(n::text::bytea), '{}',
-            'Name', md5(n::text)::uuid, '', false, false, 0, n, NULL
+            'Name', md5(n::text)::uuid, '', false, false, 0, n, NULL, 'example.com', 'passkey'
         FROM generate_series(1, 5000) AS n;
         INSERT INTO used_flows
         SELECT md5(n::text)::uuid, n FROM generate_series(1, 5000) AS n;

@@ -4,8 +4,18 @@ SELECT
         WHERE totp_factors.user_id = users.id
             AND totp_factors.confirmed_at IS NOT NULL
     ) AS "has_totp!: bool",
-    EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS "has_passkey!: bool",
-    roles.second_factor IS 'required' AS "is_required!: bool"
+    EXISTS (
+        SELECT 1 FROM passkeys
+        WHERE passkeys.user_id = users.id
+            AND passkeys.kind = 'passkey'
+    ) AS "has_passkey!: bool",
+    EXISTS (
+        SELECT 1 FROM passkeys
+        WHERE passkeys.user_id = users.id
+            AND passkeys.kind = 'security_key'
+    ) AS "has_security_key!: bool",
+    roles.second_factor IS 'required' AS "is_required!: bool",
+    coalesce(roles.second_factor = 'required' AND roles.requires_passkey, 0) AS "is_passkey_required!: bool"
 FROM users
 LEFT JOIN roles ON roles.name = users.role
 WHERE users.id = $1

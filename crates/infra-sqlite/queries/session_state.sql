@@ -19,6 +19,12 @@ SELECT
                     AND totp_factors.confirmed_at IS NOT NULL
             )
             OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = sessions.user_id)
+        )
+        OR coalesce(
+            roles.second_factor = 'required' AND roles.requires_passkey
+                -- Neither `hwk` nor `swk`.
+                AND coalesce(sessions.auth_methods, 0) & 48 = 0,
+            0
         ) AS "owes_second_factor!: bool",
     sessions.ended_at IS NOT NULL AS "is_ended!: bool"
 FROM sessions

@@ -3,23 +3,28 @@
 //! The crate's own defaults differ in three points: it discourages discoverable credentials, it always asks for
 //! conditional mediation, and it accepts assertions from cross-origin frames. All three are overridden here. The
 //! signature counter and the backup state of a credential are those that the store keeps, not those of its document.
+//!
+//! Security keys are registered and used with the policy `discouraged` for user verification, so that keys without a PIN
+//! work. Of an assertion that may also be by a passkey, the crate requires the verification for the passkey itself, because
+//! that was its policy at the registration.
 
 use std::net::IpAddr;
 
 use denizen_domain::passkeys::port::VerifiedUse;
-use denizen_domain::passkeys::{CredentialId, Passkey, RegisteredCredential};
+use denizen_domain::passkeys::{CredentialId, CredentialKind, Passkey, RegisteredCredential};
 use denizen_domain::ports::{Assertion, Ceremony, CeremonyError, RegisteringUser, WebAuthn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
     AttestationMetadata, Credential, DiscoverableAuthentication, ParsedAttestation, ParsedAttestationData,
-    Passkey as StoredPasskey, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Webauthn,
-    WebauthnBuilder, WebauthnError,
+    Passkey as StoredPasskey, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
+    SecurityKeyRegistration, Url, Webauthn, WebauthnBuilder, WebauthnError,
 };
 use webauthn_rs_proto::{
-    AllowCredentials, AuthenticatorSelectionCriteria, AuthenticatorTransport, CollectedClientData,
-    PublicKeyCredentialDescriptor, ResidentKeyRequirement, UserVerificationPolicy,
+    AllowCredentials, AuthenticatorAttachment, AuthenticatorSelectionCriteria, AuthenticatorTransport,
+    CollectedClientData, CreationChallengeResponse, PublicKeyCredentialDescriptor, ResidentKeyRequirement,
+    UserVerificationPolicy,
 };
 
 /// The type of every credential (WebAuthn Level 3 §5.8.2).
@@ -60,6 +65,7 @@ impl RelyingParty {
         let own = urls.iter().find_map(|url| WebauthnBuilder::new(&id, url).ok());
         let builder = own.ok_or_else(|| RelyingPartyError::NoOrigin(id.clone()))?.rp_name(name);
         let builder = urls.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
+        let builder = builder.danger_set_user_presence_only_security_keys(true);
         let ceremonies = builder.build().map_err(|_| RelyingPartyError::NoOrigin(id.clone()))?;
         Ok(Self { id, origins, ceremonies: Some(ceremonies) })
     }
@@ -78,32 +84,55 @@ impl WebAuthn for RelyingParty {
         &self.origins
     }
 
-    fn begin_registration(&self, user: RegisteringUser<'_>, excluded: &[Passkey]) -> Result<Ceremony, CeremonyError> {
-        let handle = Uuid::from_bytes(user.handle);
-        let started = self.ceremonies()?.start_passkey_registration(handle, user.name, user.display_name, None);
-        let (mut challenge, state) = started.map_err(failed)?;
-        let options = &mut challenge.public_key;
-        options.authenticator_selection = Some(AuthenticatorSelectionCriteria {
-            authenticator_attachment: None,
-            resident_key: Some(ResidentKeyRequirement::Required),
-            require_resident_key: true,
-            user_verification: UserVerificationPolicy::Required,
-        });
-        // Added here, not in the state: the state stays short, and the store refuses duplicates.
-        options.exclude_credentials = Some(excluded.iter().map(descriptor).collect());
-        ceremony(options, &state)
+    fn begin_registration(
+        &self,
+        kind: CredentialKind,
+        user: RegisteringUser<'_>,
+        excluded: &[Passkey],
+    ) -> Result<Ceremony, CeremonyError> {
+        let RegisteringUser { handle, name, display_name } = user;
+        let (handle, ceremonies) = (Uuid::from_bytes(handle), self.ceremonies()?);
+        match kind {
+            CredentialKind::Passkey => {
+                let started = ceremonies.start_passkey_registration(handle, name, display_name, None);
+                let (challenge, state) = started.map_err(failed)?;
+                creation(challenge, &state, passkey_criteria(), excluded)
+            }
+            CredentialKind::SecurityKey => {
+                let started = ceremonies.start_securitykey_registration(handle, name, display_name, None, None, None);
+                let (challenge, state) = started.map_err(failed)?;
+                creation(challenge, &state, security_key_criteria(), excluded)
+            }
+        }
     }
 
-    fn finish_registration(&self, state: &[u8], response: &str) -> Result<RegisteredCredential, CeremonyError> {
+    fn finish_registration(
+        &self,
+        kind: CredentialKind,
+        state: &[u8],
+        response: &str,
+    ) -> Result<RegisteredCredential, CeremonyError> {
         let response: RegisterPublicKeyCredential = read(response)?;
-        let state: PasskeyRegistration = serde_json::from_slice(state).map_err(failed)?;
-        let is_discoverable = response.extensions.cred_props.as_ref().is_none_or(|props| props.rk != Some(false));
-        if response.type_ != PUBLIC_KEY || !is_discoverable {
-            return Err(rejected("the credential is not a discoverable public key"));
+        if response.type_ != PUBLIC_KEY {
+            return Err(rejected("the credential is not a public key"));
         }
         check_top_level(&response.response.client_data_json)?;
-        let passkey = self.ceremonies()?.finish_passkey_registration(&response, &state).map_err(verdict)?;
-        let mut credential = Credential::from(passkey);
+        let ceremonies = self.ceremonies()?;
+        let mut credential = match kind {
+            CredentialKind::Passkey => {
+                let is_discoverable =
+                    response.extensions.cred_props.as_ref().is_none_or(|props| props.rk != Some(false));
+                if !is_discoverable {
+                    return Err(rejected("the credential is not discoverable"));
+                }
+                let state: PasskeyRegistration = serde_json::from_slice(state).map_err(failed)?;
+                Credential::from(ceremonies.finish_passkey_registration(&response, &state).map_err(verdict)?)
+            }
+            CredentialKind::SecurityKey => {
+                let state: SecurityKeyRegistration = serde_json::from_slice(state).map_err(failed)?;
+                Credential::from(ceremonies.finish_securitykey_registration(&response, &state).map_err(verdict)?)
+            }
+        };
         let id = CredentialId::parse(credential.cred_id.clone()).ok_or_else(|| rejected("the id is too long"))?;
         // Nobody evaluates the attestation, and it can be as large as the request.
         credential.attestation =
@@ -121,9 +150,24 @@ impl WebAuthn for RelyingParty {
     }
 
     fn begin_assertion(&self, allowed: &[Passkey]) -> Result<Ceremony, CeremonyError> {
-        let (mut challenge, state) = self.ceremonies()?.start_discoverable_authentication().map_err(failed)?;
-        challenge.public_key.allow_credentials = allowed.iter().map(allowance).collect();
-        ceremony(&challenge.public_key, &state)
+        let ceremonies = self.ceremonies()?;
+        let is_key = |passkey: &&Passkey| passkey.kind == CredentialKind::SecurityKey;
+        let keys = allowed.iter().filter(is_key).count();
+        if keys == 0 {
+            let (mut challenge, state) = ceremonies.start_discoverable_authentication().map_err(failed)?;
+            challenge.public_key.allow_credentials = allowed.iter().map(allowance).collect();
+            return ceremony(&challenge.public_key, &state);
+        }
+        // The state allows no credential: the one that is used is passed in at the end, as for passkeys.
+        let (mut challenge, state) = ceremonies.start_securitykey_authentication(&[]).map_err(failed)?;
+        let options = &mut challenge.public_key;
+        options.allow_credentials = allowed.iter().map(allowance).collect();
+        if keys < allowed.len() {
+            // Passkeys must verify their user, keys without a PIN cannot.
+            options.user_verification = UserVerificationPolicy::Preferred;
+            options.hints = None;
+        }
+        ceremony(options, &state)
     }
 
     fn read_assertion(&self, response: &str) -> Result<Assertion, CeremonyError> {
@@ -134,6 +178,7 @@ impl WebAuthn for RelyingParty {
 
     fn finish_assertion(&self, state: &[u8], response: &str, passkey: &Passkey) -> Result<VerifiedUse, CeremonyError> {
         let response: PublicKeyCredential = read(response)?;
+        // The states of both ceremonies have the same form: the challenge and the policy for user verification.
         let state: DiscoverableAuthentication = serde_json::from_slice(state).map_err(failed)?;
         if response.type_ != PUBLIC_KEY {
             return Err(rejected("the credential is not a public key"));
@@ -145,10 +190,43 @@ impl WebAuthn for RelyingParty {
         credential.backup_state = passkey.credential.backed_up;
         let ceremonies = self.ceremonies()?;
         let used = ceremonies.finish_discoverable_authentication_v2(&response, state, &credential).map_err(verdict)?;
-        if !used.user_verified() {
+        if passkey.kind == CredentialKind::Passkey && !used.user_verified() {
             return Err(rejected("the user was not verified"));
         }
         Ok(VerifiedUse { counter: used.counter(), backed_up: used.backup_state() })
+    }
+}
+
+/// Options to create a credential that meets these criteria.
+fn creation(
+    challenge: CreationChallengeResponse,
+    state: &impl Serialize,
+    criteria: AuthenticatorSelectionCriteria,
+    excluded: &[Passkey],
+) -> Result<Ceremony, CeremonyError> {
+    let mut options = challenge.public_key;
+    options.authenticator_selection = Some(criteria);
+    // Added here, not in the state: the state stays short, and the store refuses duplicates.
+    options.exclude_credentials = Some(excluded.iter().map(descriptor).collect());
+    ceremony(&options, state)
+}
+
+fn passkey_criteria() -> AuthenticatorSelectionCriteria {
+    AuthenticatorSelectionCriteria {
+        authenticator_attachment: None,
+        resident_key: Some(ResidentKeyRequirement::Required),
+        require_resident_key: true,
+        user_verification: UserVerificationPolicy::Required,
+    }
+}
+
+/// Without user verification, authenticators of the device itself would prove less than a passkey does.
+fn security_key_criteria() -> AuthenticatorSelectionCriteria {
+    AuthenticatorSelectionCriteria {
+        authenticator_attachment: Some(AuthenticatorAttachment::CrossPlatform),
+        resident_key: Some(ResidentKeyRequirement::Discouraged),
+        require_resident_key: false,
+        user_verification: UserVerificationPolicy::Discouraged_DO_NOT_USE,
     }
 }
 

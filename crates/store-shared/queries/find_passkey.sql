@@ -11,6 +11,8 @@ SELECT
     backed_up AS "backed_up: bool",
     counter,
     created_at,
-    last_used_at
+    last_used_at,
+    rp_id,
+    kind
 FROM passkeys
 WHERE credential_id = $1

@@ -4,6 +4,7 @@ SELECT
     description,
     permissions,
     second_factor,
+    requires_passkey AS "requires_passkey: bool",
     created_at,
     updated_at,
     version

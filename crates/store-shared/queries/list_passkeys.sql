@@ -11,7 +11,9 @@ SELECT
     backed_up AS "backed_up: bool",
     counter,
     created_at,
-    last_used_at
+    last_used_at,
+    rp_id,
+    kind
 FROM passkeys
 WHERE user_id = $1
 ORDER BY created_at, id

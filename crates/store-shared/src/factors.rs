@@ -104,12 +104,20 @@ row! {
     pub(crate) struct StandingRow {
         has_totp: bool,
         has_passkey: bool,
+        has_security_key: bool,
         is_required: bool,
+        is_passkey_required: bool,
     }
 }
 
 impl From<StandingRow> for Standing {
     fn from(row: StandingRow) -> Self {
-        Self { has_totp: row.has_totp, has_passkey: row.has_passkey, is_required: row.is_required }
+        Self {
+            has_totp: row.has_totp,
+            has_passkey: row.has_passkey,
+            has_security_key: row.has_security_key,
+            is_required: row.is_required,
+            is_passkey_required: row.is_passkey_required,
+        }
     }
 }

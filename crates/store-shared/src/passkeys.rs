@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::port::VerifiedUse;
 use denizen_domain::passkeys::store::{PasskeyReads, PasskeyWrites};
-use denizen_domain::passkeys::{CredentialId, Passkey, RegisteredCredential};
+use denizen_domain::passkeys::{CredentialId, CredentialKind, Passkey, RegisteredCredential};
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::sql::{execute, fetch_all, fetch_optional, fetch_scalar, row};
+use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -28,8 +28,18 @@ impl PasskeyReads for Tx {
         rows.into_iter().map(Passkey::try_from).collect()
     }
 
-    async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError> {
-        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys.sql", user.as_uuid())?;
+    async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError> {
+        let (user, kind) = (user.as_uuid(), kind.as_str());
+        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys.sql", user, kind)?;
+        Ok(count.cast_unsigned())
+    }
+
+    async fn list_rp_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        fetch_all_scalars!(self, String, "../store-shared/queries/list_rp_ids.sql")
+    }
+
+    async fn count_passkeys_of_rp(&mut self, rp_id: &str) -> Result<u64, StoreError> {
+        let count = fetch_scalar!(self, i64, "../store-shared/queries/count_passkeys_of_rp.sql", rp_id)?;
         Ok(count.cast_unsigned())
     }
 }
@@ -53,7 +63,9 @@ impl PasskeyWrites for Tx {
             credential.backed_up,
             i64::from(credential.counter),
             passkey.created_at.as_micros(),
-            passkey.last_used_at.map(Timestamp::as_micros)
+            passkey.last_used_at.map(Timestamp::as_micros),
+            passkey.rp_id.as_deref(),
+            passkey.kind.as_str()
         )?;
         if inserted == 1 {
             self.changed(passkey.user_id.as_uuid());
@@ -61,9 +73,15 @@ impl PasskeyWrites for Tx {
         Ok(inserted == 1)
     }
 
-    async fn use_passkey(&mut self, id: PasskeyId, used: VerifiedUse, at: Timestamp) -> Result<bool, StoreError> {
+    async fn use_passkey(
+        &mut self,
+        id: PasskeyId,
+        used: VerifiedUse,
+        rp_id: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (id, counter, at) = (id.as_uuid(), i64::from(used.counter), at.as_micros());
-        Ok(execute!(self, "../store-shared/queries/use_passkey.sql", id, counter, used.backed_up, at)? == 1)
+        Ok(execute!(self, "../store-shared/queries/use_passkey.sql", id, counter, used.backed_up, at, rp_id)? == 1)
     }
 
     async fn rename_passkey(&mut self, user: UserId, id: PasskeyId, name: &DisplayName) -> Result<bool, StoreError> {
@@ -97,6 +115,8 @@ row! {
         counter: i64,
         created_at: i64,
         last_used_at: Option<i64>,
+        rp_id: Option<String>,
+        kind: String,
     }
 }
 
@@ -107,6 +127,7 @@ impl TryFrom<PasskeyRow> for Passkey {
         let damaged = |column: &str| broken(format!("the column {column} of a passkey is damaged"));
         Ok(Self {
             id: PasskeyId::from_uuid(row.id),
+            kind: CredentialKind::parse(&row.kind).ok_or_else(|| damaged("kind"))?,
             user_id: UserId::from_uuid(row.user_id),
             user_handle: row.user_handle.try_into().map_err(|_| damaged("user_handle"))?,
             name: DisplayName::from_stored(row.name),
@@ -121,6 +142,7 @@ impl TryFrom<PasskeyRow> for Passkey {
             },
             created_at: Timestamp::from_micros(row.created_at),
             last_used_at: row.last_used_at.map(Timestamp::from_micros),
+            rp_id: row.rp_id,
         })
     }
 }

@@ -54,7 +54,8 @@ impl RoleWrites for Tx {
             role.created_at.as_micros(),
             role.updated_at.as_micros(),
             role.version,
-            role.second_factor.as_str()
+            stored_second_factor(role),
+            role.second_factor.requires_passkey()
         )?;
         if inserted == 0 {
             return Ok(false);
@@ -89,7 +90,8 @@ impl RoleWrites for Tx {
             role.permissions.to_string(),
             role.updated_at.as_micros(),
             role.version,
-            role.second_factor.as_str()
+            stored_second_factor(role),
+            role.second_factor.requires_passkey()
         )?;
         require_row(updated)?;
         self.changed_everything();
@@ -107,6 +109,14 @@ impl RoleWrites for Tx {
     }
 }
 
+const OPTIONAL: &str = SecondFactorPolicy::Optional.as_str();
+
+/// What the column `second_factor` has: the release before knows `optional` and `required`, and requires a second factor of
+/// any kind where a passkey is required.
+fn stored_second_factor(role: &Role) -> &'static str {
+    if role.second_factor.requires_second_factor() { SecondFactorPolicy::Required.as_str() } else { OPTIONAL }
+}
+
 row! {
     /// A row of `roles`.
     struct RoleRow {
@@ -115,6 +125,7 @@ row! {
         description: String,
         permissions: String,
         second_factor: String,
+        requires_passkey: bool,
         created_at: i64,
         updated_at: i64,
         version: i64,
@@ -128,7 +139,7 @@ impl From<RoleRow> for Role {
             id: RoleId::from_uuid(row.id),
             permissions: name.permissions(Some(&row.permissions)),
             name,
-            second_factor: SecondFactorPolicy::parse(&row.second_factor).unwrap_or(SecondFactorPolicy::Required),
+            second_factor: SecondFactorPolicy::from_stored(row.second_factor != OPTIONAL, row.requires_passkey),
             description: Description::from_stored(row.description),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),

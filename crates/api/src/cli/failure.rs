@@ -131,6 +131,7 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::TooManyIdentities => "the limit of 20 identities is reached; unlink unused identities",
         Conflict::TooManyPasskeys => "the limit of 20 passkeys is reached; delete unused passkeys",
         Conflict::PasskeyTaken => "the passkey is already registered",
+        Conflict::PasskeyRequired => "the role requires a passkey or a security key",
         Conflict::LastWayIn => "the user would have no sign-in method left",
         Conflict::SigningBySecret => {
             "access tokens are signed with tokens.hs256_secret; there is no key to rotate or withdraw"

@@ -85,7 +85,8 @@ pub(super) struct CreateArgs {
     /// Description.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
-    /// Whether holders of the role must authenticate with a second factor: optional or required.
+    /// Whether holders of the role must authenticate with a second factor: optional, required, or passkey (a passkey or a
+    /// security key).
     #[arg(long, value_name = "POLICY", value_parser = parse_second_factor, default_value = "optional")]
     second_factor: SecondFactorPolicy,
 }
@@ -121,7 +122,8 @@ struct ChangeArgs {
     /// The description; an empty value removes it.
     #[arg(long, value_name = "TEXT", value_parser = parse_description)]
     description: Option<Description>,
-    /// Whether holders of the role must authenticate with a second factor: optional or required. The only option for
+    /// Whether holders of the role must authenticate with a second factor: optional, required, or passkey (a passkey or a
+    /// security key). The only option for
     /// built-in roles.
     #[arg(long, value_name = "POLICY", value_parser = parse_second_factor)]
     second_factor: Option<SecondFactorPolicy>,

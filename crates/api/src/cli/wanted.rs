@@ -80,7 +80,7 @@ pub(super) fn parse_description(raw: &str) -> Result<Description, RuleBroken> {
 
 /// A policy on second factors.
 pub(super) fn parse_second_factor(raw: &str) -> Result<SecondFactorPolicy, &'static str> {
-    SecondFactorPolicy::parse(raw).ok_or("must be optional or required")
+    SecondFactorPolicy::parse(raw).ok_or("must be optional, required or passkey")
 }
 
 /// A language.

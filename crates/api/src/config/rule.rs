@@ -202,10 +202,12 @@ pub(super) fn redirect_urls() -> Rule<Vec<Url>> {
 
 /// A domain name: the host of an origin.
 pub(super) fn domain() -> Rule<String> {
-    Rule::of_text("a domain name such as example.com, without scheme and port", |text| {
-        let origin = format!("https://{text}");
-        (origin::normalize(&origin).as_deref() == Some(origin.as_str()) && !text.contains(':')).then(|| text.to_owned())
-    })
+    Rule::of_text("a domain name such as example.com, without scheme and port", parse_domain)
+}
+
+/// Domain names.
+pub(super) fn domains() -> Rule<Vec<String>> {
+    Rule::of_list("a list of domain names such as example.com, without scheme and port", parse_domain)
 }
 
 /// An absolute HTTP URL.
@@ -329,6 +331,11 @@ pub(super) fn log_filter() -> Rule<String> {
     Rule::of_text("a level such as info, or levels for modules such as info,denizen=debug", |text| {
         (!text.trim().is_empty() && EnvFilter::builder().parse(text).is_ok()).then(|| text.to_owned())
     })
+}
+
+fn parse_domain(text: &str) -> Option<String> {
+    let origin = format!("https://{text}");
+    (origin::normalize(&origin).as_deref() == Some(origin.as_str()) && !text.contains(':')).then(|| text.to_owned())
 }
 
 fn parse_http_url(text: &str) -> Option<Uri> {

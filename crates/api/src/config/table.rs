@@ -16,8 +16,8 @@ use super::layers::Layers;
 use super::net::IpNet;
 use super::providers::ProviderConfig;
 use super::rule::{
-    LogFormat, Rule, command, database_url, display_name, domain, flag, folder_path, hosts, hs256_secret, http_url,
-    ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
+    LogFormat, Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret,
+    http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
     redirect_urls, secret_url, text, webhook_secret, whole,
 };
 
@@ -169,6 +169,9 @@ table! {
         /// has the relying party id, or a subdomain of it, as its host; browsers accept the others as related origins,
         /// with at most five different registrable domain labels. If empty, the origin of `server.public_url`.
         origins: Vec<String> = "", origins();
+        /// Former relying party ids whose passkeys may stop working. The server does not start while users have passkeys of
+        /// a relying party that is neither `rp_id` nor listed here.
+        former_rp_ids: Vec<String> = "", domains();
         /// The URL of the page of the product on which users create a passkey, for password managers.
         enroll_url: Option<String> = "", optional(http_url());
         /// The URL of the page of the product on which users manage their passkeys, for password managers.

@@ -22,6 +22,7 @@ pub(super) fn body(challenged: &Challenged) -> v1::Challenge {
     let owed = match challenged.owed {
         Owed::SecondFactor(_) => v1::Owed::SecondFactor,
         Owed::Enrolment => v1::Owed::Enrolment,
+        Owed::PasskeyEnrolment => v1::Owed::PasskeyEnrolment,
         Owed::MailedCode => v1::Owed::MailedCode,
     };
     v1::Challenge {

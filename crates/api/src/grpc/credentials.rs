@@ -218,6 +218,8 @@ async fn get_factors(call: Call, request: v1::GetFactorsRequest) -> Result<v1::G
         recovery_codes_left: i64::try_from(found.recovery_codes_left).unwrap_or(i64::MAX),
         second_factor_required: found.is_required,
         passkeys: i64::try_from(found.passkeys).unwrap_or(i64::MAX),
+        security_keys: i64::try_from(found.security_keys).unwrap_or(i64::MAX),
+        passkey_required: found.is_passkey_required,
     })
 }
 

@@ -1,7 +1,9 @@
 //! `denizen.v1.PasskeyService`.
 
+use denizen_domain::error::RuleBroken;
 use denizen_domain::id::{PasskeyId, UserId};
-use denizen_domain::passkeys::{self, AssertionOptions, NewPasskey, Passkey, PasskeyAnswer};
+use denizen_domain::passkeys::register::RegistrationOptions;
+use denizen_domain::passkeys::{self, AssertionOptions, CredentialKind, NewPasskey, Passkey, PasskeyAnswer};
 use denizen_domain::sessions::{self, Outcome};
 use denizen_domain::users::DisplayName;
 use denizen_proto::v1;
@@ -85,6 +87,20 @@ impl PasskeyService for Passkeys {
         by_anybody(&self.0, request, finish_challenge).await
     }
 
+    async fn create_enrolment_options(
+        &self,
+        request: Request<v1::CreateEnrolmentOptionsRequest>,
+    ) -> Result<Response<v1::CreateEnrolmentOptionsResponse>, Status> {
+        by_anybody(&self.0, request, enrolment_options).await
+    }
+
+    async fn finish_challenge_with_new_passkey(
+        &self,
+        request: Request<v1::FinishChallengeWithNewPasskeyRequest>,
+    ) -> Result<Response<v1::FinishChallengeWithNewPasskeyResponse>, Status> {
+        by_anybody(&self.0, request, finish_enrolment).await
+    }
+
     async fn create_step_up_options(
         &self,
         request: Request<v1::CreateStepUpOptionsRequest>,
@@ -95,12 +111,42 @@ impl PasskeyService for Passkeys {
 
 async fn registration_options(
     call: Call,
-    _: v1::CreateRegistrationOptionsRequest,
+    request: v1::CreateRegistrationOptionsRequest,
 ) -> Result<v1::CreateRegistrationOptionsResponse, Refusal> {
-    let options = passkeys::register::options(&call.ctx).await?;
+    call.ctx.signed_in()?;
+    let mut fields = Fields::default();
+    let kind = fields.check("kind", read_kind(request.kind));
+    let options = passkeys::register::options(&call.ctx, fields.finish(kind)?).await?;
+    Ok(v1::CreateRegistrationOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn enrolment_options(
+    call: Call,
+    request: v1::CreateEnrolmentOptionsRequest,
+) -> Result<v1::CreateEnrolmentOptionsResponse, Refusal> {
+    let mut fields = Fields::default();
+    let kind = fields.check("kind", read_kind(request.kind));
+    let kind = fields.finish(kind)?;
+    let options = sessions::enrol_passkey::options(&call.ctx, &request.challenge_id.into(), kind).await?;
+    Ok(v1::CreateEnrolmentOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn finish_enrolment(
+    call: Call,
+    request: v1::FinishChallengeWithNewPasskeyRequest,
+) -> Result<v1::FinishChallengeWithNewPasskeyResponse, Refusal> {
+    let mut fields = Fields::default();
+    let name = fields.check("name", request.name.as_deref().map(DisplayName::parse).transpose());
+    let new = NewPasskey { state: request.state, credential: request.credential_json, name: fields.finish(name)? };
+    let finished = sessions::enrol_passkey::finish(&call.ctx, &request.challenge_id.into(), new).await?;
+    let Outcome::SignedIn(signed_in) = finished.outcome else { return Err(Problem::internal().into()) };
+    let (tokens, session_id, user) = parts(*signed_in);
+    Ok(v1::FinishChallengeWithNewPasskeyResponse { tokens, session_id, user })
+}
+
+fn creation(options: RegistrationOptions) -> v1::PasskeyOptions {
     let expires_in_s = seconds(options.expires_in_s);
-    let options = v1::PasskeyOptions { options_json: options.options, state: options.state, expires_in_s };
-    Ok(v1::CreateRegistrationOptionsResponse { options: Some(options) })
+    v1::PasskeyOptions { options_json: options.options, state: options.state, expires_in_s }
 }
 
 async fn register(call: Call, request: v1::RegisterPasskeyRequest) -> Result<v1::RegisterPasskeyResponse, Refusal> {
@@ -205,10 +251,23 @@ fn seconds(seconds: u32) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
+/// The kind that a number stands for.
+fn read_kind(number: i32) -> Result<CredentialKind, RuleBroken> {
+    match v1::CredentialKind::try_from(number) {
+        Ok(v1::CredentialKind::Unspecified | v1::CredentialKind::Passkey) => Ok(CredentialKind::Passkey),
+        Ok(v1::CredentialKind::SecurityKey) => Ok(CredentialKind::SecurityKey),
+        Err(_) => Err(convert::broken("invalid_value", "must be a passkey or a security key")),
+    }
+}
+
 fn body(passkey: Passkey) -> v1::Passkey {
     let credential = passkey.credential;
     v1::Passkey {
         id: passkey.id.to_string(),
+        kind: match passkey.kind {
+            CredentialKind::Passkey => v1::CredentialKind::Passkey.into(),
+            CredentialKind::SecurityKey => v1::CredentialKind::SecurityKey.into(),
+        },
         name: passkey.name.into_string(),
         credential_id: credential.id.as_bytes().to_vec(),
         aaguid: credential.aaguid.to_string(),
@@ -217,5 +276,6 @@ fn body(passkey: Passkey) -> v1::Passkey {
         backed_up: credential.backed_up,
         created_at: Some(moment(passkey.created_at)),
         last_used_at: passkey.last_used_at.map(moment),
+        rp_id: passkey.rp_id,
     }
 }

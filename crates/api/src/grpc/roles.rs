@@ -145,6 +145,7 @@ fn body(role: &Role) -> v1::Role {
         second_factor: match role.second_factor {
             SecondFactorPolicy::Optional => v1::SecondFactorPolicy::Optional.into(),
             SecondFactorPolicy::Required => v1::SecondFactorPolicy::Required.into(),
+            SecondFactorPolicy::Passkey => v1::SecondFactorPolicy::Passkey.into(),
         },
     }
 }
@@ -155,6 +156,7 @@ fn read_policy(number: i32) -> Result<Option<SecondFactorPolicy>, RuleBroken> {
         Ok(v1::SecondFactorPolicy::Unspecified) => Ok(None),
         Ok(v1::SecondFactorPolicy::Optional) => Ok(Some(SecondFactorPolicy::Optional)),
         Ok(v1::SecondFactorPolicy::Required) => Ok(Some(SecondFactorPolicy::Required)),
-        Err(_) => Err(convert::broken("invalid_value", "must be optional or required")),
+        Ok(v1::SecondFactorPolicy::Passkey) => Ok(Some(SecondFactorPolicy::Passkey)),
+        Err(_) => Err(convert::broken("invalid_value", "must be optional, required or passkey")),
     }
 }

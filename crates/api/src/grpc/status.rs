@@ -211,6 +211,7 @@ fn code_of_conflict(conflict: Conflict) -> Code {
         | Conflict::ProviderConfigured
         | Conflict::LinkRequired
         | Conflict::TooManyPasskeys
+        | Conflict::PasskeyRequired
         | Conflict::LastWayIn
         | Conflict::SigningBySecret
         | Conflict::SecondFactorPresent

@@ -93,6 +93,12 @@ answers! {
     PasskeyRoom => ["409" "too_many_passkeys" "`too_many_passkeys`: the limit of 20 passkeys is reached; `passkey_taken`: the passkey is already registered."];
     /// Another sign-in method must remain.
     WayInRemains => ["409" "last_way_in" "The user would have no sign-in method left."];
+    /// Another sign-in method, and a passkey if the role requires one, must remain.
+    PasskeyRemains => ["409" "last_way_in" "`last_way_in`: the user would have no sign-in method left; `passkey_required`: the role requires a passkey or a security key, and this is the last one."];
+    /// There must be no second factor yet, and the role must accept a TOTP secret.
+    TotpEnrollable => ["409" "second_factor_present" "`second_factor_present`: the user already has a second factor; `passkey_required`: the role requires a passkey or a security key."];
+    /// There must be no passkey or security key yet.
+    PasskeyEnrollable => ["409" "second_factor_present" "`second_factor_present`: the user already has a passkey or a security key; `passkey_taken`: the passkey is already registered."];
     /// There must be no second factor yet.
     FactorFree => ["409" "second_factor_present" "The user already has a second factor."];
     /// The refresh token in the body is not good.

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, BadCode, BadInput, FactorFree, FromOurPages, Offered, Repeatable};
+use super::answers::{Always, BadBody, BadCode, BadInput, FromOurPages, Offered, Repeatable, TotpEnrollable};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
@@ -43,27 +43,25 @@ pub(super) struct ChallengeBody {
     /// Identifier of the challenge. It is a secret of the client and begins with `dnc_`.
     challenge_id: String,
     /// What is required. `second_factor`: one of `factors`. `enrolment`: the role requires a second
-    /// factor and the user has none; enroll one at `/api/v1/sessions/challenges/{id}/totp` first. `mailed_code`: the
-    /// code sent by mail.
+    /// factor and the user has none of `factors`; enroll `totp` at `/api/v1/sessions/challenges/{id}/totp`, or a `passkey`
+    /// or `security_key` at `/api/v1/sessions/challenges/{id}/passkeys`. `mailed_code`: the code sent by mail.
     #[schema(pattern = "^(second_factor|enrolment|mailed_code)$")]
     owed: &'static str,
-    /// The factors that complete the challenge.
+    /// The factors that complete the challenge. `passkey` and `security_key`: see
+    /// `/api/v1/sessions/challenges/{id}/passkey/options`.
     #[schema(example = json!(["totp", "recovery_code"]))]
-    factors: &'static [&'static str],
+    factors: Vec<&'static str>,
     /// Seconds until the challenge expires.
     expires_in: u32,
 }
 
 impl From<Challenged> for ChallengeBody {
     fn from(challenged: Challenged) -> Self {
-        let (owed, factors): (_, &[&str]) = match challenged.owed {
-            Owed::SecondFactor(Standing { has_totp: true, has_passkey: true, .. }) => {
-                ("second_factor", &["totp", "passkey", "recovery_code"])
-            }
-            Owed::SecondFactor(Standing { has_passkey: true, .. }) => ("second_factor", &["passkey", "recovery_code"]),
-            Owed::SecondFactor(_) => ("second_factor", &["totp", "recovery_code"]),
-            Owed::Enrolment => ("enrolment", &["totp"]),
-            Owed::MailedCode => ("mailed_code", &["mailed_code"]),
+        let (owed, factors) = match challenged.owed {
+            Owed::SecondFactor(standing) => ("second_factor", accepted(standing)),
+            Owed::Enrolment => ("enrolment", vec!["totp"]),
+            Owed::PasskeyEnrolment => ("enrolment", vec!["passkey", "security_key"]),
+            Owed::MailedCode => ("mailed_code", vec!["mailed_code"]),
         };
         Self {
             challenge_id: challenged.token.expose_secret().to_owned(),
@@ -72,6 +70,18 @@ impl From<Challenged> for ChallengeBody {
             expires_in: challenged.expires_in_s,
         }
     }
+}
+
+/// The second factors that a user of this standing can complete a sign-in with.
+fn accepted(standing: Standing) -> Vec<&'static str> {
+    let are_codes_accepted = !(standing.is_passkey_required && standing.has_webauthn());
+    let factors = [
+        (standing.has_totp && are_codes_accepted, "totp"),
+        (standing.has_passkey, "passkey"),
+        (standing.has_security_key, "security_key"),
+        (are_codes_accepted, "recovery_code"),
+    ];
+    factors.into_iter().filter_map(|(is_accepted, name)| is_accepted.then_some(name)).collect()
 }
 
 /// The response to a sign-in that requires a second factor.
@@ -113,7 +123,7 @@ struct FinishBody {
 ///
 /// A challenge allows five attempts. The response does not reveal whether the code was wrong or already used, the
 /// attempts were exhausted, or the challenge has ended. After a mailed code, the response is 202 if a second factor is
-/// still required.
+/// still required; after a code of an authenticator app, if the role requires a passkey that the user does not have yet.
 #[utoipa::path(
     post, path = "/api/v1/sessions/challenges/{id}", tag = "sessions", operation_id = "challenges.finish",
     params(("id" = String, Path, description = "The `challenge_id`.")),
@@ -148,7 +158,7 @@ async fn finish(
     params(("id" = String, Path, description = "The `challenge_id`.")),
     responses(
         (status = 201, description = "The secret, which is not confirmed yet.", body = EnrolmentBody),
-        BadInput, BadCode, FactorFree, Always,
+        BadInput, BadCode, TotpEnrollable, Always,
     ),
     security(()),
 )]

@@ -39,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "password": true, "totp": {"confirmed_at": "2026-11-22T17:30:18.000001Z"}, "recovery_codes_left": 9,
-    "passkeys": 2, "second_factor_required": false
+    "passkeys": 2, "security_keys": 0, "second_factor_required": false,
+    "passkey_required": false
 }))]
 pub(crate) struct FactorsBody {
     /// Whether the user has a password.
@@ -51,8 +52,12 @@ pub(crate) struct FactorsBody {
     recovery_codes_left: u64,
     /// The number of passkeys.
     passkeys: u64,
+    /// The number of security keys.
+    security_keys: u64,
     /// Whether the role requires a second factor.
     second_factor_required: bool,
+    /// Whether the role requires a passkey or a security key.
+    passkey_required: bool,
 }
 
 /// An authenticator app (TOTP).
@@ -70,7 +75,9 @@ impl From<Factors> for FactorsBody {
             totp: factors.totp_confirmed_at.map(|confirmed_at| TotpBody { confirmed_at }),
             recovery_codes_left: factors.recovery_codes_left,
             passkeys: factors.passkeys,
+            security_keys: factors.security_keys,
             second_factor_required: factors.is_required,
+            passkey_required: factors.is_passkey_required,
         }
     }
 }

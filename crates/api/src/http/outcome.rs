@@ -138,6 +138,9 @@ impl Problem {
                 new("too_many_passkeys", "The limit of 20 passkeys is reached. Delete unused passkeys.")
             }
             Conflict::PasskeyTaken => new("passkey_taken", "This passkey is already registered."),
+            Conflict::PasskeyRequired => {
+                new("passkey_required", "Your role requires a passkey or a security key. Register another one first.")
+            }
             Conflict::SigningBySecret => new(
                 "signing_by_secret",
                 "Access tokens are signed with a configured secret; there are no signing keys.",

@@ -66,7 +66,7 @@ pub(crate) struct RoleBody {
     /// The permissions of the role.
     permissions: Vec<&'static str>,
     /// `required` if holders of the role must authenticate with a second factor, otherwise `optional`.
-    #[schema(pattern = "^(optional|required)$")]
+    #[schema(pattern = "^(optional|required|passkey)$")]
     second_factor: &'static str,
     /// Whether the role is built in: `admin` and `user`. Only `second_factor` of a built-in role can be changed.
     built_in: bool,
@@ -134,8 +134,9 @@ struct CreateRoleBody {
     /// The permissions of the role. The caller must hold each of them.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
-    /// `required` if holders of the role must authenticate with a second factor. Default: `optional`.
-    #[schema(pattern = "^(optional|required)$")]
+    /// `required` if holders of the role must authenticate with a second factor, `passkey` if it must be a passkey or a
+    /// security key. Default: `optional`.
+    #[schema(pattern = "^(optional|required|passkey)$")]
     second_factor: Option<String>,
 }
 
@@ -206,9 +207,9 @@ struct ReplaceRoleBody {
     /// The permissions of the role. The caller must hold each of them.
     #[schema(max_items = 64)]
     permissions: Vec<String>,
-    /// `required` if holders of the role must authenticate with a second factor: sessions without one end immediately.
-    /// Unchanged if omitted.
-    #[schema(pattern = "^(optional|required)$")]
+    /// `required` if holders of the role must authenticate with a second factor, `passkey` if it must be a passkey or a
+    /// security key: sessions without one end immediately. Unchanged if omitted.
+    #[schema(pattern = "^(optional|required|passkey)$")]
     second_factor: Option<String>,
 }
 
@@ -272,6 +273,6 @@ async fn delete(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap
 
 /// Reads a policy on second factors.
 fn second_factor(raw: Option<&str>) -> Result<Option<SecondFactorPolicy>, RuleBroken> {
-    let broken = || RuleBroken { code: "invalid_value", message: "must be optional or required".to_owned() };
+    let broken = || RuleBroken { code: "invalid_value", message: "must be optional, required or passkey".to_owned() };
     raw.map(|raw| SecondFactorPolicy::parse(raw).ok_or_else(broken)).transpose()
 }

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 70] = [
+pub(super) const CODES: [&str; 71] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -42,6 +42,7 @@ pub(super) const CODES: [&str; 70] = [
     "role_built_in",
     "second_factor_present",
     "too_many_passkeys",
+    "passkey_required",
     "passkey_taken",
     "last_way_in",
     "signing_by_secret",

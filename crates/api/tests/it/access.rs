@@ -44,6 +44,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("challenges.finish", [401, 401, 401, 401, 401, 401]),
     row("challenges.passkey", [401, 401, 401, 401, 401, 401]),
     row("challenges.passkey_options", [401, 401, 401, 401, 401, 401]),
+    row("challenges.passkeys.create", [401, 401, 401, 401, 401, 401]),
+    row("challenges.passkeys.options", [401, 401, 401, 401, 401, 401]),
     row("email_changes.confirm", [400, 400, 400, 400, 400, 400]),
     row("email_changes.create", [401, 403, 202, 202, 403, 202]),
     row("email_verifications.confirm", [400, 400, 400, 400, 400, 400]),
@@ -406,6 +408,8 @@ fn on_passkeys(operation: &str, targets: &Targets) -> Request {
     let (method, path, body) = match operation {
         "challenges.passkey" => (Method::POST, challenge.into(), answer),
         "challenges.passkey_options" => (Method::POST, format!("{challenge}/options"), None),
+        "challenges.passkeys.create" => (Method::POST, format!("{challenge}s"), answer),
+        "challenges.passkeys.options" => (Method::POST, format!("{challenge}s/options"), None),
         "me.passkeys.create" => (Method::POST, "me/passkeys".into(), answer),
         "me.passkeys.delete" => (Method::DELETE, mine, None),
         "me.passkeys.list" => (Method::GET, "me/passkeys".into(), None),

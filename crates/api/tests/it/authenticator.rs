@@ -28,6 +28,8 @@ pub(crate) struct Authenticator {
     /// The counter before the next use; it stays 0 if it is 0.
     pub(crate) counter: u32,
     pub(crate) is_framed: bool,
+    /// Whether it keeps its credential, and states the user with it.
+    pub(crate) is_discoverable: bool,
 }
 
 impl Authenticator {
@@ -46,7 +48,13 @@ impl Authenticator {
             flags: PRESENT | VERIFIED,
             counter: 0,
             is_framed: false,
+            is_discoverable: true,
         }
+    }
+
+    /// A security key without a PIN, whose counter counts.
+    pub(crate) fn security_key(origin: &str) -> Self {
+        Self { flags: PRESENT, counter: 1, is_discoverable: false, ..Self::new(origin) }
     }
 
     /// `navigator.credentials.create`: the response to `publicKey` of options.
@@ -62,7 +70,7 @@ impl Authenticator {
         let object = [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[length], &data].concat();
         json!({
             "id": encoded(&self.credential_id), "rawId": encoded(&self.credential_id), "type": "public-key",
-            "authenticatorAttachment": "platform", "clientExtensionResults": {"credProps": {"rk": true}},
+            "authenticatorAttachment": "platform", "clientExtensionResults": {"credProps": {"rk": self.is_discoverable}},
             "response": {
                 "clientDataJSON": encoded(client_data.as_bytes()), "attestationObject": encoded(&object),
                 "transports": ["internal", "hybrid"], "publicKeyAlgorithm": -7,
@@ -84,12 +92,13 @@ impl Authenticator {
         let data = self.data(0);
         let signed = [data.as_slice(), digest(&SHA256, client_data.as_bytes()).as_ref()].concat();
         let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
+        let handle = self.is_discoverable.then(|| encoded(&self.user_handle));
         json!({
             "id": encoded(&self.credential_id), "rawId": encoded(&self.credential_id), "type": "public-key",
             "authenticatorAttachment": "platform", "clientExtensionResults": {},
             "response": {
                 "clientDataJSON": encoded(client_data.as_bytes()), "authenticatorData": encoded(&data),
-                "signature": encoded(signature.as_ref()), "userHandle": encoded(&self.user_handle),
+                "signature": encoded(signature.as_ref()), "userHandle": handle,
             },
         })
     }

@@ -85,6 +85,8 @@ const REFUSED: &[&str] = &[
     "challenges.finish",
     "challenges.passkey",
     "challenges.passkey_options",
+    "challenges.passkeys.create",
+    "challenges.passkeys.options",
     "email_changes.confirm",
     "email_verifications.confirm",
     "invitations.accept",

@@ -244,7 +244,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
-const NEEDS_A_TOKEN: [&str; 36] = [
+const NEEDS_A_TOKEN: [&str; 38] = [
     "auth.begin",
     "auth.callback",
     "auth.callback_form",
@@ -278,6 +278,8 @@ const NEEDS_A_TOKEN: [&str; 36] = [
     "me.passkeys.update",
     "challenges.passkey",
     "challenges.passkey_options",
+    "challenges.passkeys.create",
+    "challenges.passkeys.options",
     "sessions.step_up_options",
     "sessions.passkeys.create",
     "users.passkeys.delete",

@@ -15,7 +15,7 @@ use crate::harness::{PASSWORD, SignedIn, TestApp, World, field_problem, on_both,
 
 pub(crate) const MINE: &str = "/api/v1/me/passkeys";
 pub(crate) const SIGN_IN: &str = "/api/v1/sessions/passkeys";
-const STEP_UP: &str = "/api/v1/sessions/current/step-up";
+pub(crate) const STEP_UP: &str = "/api/v1/sessions/current/step-up";
 
 impl TestApp {
     /// An authenticator in a browser with a page of the server.
@@ -51,7 +51,7 @@ impl TestApp {
     }
 
     /// Signs in with the password as far as the challenge.
-    async fn challenge(&self, email: &str) -> (String, Value) {
+    pub(crate) async fn challenge(&self, email: &str) -> (String, Value) {
         let response = self.try_sign_in(email, PASSWORD).await;
         assert_eq!(response.status(), 202);
         let body: Value = response.json().await.unwrap();
@@ -60,18 +60,18 @@ impl TestApp {
 }
 
 /// A server whose clock stands still until it is moved.
-async fn stage(world: &World) -> (TestApp, Arc<FakeClock>) {
+pub(crate) async fn stage(world: &World) -> (TestApp, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
     let ambience = Ambience { clock: Arc::clone(&clock) as Arc<_>, random: Arc::new(SeededRandom::new(7)) };
     (world.serve_in(&[("sessions.access_ttl_s", "3600")], ambience).await, clock)
 }
 
-async fn opened(response: Response) -> Value {
+pub(crate) async fn opened(response: Response) -> Value {
     assert_eq!(response.status(), 201);
     response.json().await.unwrap()
 }
 
-fn token(signed_in: &Value) -> &str {
+pub(crate) fn token(signed_in: &Value) -> &str {
     signed_in["access_token"].as_str().unwrap()
 }
 

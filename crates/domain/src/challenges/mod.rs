@@ -33,6 +33,8 @@ pub enum ChallengeKind {
     SecondFactor,
     /// The code that was mailed.
     MailedCode,
+    /// The registration of a passkey or a security key, after everything else was proven: the role requires one.
+    PasskeyEnrolment,
 }
 
 impl ChallengeKind {
@@ -42,13 +44,14 @@ impl ChallengeKind {
         match self {
             Self::SecondFactor => "second_factor",
             Self::MailedCode => "mailed_code",
+            Self::PasskeyEnrolment => "passkey_enrolment",
         }
     }
 
     /// Reads a stored name.
     #[must_use]
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::SecondFactor, Self::MailedCode].into_iter().find(|kind| kind.as_str() == stored)
+        [Self::SecondFactor, Self::MailedCode, Self::PasskeyEnrolment].into_iter().find(|kind| kind.as_str() == stored)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::{IdentityId, PasskeyId};
+use crate::passkeys::Passkey;
 use crate::providers;
 use crate::store::WriteTx;
 use crate::users::User;
@@ -19,7 +20,7 @@ pub(crate) enum Removal {
 }
 
 /// Whether a [locked](crate::users::store::UserWrites::lock_user) user can sign in without the method: with a password, by
-/// mail to a verified address, with another passkey, or through another identity whose provider is enabled.
+/// mail to a verified address, with another usable passkey, or through another identity whose provider is enabled.
 pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, removal: Removal) -> Result<bool> {
     let policy = ctx.policy();
     let is_mailed = policy.sends_mail && (policy.offers_mailed_codes || policy.offers_magic_links);
@@ -27,7 +28,8 @@ pub(crate) async fn has_other_method(ctx: &Ctx, tx: &mut dyn WriteTx, user: &Use
         return Ok(true);
     }
     let is_other_passkey = |id| removal != Removal::Passkey(id) && removal != Removal::AllPasskeys;
-    if tx.list_passkeys(user.id).await?.iter().any(|passkey| is_other_passkey(passkey.id)) {
+    let is_method = |passkey: &Passkey| passkey.is_sign_in_method(ctx) && is_other_passkey(passkey.id);
+    if tx.list_passkeys(user.id).await?.iter().any(is_method) {
         return Ok(true);
     }
     for identity in tx.list_identities(user.id).await? {

@@ -175,6 +175,8 @@ events! {
         permissions: Permissions,
         /// Whether holders of the role must authenticate with a second factor.
         requires_second_factor: bool,
+        /// Whether the second factor must be a passkey or a security key.
+        requires_passkey: bool,
     }
     /// A role was changed. The change takes effect immediately for all holders.
     RoleUpdated = "role.updated" {
@@ -184,6 +186,8 @@ events! {
         permissions: Permissions,
         /// Whether holders of the role must authenticate with a second factor.
         requires_second_factor: bool,
+        /// Whether the second factor must be a passkey or a security key.
+        requires_passkey: bool,
     }
     /// A role was deleted.
     RoleDeleted = "role.deleted" {

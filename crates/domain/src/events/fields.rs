@@ -111,7 +111,8 @@ choices! {
     Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Provider,
         Way::Passkey;
     Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
-    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey;
+    FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey,
+        FactorKind::SecurityKey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
         EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
         EndReason::RefreshTokenReused, EndReason::ProviderDisabled;
@@ -217,5 +218,7 @@ words! {
         RecoveryCode = "recovery_code",
         /// A passkey.
         Passkey = "passkey",
+        /// A security key.
+        SecurityKey = "security_key",
     }
 }

@@ -19,6 +19,7 @@ use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Resource, Result};
 use crate::id::{SessionId, UserId};
+use crate::passkeys::CredentialKind;
 use crate::store::WriteTx;
 use crate::time::Timestamp;
 
@@ -42,20 +43,31 @@ pub struct TotpFactor {
 
 /// What a sign-in of a user owes besides the first factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Standing {
     /// Whether the user has a confirmed TOTP secret.
     pub has_totp: bool,
     /// Whether the user has a passkey.
     pub has_passkey: bool,
+    /// Whether the user has a security key.
+    pub has_security_key: bool,
     /// Whether the user's role demands a second factor.
     pub is_required: bool,
+    /// Whether the user's role demands that it is a passkey or a security key.
+    pub is_passkey_required: bool,
 }
 
 impl Standing {
     /// Whether the user has a second factor.
     #[must_use]
     pub const fn is_enrolled(self) -> bool {
-        self.has_totp || self.has_passkey
+        self.has_totp || self.has_webauthn()
+    }
+
+    /// Whether the user has a passkey or a security key.
+    #[must_use]
+    pub const fn has_webauthn(self) -> bool {
+        self.has_passkey || self.has_security_key
     }
 
     /// Whether a sign-in owes a second factor.
@@ -76,8 +88,12 @@ pub struct Factors {
     pub recovery_codes_left: u64,
     /// The number of passkeys.
     pub passkeys: u64,
+    /// The number of security keys.
+    pub security_keys: u64,
     /// Whether the role requires a second factor.
     pub is_required: bool,
+    /// Whether the role requires that it is a passkey or a security key.
+    pub is_passkey_required: bool,
 }
 
 /// The factors of a user: one's own, or anybody's for those who may read users.
@@ -86,12 +102,15 @@ pub async fn get(ctx: &Ctx, user: UserId) -> Result<Factors> {
     let mut read = ctx.store().snapshot().await?;
     read.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
     let totp = read.find_totp(user).await?;
+    let standing = read.second_factor_standing(user).await?;
     Ok(Factors {
         has_password: read.find_password(user).await?.is_some(),
         totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at),
         recovery_codes_left: read.count_recovery_codes(user).await?,
-        passkeys: read.count_passkeys(user).await?,
-        is_required: read.second_factor_standing(user).await?.is_required,
+        passkeys: read.count_passkeys(user, CredentialKind::Passkey).await?,
+        security_keys: read.count_passkeys(user, CredentialKind::SecurityKey).await?,
+        is_required: standing.is_required,
+        is_passkey_required: standing.is_passkey_required,
     })
 }
 

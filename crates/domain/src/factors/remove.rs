@@ -40,8 +40,9 @@ pub async fn remove_of(ctx: &Ctx, id: UserId) -> Result<()> {
         step_up::require(ctx, &mut *tx).await?;
     }
     require_authority(ctx, &mut *tx, &user).await?;
-    if tx.second_factor_standing(id).await?.has_passkey {
-        if !has_other_method(ctx, &mut *tx, &user, Removal::AllPasskeys).await? {
+    if tx.second_factor_standing(id).await?.has_webauthn() {
+        let is_method = tx.list_passkeys(id).await?.iter().any(|passkey| passkey.is_sign_in_method(ctx));
+        if is_method && !has_other_method(ctx, &mut *tx, &user, Removal::AllPasskeys).await? {
             // The password may have been removed by a write that shares this transaction.
             ctx.commit(tx).await?;
             return Err(Error::Conflict(Conflict::LastWayIn));
@@ -63,8 +64,8 @@ async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
     if !remove_totp(ctx, tx, user).await? {
         return Err(Error::NotFound(Resource::SecondFactor));
     }
-    // The codes also replace a passkey that is lost.
-    if !standing.has_passkey {
+    // The codes also replace a passkey or a security key that is lost.
+    if !standing.has_webauthn() {
         tx.set_recovery_codes(user.id, &[]).await?;
     }
     if standing.has_totp {

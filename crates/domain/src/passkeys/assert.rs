@@ -1,6 +1,6 @@
 //! Assertions: prove that a passkey is present. Sign-in, challenges and step-up share these steps.
 
-use super::{CEREMONY_TTL_S, Passkey, malformed, unavailable};
+use super::{CEREMONY_TTL_S, CredentialKind, Passkey, malformed, unavailable};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result, Unauthenticated};
 use crate::flows::Flow;
@@ -46,7 +46,7 @@ pub(crate) struct VerifiedPasskey {
     used: VerifiedUse,
 }
 
-/// Options to use one of these passkeys, or any discoverable one if there are none. Writes nothing.
+/// Options to use one of these credentials, or any passkey if there are none. Writes nothing.
 pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<AssertionOptions> {
     let ceremony = ctx.services().webauthn.begin_assertion(allowed).map_err(unavailable)?;
     let state = Flow::begin(ctx, CEREMONY_TTL_S).seal(ctx, context, &ceremony.state);
@@ -56,9 +56,10 @@ pub(crate) fn options(ctx: &Ctx, context: &[u8], allowed: &[Passkey]) -> Result<
 /// The same for the passkeys of a user.
 ///
 /// # Errors
-/// [`Resource::Passkey`] if the user has none.
+/// [`Resource::Passkey`] if the user has none that can be used with the relying party.
 pub(crate) async fn options_of(ctx: &Ctx, context: &[u8], user: UserId) -> Result<AssertionOptions> {
-    let passkeys = ctx.store().read().await?.list_passkeys(user).await?;
+    let mut passkeys = ctx.store().read().await?.list_passkeys(user).await?;
+    passkeys.retain(|passkey| passkey.is_usable(ctx));
     if passkeys.is_empty() {
         return Err(Error::NotFound(Resource::Passkey));
     }
@@ -86,13 +87,15 @@ impl OpenedAnswer {
         let passkey = ctx.store().read().await?.find_passkey(&assertion.credential_id).await?;
         let passkey = passkey.ok_or(Error::NotFound(Resource::PasskeyCredential))?;
         let is_of_user = match (&assertion.user_handle, owner) {
+            // A security key is no first factor, even if it verifies its user now and then.
+            (Some(_), None) if passkey.kind == CredentialKind::SecurityKey => false,
             (Some(handle), owner) => {
                 handle.as_slice() == passkey.user_handle && owner.is_none_or(|owner| owner == passkey.user_id)
             }
             (None, Some(owner)) => owner == passkey.user_id,
             (None, None) => false,
         };
-        if !is_of_user {
+        if !is_of_user || !passkey.is_usable(ctx) {
             return Err(refused());
         }
         let webauthn = &ctx.services().webauthn;
@@ -105,7 +108,8 @@ impl VerifiedPasskey {
     /// Records the use, with the user locked. `false` if the state was used before, the passkey was removed meanwhile, or
     /// a later use of it was recorded: then the answer is refused, after a commit.
     pub(crate) async fn record(&self, ctx: &Ctx, tx: &mut dyn WriteTx) -> Result<bool> {
-        Ok(self.flow.finish(tx).await? && tx.use_passkey(self.passkey.id, self.used, ctx.now()).await?)
+        let rp_id = ctx.services().webauthn.rp_id();
+        Ok(self.flow.finish(tx).await? && tx.use_passkey(self.passkey.id, self.used, rp_id, ctx.now()).await?)
     }
 }
 

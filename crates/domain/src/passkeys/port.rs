@@ -10,6 +10,33 @@ pub const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
 /// The handle of a user for their authenticators.
 pub type UserHandle = [u8; 16];
 
+/// What a credential proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CredentialKind {
+    /// A discoverable credential that verifies its user at every use: it satisfies both factors of a sign-in.
+    #[default]
+    Passkey,
+    /// A credential of an authenticator that may not be able to verify its user: a second factor only.
+    SecurityKey,
+}
+
+impl CredentialKind {
+    /// Its name on the wire and in stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passkey => "passkey",
+            Self::SecurityKey => "security_key",
+        }
+    }
+
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        [Self::Passkey, Self::SecurityKey].into_iter().find(|kind| kind.as_str() == raw)
+    }
+}
+
 /// The identifier of a credential, chosen by its authenticator: 1 to 1023 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CredentialId(Vec<u8>);
@@ -109,8 +136,8 @@ pub enum CeremonyError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Runs the ceremonies of WebAuthn Level 3 for one relying party. User verification and discoverable credentials are
-/// required; attestation is not requested.
+/// Runs the ceremonies of WebAuthn Level 3 for one relying party. Attestation is not requested. Passkeys are discoverable
+/// and verify their user; of security keys only the presence of the user is required.
 pub trait WebAuthn: Send + Sync {
     /// The id of the relying party: a domain.
     fn rp_id(&self) -> &str;
@@ -119,17 +146,27 @@ pub trait WebAuthn: Send + Sync {
     fn origins(&self) -> &[String];
 
     /// Begins the registration of a credential by an authenticator that has none of the `excluded`.
-    fn begin_registration(&self, user: RegisteringUser<'_>, excluded: &[Passkey]) -> Result<Ceremony, CeremonyError>;
+    fn begin_registration(
+        &self,
+        kind: CredentialKind,
+        user: RegisteringUser<'_>,
+        excluded: &[Passkey],
+    ) -> Result<Ceremony, CeremonyError>;
 
-    /// Verifies a registration response (§7.1).
-    fn finish_registration(&self, state: &[u8], response: &str) -> Result<RegisteredCredential, CeremonyError>;
+    /// Verifies a registration response (§7.1). The state is that of a registration of the same kind.
+    fn finish_registration(
+        &self,
+        kind: CredentialKind,
+        state: &[u8],
+        response: &str,
+    ) -> Result<RegisteredCredential, CeremonyError>;
 
-    /// Begins an assertion by one of these passkeys, or by any discoverable one if there are none.
+    /// Begins an assertion by one of these credentials, or by any passkey if there are none.
     fn begin_assertion(&self, allowed: &[Passkey]) -> Result<Ceremony, CeremonyError>;
 
     /// Reads which credential an authentication response is of.
     fn read_assertion(&self, response: &str) -> Result<Assertion, CeremonyError>;
 
-    /// Verifies an authentication response (§7.2).
+    /// Verifies an authentication response (§7.2), by a passkey with the verification of its user.
     fn finish_assertion(&self, state: &[u8], response: &str, passkey: &Passkey) -> Result<VerifiedUse, CeremonyError>;
 }

@@ -15,13 +15,17 @@ use crate::users::User;
 /// Removes a passkey of the caller. Their other sessions end.
 ///
 /// # Errors
-/// [`Conflict::LastWayIn`] if the user would have no sign-in method left.
+/// [`Conflict::LastWayIn`] if the user would have no sign-in method left; [`Conflict::PasskeyRequired`] if the role of the
+/// user requires a passkey and this is the last one.
 pub async fn remove(ctx: &Ctx, passkey: PasskeyId) -> Result<()> {
     let (id, session) = ctx.signed_in()?;
     let mut tx = ctx.write_unlimited(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
-    let removed = take_away(ctx, &mut *tx, &user, passkey).await;
+    let removed = match require_another(ctx, &mut *tx, id, passkey).await {
+        Ok(()) => take_away(ctx, &mut *tx, &user, passkey).await,
+        refused => refused,
+    };
     match &removed {
         Ok(()) => drop(end_others(ctx, &mut *tx, id, session, EndReason::SecondFactorChanged).await?),
         Err(Error::NotFound(_) | Error::Conflict(_)) => {}
@@ -64,10 +68,21 @@ pub(crate) async fn remove_all(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId) ->
     Ok(())
 }
 
+/// Refuses to remove the last passkey of a user whose role requires one. Administrators may: they reset lost ones.
+async fn require_another(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, id: PasskeyId) -> Result<()> {
+    if !tx.second_factor_standing(user).await?.is_passkey_required {
+        return Ok(());
+    }
+    let passkeys = tx.list_passkeys(user).await?;
+    let is_known = passkeys.iter().any(|passkey| passkey.id == id);
+    let has_another = passkeys.iter().any(|passkey| passkey.id != id && passkey.is_usable(ctx));
+    if is_known && !has_another { Err(Error::Conflict(Conflict::PasskeyRequired)) } else { Ok(()) }
+}
+
 async fn take_away(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User, id: PasskeyId) -> Result<()> {
     let passkey = tx.list_passkeys(user.id).await?.into_iter().find(|passkey| passkey.id == id);
     let passkey = passkey.ok_or(Error::NotFound(Resource::Passkey))?;
-    if !has_other_method(ctx, tx, user, Removal::Passkey(id)).await? {
+    if passkey.is_sign_in_method(ctx) && !has_other_method(ctx, tx, user, Removal::Passkey(id)).await? {
         return Err(Error::Conflict(Conflict::LastWayIn));
     }
     tx.remove_passkey(user.id, id).await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{CredentialId, Passkey};
+use super::{CredentialId, CredentialKind, Passkey};
 use crate::id::{PasskeyId, UserId};
 use crate::passkeys::port::VerifiedUse;
 use crate::store::StoreError;
@@ -18,8 +18,15 @@ pub trait PasskeyReads {
     /// The passkeys of a user, the oldest first.
     async fn list_passkeys(&mut self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
 
-    /// The number of passkeys of a user.
-    async fn count_passkeys(&mut self, user: UserId) -> Result<u64, StoreError>;
+    /// The number of credentials of this kind of a user.
+    async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError>;
+
+    /// The ids of all relying parties that passkeys are known to belong to. Read at every start: the cost must not depend
+    /// on the number of passkeys.
+    async fn list_rp_ids(&mut self) -> Result<Vec<String>, StoreError>;
+
+    /// The number of passkeys that are known to belong to this relying party.
+    async fn count_passkeys_of_rp(&mut self, rp_id: &str) -> Result<u64, StoreError>;
 }
 
 /// Writing passkeys.
@@ -28,9 +35,15 @@ pub trait PasskeyWrites {
     /// Adds a passkey; `false`, and nothing done, if its credential is registered already.
     async fn insert_passkey(&mut self, passkey: &Passkey) -> Result<bool, StoreError>;
 
-    /// Records a use of a passkey; `false`, and nothing done, if the passkey no longer exists, or if its counter does not
-    /// increase: a later use was recorded before.
-    async fn use_passkey(&mut self, id: PasskeyId, used: VerifiedUse, at: Timestamp) -> Result<bool, StoreError>;
+    /// Records a use of a passkey with this relying party; `false`, and nothing done, if the passkey no longer exists, or
+    /// if its counter does not increase: a later use was recorded before.
+    async fn use_passkey(
+        &mut self,
+        id: PasskeyId,
+        used: VerifiedUse,
+        rp_id: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Renames a passkey of the user; `false` if the user has no such passkey.
     async fn rename_passkey(&mut self, user: UserId, id: PasskeyId, name: &DisplayName) -> Result<bool, StoreError>;

@@ -46,7 +46,8 @@ pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
         Happened::RoleCreated {
             name: role.name.clone(),
             permissions: role.permissions,
-            requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
+            requires_second_factor: role.second_factor.requires_second_factor(),
+            requires_passkey: role.second_factor.requires_passkey(),
         },
     );
     ctx.commit(tx).await?;

@@ -61,11 +61,36 @@ pub enum SecondFactorPolicy {
     Optional,
     /// Everybody must. Whoever has none yet sets one up while signing in.
     Required,
+    /// Everybody must prove a passkey or a security key: a factor that cannot be used on the page of another domain. Whoever
+    /// has none registers one while signing in.
+    Passkey,
 }
 
 impl SecondFactorPolicy {
     /// Every policy.
-    pub const ALL: &[Self] = &[Self::Optional, Self::Required];
+    pub const ALL: &[Self] = &[Self::Optional, Self::Required, Self::Passkey];
+
+    /// Whether everybody must prove a second factor of some kind.
+    #[must_use]
+    pub fn requires_second_factor(self) -> bool {
+        self != Self::Optional
+    }
+
+    /// Whether the second factor must be a passkey or a security key.
+    #[must_use]
+    pub fn requires_passkey(self) -> bool {
+        self == Self::Passkey
+    }
+
+    /// The policy of a role that requires a second factor or not, and a passkey or not.
+    #[must_use]
+    pub const fn from_stored(requires_second_factor: bool, requires_passkey: bool) -> Self {
+        match (requires_second_factor, requires_passkey) {
+            (false, _) => Self::Optional,
+            (true, false) => Self::Required,
+            (true, true) => Self::Passkey,
+        }
+    }
 
     /// Reads the name of a policy.
     #[must_use]
@@ -79,6 +104,7 @@ impl SecondFactorPolicy {
         match self {
             Self::Optional => "optional",
             Self::Required => "required",
+            Self::Passkey => "passkey",
         }
     }
 }

@@ -62,7 +62,8 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
         Happened::RoleUpdated {
             name: role.name.clone(),
             permissions: role.permissions,
-            requires_second_factor: role.second_factor == SecondFactorPolicy::Required,
+            requires_second_factor: role.second_factor.requires_second_factor(),
+            requires_passkey: role.second_factor.requires_passkey(),
         },
     );
     if role.permissions != before.permissions {

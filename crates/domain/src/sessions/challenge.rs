@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 use super::open::{Opened, open};
 use super::{Device, Outcome, SignedIn};
 use crate::access::Subject;
-use crate::auth_methods::{AuthMethods, Authenticated};
+use crate::auth_methods::{Acr, AuthMethods, Authenticated};
 use crate::budgets::store::Window;
 use crate::budgets::{self, Admitted, BudgetKey};
 use crate::challenges::{self, Challenge, ChallengeKind};
@@ -43,6 +43,8 @@ pub enum Owed {
     SecondFactor(Standing),
     /// A second factor that is yet to be set up: the role demands one.
     Enrolment,
+    /// A passkey or a security key that is yet to be registered: the role demands one.
+    PasskeyEnrolment,
     /// The code that was mailed.
     MailedCode,
 }
@@ -69,6 +71,7 @@ pub(super) async fn challenge(
     let id = ChallengeId::from_uuid(ctx.new_id());
     let kind = match owed {
         Owed::SecondFactor(_) | Owed::Enrolment => ChallengeKind::SecondFactor,
+        Owed::PasskeyEnrolment => ChallengeKind::PasskeyEnrolment,
         Owed::MailedCode => ChallengeKind::MailedCode,
     };
     let challenge = Challenge {
@@ -86,12 +89,18 @@ pub(super) async fn challenge(
     Ok((id, Challenged { token, owed, expires_in_s: challenges::TTL_S }))
 }
 
-/// What a user of this standing owes after a first factor, if anything.
-pub(super) fn owed_by(standing: Standing) -> Option<Owed> {
-    if standing.is_enrolled() {
-        return Some(Owed::SecondFactor(standing));
+/// What a user of this standing owes after these methods, if anything.
+pub(super) fn owed_by(standing: Standing, proven: AuthMethods) -> Option<Owed> {
+    let is_passkey_missing = standing.is_passkey_required && !standing.has_webauthn();
+    match proven.acr() {
+        Acr::PhishingResistant => None,
+        Acr::Aal2 if is_passkey_missing => Some(Owed::PasskeyEnrolment),
+        Acr::Aal2 => standing.is_passkey_required.then_some(Owed::SecondFactor(standing)),
+        // A passkey is registered after the factors that the user has are proven.
+        Acr::Aal1 if standing.is_enrolled() => Some(Owed::SecondFactor(standing)),
+        Acr::Aal1 if is_passkey_missing => Some(Owed::PasskeyEnrolment),
+        Acr::Aal1 => standing.is_required.then_some(Owed::Enrolment),
     }
-    standing.is_required.then_some(Owed::Enrolment)
 }
 
 /// Sets a second factor up for a sign-in whose user has none and needs one. It counts once a code of it finishes the
@@ -110,8 +119,12 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     let user = owner(&mut *tx, &challenge).await?;
     // A transaction that ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
-    if tx.second_factor_standing(user.id).await?.is_enrolled() {
+    let standing = tx.second_factor_standing(user.id).await?;
+    if standing.is_enrolled() {
         return Err(Error::Conflict(Conflict::SecondFactorPresent));
+    }
+    if standing.is_passkey_required {
+        return Err(Error::Conflict(Conflict::PasskeyRequired));
     }
     // The challenge stands for the account, whose changes are limited together.
     ctx.throttle(Subject::User(user.id), AccountActivity::Write)?;
@@ -144,6 +157,7 @@ pub async fn finish(
             let admitted = budgets::admit_factor(ctx, user, device.as_ref()).await?;
             by_second_factor(ctx, use_try(ctx, id).await?, code, &admitted).await
         }
+        (ChallengeKind::PasskeyEnrolment, _) => Err(refused()),
         (ChallengeKind::SecondFactor | ChallengeKind::MailedCode, _) => {
             if !ctx.policy().offers_mailed_codes {
                 return Err(refused());
@@ -203,7 +217,7 @@ pub(crate) async fn sign_in_proven(
     authenticated: Authenticated,
 ) -> Result<Pending> {
     let standing = tx.second_factor_standing(user.id).await?;
-    if let Some(owed) = owed_by(standing).filter(|_| !authenticated.methods.is_multi_factor()) {
+    if let Some(owed) = owed_by(standing, authenticated.methods) {
         let (_, challenged) = challenge(ctx, tx, Some(user.id), owed, label, authenticated).await?;
         record_by(ctx, tx, user.id, Happened::SignInChallenged {});
         return Ok(Pending::Challenged(challenged));
@@ -223,7 +237,12 @@ async fn by_second_factor(
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
-    let recovery_codes = if tx.second_factor_standing(user.id).await?.is_enrolled() {
+    let standing = tx.second_factor_standing(user.id).await?;
+    // A code can be entered on a page of another domain, which is why the role requires a passkey.
+    if standing.is_passkey_required && (standing.has_webauthn() || !standing.has_totp) {
+        return Err(refused());
+    }
+    let recovery_codes = if standing.is_enrolled() {
         if !factors::use_code(ctx, &mut *tx, user.id, &code).await? {
             return Err(refused());
         }
@@ -234,11 +253,11 @@ async fn by_second_factor(
         pending::end(ctx, &mut *tx, user.id, Ending::OtherSessions).await?;
         Some(codes)
     };
-    let authenticated = challenge.authenticated.with(AuthMethods::SECOND_FACTOR_CODE);
-    let opened = open(ctx, &mut *tx, user, challenge.label, Way::SecondFactor, authenticated).await?;
+    let (label, authenticated) = (challenge.label, challenge.authenticated.with(AuthMethods::SECOND_FACTOR_CODE));
+    let pending = sign_in_proven(ctx, &mut *tx, user, label, Way::SecondFactor, authenticated).await?;
     budgets::forgive(&mut *tx, admitted).await?;
     ctx.commit(tx).await?;
-    Ok(Finished { outcome: Pending::Opened(Box::new(opened)).issue(ctx)?, recovery_codes })
+    Ok(Finished { outcome: pending.issue(ctx)?, recovery_codes })
 }
 
 /// What a transaction made, to be handed out once it is committed.

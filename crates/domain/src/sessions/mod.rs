@@ -6,6 +6,7 @@
 pub mod challenge;
 mod device;
 pub mod end;
+pub mod enrol_passkey;
 mod issue;
 pub mod list;
 mod migrate;

@@ -71,7 +71,7 @@ async fn challenged(ctx: &Ctx, opening: Opening, standing: Standing) -> Result<O
     if let Some(renewed) = &renewed {
         tx.set_password(user.id, renewed, ctx.now()).await?;
     }
-    let owed = owed_by(standing).ok_or_else(refused)?;
+    let owed = owed_by(standing, session.authenticated.methods).ok_or_else(refused)?;
     let (_, challenged) = challenge(ctx, &mut *tx, Some(user.id), owed, session.label, session.authenticated).await?;
     record_by(ctx, &mut *tx, user.id, Happened::SignInChallenged {});
     tx.forgive_budgets(&forgiven).await?;

@@ -10,7 +10,7 @@ use crate::events::catalogue::FactorKind;
 use crate::events::{Happened, record};
 use crate::factors::{self, SecondFactorCode};
 use crate::id::{SessionId, UserId};
-use crate::passkeys::{AssertionOptions, PasskeyAnswer, assert};
+use crate::passkeys::{AssertionOptions, CredentialKind, Passkey, PasskeyAnswer, assert};
 use crate::ports::Verdict;
 use crate::store::ReadTx;
 
@@ -24,7 +24,7 @@ pub enum Given {
     Password(PasswordAttempt),
     /// A second factor.
     Code(SecondFactorCode),
-    /// A passkey.
+    /// A passkey or a security key.
     Passkey(PasskeyAnswer),
 }
 
@@ -83,7 +83,12 @@ pub async fn step_up(ctx: &Ctx, given: Given) -> Result<()> {
         }
         Given::Passkey(answer) => {
             drop(read);
-            (prove_passkey(ctx, (user, session), answer).await?, FactorKind::Passkey)
+            let passkey = prove_passkey(ctx, (user, session), answer).await?;
+            let factor = match passkey.kind {
+                CredentialKind::Passkey => FactorKind::Passkey,
+                CredentialKind::SecurityKey => FactorKind::SecurityKey,
+            };
+            (passkey.auth_methods(), factor)
         }
     };
     let mut tx = ctx.write().await?;
@@ -102,7 +107,7 @@ pub async fn passkey_options(ctx: &Ctx) -> Result<AssertionOptions> {
     assert::options_of(ctx, &passkey_context(user, session), user).await
 }
 
-async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: PasskeyAnswer) -> Result<AuthMethods> {
+async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: PasskeyAnswer) -> Result<Passkey> {
     let opened = assert::open(ctx, &passkey_context(user, session), answer).map_err(name_field)?;
     let admitted = budgets::admit_own(ctx, session).await?;
     let verified = opened.verify(ctx, Some(user)).await.map_err(name_field)?;
@@ -114,7 +119,7 @@ async fn prove_passkey(ctx: &Ctx, (user, session): (UserId, SessionId), answer: 
     }
     // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
     ctx.commit(tx).await?;
-    if is_accepted { Ok(verified.passkey.auth_methods()) } else { Err(name_field(assert::refused())) }
+    if is_accepted { Ok(verified.passkey) } else { Err(name_field(assert::refused())) }
 }
 
 /// The caller is signed in: a rejected passkey is invalid input, and the session stays.

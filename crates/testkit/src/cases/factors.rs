@@ -1,10 +1,10 @@
 //! Second factors, and what sessions owe.
 
-use denizen_domain::auth_methods::AuthMethods;
+use denizen_domain::auth_methods::{AuthMethod, AuthMethods};
 use denizen_domain::factors::{Standing, TotpFactor};
 use denizen_domain::id::UserId;
-use denizen_domain::roles::{Role, SecondFactorPolicy};
-use denizen_domain::sessions::store::Proof;
+use denizen_domain::roles::{Role, RoleKey, SecondFactorPolicy};
+use denizen_domain::sessions::store::{Proof, Rotation};
 use denizen_domain::sessions::{Session, SessionState};
 use denizen_domain::store::Store;
 use denizen_domain::users::{Locale, User};
@@ -23,7 +23,16 @@ pub async fn a_factor_counts_once_it_is_confirmed(f: Fixture) {
     assert!(!confirm(&*f.store, user, 1).await, "it is confirmed already");
     let confirmed = TotpFactor { confirmed_at: Some(build::moment(60)), last_step: 7, ..factor };
     assert_eq!(totp(&*f.store, user).await, Some(confirmed));
-    assert_eq!(standing(&*f.store, user).await, Standing { has_passkey: false, has_totp: true, is_required: false });
+    assert_eq!(
+        standing(&*f.store, user).await,
+        Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: true,
+            is_required: false,
+            is_passkey_required: false
+        }
+    );
 }
 
 pub async fn only_an_unconfirmed_factor_is_replaced(f: Fixture) {
@@ -90,6 +99,9 @@ pub async fn factors_go_with_their_user(f: Fixture) {
     assert_eq!(standing(&*f.store, user).await, Standing::default());
 }
 
+/// A passkey, as sessions record it.
+const KEY: AuthMethods = AuthMethods::of(&[AuthMethod::SoftwareKey, AuthMethod::MultiFactor]);
+
 pub async fn a_session_owes_what_its_user_has_or_their_role_demands(f: Fixture) {
     let user = build::user(1);
     let role = build::role(1);
@@ -113,9 +125,34 @@ pub async fn a_session_owes_what_its_user_has_or_their_role_demands(f: Fixture) 
     tx.update_role(&required).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(owes().await, [true, false]);
-    assert_eq!(standing(&*f.store, user.id).await, Standing { has_passkey: false, has_totp: false, is_required: true });
+    assert_eq!(
+        standing(&*f.store, user.id).await,
+        Standing {
+            has_passkey: false,
+            has_security_key: false,
+            has_totp: false,
+            is_required: true,
+            is_passkey_required: false
+        }
+    );
+    let passkey = Role { second_factor: SecondFactorPolicy::Passkey, version: 3, ..role.clone() };
     let mut tx = f.store.write().await.unwrap();
-    tx.update_role(&Role { version: 3, ..role }).await.unwrap();
+    tx.update_role(&passkey).await.unwrap();
+    assert_eq!(tx.find_role(&RoleKey::Id(role.id)).await.unwrap(), Some(passkey));
+    tx.commit().await.unwrap();
+    assert_eq!(owes().await, [true, true], "no session has proven a passkey");
+    let expected = Standing { is_required: true, is_passkey_required: true, ..Standing::default() };
+    assert_eq!(standing(&*f.store, user.id).await, expected);
+    let mut tx = f.store.write().await.unwrap();
+    tx.record_proof(proven.id, Proof { methods: KEY, at: build::moment(1) }).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(owes().await, [true, false]);
+    let rotation =
+        Rotation { id: session.id, from_generation: 0, at: build::moment(2), idle_expires_at: build::moment(20) };
+    let rotated = f.store.rotate_session(&rotation).await.unwrap();
+    assert!(rotated.found.unwrap().0.owes_second_factor, "a refresh does not prove one");
+    let mut tx = f.store.write().await.unwrap();
+    tx.update_role(&Role { version: 4, ..role }).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(owes().await, [false, false]);
 

@@ -4,7 +4,7 @@ use denizen_domain::auth_methods::AuthMethods;
 use denizen_domain::factors::Standing;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::port::VerifiedUse;
-use denizen_domain::passkeys::{CredentialId, Passkey, RegisteredCredential};
+use denizen_domain::passkeys::{CredentialId, CredentialKind, Passkey, RegisteredCredential};
 use denizen_domain::sessions::store::Proof;
 use denizen_domain::store::Store;
 use denizen_domain::users::DisplayName;
@@ -24,7 +24,8 @@ pub async fn a_passkey_comes_back_as_it_was(f: Fixture) {
     let mut read = f.store.read().await.unwrap();
     assert_eq!(read.find_passkey(&second.credential.id).await.unwrap(), Some(second));
     assert_eq!(read.find_passkey(&CredentialId::from_stored(vec![9])).await.unwrap(), None);
-    assert_eq!(read.count_passkeys(first.user_id).await.unwrap(), 2);
+    assert_eq!(read.count_passkeys(first.user_id, CredentialKind::Passkey).await.unwrap(), 2);
+    assert_eq!(read.count_passkeys(first.user_id, CredentialKind::SecurityKey).await.unwrap(), 0);
 }
 
 pub async fn a_credential_is_registered_once(f: Fixture) {
@@ -46,6 +47,23 @@ pub async fn a_counter_only_increases(f: Fixture) {
     assert_eq!((found.credential.counter, found.credential.backed_up), (6, true));
     assert_eq!(found.last_used_at, Some(build::moment(50)));
     assert!(!use_passkey(&*f.store, passkey(1, 2).id, 1).await, "a passkey that does not exist is not used");
+}
+
+pub async fn relying_parties_of_passkeys_are_counted(f: Fixture) {
+    insert(&*f.store, &[build::user(1)]).await;
+    let ids = async || f.store.read().await.unwrap().list_rp_ids().await.unwrap();
+    assert_eq!(ids().await, [""; 0]);
+    let unknown = Passkey { rp_id: None, ..passkey(1, 1) };
+    assert!(add(&*f.store, &unknown).await);
+    assert_eq!(ids().await, [""; 0], "the relying party of a passkey of an earlier release is unknown");
+    for (n, rp_id) in [(2, "example.com"), (3, "example.com"), (4, "b.example"), (5, "z.example")] {
+        assert!(add(&*f.store, &Passkey { rp_id: Some(rp_id.to_owned()), ..passkey(1, n) }).await);
+    }
+    assert_eq!(ids().await, ["b.example", "example.com", "z.example"]);
+    let count = async |rp_id| f.store.read().await.unwrap().count_passkeys_of_rp(rp_id).await.unwrap();
+    assert_eq!([count("b.example").await, count("example.com").await, count("other").await], [1, 2, 0]);
+    assert!(use_passkey(&*f.store, unknown.id, 0).await && use_passkey(&*f.store, passkey(1, 4).id, 0).await);
+    assert_eq!([count("b.example").await, count("example.com").await], [1, 3], "a use records it once");
 }
 
 pub async fn passkeys_are_changed_by_their_user(f: Fixture) {
@@ -90,6 +108,25 @@ pub async fn a_passkey_counts_as_second_factor(f: Fixture) {
     assert!(tx.remove_passkey(user.id, passkey(1, 1).id).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(standing(&*f.store, user.id).await, Standing::default());
+}
+
+pub async fn a_security_key_counts_as_second_factor(f: Fixture) {
+    let user = build::user(1);
+    insert(&*f.store, std::slice::from_ref(&user)).await;
+    let session = build::session(&user, 1);
+    let mut tx = f.store.write().await.unwrap();
+    tx.insert_session(&session).await.unwrap();
+    tx.commit().await.unwrap();
+    let key = Passkey { kind: CredentialKind::SecurityKey, ..passkey(1, 1) };
+    assert!(add(&*f.store, &key).await);
+    assert_eq!(list(&*f.store, user.id).await, [key]);
+    let expected = Standing { has_security_key: true, ..Standing::default() };
+    assert_eq!(standing(&*f.store, user.id).await, expected);
+    assert!(expected.is_enrolled() && expected.owes());
+    assert!(state(&*f.store, &session).await.owes_second_factor);
+    let mut read = f.store.read().await.unwrap();
+    assert_eq!(read.count_passkeys(user.id, CredentialKind::Passkey).await.unwrap(), 0);
+    assert_eq!(read.count_passkeys(user.id, CredentialKind::SecurityKey).await.unwrap(), 1);
 }
 
 pub async fn a_rotation_sees_a_new_passkey(f: Fixture) {
@@ -157,6 +194,7 @@ pub async fn flows_are_purged_when_they_expire(f: Fixture) {
 fn passkey(user: u32, n: u32) -> Passkey {
     Passkey {
         id: PasskeyId::from_uuid(Uuid::from_u128(n.into())),
+        kind: CredentialKind::Passkey,
         user_id: build::user(user).id,
         user_handle: [u8::try_from(user).unwrap_or_default(); 16],
         name: DisplayName::from_stored(format!("Passkey {n}")),
@@ -171,6 +209,7 @@ fn passkey(user: u32, n: u32) -> Passkey {
         },
         created_at: build::moment(n),
         last_used_at: None,
+        rp_id: Some("example.com".to_owned()),
     }
 }
 
@@ -184,7 +223,7 @@ async fn add(store: &dyn Store, passkey: &Passkey) -> bool {
 async fn use_passkey(store: &dyn Store, id: PasskeyId, counter: u32) -> bool {
     let mut tx = store.write().await.unwrap();
     let used = VerifiedUse { counter, backed_up: true };
-    let is_used = tx.use_passkey(id, used, build::moment(50)).await.unwrap();
+    let is_used = tx.use_passkey(id, used, "example.com", build::moment(50)).await.unwrap();
     tx.commit().await.unwrap();
     is_used
 }

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use denizen_domain::error::RuleBroken;
 use denizen_domain::passkeys::register::RegistrationOptions;
-use denizen_domain::passkeys::{AssertionOptions, Passkey, PasskeyAnswer, PasskeyList};
+use denizen_domain::passkeys::{AssertionOptions, CredentialKind, Passkey, PasskeyAnswer, PasskeyList};
 use denizen_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +13,25 @@ use utoipa::ToSchema;
 
 use super::schema::{AssertionCredential, CreationOptions, RegistrationCredential, RequestOptions};
 use crate::http::problem::Problem;
+
+/// What to create.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"kind": "passkey"}))]
+pub(super) struct NewPasskeyOptionsBody {
+    /// `passkey`: verifies its user, and satisfies both factors of a sign-in. `security_key`: may be unable to verify its
+    /// user, and is a second factor only. If omitted, `passkey`.
+    #[schema(pattern = "^(passkey|security_key)$")]
+    pub(super) kind: Option<String>,
+}
+
+impl NewPasskeyOptionsBody {
+    /// The kind of credential.
+    pub(super) fn kind(&self) -> Result<CredentialKind, RuleBroken> {
+        let broken = || RuleBroken { code: "invalid_value", message: "must be passkey or security_key".to_owned() };
+        self.kind.as_deref().map_or(Ok(CredentialKind::default()), |raw| CredentialKind::parse(raw).ok_or_else(broken))
+    }
+}
 
 /// Options to create a passkey.
 #[derive(Serialize, ToSchema)]
@@ -77,7 +97,7 @@ pub(super) struct RegisterPasskeyBody {
     /// The result of `navigator.credentials.create`, in the form of its `toJSON()` method.
     #[schema(value_type = RegistrationCredential)]
     pub(super) credential: Value,
-    /// The name of the passkey. If omitted, `Passkey`.
+    /// The name of the passkey. If omitted, `Passkey` or `Security key`.
     #[schema(max_length = 200, example = "Ada's phone")]
     pub(super) name: Option<String>,
 }
@@ -123,6 +143,9 @@ pub(super) struct PasskeyBody {
     /// The id.
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     id: String,
+    /// `passkey`, or `security_key`, which is a second factor only.
+    #[schema(pattern = "^(passkey|security_key)$")]
+    kind: &'static str,
     /// The name.
     #[schema(example = "Ada's phone")]
     name: String,
@@ -147,6 +170,10 @@ pub(super) struct PasskeyBody {
     /// Time of the last use.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
+    /// The relying party id that the passkey was created for. If it is not the `rp_id` of the list, the passkey does not
+    /// work any more; `null` if unknown.
+    #[schema(example = "example.com", required = true)]
+    rp_id: Option<String>,
 }
 
 impl From<Passkey> for PasskeyBody {
@@ -154,6 +181,7 @@ impl From<Passkey> for PasskeyBody {
         let credential = passkey.credential;
         Self {
             id: passkey.id.to_string(),
+            kind: passkey.kind.as_str(),
             name: passkey.name.into_string(),
             credential_id: URL_SAFE_NO_PAD.encode(credential.id.as_bytes()),
             aaguid: credential.aaguid.to_string(),
@@ -162,6 +190,7 @@ impl From<Passkey> for PasskeyBody {
             backed_up: credential.backed_up,
             created_at: passkey.created_at,
             last_used_at: passkey.last_used_at,
+            rp_id: passkey.rp_id,
         }
     }
 }

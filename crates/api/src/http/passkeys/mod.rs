@@ -1,6 +1,7 @@
 //! `/api/v1/me/passkeys` and `/api/v1/users/{id}/passkeys`: registration and management. Signing in is in `sign_in`.
 
 mod body;
+mod enrolment;
 mod schema;
 mod sign_in;
 mod well_known;
@@ -19,14 +20,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use self::body::{AssertionOptionsBody, PasskeyAnswerBody};
-use self::body::{PasskeyBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody, RenamePasskeyBody};
+use self::body::{
+    NewPasskeyOptionsBody, PasskeyBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody,
+    RenamePasskeyBody,
+};
 pub(crate) use self::well_known::ProductPages;
 pub(super) use self::well_known::page_routes;
 use super::Shared;
 use super::answers::{
-    Always, BadBody, BadInput, PasskeyExists, PasskeyRoom, Permitted, SignedIn, SteppedUp, UserExists, WayInRemains,
+    Always, BadBody, BadInput, PasskeyExists, PasskeyRemains, PasskeyRoom, Permitted, SignedIn, SteppedUp, UserExists,
+    WayInRemains,
 };
-use super::extract::{Caller, Fields, IdPath, JsonBody, path_param};
+use super::extract::{Caller, Fields, IdPath, JsonBody, OptionalJsonBody, path_param};
 use super::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -40,24 +45,32 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// Requests without an access token.
 pub(super) fn open_routes() -> OpenApiRouter<Shared> {
-    sign_in::routes().merge(well_known::routes())
+    sign_in::routes().merge(enrolment::routes()).merge(well_known::routes())
 }
 
-/// Get options to create a passkey.
+/// Get options to create a passkey or a security key.
 ///
 /// Pass `publicKey` to `PublicKeyCredential.parseCreationOptionsFromJSON` and the result to
 /// `navigator.credentials.create`. Nothing is stored: the challenge is in `state`, which can be used once, in this
 /// session, until it expires. Requires recent authentication: see `POST /api/v1/sessions/current/step-up`.
 #[utoipa::path(
     post, path = "/api/v1/me/passkeys/options", tag = "passkeys", operation_id = "me.passkeys.options",
+    request_body = NewPasskeyOptionsBody,
     responses(
         (status = 200, description = "The options.", body = RegistrationOptionsBody),
-        BadInput, SignedIn, SteppedUp, PasskeyRoom, Always,
+        BadBody, SignedIn, SteppedUp, PasskeyRoom, Always,
     ),
     security(("bearer" = [])),
 )]
-async fn options(Caller(ctx): Caller) -> Result<Response, Problem> {
-    let body = RegistrationOptionsBody::try_from(passkeys::register::options(&ctx).await?)?;
+async fn options(
+    Caller(ctx): Caller,
+    OptionalJsonBody(body): OptionalJsonBody<NewPasskeyOptionsBody>,
+) -> Result<Response, Problem> {
+    ctx.signed_in()?;
+    let mut fields = Fields::default();
+    let kind = fields.check("kind", body.kind());
+    let options = passkeys::register::options(&ctx, fields.finish(kind)?).await?;
+    let body = RegistrationOptionsBody::try_from(options)?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
@@ -128,7 +141,7 @@ async fn rename(
     params(("id" = String, Path, format = Uuid, description = "The id of the passkey.")),
     responses(
         (status = 204, description = "The passkey was deleted."),
-        BadInput, SignedIn, SteppedUp, PasskeyExists, WayInRemains, Always,
+        BadInput, SignedIn, SteppedUp, PasskeyExists, PasskeyRemains, Always,
     ),
     security(("bearer" = [])),
 )]

@@ -159,12 +159,19 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
         "challenges.passkey_options" => {
             said!(rpc, create_challenge_options(CreateChallengeOptionsRequest { challenge_id }))
         }
+        "challenges.passkeys.create" => {
+            let request = v1::FinishChallengeWithNewPasskeyRequest { challenge_id, state, credential_json, name: None };
+            rpc.finish_challenge_with_new_passkey(request).await.map(drop)
+        }
+        "challenges.passkeys.options" => {
+            said!(rpc, create_enrolment_options(CreateEnrolmentOptionsRequest { challenge_id, kind: 0 }))
+        }
         "me.passkeys.create" => {
             said!(rpc, register_passkey(RegisterPasskeyRequest { state, credential_json, name: None }))
         }
         "me.passkeys.delete" => said!(rpc, delete_passkey(DeletePasskeyRequest { id, user_id: String::new() })),
         "me.passkeys.list" => said!(rpc, list_passkeys(ListPasskeysRequest::default())),
-        "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest {})),
+        "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest::default())),
         "me.passkeys.update" => said!(rpc, rename_passkey(RenamePasskeyRequest { id, name: "Renamed".into() })),
         "sessions.passkeys.create" => {
             said!(rpc, sign_in_with_passkey(SignInWithPasskeyRequest { passkey, label: None }))
