@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 49] = [
+const SECRET: [&str; 52] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -21,6 +21,7 @@ const SECRET: [&str; 49] = [
     "ConfirmTotpRequest",
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
+    "CreateEnrolmentOptionsRequest",
     "CreateNonceResponse",
     "CreateProviderRequest",
     "CreateChallengeOptionsRequest",
@@ -31,6 +32,8 @@ const SECRET: [&str; 49] = [
     "EnrolChallengeResponse",
     "FinishChallengeRequest",
     "FinishChallengeResponse",
+    "FinishChallengeWithNewPasskeyRequest",
+    "FinishChallengeWithNewPasskeyResponse",
     "FinishChallengeWithPasskeyRequest",
     "FinishChallengeWithPasskeyResponse",
     "FollowSignInLinkRequest",

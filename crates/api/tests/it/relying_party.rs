@@ -12,7 +12,7 @@ use crate::process::{Process, run_on};
 
 const CHANGED: [(&str, &str); 2] = [("webauthn.rp_id", "example.com"), ("webauthn.origins", "https://example.com")];
 
-fn changed<'a>(former: &'a str) -> Vec<(&'a str, &'a str)> {
+fn changed(former: &str) -> Vec<(&str, &str)> {
     [&CHANGED[..], &[("webauthn.former_rp_ids", former)]].concat()
 }
 

@@ -301,3 +301,39 @@ impl From<SignedIn> for Outcome {
         Self::SignedIn(Box::new(signed_in))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Owed, SecondFactor, Standing, owed_by};
+
+    #[test]
+    fn a_required_passkey_is_owed_whatever_else_was_proven() {
+        let none = Standing { is_required: true, is_passkey_required: true, ..Standing::default() };
+        let totp = Standing { has_totp: true, ..none };
+        let key = Standing { has_security_key: true, ..totp };
+        let passkey = Standing { has_passkey: true, ..none };
+        for (standing, unproven, proven) in [
+            (none, Owed::PasskeyEnrolment, Owed::PasskeyEnrolment),
+            (totp, Owed::SecondFactor(totp), Owed::PasskeyEnrolment),
+            (key, Owed::SecondFactor(key), Owed::SecondFactor(key)),
+            (passkey, Owed::SecondFactor(passkey), Owed::SecondFactor(passkey)),
+        ] {
+            assert_eq!(owed_by(standing, SecondFactor::Unproven), Some(unproven), "{standing:?}");
+            assert_eq!(owed_by(standing, SecondFactor::Proven), Some(proven), "{standing:?}");
+            assert_eq!(owed_by(standing, SecondFactor::Passkey), None, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn without_such_a_role_any_second_factor_is_sufficient() {
+        let required = Standing { is_required: true, ..Standing::default() };
+        let totp = Standing { has_totp: true, ..required };
+        for (standing, unproven) in
+            [(Standing::default(), None), (required, Some(Owed::Enrolment)), (totp, Some(Owed::SecondFactor(totp)))]
+        {
+            assert_eq!(owed_by(standing, SecondFactor::Unproven), unproven, "{standing:?}");
+            assert_eq!(owed_by(standing, SecondFactor::Proven), None, "{standing:?}");
+            assert_eq!(owed_by(standing, SecondFactor::Passkey), None, "{standing:?}");
+        }
+    }
+}
