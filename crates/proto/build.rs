@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 49] = [
+const SECRET: [&str; 50] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -40,6 +40,7 @@ const SECRET: [&str; 49] = [
     "ImportUser",
     "IntrospectRequest",
     "LinkIdentityRequest",
+    "ProviderAuthorizationCode",
     "ProviderCode",
     "ProviderIdToken",
     "PasskeyAnswer",

@@ -2,7 +2,7 @@
 
 use denizen_domain::error::FieldError;
 use denizen_domain::id::{IdentityId, UserId};
-use denizen_domain::identities::{self, Identity, Proof};
+use denizen_domain::identities::{self, Identity, NativeCode, Proof};
 use denizen_domain::providers::{self, ProviderName};
 use denizen_domain::sessions::Outcome;
 use denizen_domain::users::DisplayName;
@@ -95,6 +95,7 @@ async fn sign_in_with_provider(
     let proof = match request.proof {
         Some(sign_in::Proof::Code(code)) => by_code(code)?,
         Some(sign_in::Proof::IdToken(token)) => by_id_token(token)?,
+        Some(sign_in::Proof::AuthorizationCode(code)) => by_authorization_code(code)?,
         None => return Err(convert::required("code").into()),
     };
     let mut fields = Fields::default();
@@ -116,6 +117,7 @@ async fn link_identity(call: Call, request: v1::LinkIdentityRequest) -> Result<v
     let proof = match request.proof {
         Some(link::Proof::Code(code)) => by_code(code)?,
         Some(link::Proof::IdToken(token)) => by_id_token(token)?,
+        Some(link::Proof::AuthorizationCode(code)) => by_authorization_code(code)?,
         None => return Err(convert::required("code").into()),
     };
     let identity = identities::link(&call.ctx, proof).await?;
@@ -158,6 +160,21 @@ fn by_id_token(token: v1::ProviderIdToken) -> Result<Proof, Refusal> {
     check_required(&missing)?;
     let provider = provider_name("id_token.provider", &token.provider)?;
     Ok(Proof::IdToken { provider, id_token: token.id_token.into(), nonce: token.nonce.into() })
+}
+
+fn by_authorization_code(code: v1::ProviderAuthorizationCode) -> Result<Proof, Refusal> {
+    check_required(&[
+        ("authorization_code.authorization_code", code.authorization_code.is_empty()),
+        ("authorization_code.nonce", code.nonce.is_empty()),
+    ])?;
+    let provider = provider_name("authorization_code.provider", &code.provider)?;
+    let native = NativeCode {
+        code: code.authorization_code.into(),
+        code_verifier: code.code_verifier.filter(|text| !text.is_empty()).map(Into::into),
+        redirect_uri: code.redirect_uri.filter(|text| !text.is_empty()),
+        client_id: code.client_id.filter(|text| !text.is_empty()),
+    };
+    Ok(Proof::AuthorizationCode { provider, code: native, nonce: code.nonce.into() })
 }
 
 fn check_required(missing: &[(&str, bool)]) -> Result<(), Refusal> {

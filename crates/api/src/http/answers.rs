@@ -50,7 +50,7 @@ answers! {
     /// The credentials in the body are not good.
     BadCredentials => ["401" "invalid_credentials" "The email address is unknown, the password is wrong, or the account is disabled. The response does not reveal which."];
     /// The proof of a sign-in at a provider is not valid.
-    BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token or its nonce is not valid."];
+    BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token, the authorization code or the nonce is not valid."];
     /// The provider must exist.
     ProviderExists => ["404" "provider_not_found" "The provider does not exist."];
     /// The name must be free, and there must be room for one more provider.

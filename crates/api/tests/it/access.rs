@@ -63,7 +63,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("me.events", [401, 403, 200, 200, 403, 200]),
     row("me.factors", [401, 403, 200, 200, 403, 200]),
     row("me.get", [401, 200, 200, 200, 403, 200]),
-    row("me.identities.link", [401, 403, 401, 401, 403, 401]),
+    row("me.identities.link", [401, 403, 400, 400, 403, 400]),
     row("me.identities.list", [401, 403, 200, 200, 403, 200]),
     row("me.identities.unlink", [401, 403, 404, 404, 403, 404]),
     row("me.passkeys.create", [401, 403, 400, 400, 403, 400]),

@@ -209,20 +209,23 @@ async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretStr
         let message = format!("must be 1 to {SECRET_BYTES_MAX} bytes long");
         faults.push(FieldError::new("client_secret", "too_long", message));
     }
-    for role in settings.roles.values() {
-        match RoleName::reference(role) {
-            Ok(role) => match require_known(ctx, &role).await {
-                Err(Error::Invalid(_)) => faults.push(unknown_role()),
-                other => other?,
-            },
-            Err(_) => faults.push(unknown_role()),
+    for (value, role) in &settings.roles {
+        // A malformed name is at fault already.
+        let Ok(name) = RoleName::reference(role) else { continue };
+        match require_known(ctx, &name).await {
+            Err(Error::Invalid(_)) => faults.push(unknown_role(value, &name)),
+            other => other?,
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-fn unknown_role() -> FieldError {
-    FieldError::new("settings.roles", "unknown_role", "must contain only names of roles")
+fn unknown_role(value: &str, name: &RoleName) -> FieldError {
+    FieldError::new(
+        format!("settings.roles.{value}"),
+        "unknown_role",
+        format!("must be the name of a role; there is no role {name}"),
+    )
 }
 
 fn configured(provider: &Provider) -> ManagedProvider {

@@ -20,7 +20,8 @@ pub use find::{Providers, callback_of, displays};
 pub(crate) use find::{find, is_usable};
 pub use name::ProviderName;
 pub use port::{
-    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, ProviderDisplay,
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,
+    OutsideIdentity, ProviderDisplay,
 };
 pub use redirects::{Redirects, with_query};
 
@@ -62,6 +63,9 @@ pub struct ProviderSettings {
     /// Further client ids at the provider: those of native applications, which present ID tokens that were issued to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub native_client_ids: Vec<String>,
+    /// The redirect URIs of native applications that send authorization codes instead of ID tokens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_redirect_urls: Vec<String>,
     /// The scopes to request; those of the preset, or `openid email profile`, if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -82,7 +86,7 @@ pub struct ProviderSettings {
     /// Whether each sign-in updates name, locale and mapped attributes; otherwise only the first one sets them.
     #[serde(skip_serializing_if = "is_false")]
     pub update_profile: bool,
-    /// Which claim a field of the user is taken from: `name`, `locale`, `picture`, `email`, `email_verified`, `subject`,
+    /// Which claim a field of the user is taken from: `name`, `locale`, `email`, `email_verified`, `subject`,
     /// or `attributes.NAME`, each with the name of a claim, or a JSON Pointer (RFC 6901) into the claims.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
@@ -116,6 +120,7 @@ impl Default for ProviderSettings {
             userinfo_url: None,
             client_id: String::new(),
             native_client_ids: Vec::new(),
+            native_redirect_urls: Vec::new(),
             scopes: Vec::new(),
             email_trust: None,
             link: LinkPolicy::Never,

@@ -43,6 +43,32 @@ pub struct AuthorizationGrant<'a> {
     pub user: Option<&'a str>,
 }
 
+/// An authorization code that a native application obtained, with the parameters of the application's own request.
+#[derive(Debug, Clone, Copy)]
+pub struct NativeGrant<'a> {
+    /// The authorization code.
+    pub code: &'a SecretString,
+    /// The client id that the code was issued to: that of the settings, or one of the native applications.
+    pub client_id: &'a str,
+    /// The redirect URI of the application's request, if it had one.
+    pub redirect_uri: Option<&'a str>,
+    /// The nonce that the ID token must carry, or its SHA-256 digest in lower-case hexadecimal.
+    pub nonce: &'a str,
+    /// The PKCE verifier of the application, if it used PKCE.
+    pub code_verifier: Option<&'a SecretString>,
+}
+
+/// What binds an authorization code to the application that presents it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeBinding {
+    /// The nonce in the ID token that comes with the tokens. PKCE is optional.
+    Nonce,
+    /// The PKCE verifier: the provider issues no ID tokens, or the client has no secret (RFC 8252 §8.1).
+    Verifier,
+    /// Nothing: the provider has neither ID tokens nor PKCE.
+    None,
+}
+
 /// A user as a provider knows them, verified and mapped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutsideIdentity {
@@ -133,6 +159,19 @@ pub trait Federation: Send + Sync {
         &self,
         provider: &Provider,
         grant: &AuthorizationGrant<'_>,
+    ) -> Result<OutsideIdentity, FederationError>;
+
+    /// What binds an authorization code that the provider issues to this client to the application that presents it.
+    fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding;
+
+    /// Exchanges an authorization code that a native application obtained, and verifies and maps the claims about the user.
+    ///
+    /// # Errors
+    /// As [`FederationError`] lists them.
+    async fn redeem_native(
+        &self,
+        provider: &Provider,
+        grant: &NativeGrant<'_>,
     ) -> Result<OutsideIdentity, FederationError>;
 
     /// Verifies and maps an ID token that a native application obtained from the provider. The `nonce` of the token must

@@ -55,7 +55,8 @@ pub(super) struct TokenRequest<'a> {
     pub(super) client_secret: Option<&'a SecretString>,
     pub(super) client_auth: ClientAuth,
     pub(super) code: &'a SecretString,
-    pub(super) redirect_uri: &'a str,
+    /// The redirect URI of the authorization request, if it had one.
+    pub(super) redirect_uri: Option<&'a str>,
     /// The PKCE verifier, if the provider supports that.
     pub(super) code_verifier: Option<&'a SecretString>,
     pub(super) headers: &'a BTreeMap<String, String>,
@@ -75,7 +76,6 @@ pub(super) struct Tokens {
 pub(super) async fn exchange(outside: &Outside, request: &TokenRequest<'_>) -> Result<Tokens, ExchangeError> {
     let malformed = |_| ExchangeError::Failed(Failure::because("settings", "the token endpoint is not a URL"));
     let url = TokenUrl::new(request.url.to_owned()).map_err(malformed)?;
-    let redirect_uri = RedirectUrl::new(request.redirect_uri.to_owned()).map_err(malformed)?;
     let mut client =
         Client::new(ClientId::new(request.client_id.to_owned())).set_auth_type(match request.client_auth {
             ClientAuth::Basic => AuthType::BasicAuth,
@@ -85,9 +85,10 @@ pub(super) async fn exchange(outside: &Outside, request: &TokenRequest<'_>) -> R
         client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
     }
     let client = client.set_token_uri(url);
-    let mut exchange = client
-        .exchange_code(AuthorizationCode::new(request.code.expose_secret().to_owned()))
-        .set_redirect_uri(Cow::Owned(redirect_uri));
+    let mut exchange = client.exchange_code(AuthorizationCode::new(request.code.expose_secret().to_owned()));
+    if let Some(uri) = request.redirect_uri {
+        exchange = exchange.set_redirect_uri(Cow::Owned(RedirectUrl::new(uri.to_owned()).map_err(malformed)?));
+    }
     if let Some(verifier) = request.code_verifier {
         exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
     }

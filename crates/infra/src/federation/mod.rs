@@ -32,8 +32,8 @@ use async_trait::async_trait;
 use denizen_domain::error::FieldError;
 use denizen_domain::ports::{Clock, Random};
 use denizen_domain::providers::{
-    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, Provider,
-    ProviderDisplay, ProviderSettings,
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,
+    OutsideIdentity, Provider, ProviderDisplay, ProviderSettings,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -203,6 +203,22 @@ impl Federation for HttpFederation {
         grant: &AuthorizationGrant<'_>,
     ) -> Result<OutsideIdentity, FederationError> {
         let request = self.redeem_code(provider, grant);
+        let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
+        identity.map_err(|failure| logged(provider, failure))
+    }
+
+    fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding {
+        // Settings that cannot be resolved are refused, and logged, by the exchange.
+        Resolved::new(&provider.settings)
+            .map_or(CodeBinding::Nonce, |resolved| flow::code_binding(&resolved, client_id))
+    }
+
+    async fn redeem_native(
+        &self,
+        provider: &Provider,
+        grant: &NativeGrant<'_>,
+    ) -> Result<OutsideIdentity, FederationError> {
+        let request = self.redeem_native_code(provider, grant);
         let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
         identity.map_err(|failure| logged(provider, failure))
     }

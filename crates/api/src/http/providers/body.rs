@@ -49,6 +49,8 @@ pub(crate) struct SettingsBody {
     client_id: String,
     /// The client ids of native applications, which are also accepted as the audience of their ID tokens.
     native_client_ids: Vec<String>,
+    /// The redirect URIs of native applications that send authorization codes instead of ID tokens.
+    native_redirect_urls: Vec<String>,
     /// The scopes to request.
     scopes: Vec<String>,
     /// When an email address of the provider counts as verified: `never`, by its claim (`claim`), or `always`.
@@ -71,7 +73,7 @@ pub(crate) struct SettingsBody {
     /// Whether each sign-in updates name, language, mapped attributes and mapped role.
     update_profile: bool,
     /// Which claim, by name or JSON Pointer, a field is taken from: `subject`, `email`, `email_verified`, `name`,
-    /// `locale`, `picture` or `attributes.NAME`.
+    /// `locale` or `attributes.NAME`, such as `attributes.picture`.
     claims: BTreeMap<String, String>,
     /// The claim that decides the role.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +128,7 @@ impl SettingsBody {
             userinfo_url: self.userinfo_url,
             client_id: self.client_id,
             native_client_ids: self.native_client_ids,
+            native_redirect_urls: self.native_redirect_urls,
             scopes: self.scopes,
             email_trust,
             link,
@@ -163,6 +166,7 @@ impl From<ProviderSettings> for SettingsBody {
             userinfo_url: settings.userinfo_url,
             client_id: settings.client_id,
             native_client_ids: settings.native_client_ids,
+            native_redirect_urls: settings.native_redirect_urls,
             scopes: settings.scopes,
             email_trust: settings.email_trust.map(|value| trust(value).to_owned()),
             link: Some(link.to_owned()),
@@ -274,7 +278,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// An outside provider.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [], "scopes": [],
+    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [],
+    "native_redirect_urls": [], "scopes": [],
     "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false, "claims": {},
     "roles": {}, "authorization_params": {}}, "has_secret": true, "enabled": true, "source": "database",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"

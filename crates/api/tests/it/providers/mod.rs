@@ -6,6 +6,7 @@ mod browser;
 mod issuer;
 mod links;
 mod native;
+mod native_codes;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
