@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 50] = [
+const SECRET: [&str; 51] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -35,6 +35,7 @@ const SECRET: [&str; 50] = [
     "FinishChallengeWithPasskeyResponse",
     "FollowSignInLinkRequest",
     "FollowSignInLinkResponse",
+    "GetProviderTokenResponse",
     "GrantTokenRequest",
     "GrantTokenResponse",
     "ImportUser",

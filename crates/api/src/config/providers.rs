@@ -132,6 +132,9 @@ keys! {
     "update_profile": Flag, "true or false", "false",
         "Whether each sign-in updates name, language, mapped attributes and mapped role.",
         |config, flag| config.settings.update_profile = flag;
+    "keep_tokens": Flag, "true or false", "false",
+        "Whether the tokens that the provider issues are kept, encrypted, for the backend of the product.",
+        |config, flag| config.settings.keep_tokens = flag;
     "claims": Table, "a text for each field", "{ name = \"display_name\", \"attributes.team\" = \"/team/name\" }",
         "Which claim, by name or JSON Pointer, a field is taken from: subject, email, email_verified, name, locale or \
          attributes.NAME, such as attributes.picture.",

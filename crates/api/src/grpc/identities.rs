@@ -18,6 +18,7 @@ use super::convert::{self, moment, said};
 use super::sessions::parts;
 use super::status::Refusal;
 use crate::http::Shared;
+use crate::http::identities::to_completion;
 use crate::json_form::Fields;
 
 /// The service.
@@ -65,6 +66,13 @@ impl IdentityService for Identities {
         request: Request<v1::UnlinkIdentityRequest>,
     ) -> Result<Response<v1::UnlinkIdentityResponse>, Status> {
         by_caller(&self.0, request, unlink_identity).await
+    }
+
+    async fn get_provider_token(
+        &self,
+        request: Request<v1::GetProviderTokenRequest>,
+    ) -> Result<Response<v1::GetProviderTokenResponse>, Status> {
+        by_caller(&self.0, request, get_provider_token).await
     }
 }
 
@@ -147,6 +155,22 @@ async fn unlink_identity(
         identities::unlink(&call.ctx, id?).await?;
     }
     Ok(v1::UnlinkIdentityResponse {})
+}
+
+async fn get_provider_token(
+    call: Call,
+    request: v1::GetProviderTokenRequest,
+) -> Result<v1::GetProviderTokenResponse, Refusal> {
+    let user = convert::id("user_id", &request.user_id, UserId::parse)?;
+    let id = convert::id("id", &request.id, IdentityId::parse)?;
+    let ctx = call.ctx;
+    let token = to_completion(async move { identities::token(&ctx, user, id).await }).await?;
+    Ok(v1::GetProviderTokenResponse {
+        access_token: token.access_token.expose_secret().to_owned(),
+        token_type: token.token_type,
+        expires_at: token.expires_at.map(moment),
+        scope: token.scope,
+    })
 }
 
 fn by_code(code: v1::ProviderCode) -> Result<Proof, Refusal> {

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 70] = [
+pub(super) const CODES: [&str; 71] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -52,6 +52,7 @@ pub(super) const CODES: [&str; 70] = [
     "too_many_identities",
     "provider_name_taken",
     "provider_configured",
+    "provider_tokens_gone",
     "too_many_providers",
     "idempotency_key_reused",
     "idempotency_in_progress",

@@ -135,6 +135,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("users.import", [401, 403, 403, 403, 403, 200]),
     row("users.list", [401, 403, 403, 403, 403, 200]),
     row("users.identities.list", [401, 200, 200, 404, 404, 200]),
+    row("users.identities.token", [401, 403, 403, 403, 403, 404]),
     row("users.identities.unlink", [401, 403, 403, 403, 403, 404]),
     row("users.passkeys.delete", [401, 403, 403, 403, 403, 404]),
     row("users.passkeys.list", [401, 200, 200, 404, 404, 200]),
@@ -384,6 +385,7 @@ fn on_providers(operation: &str, targets: &Targets) -> Request {
         "sessions.create_by_id_token" => (Method::POST, format!("sessions/{}", targets.provider), Some(id_token)),
         "sessions.exchange" => (Method::POST, "sessions/exchange".into(), Some(code)),
         "users.identities.list" => (Method::GET, theirs, None),
+        "users.identities.token" => (Method::POST, format!("{theirs}/{NO_DELIVERY}/token"), None),
         "users.identities.unlink" => (Method::DELETE, format!("{theirs}/{NO_DELIVERY}"), None),
         _ => return None,
     };

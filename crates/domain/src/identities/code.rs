@@ -11,7 +11,7 @@ use super::native::{self, NativeCode};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::flows::Flow;
-use crate::providers::{self, OutsideIdentity, Provider, ProviderName};
+use crate::providers::{self, OutsideIdentity, Provider, ProviderName, ProviderTokens, Redeemed};
 use crate::roles::RoleName;
 use crate::users::{DisplayName, EmailAddress, Locale};
 use crate::value::Object;
@@ -19,7 +19,7 @@ use crate::value::Object;
 /// What every code begins with.
 pub(super) const PREFIX: &str = "dnx_";
 /// How long a code can be exchanged, in seconds.
-const CODE_TTL_S: u32 = 60;
+pub(super) const CODE_TTL_S: u32 = 60;
 const REFUSED: &str =
     "must be one that the provider issued to this application for the nonce, which must be unused and not expired";
 const CONTEXT: &[u8] = b"provider sign-in code";
@@ -61,6 +61,8 @@ pub enum Proof {
 pub struct ProvenIdentity {
     pub(super) provider: Provider,
     pub(super) identity: OutsideIdentity,
+    /// The tokens that came with the proof.
+    pub(super) tokens: Option<ProviderTokens>,
     /// The flow, which the use of the identity finishes.
     pub(super) flow: Flow,
 }
@@ -92,12 +94,12 @@ impl Proof {
             Self::IdToken { provider, id_token, nonce } => {
                 let provider = providers::find(ctx, &provider).await?;
                 let (identity, flow) = native::by_id_token(ctx, &provider, &id_token, &nonce).await?;
-                Ok(ProvenIdentity { provider, identity, flow })
+                Ok(ProvenIdentity { provider, identity, tokens: None, flow })
             }
             Self::AuthorizationCode { provider, code, nonce } => {
                 let provider = providers::find(ctx, &provider).await?;
-                let (identity, flow) = native::by_code(ctx, &provider, &code, &nonce).await?;
-                Ok(ProvenIdentity { provider, identity, flow })
+                let (Redeemed { identity, tokens }, flow) = native::by_code(ctx, &provider, &code, &nonce).await?;
+                Ok(ProvenIdentity { provider, identity, tokens: Some(tokens), flow })
             }
         }
     }
@@ -172,7 +174,7 @@ async fn open(
     };
     // The codes of one flow share its id: the record of its use outlives the last of them.
     let flow = flow.with_ttl(ctx, super::begin::TTL_S + CODE_TTL_S);
-    Ok(ProvenIdentity { provider, identity, flow })
+    Ok(ProvenIdentity { provider, identity, tokens: None, flow })
 }
 
 pub(super) fn invalid() -> Error {

@@ -3,6 +3,7 @@
 use super::Identity;
 use super::code::Proof;
 use super::sign_in::add;
+use super::tokens;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result, Unauthenticated};
 use crate::mail::{self, MailSubject};
@@ -33,6 +34,7 @@ pub async fn link(ctx: &Ctx, proof: Proof) -> Result<Identity> {
         if known.user_id != id {
             return Err(Error::Conflict(Conflict::IdentityTaken));
         }
+        tokens::keep(ctx, &mut *tx, known.id, &proven).await?;
         ctx.commit(tx).await?;
         return Ok(known);
     }

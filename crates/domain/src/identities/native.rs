@@ -10,7 +10,7 @@ use crate::budgets;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::flows::Flow;
-use crate::providers::{CodeBinding, NativeGrant, OutsideIdentity, Provider, Redirects, callback_of};
+use crate::providers::{CodeBinding, NativeGrant, OutsideIdentity, Provider, Redeemed, Redirects, callback_of};
 
 /// The longest authorization code, in bytes.
 const CODE_BYTES_MAX: usize = 4_096;
@@ -44,13 +44,13 @@ pub(super) async fn by_id_token(
     Ok((settle(ctx, admitted, identity).await?, flow))
 }
 
-/// The identity that the provider issued a code for, and the flow of the nonce.
+/// The identity that the provider issued a code for, its tokens, and the flow of the nonce.
 pub(super) async fn by_code(
     ctx: &Ctx,
     provider: &Provider,
     native: &NativeCode,
     nonce: &SecretString,
-) -> Result<(OutsideIdentity, Flow)> {
+) -> Result<(Redeemed, Flow)> {
     check(ctx, provider, native)?;
     let flow = open_nonce(ctx, &provider.name, nonce).ok_or_else(refused)?;
     let grant = NativeGrant {
@@ -62,8 +62,8 @@ pub(super) async fn by_code(
     };
     // Each try costs a request to the provider.
     let admitted = budgets::admit_client(ctx).await?;
-    let identity = ctx.services().federation.redeem_native(provider, &grant).await;
-    Ok((settle(ctx, admitted, identity).await?, flow))
+    let redeemed = ctx.services().federation.redeem_native(provider, &grant).await;
+    Ok((settle(ctx, admitted, redeemed).await?, flow))
 }
 
 impl NativeCode {

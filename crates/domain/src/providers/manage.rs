@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 pub const PROVIDERS_MAX: usize = 100;
 /// The longest client secret, in bytes; a private key in PEM fits.
 const SECRET_BYTES_MAX: usize = 8 * 1024;
+/// How many tokens of users are removed at once when they are not kept any more. The others are removed in the background,
+/// and not handed out meanwhile.
+const TOKENS_REMOVED_MAX: u32 = 1_000;
 
 /// A provider as administrators see it. Its secret is never shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +158,9 @@ pub async fn update(
     if !tx.update_provider(&provider).await? {
         return Err(Error::Stale);
     }
+    if !provider.settings.keep_tokens {
+        tx.purge_identity_tokens(name, TOKENS_REMOVED_MAX).await?;
+    }
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderUpdated { name: name.to_string(), enabled: is_enabled });
     ctx.commit(tx).await?;
     Ok(managed(provider))
@@ -175,6 +181,7 @@ pub async fn delete(ctx: &Ctx, name: &ProviderName, expected: Option<&[i64]>) ->
     if !tx.delete_provider(name, before.version).await? {
         return Err(Error::Stale);
     }
+    tx.purge_identity_tokens(name, TOKENS_REMOVED_MAX).await?;
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderDeleted { name: name.to_string() });
     ctx.commit(tx).await?;
     Ok(())

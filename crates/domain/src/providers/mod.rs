@@ -21,7 +21,7 @@ pub(crate) use find::{find, is_usable};
 pub use name::ProviderName;
 pub use port::{
     AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,
-    OutsideIdentity, ProviderDisplay,
+    OutsideIdentity, ProviderDisplay, ProviderTokens, Redeemed, RefreshError,
 };
 pub use redirects::{Redirects, with_query};
 
@@ -39,6 +39,7 @@ pub struct Provider {
 /// The settings of a provider, without its secret. What is absent comes from the preset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each setting is independent of the others")]
 pub struct ProviderSettings {
     /// The name of a preset, such as `google`. Absent for a provider that is described in full.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +87,9 @@ pub struct ProviderSettings {
     /// Whether each sign-in updates name, locale and mapped attributes; otherwise only the first one sets them.
     #[serde(skip_serializing_if = "is_false")]
     pub update_profile: bool,
+    /// Whether the tokens that the provider issues are kept, for the backend of the product.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keep_tokens: bool,
     /// Which claim a field of the user is taken from: `name`, `locale`, `email`, `email_verified`, `subject`,
     /// or `attributes.NAME`, each with the name of a claim, or a JSON Pointer (RFC 6901) into the claims.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,6 +132,7 @@ impl Default for ProviderSettings {
             allowed_domains: Vec::new(),
             trust_mfa: false,
             update_profile: false,
+            keep_tokens: false,
             claims: BTreeMap::new(),
             role_claim: None,
             roles: BTreeMap::new(),

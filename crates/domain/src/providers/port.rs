@@ -92,6 +92,43 @@ pub struct OutsideIdentity {
     pub has_proven_second_factor: bool,
 }
 
+/// The tokens that a provider issued (RFC 6749 §5.1).
+#[derive(Debug, Clone)]
+pub struct ProviderTokens {
+    /// The access token.
+    pub access_token: SecretString,
+    /// The type, as the provider names it.
+    pub token_type: String,
+    /// The refresh token, if the provider issued one.
+    pub refresh_token: Option<SecretString>,
+    /// The granted scope, as the provider writes it.
+    pub scope: Option<String>,
+    /// How long the access token is valid, in seconds, if the provider states it.
+    pub expires_in_s: Option<u32>,
+    /// The client id that they were issued to.
+    pub client_id: String,
+}
+
+/// What a provider returned for an authorization code.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The user.
+    pub identity: OutsideIdentity,
+    /// The tokens.
+    pub tokens: ProviderTokens,
+}
+
+/// Why a provider issued no new tokens. The adapter has logged the details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// The refresh token is invalid, expired or revoked (`invalid_grant`).
+    #[error("the provider rejected the refresh token")]
+    Rejected,
+    /// The provider did not answer, or refused for another reason: the refresh token may be valid.
+    #[error("the provider issued no tokens")]
+    Failed,
+}
+
 /// Why a provider did not authenticate the user.
 #[derive(Debug, thiserror::Error)]
 pub enum FederationError {
@@ -155,11 +192,7 @@ pub trait Federation: Send + Sync {
     ///
     /// # Errors
     /// As [`FederationError`] lists them.
-    async fn redeem(
-        &self,
-        provider: &Provider,
-        grant: &AuthorizationGrant<'_>,
-    ) -> Result<OutsideIdentity, FederationError>;
+    async fn redeem(&self, provider: &Provider, grant: &AuthorizationGrant<'_>) -> Result<Redeemed, FederationError>;
 
     /// What binds an authorization code that the provider issues to this client to the application that presents it.
     fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding;
@@ -168,11 +201,21 @@ pub trait Federation: Send + Sync {
     ///
     /// # Errors
     /// As [`FederationError`] lists them.
-    async fn redeem_native(
+    async fn redeem_native(&self, provider: &Provider, grant: &NativeGrant<'_>) -> Result<Redeemed, FederationError>;
+
+    /// Exchanges a refresh token, which may be usable only once, for new tokens (RFC 6749 §6).
+    ///
+    /// # Errors
+    /// As [`RefreshError`] lists them.
+    async fn refresh(
         &self,
         provider: &Provider,
-        grant: &NativeGrant<'_>,
-    ) -> Result<OutsideIdentity, FederationError>;
+        client_id: &str,
+        refresh_token: &SecretString,
+    ) -> Result<ProviderTokens, RefreshError>;
+
+    /// Waits a moment for another request that refreshes the same tokens.
+    async fn pause(&self);
 
     /// Verifies and maps an ID token that a native application obtained from the provider. The `nonce` of the token must
     /// be this one, or the SHA-256 digest of it in lower-case hexadecimal, as Apple's and Google's libraries send it.

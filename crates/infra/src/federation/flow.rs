@@ -4,32 +4,26 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use denizen_domain::providers::{
-    AuthorizationGrant, AuthorizationRequest, CodeBinding, NativeGrant, OutsideIdentity, Provider,
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, NativeGrant, OutsideIdentity, Provider, ProviderTokens,
+    Redeemed,
 };
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::HttpFederation;
 use super::cache::Demand;
-use super::exchange::{Client, TokenRequest, Tokens, exchange};
+use super::exchange::{Client, Grant, TokenRequest, Tokens, exchange};
 use super::failure::Failure;
 use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, verify};
 use super::mapping::{add_apple_name, identity};
 use super::metadata::Endpoints;
 use super::presets::{Protocol, SecretKind};
 use super::resolve::{Resolved, is_issuer, origin_of};
+use super::token_response::ExchangeError;
 use super::userinfo::{add_userinfo, user_of};
 
 /// The length of a PKCE verifier (RFC 7636 §4.1), in bytes.
 const VERIFIER_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
-
-/// A code, and what its authorization request contained.
-#[derive(Clone, Copy)]
-pub(super) struct CodeParameters<'a> {
-    pub(super) code: &'a SecretString,
-    pub(super) redirect_uri: Option<&'a str>,
-    pub(super) code_verifier: Option<&'a SecretString>,
-}
 
 /// What the response and the ID token must say.
 struct Expected<'a> {
@@ -57,21 +51,22 @@ impl HttpFederation {
         &self,
         provider: &Provider,
         grant: &AuthorizationGrant<'_>,
-    ) -> Result<OutsideIdentity, Failure> {
+    ) -> Result<Redeemed, Failure> {
         let resolved = Resolved::new(&provider.settings)?;
         let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
         // Before the code is sent anywhere: it may be meant for another provider (RFC 9207 §2.4).
         check_response_issuer(&resolved, &endpoints, grant.issuer)?;
         let secret = self.client_secret(provider, &resolved)?;
-        let parameters = CodeParameters {
+        let code = Grant::Code {
             code: grant.code,
             redirect_uri: Some(grant.redirect_uri),
             code_verifier: resolved.has_pkce().then_some(grant.code_verifier),
         };
-        let request = token_request(&resolved, &endpoints, secret.as_deref(), parameters);
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), code);
         let tokens = exchange(&self.outside()?, &request).await?;
         let expected = Expected { nonce: grant.nonce, nonce_form: NonceForm::Exact, response_issuer: grant.issuer };
-        self.user_of_tokens(&resolved, &endpoints, &tokens, expected, grant.user).await
+        let identity = self.user_of_tokens(&resolved, &endpoints, &tokens, expected, grant.user).await?;
+        Ok(Redeemed { identity, tokens: issued(tokens, resolved.client_id) })
     }
 
     /// Redeems an authorization code that a native application obtained.
@@ -79,7 +74,7 @@ impl HttpFederation {
         &self,
         provider: &Provider,
         grant: &NativeGrant<'_>,
-    ) -> Result<OutsideIdentity, Failure> {
+    ) -> Result<Redeemed, Failure> {
         let resolved = Resolved { client_id: grant.client_id, ..Resolved::new(&provider.settings)? };
         // The rule of the domain, once more where the code leaves.
         let is_bound = match code_binding(&resolved, grant.client_id) {
@@ -92,12 +87,34 @@ impl HttpFederation {
         }
         let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
         let secret = self.client_secret(provider, &resolved)?;
-        let parameters =
-            CodeParameters { code: grant.code, redirect_uri: grant.redirect_uri, code_verifier: grant.code_verifier };
-        let request = token_request(&resolved, &endpoints, secret.as_deref(), parameters);
+        let code =
+            Grant::Code { code: grant.code, redirect_uri: grant.redirect_uri, code_verifier: grant.code_verifier };
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), code);
         let tokens = exchange(&self.outside()?, &request).await?;
         let expected = Expected { nonce: grant.nonce, nonce_form: NonceForm::ExactOrDigest, response_issuer: None };
-        self.user_of_tokens(&resolved, &endpoints, &tokens, expected, None).await
+        let identity = self.user_of_tokens(&resolved, &endpoints, &tokens, expected, None).await?;
+        Ok(Redeemed { identity, tokens: issued(tokens, resolved.client_id) })
+    }
+
+    /// Exchanges a refresh token; `None` if the provider rejects it.
+    pub(super) async fn refresh_tokens(
+        &self,
+        provider: &Provider,
+        client_id: &str,
+        refresh_token: &SecretString,
+    ) -> Result<Option<ProviderTokens>, Failure> {
+        let resolved = Resolved { client_id, ..Resolved::new(&provider.settings)? };
+        let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
+        let secret = self.client_secret(provider, &resolved)?;
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), Grant::RefreshToken(refresh_token));
+        match exchange(&self.outside()?, &request).await {
+            Ok(tokens) => Ok(Some(issued(tokens, client_id))),
+            // The second one is GitHub's.
+            Err(ExchangeError::Answered { error, .. }) if matches!(&*error, "invalid_grant" | "bad_refresh_token") => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The user that the tokens were issued for.
@@ -197,6 +214,17 @@ impl HttpFederation {
     }
 }
 
+fn issued(tokens: Tokens, client_id: &str) -> ProviderTokens {
+    ProviderTokens {
+        access_token: tokens.access_token,
+        token_type: tokens.token_type,
+        refresh_token: tokens.refresh_token,
+        scope: tokens.scope,
+        expires_in_s: tokens.expires_in_s,
+        client_id: client_id.to_owned(),
+    }
+}
+
 /// What binds a code of a native application: plain OAuth 2 has no nonce, and a client without a secret proves nothing
 /// else.
 pub(super) fn code_binding(provider: &Resolved<'_>, client_id: &str) -> CodeBinding {
@@ -215,7 +243,7 @@ pub(super) fn token_request<'a>(
     provider: &Resolved<'a>,
     endpoints: &'a Endpoints,
     client_secret: Option<&'a SecretString>,
-    parameters: CodeParameters<'a>,
+    grant: Grant<'a>,
 ) -> TokenRequest<'a> {
     static NONE: BTreeMap<String, String> = BTreeMap::new();
     TokenRequest {
@@ -223,9 +251,7 @@ pub(super) fn token_request<'a>(
         client_id: provider.client_id,
         client_secret,
         client_auth: endpoints.client_auth,
-        code: parameters.code,
-        redirect_uri: parameters.redirect_uri,
-        code_verifier: parameters.code_verifier,
+        grant,
         headers: provider.preset.map_or(&NONE, |preset| &preset.token_headers),
         is_json: provider.preset.is_some_and(|preset| preset.token_request_json),
     }

@@ -11,10 +11,10 @@ use time::format_description::well_known::Rfc2822;
 
 use super::HttpFederation;
 use super::cache::Demand;
-use super::exchange::exchange;
+use super::exchange::{Grant, exchange};
 use super::failure::Failure;
 use super::fetch::PROGRAM;
-use super::flow::{CodeParameters, authorization_url, token_request};
+use super::flow::{authorization_url, token_request};
 use super::keys::fetch_keys;
 use super::metadata::{Endpoints, fetch_metadata};
 use super::presets::Protocol;
@@ -168,8 +168,8 @@ impl HttpFederation {
         let secret = self.client_secret(provider, resolved).map_err(Verdict::Failed)?;
         let outside = self.outside().map_err(Verdict::Failed)?;
         let code_verifier = resolved.has_pkce().then_some(code_verifier);
-        let parameters = CodeParameters { code, redirect_uri: Some(redirect_uri), code_verifier };
-        let request = token_request(resolved, endpoints, secret.as_deref(), parameters);
+        let code = Grant::Code { code, redirect_uri: Some(redirect_uri), code_verifier };
+        let request = token_request(resolved, endpoints, secret.as_deref(), code);
         match exchange(&outside, &request).await {
             Ok(_) => Ok(()),
             Err(ExchangeError::Failed(failure)) => Err(Verdict::Failed(failure)),

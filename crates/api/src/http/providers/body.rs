@@ -72,6 +72,9 @@ pub(crate) struct SettingsBody {
     trust_mfa: bool,
     /// Whether each sign-in updates name, language, mapped attributes and mapped role.
     update_profile: bool,
+    /// Whether the tokens that the provider issues are kept, for `POST
+    /// /api/v1/users/{id}/identities/{identity_id}/token`.
+    keep_tokens: bool,
     /// Which claim, by name or JSON Pointer, a field is taken from: `subject`, `email`, `email_verified`, `name`,
     /// `locale` or `attributes.NAME`, such as `attributes.picture`.
     claims: BTreeMap<String, String>,
@@ -136,6 +139,7 @@ impl SettingsBody {
             allowed_domains: self.allowed_domains,
             trust_mfa: self.trust_mfa,
             update_profile: self.update_profile,
+            keep_tokens: self.keep_tokens,
             claims: self.claims,
             role_claim: self.role_claim,
             roles: self.roles,
@@ -174,6 +178,7 @@ impl From<ProviderSettings> for SettingsBody {
             allowed_domains: settings.allowed_domains,
             trust_mfa: settings.trust_mfa,
             update_profile: settings.update_profile,
+            keep_tokens: settings.keep_tokens,
             claims: settings.claims,
             role_claim: settings.role_claim,
             roles: settings.roles,
@@ -280,7 +285,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 #[schema(example = json!({
     "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [],
     "native_redirect_urls": [], "scopes": [],
-    "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false, "claims": {},
+    "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false,
+    "keep_tokens": false, "claims": {},
     "roles": {}, "authorization_params": {}}, "has_secret": true, "enabled": true, "source": "database",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]

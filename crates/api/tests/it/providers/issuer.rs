@@ -45,6 +45,14 @@ struct Script {
     cancels: bool,
     /// Whether the token endpoint fails.
     is_down: bool,
+    /// How long access tokens are valid, in seconds.
+    lifetime_s: u32,
+    /// Whether no refresh tokens are issued, as by Google after the first consent.
+    withholds_refresh_tokens: bool,
+    /// Refresh tokens that can be used, once, with the user that each was issued for.
+    refresh_tokens: HashMap<String, Value>,
+    /// How often tokens were refreshed.
+    refreshed: u32,
 }
 
 impl Script {
@@ -57,12 +65,30 @@ impl Script {
     }
 }
 
+impl Script {
+    /// Access token and refresh token, each of a name that was not used before.
+    fn tokens(&mut self, claims: Value) -> Value {
+        let number = self.redeemed + self.refreshed;
+        let (access_token, refresh_token) = (format!("access-{number}"), format!("refresh-{number}"));
+        self.access_tokens.insert(access_token.clone(), claims.clone());
+        let mut body = json!({
+            "access_token": access_token, "token_type": "Bearer", "expires_in": self.lifetime_s, "scope": "openid files",
+        });
+        if !self.withholds_refresh_tokens {
+            self.refresh_tokens.insert(refresh_token.clone(), claims);
+            body["refresh_token"] = refresh_token.into();
+        }
+        body
+    }
+}
+
 impl Issuer {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let issuer = Self(Arc::new(Inner { url, key, state: Mutex::default() }));
+        let state = Mutex::new(Script { lifetime_s: 3_600, ..Script::default() });
+        let issuer = Self(Arc::new(Inner { url, key, state }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/jwks", get(keys))
@@ -102,6 +128,29 @@ impl Issuer {
 
     pub(super) fn go_down(&self) {
         self.0.state.lock().unwrap().is_down = true;
+    }
+
+    pub(super) fn come_back(&self) {
+        self.0.state.lock().unwrap().is_down = false;
+    }
+
+    /// How long access tokens are valid that are issued from now on, in seconds.
+    pub(super) fn set_lifetime_s(&self, seconds: u32) {
+        self.0.state.lock().unwrap().lifetime_s = seconds;
+    }
+
+    pub(super) fn withhold_refresh_tokens(&self) {
+        self.0.state.lock().unwrap().withholds_refresh_tokens = true;
+    }
+
+    /// The user withdraws their consent.
+    pub(super) fn revoke_refresh_tokens(&self) {
+        self.0.state.lock().unwrap().refresh_tokens.clear();
+    }
+
+    /// How often tokens were refreshed.
+    pub(super) fn refreshed(&self) -> u32 {
+        self.0.state.lock().unwrap().refreshed
     }
 
     /// How many codes were redeemed.
@@ -178,12 +227,25 @@ async fn authorize(State(issuer): State<Issuer>, Query(request): Query<HashMap<S
 
 async fn token(State(issuer): State<Issuer>, headers: http::HeaderMap, body: String) -> Response {
     let form: HashMap<String, String> = serde_urlencoded::from_str(&body).unwrap();
+    if form["grant_type"] == "refresh_token" {
+        // Long enough for a second request with the same token to arrive.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
     let mut script = issuer.0.state.lock().unwrap();
     if script.is_down {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let refused = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
     let Some(client_id) = client_of(&headers, &form) else { return refused("invalid_client") };
+    if let Some(token) = form.get("refresh_token") {
+        let Some(claims) = script.refresh_tokens.remove(token) else {
+            // A refresh token was used twice: all are revoked (RFC 9700 §4.14.2).
+            script.refresh_tokens.clear();
+            return refused("invalid_grant");
+        };
+        script.refreshed += 1;
+        return Json(script.tokens(claims)).into_response();
+    }
     let Some((request, mut claims)) = form.get("code").and_then(|code| script.codes.remove(code)) else {
         return refused("invalid_grant");
     };
@@ -195,12 +257,10 @@ async fn token(State(issuer): State<Issuer>, headers: http::HeaderMap, body: Str
         return refused("invalid_grant");
     }
     script.redeemed += 1;
-    let access_token = format!("at-{}", script.redeemed);
-    script.access_tokens.insert(access_token.clone(), claims.clone());
+    let mut body = script.tokens(claims.clone());
     claims["aud"] = json!(client_id);
     let nonce = request.get("nonce").map(String::as_str).unwrap_or_default();
-    let id_token = issuer.id_token(nonce, &claims);
-    let body = json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token});
+    body["id_token"] = issuer.id_token(nonce, &claims).into();
     Json(body).into_response()
 }
 

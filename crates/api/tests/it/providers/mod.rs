@@ -7,6 +7,7 @@ mod issuer;
 mod links;
 mod native;
 mod native_codes;
+mod tokens;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -164,7 +164,11 @@ impl Fixture {
             code_verifier: &code_verifier,
             user,
         };
-        self.federation.redeem(provider, &grant).await.map_err(|error| check_of(&error))
+        self.federation
+            .redeem(provider, &grant)
+            .await
+            .map(|redeemed| redeemed.identity)
+            .map_err(|error| check_of(&error))
     }
 
     async fn authorization_url(&self, provider: &Provider) -> Result<reqwest::Url, String> {

@@ -1,6 +1,7 @@
 //! Authorization codes of native applications.
 
-use denizen_domain::providers::CodeBinding;
+use denizen_domain::providers::{CodeBinding, RefreshError};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::presets::apple_key;
@@ -17,7 +18,8 @@ async fn redeem(
     let (code, code_verifier) = (SecretString::from(CODE), verifier.map(SecretString::from));
     let code_verifier = code_verifier.as_ref();
     let grant = NativeGrant { code: &code, client_id, redirect_uri: None, nonce: NONCE, code_verifier };
-    fixture.federation.redeem_native(provider, &grant).await.map_err(|error| check_of(&error))
+    let redeemed = fixture.federation.redeem_native(provider, &grant).await;
+    redeemed.map(|redeemed| redeemed.identity).map_err(|error| check_of(&error))
 }
 
 async fn sent(fixture: &Fixture) -> HashMap<String, String> {
@@ -105,4 +107,44 @@ async fn a_server_without_id_tokens_and_pkce_is_refused() {
         assert_eq!(redeem(&fixture, &preset, CLIENT, verifier).await.unwrap_err(), check);
     }
     assert_eq!(fixture.requests_of("/token").await, 0);
+}
+
+#[tokio::test]
+async fn refreshed_tokens_are_read_as_providers_write_them() {
+    let fixture = Fixture::new().await;
+    let provider = fixture.provider();
+    let refresh = async |client_id| {
+        fixture.federation.refresh(&provider, client_id, &SecretString::from("the-refresh-token")).await
+    };
+    for (scope, expires_in, expected) in [
+        (json!("a b"), json!(60), (Some("a b"), Some(60))),
+        (json!(["a", "b"]), json!("60"), (Some("a b"), Some(60))),
+        (json!([1]), json!("soon"), (None, None)),
+        (json!(""), json!(-1), (None, None)),
+        (json!(null), json!(u64::MAX), (None, Some(u32::MAX))),
+    ] {
+        let body = json!({"access_token": "new", "refresh_token": "next", "scope": scope, "expires_in": expires_in});
+        fixture.answer("/token", body);
+        let tokens = refresh(CLIENT).await.unwrap();
+        assert_eq!((tokens.scope.as_deref(), tokens.expires_in_s), expected);
+        assert_eq!((tokens.access_token.expose_secret(), tokens.token_type.as_str()), ("new", "bearer"));
+        assert_eq!(tokens.refresh_token.as_ref().map(ExposeSecret::expose_secret), Some("next"));
+        assert!(!format!("{tokens:?}").contains("next"));
+    }
+    let form = sent(&fixture).await;
+    assert_eq!((form["grant_type"].as_str(), form["refresh_token"].as_str()), ("refresh_token", "the-refresh-token"));
+    // The tokens of a native application are refreshed as they were issued: without the secret.
+    refresh(NATIVE).await.unwrap();
+    assert_eq!(sent(&fixture).await["client_id"], NATIVE);
+    for (status, error, expected) in [
+        (400, "invalid_grant", RefreshError::Rejected),
+        (200, "bad_refresh_token", RefreshError::Rejected),
+        (401, "invalid_client", RefreshError::Failed),
+        (400, "temporarily_unavailable", RefreshError::Failed),
+        (500, "invalid_grant", RefreshError::Failed),
+        (429, "invalid_grant", RefreshError::Failed),
+    ] {
+        fixture.respond("/token", ResponseTemplate::new(status).set_body_json(json!({"error": error})));
+        assert_eq!(refresh(CLIENT).await.unwrap_err(), expected, "{status} {error}");
+    }
 }
