@@ -1,7 +1,7 @@
 //! The tokens that providers issue: kept with the identity if the provider's `keep_tokens` is set, and handed out to the
 //! backend of the product.
 //!
-//! They are sealed under the master key and bound to identity and provider. A refresh token may be usable only once (RFC
+//! They are sealed under the master key and bound to identity and provider, and to the server that issued them. A refresh token may be usable only once (RFC
 //! 9700 §4.14.2): a lease in the database makes one request, over all nodes, refresh at a time.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +15,7 @@ use crate::ctx::{Ctx, Services};
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::flows::Flow;
 use crate::id::{IdentityId, UserId};
-use crate::providers::{self, Provider, ProviderName, ProviderTokens, RefreshError};
+use crate::providers::{self, Provider, ProviderSettings, ProviderTokens, RefreshError};
 use crate::roles::require_authority_over;
 use crate::store::WriteTx;
 use crate::time::Timestamp;
@@ -68,7 +68,7 @@ pub(super) async fn draft(
         return Ok(());
     }
     let id = Uuid::from_bytes(*flow.id());
-    let sealed = Kept::new(ctx, tokens).seal(ctx, &draft_context(id, &provider.name))?;
+    let sealed = Kept::new(ctx, tokens).seal(ctx, &draft_context(id, provider))?;
     let mut tx = ctx.write_by_proof(&[]).await?;
     tx.put_token_draft(id, &sealed, ctx.now().plus_seconds(ttl_s)).await?;
     ctx.commit(tx).await?;
@@ -87,17 +87,17 @@ pub(super) async fn keep(ctx: &Ctx, tx: &mut dyn WriteTx, identity: IdentityId, 
     } else {
         let id = Uuid::from_bytes(*proven.flow.id());
         let sealed = tx.take_token_draft(id).await?;
-        sealed.and_then(|sealed| Kept::open(ctx, &draft_context(id, name), &sealed))
+        sealed.and_then(|sealed| Kept::open(ctx, &draft_context(id, provider), &sealed))
     };
     let Some(mut kept) = kept else { return Ok(()) };
     if kept.refresh_token.is_none() {
         // Some providers issue a refresh token at the first consent only.
         let before = tx.find_identity_tokens(identity).await?.filter(|before| before.provider == *name);
-        let before = before.and_then(|before| Kept::of(ctx, &before));
+        let before = before.and_then(|before| Kept::of(ctx, provider, &before));
         kept.refresh_token =
             before.filter(|before| before.client_id == kept.client_id).and_then(|before| before.refresh_token);
     }
-    Ok(tx.put_identity_tokens(&kept.stored(ctx, identity, name)?).await?)
+    Ok(tx.put_identity_tokens(&kept.stored(ctx, identity, provider)?).await?)
 }
 
 /// A current access token of the provider for an identity of a user; it is refreshed if it expires within a minute. The
@@ -112,8 +112,8 @@ pub async fn token(ctx: &Ctx, user: UserId, identity: IdentityId) -> Result<Prov
     ctx.require(Permission::IdentitiesTokens)?;
     for _ in 0..LOOKS_MAX {
         let (provider, stored) = find(ctx, user, identity).await?;
-        // Sealed under another master key.
-        let kept = Kept::of(ctx, &stored).ok_or_else(gone)?;
+        // Sealed under another master key, or issued by another server under the same name.
+        let kept = Kept::of(ctx, &provider, &stored).ok_or_else(gone)?;
         if !kept.expires_within(ctx.now(), MARGIN_S) {
             return Ok(kept.into_token());
         }
@@ -180,7 +180,7 @@ async fn refreshed(
         Ok(tokens) => {
             let renewed = Kept::new(ctx, tokens).after(&kept);
             let mut tx = ctx.write_by_proof(&[]).await?;
-            let is_current = tx.renew_identity_tokens(revision, &renewed.stored(ctx, id, &provider.name)?).await?;
+            let is_current = tx.renew_identity_tokens(revision, &renewed.stored(ctx, id, provider)?).await?;
             ctx.commit(tx).await?;
             // Otherwise the user has signed in again, or unlinked the identity.
             Ok(is_current.then(|| renewed.into_token()))
@@ -261,22 +261,28 @@ impl Kept {
         rmp_serde::from_slice(&ctx.services().vault.open(context, sealed)?).ok()
     }
 
-    fn stored(&self, ctx: &Ctx, identity: IdentityId, provider: &ProviderName) -> Result<StoredTokens> {
+    fn stored(&self, ctx: &Ctx, identity: IdentityId, provider: &Provider) -> Result<StoredTokens> {
         let sealed = self.seal(ctx, &context(identity, provider))?;
-        Ok(StoredTokens { identity_id: identity, provider: provider.clone(), sealed, revision: ctx.new_id() })
+        Ok(StoredTokens { identity_id: identity, provider: provider.name.clone(), sealed, revision: ctx.new_id() })
     }
 
-    fn of(ctx: &Ctx, stored: &StoredTokens) -> Option<Self> {
-        Self::open(ctx, &context(stored.identity_id, &stored.provider), &stored.sealed)
+    fn of(ctx: &Ctx, provider: &Provider, stored: &StoredTokens) -> Option<Self> {
+        Self::open(ctx, &context(stored.identity_id, provider), &stored.sealed)
     }
 }
 
-fn context(identity: IdentityId, provider: &ProviderName) -> Vec<u8> {
-    format!("provider tokens {identity} {provider}").into_bytes()
+fn context(identity: IdentityId, provider: &Provider) -> Vec<u8> {
+    format!("provider tokens {identity} {}", server_of(provider)).into_bytes()
 }
 
-fn draft_context(flow: Uuid, provider: &ProviderName) -> Vec<u8> {
-    format!("provider tokens of a flow {flow} {provider}").into_bytes()
+fn draft_context(flow: Uuid, provider: &Provider) -> Vec<u8> {
+    format!("provider tokens of a flow {flow} {}", server_of(provider)).into_bytes()
+}
+
+/// The provider, with what decides to which server its tokens are sent: those of one never reach another.
+fn server_of(provider: &Provider) -> String {
+    let ProviderSettings { preset, issuer, token_url, .. } = &provider.settings;
+    format!("{} {preset:?} {issuer:?} {token_url:?}", provider.name)
 }
 
 fn gone() -> Error {

@@ -83,12 +83,17 @@ impl Script {
 }
 
 impl Issuer {
+    /// One that signs ID tokens, and is not served.
+    pub(super) fn new(url: String) -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let state = Mutex::new(Script { lifetime_s: 3_600, ..Script::default() });
+        Self(Arc::new(Inner { url, key, state }))
+    }
+
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let state = Mutex::new(Script { lifetime_s: 3_600, ..Script::default() });
-        let issuer = Self(Arc::new(Inner { url, key, state }));
+        let issuer = Self::new(url);
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/jwks", get(keys))
@@ -204,7 +209,7 @@ async fn metadata(State(issuer): State<Issuer>) -> Json<Value> {
     }))
 }
 
-async fn keys(State(issuer): State<Issuer>) -> Json<Value> {
+pub(super) async fn keys(State(issuer): State<Issuer>) -> Json<Value> {
     let (x, y) = issuer.0.key.public_key().as_ref()[1..].split_at(32);
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     Json(json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "1", "x": x, "y": y}]}))

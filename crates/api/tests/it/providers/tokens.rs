@@ -201,6 +201,13 @@ on_both! {
         issuer.user(ada());
         let ada = arrive(&app).await;
         assert_eq!(access_token(ask(&app, &admin.token, &ada.path).await).await, "access-1");
+        // The tokens of one server are not sent to another one of the same name.
+        let other = Issuer::start().await;
+        for (url, status) in [(other.url(), 409), (issuer.url(), 200)] {
+            let change = json!({"settings": {"issuer": url}});
+            assert_eq!(app.patch("/api/v1/providers/acme", &admin.token, &change).await.status(), 200);
+            assert_eq!(ask(&app, &admin.token, &ada.path).await.status(), status);
+        }
         let disable = json!({"enabled": false});
         assert_eq!(app.patch("/api/v1/providers/acme", &admin.token, &disable).await.status(), 200);
         problem(ask(&app, &admin.token, &ada.path).await, 404, "provider_not_found").await;
