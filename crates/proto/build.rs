@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 52] = [
+const SECRET: [&str; 54] = [
     "AcceptInvitationRequest",
     "BeginTotpResponse",
     "Challenge",
@@ -38,11 +38,13 @@ const SECRET: [&str; 52] = [
     "FinishChallengeWithPasskeyResponse",
     "FollowSignInLinkRequest",
     "FollowSignInLinkResponse",
+    "GetProviderTokenResponse",
     "GrantTokenRequest",
     "GrantTokenResponse",
     "ImportUser",
     "IntrospectRequest",
     "LinkIdentityRequest",
+    "ProviderAuthorizationCode",
     "ProviderCode",
     "ProviderIdToken",
     "PasskeyAnswer",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::events::tickets;
+use denizen_domain::identities::tokens;
 use denizen_domain::{
     Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, usage, webhooks,
 };
@@ -84,6 +85,7 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while flows::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while tokens::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while tickets::purge_tickets(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}

@@ -79,6 +79,8 @@ permissions! {
     ProvidersRead = "providers:read";
     /// Create, update, delete and test outside providers. Changes also require all other permissions.
     ProvidersWrite = "providers:write";
+    /// Obtain access tokens of outside providers for users whose permissions the caller holds.
+    IdentitiesTokens = "identities:tokens";
 }
 
 impl Permission {

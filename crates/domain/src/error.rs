@@ -167,6 +167,8 @@ pub enum Conflict {
     ProviderNameTaken,
     /// The provider is part of the configuration.
     ProviderConfigured,
+    /// There are no tokens of the provider, or it no longer accepts them.
+    ProviderTokensGone,
     /// There are as many providers as there may be.
     TooManyProviders,
     /// The user has as many identities as one may have.

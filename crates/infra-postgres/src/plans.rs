@@ -72,6 +72,15 @@ fn checks_of_keys() -> Vec<Check> {
         check!("find_identity"("'https://accounts.google.com', '1'"): "identities_by_subject"),
         check!("list_identities"(format!("{USER}, 20")): "identities_by_user"),
         check!("remove_identity"(format!("{USER}, {USER}")): "identities_"),
+        check!("find_identity_tokens"(USER): "identity_tokens_pkey"),
+        check!("lease_identity_tokens"(format!("{USER}, {USER}, 1, 2")): "identity_tokens_pkey"),
+        check!("renew_identity_tokens"(format!("{USER}, {USER}, ''::bytea, {USER}")): "identity_tokens_pkey"),
+        check!("release_identity_tokens"(format!("{USER}, {USER}")): "identity_tokens_pkey"),
+        check!("remove_identity_tokens"(format!("{USER}, {USER}")): "identity_tokens_pkey"),
+        check!("next_token_provider"("'google'"): "identity_tokens_by_provider"),
+        check!("purge_identity_tokens"("'google', 100"): "identity_tokens_by_provider", "identity_tokens_pkey"),
+        check!("take_token_draft"(USER): "identity_token_drafts_pkey"),
+        check!("purge_token_drafts"("2500, 100"): "identity_token_drafts_by_end", "identity_token_drafts_pkey"),
         check!("remove_totp"(USER): "totp_factors_pkey"),
         check!("remove_pending_totp"(USER): "totp_factors_pkey"),
         check!("count_recovery_codes"(USER): "recovery_codes_pkey"),
@@ -300,6 +309,13 @@ async fn load(connection: &mut PgConnection) {
         SELECT md5(n::text)::uuid, md5(n::text)::uuid, 'sign_in', 'a@b', n, n FROM generate_series(1, 5000) AS n;
         INSERT INTO totp_factors
         SELECT md5(n::text)::uuid, '', n, n, 0 FROM generate_series(1, 5000) AS n;
+        INSERT INTO identities
+        SELECT md5(n::text)::uuid, md5(n::text)::uuid, 'acme', 'https://id.example.com', n::text, NULL, n, n
+        FROM generate_series(1, 5000) AS n;
+        INSERT INTO identity_tokens
+        SELECT md5(n::text)::uuid, 'acme' || n % 100, '', md5(n::text)::uuid, 0 FROM generate_series(1, 5000) AS n;
+        INSERT INTO identity_token_drafts
+        SELECT md5(n::text)::uuid, '', n FROM generate_series(1, 5000) AS n;
         INSERT INTO passkeys
         SELECT md5(n::text)::uuid, md5(n::text)::uuid, '\\x00000000000000000000000000000000', sha256(n::text::bytea), '{}',
             'Name', md5(n::text)::uuid, '', false, false, 0, n, NULL, 'example.com', 'passkey'

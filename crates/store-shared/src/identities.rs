@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use denizen_domain::id::{IdentityId, UserId};
-use denizen_domain::identities::store::{IdentityReads, IdentityWrites};
+use denizen_domain::identities::store::{IdentityReads, IdentityWrites, StoredTokens, TokenLease};
 use denizen_domain::identities::{IDENTITIES_MAX, Identity};
 use denizen_domain::providers::ProviderName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::sql::{execute, fetch_all, fetch_optional, row};
+use crate::sql::{execute, execute_bulk, fetch_all, fetch_optional, fetch_optional_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -23,6 +23,22 @@ impl IdentityReads for Tx {
         let limit = i64::try_from(IDENTITIES_MAX).unwrap_or(i64::MAX);
         let rows = fetch_all!(self, IdentityRow, "queries/list_identities.sql", user.as_uuid(), limit)?;
         Ok(rows.into_iter().map(Identity::from).collect())
+    }
+
+    async fn find_identity_tokens(&mut self, identity: IdentityId) -> Result<Option<StoredTokens>, StoreError> {
+        let id = identity.as_uuid();
+        let row = fetch_optional!(self, TokensRow, "../store-shared/queries/find_identity_tokens.sql", id)?;
+        Ok(row.map(|row| StoredTokens {
+            identity_id: identity,
+            provider: ProviderName::from_stored(row.provider),
+            sealed: row.sealed,
+            revision: row.revision,
+        }))
+    }
+
+    async fn next_token_provider(&mut self, after: &str) -> Result<Option<ProviderName>, StoreError> {
+        let name = fetch_optional_scalar!(self, String, "../store-shared/queries/next_token_provider.sql", after)?;
+        Ok(name.map(ProviderName::from_stored))
     }
 }
 
@@ -54,6 +70,52 @@ impl IdentityWrites for Tx {
         let (id, user) = (id.as_uuid(), user.as_uuid());
         Ok(execute!(self, "../store-shared/queries/remove_identity.sql", id, user)? == 1)
     }
+
+    async fn put_identity_tokens(&mut self, tokens: &StoredTokens) -> Result<(), StoreError> {
+        let (id, provider, sealed) = (tokens.identity_id.as_uuid(), tokens.provider.as_str(), tokens.sealed.as_slice());
+        let revision = tokens.revision;
+        execute!(self, "../store-shared/queries/put_identity_tokens.sql", id, provider, sealed, revision).map(drop)
+    }
+
+    async fn lease_identity_tokens(&mut self, lease: &TokenLease) -> Result<bool, StoreError> {
+        let (id, now, until) = (lease.identity_id.as_uuid(), lease.now.as_micros(), lease.until.as_micros());
+        let revision = lease.revision;
+        Ok(execute!(self, "../store-shared/queries/lease_identity_tokens.sql", id, revision, now, until)? == 1)
+    }
+
+    async fn renew_identity_tokens(&mut self, from: Uuid, tokens: &StoredTokens) -> Result<bool, StoreError> {
+        let (id, sealed, revision) = (tokens.identity_id.as_uuid(), tokens.sealed.as_slice(), tokens.revision);
+        Ok(execute!(self, "../store-shared/queries/renew_identity_tokens.sql", id, from, sealed, revision)? == 1)
+    }
+
+    async fn release_identity_tokens(&mut self, identity: IdentityId, revision: Uuid) -> Result<(), StoreError> {
+        let id = identity.as_uuid();
+        execute!(self, "../store-shared/queries/release_identity_tokens.sql", id, revision).map(drop)
+    }
+
+    async fn remove_identity_tokens(&mut self, identity: IdentityId, revision: Uuid) -> Result<bool, StoreError> {
+        let id = identity.as_uuid();
+        Ok(execute!(self, "../store-shared/queries/remove_identity_tokens.sql", id, revision)? == 1)
+    }
+
+    async fn purge_identity_tokens(&mut self, provider: &ProviderName, limit: u32) -> Result<u64, StoreError> {
+        let (provider, limit) = (provider.as_str(), i64::from(limit));
+        execute_bulk!(self, "queries/purge_identity_tokens.sql", provider, limit)
+    }
+
+    async fn put_token_draft(&mut self, flow: Uuid, sealed: &[u8], expires_at: Timestamp) -> Result<(), StoreError> {
+        let at = expires_at.as_micros();
+        execute!(self, "../store-shared/queries/put_token_draft.sql", flow, sealed, at).map(drop)
+    }
+
+    async fn take_token_draft(&mut self, flow: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        fetch_optional_scalar!(self, Vec<u8>, "../store-shared/queries/take_token_draft.sql", flow)
+    }
+
+    async fn purge_token_drafts(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let (now, limit) = (now.as_micros(), i64::from(limit));
+        execute_bulk!(self, "queries/purge_token_drafts.sql", now, limit)
+    }
 }
 
 row! {
@@ -67,6 +129,15 @@ row! {
         email: Option<String>,
         created_at: i64,
         last_used_at: i64,
+    }
+}
+
+row! {
+    /// A row of `identity_tokens`.
+    struct TokensRow {
+        provider: String,
+        sealed: Vec<u8>,
+        revision: Uuid,
     }
 }
 

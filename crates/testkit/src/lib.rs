@@ -91,6 +91,14 @@ macro_rules! suite {
                 the_last_proof_of_each_kind_is_kept,
                 a_language_is_kept_and_forgotten,
             }
+            identities {
+                tokens_come_back_as_they_were_and_are_replaced,
+                tokens_go_with_their_identity,
+                of_fifty_who_lease_tokens_one_does,
+                tokens_are_renewed_and_removed_by_revision,
+                tokens_of_a_provider_are_purged_in_batches,
+                a_draft_is_taken_once_and_purged_when_it_expires,
+            }
             passkeys {
                 a_passkey_comes_back_as_it_was,
                 a_credential_is_registered_once,

@@ -127,6 +127,7 @@ const fn in_conflict(conflict: Conflict) -> &'static str {
         Conflict::LinkRequired => "a user with this email address exists",
         Conflict::ProviderNameTaken => "another provider already has this name",
         Conflict::ProviderConfigured => "the provider is part of the configuration; change it there",
+        Conflict::ProviderTokensGone => "there are no tokens of the provider; the user must sign in through it again",
         Conflict::TooManyProviders => "the limit of 100 providers is reached; delete unused providers",
         Conflict::TooManyIdentities => "the limit of 20 identities is reached; unlink unused identities",
         Conflict::TooManyPasskeys => "the limit of 20 passkeys is reached; delete unused passkeys",

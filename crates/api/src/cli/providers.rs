@@ -181,10 +181,12 @@ fn merged(settings: &ProviderSettings, changes: &[(String, String)]) -> Result<P
         let (head, rest) = key.split_once('.').unwrap_or((key, ""));
         let value = match head {
             _ if raw.is_empty() => Value::Null,
-            "scopes" | "allowed_domains" | "native_client_ids" => {
+            "scopes" | "allowed_domains" | "native_client_ids" | "native_redirect_urls" => {
                 raw.split(',').map(|item| Value::from(item.trim())).collect()
             }
-            "signup" | "trust_mfa" | "update_profile" => raw.parse().map_or_else(|_| raw.as_str().into(), Value::Bool),
+            "signup" | "trust_mfa" | "update_profile" | "keep_tokens" => {
+                raw.parse().map_or_else(|_| raw.as_str().into(), Value::Bool)
+            }
             _ => raw.as_str().into(),
         };
         if rest.is_empty() {

@@ -81,6 +81,9 @@ keys! {
     "native_client_ids": List, "a list of texts", "[\"com.example.app\"]",
         "The client ids of native applications, which are also accepted as the audience of their ID tokens.",
         |config, list| config.settings.native_client_ids = list;
+    "native_redirect_urls": List, "a list of URLs", "[\"com.example.app:/oauth2redirect\"]",
+        "The redirect URIs of native applications that send authorization codes instead of ID tokens.",
+        |config, list| config.settings.native_redirect_urls = list;
     "issuer": Text, "an https URL", "\"https://login.example.com\"",
         "The issuer (OpenID Connect Discovery). Endpoints and keys are discovered from it.",
         |config, text| config.settings.issuer = Some(text);
@@ -129,9 +132,12 @@ keys! {
     "update_profile": Flag, "true or false", "false",
         "Whether each sign-in updates name, language, mapped attributes and mapped role.",
         |config, flag| config.settings.update_profile = flag;
+    "keep_tokens": Flag, "true or false", "false",
+        "Whether the tokens that the provider issues are kept, encrypted, for the backend of the product.",
+        |config, flag| config.settings.keep_tokens = flag;
     "claims": Table, "a text for each field", "{ name = \"display_name\", \"attributes.team\" = \"/team/name\" }",
-        "Which claim, by name or JSON Pointer, a field is taken from: subject, email, email_verified, name, locale, \
-         picture or attributes.NAME.",
+        "Which claim, by name or JSON Pointer, a field is taken from: subject, email, email_verified, name, locale or \
+         attributes.NAME, such as attributes.picture.",
         |config, field, claim| drop(config.settings.claims.insert(field, claim));
     "role_claim": Text, "the name of a claim or a JSON Pointer", "\"groups\"", "The claim that decides the role.",
         |config, text| config.settings.role_claim = Some(text);

@@ -2,7 +2,7 @@
 
 use denizen_domain::error::FieldError;
 use denizen_domain::id::{IdentityId, UserId};
-use denizen_domain::identities::{self, Identity, Proof};
+use denizen_domain::identities::{self, Identity, NativeCode, Proof};
 use denizen_domain::providers::{self, ProviderName};
 use denizen_domain::sessions::Outcome;
 use denizen_domain::users::DisplayName;
@@ -18,6 +18,7 @@ use super::convert::{self, moment, said};
 use super::sessions::parts;
 use super::status::Refusal;
 use crate::http::Shared;
+use crate::http::identities::to_completion;
 use crate::json_form::Fields;
 
 /// The service.
@@ -66,6 +67,13 @@ impl IdentityService for Identities {
     ) -> Result<Response<v1::UnlinkIdentityResponse>, Status> {
         by_caller(&self.0, request, unlink_identity).await
     }
+
+    async fn get_provider_token(
+        &self,
+        request: Request<v1::GetProviderTokenRequest>,
+    ) -> Result<Response<v1::GetProviderTokenResponse>, Status> {
+        by_caller(&self.0, request, get_provider_token).await
+    }
 }
 
 async fn list_sign_in_providers(
@@ -95,6 +103,7 @@ async fn sign_in_with_provider(
     let proof = match request.proof {
         Some(sign_in::Proof::Code(code)) => by_code(code)?,
         Some(sign_in::Proof::IdToken(token)) => by_id_token(token)?,
+        Some(sign_in::Proof::AuthorizationCode(code)) => by_authorization_code(code)?,
         None => return Err(convert::required("code").into()),
     };
     let mut fields = Fields::default();
@@ -116,6 +125,7 @@ async fn link_identity(call: Call, request: v1::LinkIdentityRequest) -> Result<v
     let proof = match request.proof {
         Some(link::Proof::Code(code)) => by_code(code)?,
         Some(link::Proof::IdToken(token)) => by_id_token(token)?,
+        Some(link::Proof::AuthorizationCode(code)) => by_authorization_code(code)?,
         None => return Err(convert::required("code").into()),
     };
     let identity = identities::link(&call.ctx, proof).await?;
@@ -147,6 +157,22 @@ async fn unlink_identity(
     Ok(v1::UnlinkIdentityResponse {})
 }
 
+async fn get_provider_token(
+    call: Call,
+    request: v1::GetProviderTokenRequest,
+) -> Result<v1::GetProviderTokenResponse, Refusal> {
+    let user = convert::id("user_id", &request.user_id, UserId::parse)?;
+    let id = convert::id("id", &request.id, IdentityId::parse)?;
+    let ctx = call.ctx;
+    let token = to_completion(async move { identities::token(&ctx, user, id).await }).await?;
+    Ok(v1::GetProviderTokenResponse {
+        access_token: token.access_token.expose_secret().to_owned(),
+        token_type: token.token_type,
+        expires_at: token.expires_at.map(moment),
+        scope: token.scope,
+    })
+}
+
 fn by_code(code: v1::ProviderCode) -> Result<Proof, Refusal> {
     let missing = [("code.code", code.code.is_empty()), ("code.code_verifier", code.code_verifier.is_empty())];
     check_required(&missing)?;
@@ -158,6 +184,21 @@ fn by_id_token(token: v1::ProviderIdToken) -> Result<Proof, Refusal> {
     check_required(&missing)?;
     let provider = provider_name("id_token.provider", &token.provider)?;
     Ok(Proof::IdToken { provider, id_token: token.id_token.into(), nonce: token.nonce.into() })
+}
+
+fn by_authorization_code(code: v1::ProviderAuthorizationCode) -> Result<Proof, Refusal> {
+    check_required(&[
+        ("authorization_code.authorization_code", code.authorization_code.is_empty()),
+        ("authorization_code.nonce", code.nonce.is_empty()),
+    ])?;
+    let provider = provider_name("authorization_code.provider", &code.provider)?;
+    let native = NativeCode {
+        code: code.authorization_code.into(),
+        code_verifier: code.code_verifier.filter(|text| !text.is_empty()).map(Into::into),
+        redirect_uri: code.redirect_uri.filter(|text| !text.is_empty()),
+        client_id: code.client_id.filter(|text| !text.is_empty()),
+    };
+    Ok(Proof::AuthorizationCode { provider, code: native, nonce: code.nonce.into() })
 }
 
 fn check_required(missing: &[(&str, bool)]) -> Result<(), Refusal> {

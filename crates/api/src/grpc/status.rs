@@ -208,6 +208,7 @@ fn code_of_conflict(conflict: Conflict) -> Code {
         | Conflict::TooManyWebhooks
         | Conflict::TooManyIdentities
         | Conflict::TooManyProviders
+        | Conflict::ProviderTokensGone
         | Conflict::ProviderConfigured
         | Conflict::LinkRequired
         | Conflict::TooManyPasskeys

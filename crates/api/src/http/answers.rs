@@ -50,7 +50,7 @@ answers! {
     /// The credentials in the body are not good.
     BadCredentials => ["401" "invalid_credentials" "The email address is unknown, the password is wrong, or the account is disabled. The response does not reveal which."];
     /// The proof of a sign-in at a provider is not valid.
-    BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token or its nonce is not valid."];
+    BadProof => ["401" "invalid_code" "`invalid_code`: the code or its verifier is wrong, used or expired; `provider_refused`: the ID token, the authorization code or the nonce is not valid."];
     /// The provider must exist.
     ProviderExists => ["404" "provider_not_found" "The provider does not exist."];
     /// The name must be free, and there must be room for one more provider.
@@ -71,6 +71,11 @@ answers! {
     ];
     /// The identity must exist.
     IdentityExists => ["404" "identity_not_found" "`user_not_found`; or `identity_not_found`: the user has no such identity."];
+    /// The identity must be visible to the caller, and its provider enabled.
+    TokensExist => [
+        "404" "identity_not_found" "`user_not_found`; `identity_not_found`: the user has no such identity; or `provider_not_found`: the provider is disabled or was removed.",
+        "409" "provider_tokens_gone" "There are no tokens of the provider, or it no longer accepts them: the user must sign in through it again.",
+    ];
     /// The code in the body is not good.
     BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
     /// The passkey in the body is not accepted.

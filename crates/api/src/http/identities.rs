@@ -1,22 +1,28 @@
 //! `/api/v1/me/identities` and `/api/v1/users/{id}/identities`: identities at outside providers.
 
+use std::future::Future;
+
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::FieldError;
+use denizen_domain::error::{Error, FieldError};
 use denizen_domain::id::{IdentityId, UserId};
 use denizen_domain::identities::{self, Identity};
 use denizen_domain::time::Timestamp;
 use http::StatusCode;
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
+use secrecy::ExposeSecret;
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
 use super::answers::{
-    Always, BadBody, BadInput, IdentityExists, IdentityFree, Permitted, SignedIn, SteppedUp, UserExists, WayInRemains,
+    Always, BadBody, BadInput, IdentityExists, IdentityFree, Permitted, ProviderAnswers, SignedIn, SteppedUp,
+    TokensExist, UserExists, WayInRemains,
 };
 use super::auth::{LinkBody, ProviderPath};
 use super::extract::{Caller, IdPath, JsonBody, path_param};
@@ -29,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(unlink))
         .routes(routes!(list_of))
         .routes(routes!(unlink_of))
+        .routes(routes!(token))
 }
 
 /// The `{identity_id}` of a path.
@@ -185,4 +192,62 @@ async fn unlink_of(
 ) -> Result<StatusCode, Problem> {
     identities::unlink_of(&ctx, user, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An access token of a provider.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "access_token": "ya29.a0AfH6SMBx", "token_type": "Bearer", "expires_at": "2026-11-22T18:30:18.000001Z",
+    "scope": "openid https://www.googleapis.com/auth/calendar.readonly"
+}))]
+struct ProviderTokenBody {
+    /// The access token.
+    access_token: String,
+    /// The type, as the provider names it; mostly `bearer`.
+    token_type: String,
+    /// Expiry time, if the provider states one.
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// The granted scope, as the provider writes it, if it states one.
+    #[schema(required = true)]
+    scope: Option<String>,
+}
+
+/// Get an access token of the provider.
+///
+/// For the backend of the product, if `keep_tokens` of the provider is set. The token is refreshed if it expires within a
+/// minute. Requires `identities:tokens` and all permissions of the user. `Idempotency-Key` is ignored.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/identities/{identity_id}/token", tag = "providers",
+    operation_id = "users.identities.token",
+    params(
+        ("id" = String, Path, format = Uuid, description = "The id of the user."),
+        ("identity_id" = String, Path, format = Uuid, description = "The id of the identity."),
+    ),
+    responses(
+        (status = 200, description = "The access token.", body = ProviderTokenBody),
+        BadInput, SignedIn, Permitted, TokensExist, Always, ProviderAnswers,
+    ),
+    security(("bearer" = [])),
+)]
+async fn token(
+    Caller(ctx): Caller,
+    IdPath(user): IdPath<UserId>,
+    IdentityPath(id): IdentityPath,
+) -> Result<Response, Problem> {
+    let token = to_completion(async move { identities::token(&ctx, user, id).await }).await?;
+    let body = ProviderTokenBody {
+        access_token: token.access_token.expose_secret().to_owned(),
+        token_type: token.token_type,
+        expires_at: token.expires_at,
+        scope: token.scope,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// Runs a use case to its end, even if the client disconnects: a refresh token that was used must be replaced.
+pub(crate) async fn to_completion<T: Send + 'static>(
+    work: impl Future<Output = denizen_domain::Result<T>> + Send + 'static,
+) -> denizen_domain::Result<T> {
+    tokio::spawn(work.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
 }

@@ -128,6 +128,10 @@ impl Problem {
             Conflict::ProviderConfigured => {
                 new("provider_configured", "The provider is part of the configuration of the server. Change it there.")
             }
+            Conflict::ProviderTokensGone => new(
+                "provider_tokens_gone",
+                "There are no tokens of the provider, or it no longer accepts them. The user must sign in through it again.",
+            ),
             Conflict::TooManyProviders => {
                 new("too_many_providers", "The limit of 100 providers is reached. Delete unused providers.")
             }

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 71] = [
+pub(super) const CODES: [&str; 72] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -53,6 +53,7 @@ pub(super) const CODES: [&str; 71] = [
     "too_many_identities",
     "provider_name_taken",
     "provider_configured",
+    "provider_tokens_gone",
     "too_many_providers",
     "idempotency_key_reused",
     "idempotency_in_progress",

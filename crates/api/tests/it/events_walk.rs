@@ -105,6 +105,7 @@ const REFUSED: &[&str] = &[
     "sessions.passkeys.create",
     "sessions.step_up_options",
     "users.factors.delete",
+    "users.identities.token",
     "users.identities.unlink",
     "users.passkeys.delete",
     // There is no delivery in the table.

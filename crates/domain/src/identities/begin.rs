@@ -17,7 +17,6 @@ use crate::providers::{self, AuthorizationRequest, ProviderName};
 /// How long a user may take at the provider, in seconds.
 pub const TTL_S: u32 = 10 * 60;
 const STATE_CONTEXT: &[u8] = b"provider sign-in state";
-const NONCE_CONTEXT: &[u8] = b"provider sign-in nonce";
 /// The longest `login_hint`, in bytes.
 const HINT_BYTES_MAX: usize = 320;
 /// The token that binds a flow to a browser.
@@ -114,12 +113,17 @@ pub async fn begin(ctx: &Ctx, name: &ProviderName, begin: Begin) -> Result<Start
 /// [`crate::error::Resource::Provider`] when there is no such provider.
 pub async fn nonce(ctx: &Ctx, name: &ProviderName) -> Result<SecretString> {
     providers::find(ctx, name).await?;
-    Ok(Flow::begin(ctx, TTL_S).seal(ctx, NONCE_CONTEXT, &[]).into())
+    Ok(Flow::begin(ctx, TTL_S).seal(ctx, &nonce_context(name), &[]).into())
 }
 
-/// The flow of a nonce, if it was issued here and has not expired.
-pub(super) fn open_nonce(ctx: &Ctx, nonce: &SecretString) -> Option<Flow> {
-    Flow::open(ctx, NONCE_CONTEXT, nonce.expose_secret()).map(|(flow, _)| flow)
+/// The flow of a nonce, if it was issued here for this provider and has not expired.
+pub(super) fn open_nonce(ctx: &Ctx, provider: &ProviderName, nonce: &SecretString) -> Option<Flow> {
+    Flow::open(ctx, &nonce_context(provider), nonce.expose_secret()).map(|(flow, _)| flow)
+}
+
+/// A nonce opens for its provider only.
+fn nonce_context(provider: &ProviderName) -> Vec<u8> {
+    format!("provider sign-in nonce {provider}").into_bytes()
 }
 
 fn check(ctx: &Ctx, begin: &Begin) -> Result<()> {

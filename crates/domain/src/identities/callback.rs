@@ -4,12 +4,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::begin::{State, TTL_S, code_verifier_of, nonce_of};
-use super::code;
+use super::{code, tokens};
 use crate::budgets::{self, Admitted};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::flows::Flow;
-use crate::providers::{self, AuthorizationGrant, FederationError, OutsideIdentity, ProviderName, with_query};
+use crate::providers::{self, AuthorizationGrant, FederationError, ProviderName, Redeemed, with_query};
 
 /// The error codes of providers that mean that the user did not want to go on.
 const CANCELLED: &[&str] = &["access_denied", "user_cancelled_authorize", "user_cancelled_login", "consent_required"];
@@ -44,7 +44,7 @@ struct Form {
 }
 
 /// Verifies the response of a provider, and makes the URL that the browser is sent to: that of the application, with a
-/// `code` to exchange, or with an `error`. Nothing is written.
+/// `code` to exchange, or with an `error`. Nothing is written but tokens that are kept.
 ///
 /// # Errors
 /// The field `state`, when this browser did not begin the flow, or too long ago: then there is no URL to send it to.
@@ -117,21 +117,18 @@ async fn redeem(
     };
     // Each try costs a request to the provider: tries that fail are counted against the client's address.
     let admitted = budgets::admit_client(ctx).await?;
-    let identity = ctx.services().federation.redeem(&provider, &grant).await;
-    let identity = settle(ctx, admitted, identity).await?;
+    let redeemed = ctx.services().federation.redeem(&provider, &grant).await;
+    let Redeemed { identity, tokens } = settle(ctx, admitted, redeemed).await?;
+    tokens::draft(ctx, &provider, &flow, tokens, code::CODE_TTL_S).await?;
     code::make(ctx, name, identity, flow, code_challenge)
 }
 
 /// Converts the result of a provider. Only a refusal stays counted: an outage is not the fault of the client.
-pub(super) async fn settle(
-    ctx: &Ctx,
-    admitted: Admitted,
-    identity: Result<OutsideIdentity, FederationError>,
-) -> Result<OutsideIdentity> {
-    if !matches!(identity, Err(FederationError::Refused { .. })) {
+pub(super) async fn settle<T>(ctx: &Ctx, admitted: Admitted, result: Result<T, FederationError>) -> Result<T> {
+    if !matches!(result, Err(FederationError::Refused { .. })) {
         budgets::give_back(ctx, admitted).await?;
     }
-    identity.map_err(provider_error)
+    result.map_err(provider_error)
 }
 
 /// The error for the client. The adapter that sent the request has logged the details.

@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::begin::open_nonce;
-use super::callback::settle;
-use crate::budgets;
+use super::native::{self, NativeCode};
 use crate::ctx::Ctx;
-use crate::error::{Error, Result, Unauthenticated};
+use crate::error::{Error, FieldError, Result, Unauthenticated};
 use crate::flows::Flow;
-use crate::providers::{self, OutsideIdentity, Provider, ProviderName};
+use crate::providers::{self, OutsideIdentity, Provider, ProviderName, ProviderTokens, Redeemed};
 use crate::roles::RoleName;
 use crate::users::{DisplayName, EmailAddress, Locale};
 use crate::value::Object;
 
 /// What every code begins with.
-const PREFIX: &str = "dnx_";
+pub(super) const PREFIX: &str = "dnx_";
 /// How long a code can be exchanged, in seconds.
-const CODE_TTL_S: u32 = 60;
+pub(super) const CODE_TTL_S: u32 = 60;
+const REFUSED: &str =
+    "must be one that the provider issued to this application for the nonce, which must be unused and not expired";
 const CONTEXT: &[u8] = b"provider sign-in code";
 
 /// How an application proves that its user came back from a provider.
@@ -45,6 +45,15 @@ pub enum Proof {
         /// The nonce.
         nonce: SecretString,
     },
+    /// By an authorization code that a native application obtained from the provider itself.
+    AuthorizationCode {
+        /// The provider.
+        provider: ProviderName,
+        /// The code, with the parameters of the application's request.
+        code: NativeCode,
+        /// A nonce of this server. The ID token that comes with the tokens contains it.
+        nonce: SecretString,
+    },
 }
 
 /// An identity that its user has just proven.
@@ -52,27 +61,45 @@ pub enum Proof {
 pub struct ProvenIdentity {
     pub(super) provider: Provider,
     pub(super) identity: OutsideIdentity,
+    /// The tokens that came with the proof.
+    pub(super) tokens: Option<ProviderTokens>,
     /// The flow, which the use of the identity finishes.
     pub(super) flow: Flow,
 }
 
 impl Proof {
+    /// The error for a caller who is signed in: 401 would mean that their session has ended.
+    pub(super) fn fault(&self) -> FieldError {
+        let (field, code, message) = match self {
+            Self::Code { .. } => (
+                "code",
+                "wrong_code",
+                "must be a current code of this provider, with its verifier, that was not used before",
+            ),
+            Self::IdToken { .. } => ("id_token", "provider_refused", REFUSED),
+            Self::AuthorizationCode { .. } => ("authorization_code", "provider_refused", REFUSED),
+        };
+        FieldError::new(field, code, message)
+    }
+
     /// Verifies the proof. It is used up when something is done with it.
     ///
     /// # Errors
     /// [`Unauthenticated::InvalidCode`] for a code or verifier that is wrong or expired;
-    /// [`Unauthenticated::ProviderRefused`] for an ID token or a nonce that is.
+    /// [`Unauthenticated::ProviderRefused`] for an ID token, an authorization code or a nonce that is; the fields of a
+    /// [`NativeCode`].
     pub(super) async fn verify(self, ctx: &Ctx) -> Result<ProvenIdentity> {
         match self {
             Self::Code { code, verifier, provider } => open(ctx, &code, &verifier, provider.as_ref()).await,
             Self::IdToken { provider, id_token, nonce } => {
                 let provider = providers::find(ctx, &provider).await?;
-                let flow = open_nonce(ctx, &nonce).ok_or_else(super::callback::refused)?;
-                // Each try costs signature checks, and perhaps a request to the provider.
-                let admitted = budgets::admit_client(ctx).await?;
-                let federation = &ctx.services().federation;
-                let identity = federation.verify_id_token(&provider, &id_token, nonce.expose_secret()).await;
-                Ok(ProvenIdentity { provider, identity: settle(ctx, admitted, identity).await?, flow })
+                let (identity, flow) = native::by_id_token(ctx, &provider, &id_token, &nonce).await?;
+                Ok(ProvenIdentity { provider, identity, tokens: None, flow })
+            }
+            Self::AuthorizationCode { provider, code, nonce } => {
+                let provider = providers::find(ctx, &provider).await?;
+                let (Redeemed { identity, tokens }, flow) = native::by_code(ctx, &provider, &code, &nonce).await?;
+                Ok(ProvenIdentity { provider, identity, tokens: Some(tokens), flow })
             }
         }
     }
@@ -147,7 +174,7 @@ async fn open(
     };
     // The codes of one flow share its id: the record of its use outlives the last of them.
     let flow = flow.with_ttl(ctx, super::begin::TTL_S + CODE_TTL_S);
-    Ok(ProvenIdentity { provider, identity, flow })
+    Ok(ProvenIdentity { provider, identity, tokens: None, flow })
 }
 
 pub(super) fn invalid() -> Error {

@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! - A flow writes nothing before it finishes: `state` and code are sealed, and bound to the browser and to the PKCE
-//!   verifier of the application (RFC 7636).
+//!   verifier of the application (RFC 7636). Only the tokens of a provider with `keep_tokens` are stored, sealed, until the
+//!   application exchanges the code: they are too large for a URL.
 //! - An identity is known by issuer and subject, never by its email address.
 //! - No token is ever in a URL.
 
@@ -14,9 +15,11 @@ pub mod callback;
 mod code;
 pub mod link;
 pub mod list;
+mod native;
 mod profile;
 pub mod sign_in;
 pub mod store;
+pub mod tokens;
 pub mod unlink;
 
 pub use begin::{Begin, Started, begin, nonce};
@@ -24,7 +27,9 @@ pub use callback::{Callback, callback};
 pub use code::{Proof, ProvenIdentity};
 pub use link::link;
 pub use list::{list, list_of};
+pub use native::NativeCode;
 pub use sign_in::sign_in;
+pub use tokens::{ProviderAccessToken, token};
 pub(crate) use unlink::unlink_all;
 pub use unlink::{unlink, unlink_of};
 

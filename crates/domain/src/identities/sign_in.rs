@@ -1,7 +1,7 @@
 //! Sign in with an identity at a provider.
 
 use super::code::{Proof, ProvenIdentity, invalid};
-use super::{Identity, profile};
+use super::{Identity, profile, tokens};
 use crate::access::Subject;
 use crate::auth_methods::{AuthMethod, AuthMethods, Authenticated};
 use crate::budgets;
@@ -60,6 +60,7 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: &Identity, proven: &P
     if !tx.update_identity(&updated).await? {
         return Err(invalid());
     }
+    tokens::keep(ctx, tx, updated.id, proven).await?;
     if proven.provider.settings.update_profile {
         return profile::update(ctx, tx, user, proven).await;
     }
@@ -140,6 +141,7 @@ pub(super) async fn add(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, proven: &
     if !tx.insert_identity(&identity).await? {
         return Err(Error::Conflict(Conflict::IdentityTaken));
     }
+    tokens::keep(ctx, tx, identity.id, proven).await?;
     let provider = identity.provider.to_string();
     record_by(ctx, tx, user, Happened::IdentityLinked { identity_id: identity.id, provider });
     Ok(identity)

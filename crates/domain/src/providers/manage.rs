@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 pub const PROVIDERS_MAX: usize = 100;
 /// The longest client secret, in bytes; a private key in PEM fits.
 const SECRET_BYTES_MAX: usize = 8 * 1024;
+/// How many tokens of users are removed at once when they are not kept any more. The others are removed in the background,
+/// and not handed out meanwhile.
+const TOKENS_REMOVED_MAX: u32 = 1_000;
 
 /// A provider as administrators see it. Its secret is never shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,6 +159,9 @@ pub async fn update(
     if !tx.update_provider(&provider).await? {
         return Err(Error::Stale);
     }
+    if !provider.settings.keep_tokens {
+        tx.purge_identity_tokens(name, TOKENS_REMOVED_MAX).await?;
+    }
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderUpdated { name: name.to_string(), enabled: is_enabled });
     ctx.commit(tx).await?;
     if !is_enabled {
@@ -180,6 +186,7 @@ pub async fn delete(ctx: &Ctx, name: &ProviderName, expected: Option<&[i64]>) ->
     if !tx.delete_provider(name, before.version).await? {
         return Err(Error::Stale);
     }
+    tx.purge_identity_tokens(name, TOKENS_REMOVED_MAX).await?;
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderDeleted { name: name.to_string() });
     ctx.commit(tx).await?;
     sessions::end_of_provider(ctx, name).await
@@ -214,20 +221,23 @@ async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretStr
         let message = format!("must be 1 to {SECRET_BYTES_MAX} bytes long");
         faults.push(FieldError::new("client_secret", "too_long", message));
     }
-    for role in settings.roles.values() {
-        match RoleName::reference(role) {
-            Ok(role) => match require_known(ctx, &role).await {
-                Err(Error::Invalid(_)) => faults.push(unknown_role()),
-                other => other?,
-            },
-            Err(_) => faults.push(unknown_role()),
+    for (value, role) in &settings.roles {
+        // A malformed name is at fault already.
+        let Ok(name) = RoleName::reference(role) else { continue };
+        match require_known(ctx, &name).await {
+            Err(Error::Invalid(_)) => faults.push(unknown_role(value, &name)),
+            other => other?,
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-fn unknown_role() -> FieldError {
-    FieldError::new("settings.roles", "unknown_role", "must contain only names of roles")
+fn unknown_role(value: &str, name: &RoleName) -> FieldError {
+    FieldError::new(
+        format!("settings.roles.{value}"),
+        "unknown_role",
+        format!("must be the name of a role; there is no role {name}"),
+    )
 }
 
 fn configured(provider: &Provider) -> ManagedProvider {

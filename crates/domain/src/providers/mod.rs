@@ -20,7 +20,8 @@ pub use find::{Providers, callback_of, displays};
 pub(crate) use find::{find, is_usable};
 pub use name::ProviderName;
 pub use port::{
-    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, ProviderDisplay,
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,
+    OutsideIdentity, ProviderDisplay, ProviderTokens, Redeemed, RefreshError,
 };
 pub use redirects::{Redirects, with_query};
 
@@ -38,6 +39,7 @@ pub struct Provider {
 /// The settings of a provider, without its secret. What is absent comes from the preset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each setting is independent of the others")]
 pub struct ProviderSettings {
     /// The name of a preset, such as `google`. Absent for a provider that is described in full.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +64,9 @@ pub struct ProviderSettings {
     /// Further client ids at the provider: those of native applications, which present ID tokens that were issued to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub native_client_ids: Vec<String>,
+    /// The redirect URIs of native applications that send authorization codes instead of ID tokens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_redirect_urls: Vec<String>,
     /// The scopes to request; those of the preset, or `openid email profile`, if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -82,7 +87,10 @@ pub struct ProviderSettings {
     /// Whether each sign-in updates name, locale and mapped attributes; otherwise only the first one sets them.
     #[serde(skip_serializing_if = "is_false")]
     pub update_profile: bool,
-    /// Which claim a field of the user is taken from: `name`, `locale`, `picture`, `email`, `email_verified`, `subject`,
+    /// Whether the tokens that the provider issues are kept, for the backend of the product.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keep_tokens: bool,
+    /// Which claim a field of the user is taken from: `name`, `locale`, `email`, `email_verified`, `subject`,
     /// or `attributes.NAME`, each with the name of a claim, or a JSON Pointer (RFC 6901) into the claims.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
@@ -116,6 +124,7 @@ impl Default for ProviderSettings {
             userinfo_url: None,
             client_id: String::new(),
             native_client_ids: Vec::new(),
+            native_redirect_urls: Vec::new(),
             scopes: Vec::new(),
             email_trust: None,
             link: LinkPolicy::Never,
@@ -123,6 +132,7 @@ impl Default for ProviderSettings {
             allowed_domains: Vec::new(),
             trust_mfa: false,
             update_profile: false,
+            keep_tokens: false,
             claims: BTreeMap::new(),
             role_claim: None,
             roles: BTreeMap::new(),

@@ -43,6 +43,32 @@ pub struct AuthorizationGrant<'a> {
     pub user: Option<&'a str>,
 }
 
+/// An authorization code that a native application obtained, with the parameters of the application's own request.
+#[derive(Debug, Clone, Copy)]
+pub struct NativeGrant<'a> {
+    /// The authorization code.
+    pub code: &'a SecretString,
+    /// The client id that the code was issued to: that of the settings, or one of the native applications.
+    pub client_id: &'a str,
+    /// The redirect URI of the application's request, if it had one.
+    pub redirect_uri: Option<&'a str>,
+    /// The nonce that the ID token must carry, or its SHA-256 digest in lower-case hexadecimal.
+    pub nonce: &'a str,
+    /// The PKCE verifier of the application, if it used PKCE.
+    pub code_verifier: Option<&'a SecretString>,
+}
+
+/// What binds an authorization code to the application that presents it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeBinding {
+    /// The nonce in the ID token that comes with the tokens. PKCE is optional.
+    Nonce,
+    /// The PKCE verifier: the provider issues no ID tokens, or the client has no secret (RFC 8252 §8.1).
+    Verifier,
+    /// Nothing: the provider has neither ID tokens nor PKCE.
+    None,
+}
+
 /// A user as a provider knows them, verified and mapped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutsideIdentity {
@@ -64,6 +90,43 @@ pub struct OutsideIdentity {
     pub role: Option<RoleName>,
     /// Whether the provider reports multi-factor authentication, and is trusted with that.
     pub has_proven_second_factor: bool,
+}
+
+/// The tokens that a provider issued (RFC 6749 §5.1).
+#[derive(Debug, Clone)]
+pub struct ProviderTokens {
+    /// The access token.
+    pub access_token: SecretString,
+    /// The type, as the provider names it.
+    pub token_type: String,
+    /// The refresh token, if the provider issued one.
+    pub refresh_token: Option<SecretString>,
+    /// The granted scope, as the provider writes it.
+    pub scope: Option<String>,
+    /// How long the access token is valid, in seconds, if the provider states it.
+    pub expires_in_s: Option<u32>,
+    /// The client id that they were issued to.
+    pub client_id: String,
+}
+
+/// What a provider returned for an authorization code.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The user.
+    pub identity: OutsideIdentity,
+    /// The tokens.
+    pub tokens: ProviderTokens,
+}
+
+/// Why a provider issued no new tokens. The adapter has logged the details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// The refresh token is invalid, expired or revoked (`invalid_grant`).
+    #[error("the provider rejected the refresh token")]
+    Rejected,
+    /// The provider did not answer, or refused for another reason: the refresh token may be valid.
+    #[error("the provider issued no tokens")]
+    Failed,
 }
 
 /// Why a provider did not authenticate the user.
@@ -129,11 +192,30 @@ pub trait Federation: Send + Sync {
     ///
     /// # Errors
     /// As [`FederationError`] lists them.
-    async fn redeem(
+    async fn redeem(&self, provider: &Provider, grant: &AuthorizationGrant<'_>) -> Result<Redeemed, FederationError>;
+
+    /// What binds an authorization code that the provider issues to this client to the application that presents it.
+    fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding;
+
+    /// Exchanges an authorization code that a native application obtained, and verifies and maps the claims about the user.
+    ///
+    /// # Errors
+    /// As [`FederationError`] lists them.
+    async fn redeem_native(&self, provider: &Provider, grant: &NativeGrant<'_>) -> Result<Redeemed, FederationError>;
+
+    /// Exchanges a refresh token, which may be usable only once, for new tokens (RFC 6749 §6).
+    ///
+    /// # Errors
+    /// As [`RefreshError`] lists them.
+    async fn refresh(
         &self,
         provider: &Provider,
-        grant: &AuthorizationGrant<'_>,
-    ) -> Result<OutsideIdentity, FederationError>;
+        client_id: &str,
+        refresh_token: &SecretString,
+    ) -> Result<ProviderTokens, RefreshError>;
+
+    /// Waits a moment for another request that refreshes the same tokens.
+    async fn pause(&self);
 
     /// Verifies and maps an ID token that a native application obtained from the provider. The `nonce` of the token must
     /// be this one, or the SHA-256 digest of it in lower-case hexadecimal, as Apple's and Google's libraries send it.

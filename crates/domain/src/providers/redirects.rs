@@ -24,6 +24,12 @@ impl Redirects {
         url.query().is_none().then_some(url)
     }
 
+    /// Whether the URL is one of the list, and has no query. For URLs of which nothing may differ.
+    #[must_use]
+    pub fn contain(&self, raw: &str) -> bool {
+        Self::parse(raw).is_some_and(|url| self.0.iter().any(|listed| is_same(listed, &url)))
+    }
+
     /// Whether a sign-in may end at this URL.
     #[must_use]
     pub fn allow(&self, raw: &str) -> bool {
@@ -120,6 +126,14 @@ mod tests {
         ] {
             assert!(!redirects().allow(url), "{url:?}");
         }
+    }
+
+    #[test]
+    fn a_url_with_a_query_is_not_contained() {
+        assert!(redirects().contain("https://app.example.com/signed-in"));
+        assert!(redirects().contain("http://127.0.0.1:49152/callback"));
+        assert!(!redirects().contain("https://app.example.com/signed-in?next=x"));
+        assert!(!redirects().contain("https://app.example.com/"));
     }
 
     #[test]

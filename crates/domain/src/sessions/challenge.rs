@@ -304,7 +304,12 @@ impl From<SignedIn> for Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owed, SecondFactor, Standing, owed_by};
+    use super::{AuthMethods, Owed, Standing, owed_by};
+    use crate::auth_methods::AuthMethod;
+
+    const UNPROVEN: AuthMethods = AuthMethods::PASSWORD;
+    const PROVEN: AuthMethods = AuthMethods::PASSWORD.and(AuthMethods::SECOND_FACTOR_CODE);
+    const PASSKEY: AuthMethods = AuthMethods::of(&[AuthMethod::SoftwareKey, AuthMethod::MultiFactor]);
 
     #[test]
     fn a_required_passkey_is_owed_whatever_else_was_proven() {
@@ -318,9 +323,9 @@ mod tests {
             (key, Owed::SecondFactor(key), Owed::SecondFactor(key)),
             (passkey, Owed::SecondFactor(passkey), Owed::SecondFactor(passkey)),
         ] {
-            assert_eq!(owed_by(standing, SecondFactor::Unproven), Some(unproven), "{standing:?}");
-            assert_eq!(owed_by(standing, SecondFactor::Proven), Some(proven), "{standing:?}");
-            assert_eq!(owed_by(standing, SecondFactor::Passkey), None, "{standing:?}");
+            assert_eq!(owed_by(standing, UNPROVEN), Some(unproven), "{standing:?}");
+            assert_eq!(owed_by(standing, PROVEN), Some(proven), "{standing:?}");
+            assert_eq!(owed_by(standing, PASSKEY), None, "{standing:?}");
         }
     }
 
@@ -331,9 +336,9 @@ mod tests {
         for (standing, unproven) in
             [(Standing::default(), None), (required, Some(Owed::Enrolment)), (totp, Some(Owed::SecondFactor(totp)))]
         {
-            assert_eq!(owed_by(standing, SecondFactor::Unproven), unproven, "{standing:?}");
-            assert_eq!(owed_by(standing, SecondFactor::Proven), None, "{standing:?}");
-            assert_eq!(owed_by(standing, SecondFactor::Passkey), None, "{standing:?}");
+            assert_eq!(owed_by(standing, UNPROVEN), unproven, "{standing:?}");
+            assert_eq!(owed_by(standing, PROVEN), None, "{standing:?}");
+            assert_eq!(owed_by(standing, PASSKEY), None, "{standing:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use denizen_domain::providers::{Provider, ProviderSettings};
+use denizen_domain::providers::Provider;
 use denizen_domain::time::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -33,19 +33,19 @@ struct Signed {
 }
 
 impl SecretCache {
-    /// The client secret of a provider.
-    pub(super) fn secret(&self, provider: &Provider, now: Timestamp) -> Result<SecretString, Failure> {
+    /// The client secret of a provider for one of its client ids.
+    pub(super) fn secret(&self, provider: &Provider, client_id: &str, now: Timestamp) -> Result<SecretString, Failure> {
         let missing = || Failure::because("settings", "the private key, `team_id` or `key_id` is missing");
         let private_key = provider.client_secret.as_ref().ok_or_else(missing)?;
         let settings = &provider.settings;
         let (team_id, key_id) = settings.team_id.as_deref().zip(settings.key_id.as_deref()).ok_or_else(missing)?;
-        let index = index(private_key, [team_id, key_id, &settings.client_id]);
+        let index = index(private_key, [team_id, key_id, client_id]);
         let mut signed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_valid = |signed: &Signed| signed.signed_at.is_within(LIFETIME_S - MARGIN_S, now);
         if let Some(signed) = signed.get(&index).filter(|signed| is_valid(signed)) {
             return Ok(signed.secret.clone());
         }
-        let secret = sign(settings, private_key, team_id, key_id, now)?;
+        let secret = sign(client_id, private_key, (team_id, key_id), now)?;
         signed.retain(|_, signed| is_valid(signed));
         if signed.len() < SECRETS_MAX {
             signed.insert(index, Signed { secret: secret.clone(), signed_at: now });
@@ -62,10 +62,9 @@ fn index(private_key: &SecretString, names: [&str; 3]) -> [u8; 32] {
 }
 
 fn sign(
-    settings: &ProviderSettings,
+    client_id: &str,
     private_key: &SecretString,
-    team_id: &str,
-    key_id: &str,
+    (team_id, key_id): (&str, &str),
     now: Timestamp,
 ) -> Result<SecretString, Failure> {
     let invalid = || Failure::because("settings", "the private key is not an EC P-256 key in PEM (PKCS #8)");
@@ -77,7 +76,7 @@ fn sign(
         "iat": now.as_seconds(),
         "exp": now.plus_seconds(LIFETIME_S).as_seconds(),
         "aud": AUDIENCE,
-        "sub": settings.client_id,
+        "sub": client_id,
     });
     encode(&header, &claims, &key).map(Into::into).map_err(|_| invalid())
 }

@@ -1,4 +1,4 @@
-//! Exchanges authorization codes for tokens (RFC 6749 §4.1.3), by the crate `oauth2` over our own client.
+//! Exchanges authorization codes and refresh tokens for tokens (RFC 6749 §4.1.3, §6), by the crate `oauth2` over our own client.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,8 @@ use oauth2::basic::{
 };
 use oauth2::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeVerifier,
-    RedirectUrl, RequestTokenError, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, StandardTokenResponse, TokenResponse,
+    TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -54,28 +55,45 @@ pub(super) struct TokenRequest<'a> {
     pub(super) client_id: &'a str,
     pub(super) client_secret: Option<&'a SecretString>,
     pub(super) client_auth: ClientAuth,
-    pub(super) code: &'a SecretString,
-    pub(super) redirect_uri: &'a str,
-    /// The PKCE verifier, if the provider supports that.
-    pub(super) code_verifier: Option<&'a SecretString>,
+    pub(super) grant: Grant<'a>,
     pub(super) headers: &'a BTreeMap<String, String>,
     /// Whether the provider expects JSON instead of a form.
     pub(super) is_json: bool,
 }
 
+/// What is exchanged for tokens.
+#[derive(Clone, Copy)]
+pub(super) enum Grant<'a> {
+    /// An authorization code.
+    Code {
+        code: &'a SecretString,
+        /// The redirect URI of the authorization request, if it had one.
+        redirect_uri: Option<&'a str>,
+        /// The PKCE verifier, if the provider supports that.
+        code_verifier: Option<&'a SecretString>,
+    },
+    /// A refresh token.
+    RefreshToken(&'a SecretString),
+}
+
 /// The tokens.
 pub(super) struct Tokens {
     pub(super) access_token: SecretString,
+    pub(super) token_type: String,
+    pub(super) refresh_token: Option<SecretString>,
+    /// As the provider writes it.
+    pub(super) scope: Option<String>,
+    /// In seconds.
+    pub(super) expires_in_s: Option<u32>,
     pub(super) id_token: Option<SecretString>,
     /// The members that neither RFC 6749 nor OpenID Connect define.
     pub(super) others: Value,
 }
 
-/// Exchanges the code.
+/// Exchanges the code or the refresh token.
 pub(super) async fn exchange(outside: &Outside, request: &TokenRequest<'_>) -> Result<Tokens, ExchangeError> {
     let malformed = |_| ExchangeError::Failed(Failure::because("settings", "the token endpoint is not a URL"));
     let url = TokenUrl::new(request.url.to_owned()).map_err(malformed)?;
-    let redirect_uri = RedirectUrl::new(request.redirect_uri.to_owned()).map_err(malformed)?;
     let mut client =
         Client::new(ClientId::new(request.client_id.to_owned())).set_auth_type(match request.client_auth {
             ClientAuth::Basic => AuthType::BasicAuth,
@@ -85,20 +103,37 @@ pub(super) async fn exchange(outside: &Outside, request: &TokenRequest<'_>) -> R
         client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
     }
     let client = client.set_token_uri(url);
-    let mut exchange = client
-        .exchange_code(AuthorizationCode::new(request.code.expose_secret().to_owned()))
-        .set_redirect_uri(Cow::Owned(redirect_uri));
-    if let Some(verifier) = request.code_verifier {
-        exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
-    }
     let http = TokenEndpoint { outside, headers: request.headers, is_json: request.is_json };
-    let response = exchange.request_async(&http).await.map_err(|error| match error {
+    let response = match request.grant {
+        Grant::Code { code, redirect_uri, code_verifier } => {
+            let mut exchange = client.exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()));
+            if let Some(uri) = redirect_uri {
+                exchange = exchange.set_redirect_uri(Cow::Owned(RedirectUrl::new(uri.to_owned()).map_err(malformed)?));
+            }
+            if let Some(verifier) = code_verifier {
+                exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
+            }
+            exchange.request_async(&http).await
+        }
+        Grant::RefreshToken(token) => {
+            let token = RefreshToken::new(token.expose_secret().to_owned());
+            client.exchange_refresh_token(&token).request_async(&http).await
+        }
+    };
+    let response = response.map_err(|error| match error {
         RequestTokenError::Request(error) => error.0,
         // The body is in the error, and may hold tokens.
         _ => ExchangeError::Failed(Failure::because("token_response", "the response is not that of RFC 6749")),
     })?;
+    let scopes =
+        response.scopes().map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "));
+    let expires_in_s = response.expires_in().map(|lifetime| u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
     Ok(Tokens {
         access_token: response.access_token().secret().as_str().into(),
+        token_type: response.token_type().as_ref().to_owned(),
+        refresh_token: response.refresh_token().map(|token| token.secret().as_str().into()),
+        scope: scopes.filter(|scopes| !scopes.is_empty()),
+        expires_in_s,
         id_token: response.extra_fields().id_token.as_deref().map(Into::into),
         others: Value::Object(response.extra_fields().others.clone()),
     })

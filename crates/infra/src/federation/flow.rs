@@ -3,23 +3,35 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use denizen_domain::providers::{AuthorizationGrant, AuthorizationRequest, OutsideIdentity, Provider};
+use denizen_domain::providers::{
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, NativeGrant, OutsideIdentity, Provider, ProviderTokens,
+    Redeemed,
+};
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::HttpFederation;
 use super::cache::Demand;
-use super::exchange::{Client, TokenRequest, Tokens, exchange};
+use super::exchange::{Client, Grant, TokenRequest, Tokens, exchange};
 use super::failure::Failure;
 use super::id_token::{Expectation, Header, NonceForm, Signature, Verified, verify};
 use super::mapping::{add_apple_name, identity};
 use super::metadata::Endpoints;
 use super::presets::{Protocol, SecretKind};
 use super::resolve::{Resolved, is_issuer, origin_of};
+use super::token_response::ExchangeError;
 use super::userinfo::{add_userinfo, user_of};
 
 /// The length of a PKCE verifier (RFC 7636 §4.1), in bytes.
 const VERIFIER_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
+
+/// What the response and the ID token must say.
+struct Expected<'a> {
+    nonce: &'a str,
+    nonce_form: NonceForm,
+    /// The `iss` of the authorization response, if there was one.
+    response_issuer: Option<&'a str>,
+}
 
 impl HttpFederation {
     /// The authorization request (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1).
@@ -39,32 +51,101 @@ impl HttpFederation {
         &self,
         provider: &Provider,
         grant: &AuthorizationGrant<'_>,
-    ) -> Result<OutsideIdentity, Failure> {
+    ) -> Result<Redeemed, Failure> {
         let resolved = Resolved::new(&provider.settings)?;
         let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
         // Before the code is sent anywhere: it may be meant for another provider (RFC 9207 §2.4).
         check_response_issuer(&resolved, &endpoints, grant.issuer)?;
+        let secret = self.client_secret(provider, &resolved)?;
+        let code = Grant::Code {
+            code: grant.code,
+            redirect_uri: Some(grant.redirect_uri),
+            code_verifier: resolved.has_pkce().then_some(grant.code_verifier),
+        };
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), code);
+        let tokens = exchange(&self.outside()?, &request).await?;
+        let expected = Expected { nonce: grant.nonce, nonce_form: NonceForm::Exact, response_issuer: grant.issuer };
+        let identity = self.user_of_tokens(&resolved, &endpoints, &tokens, expected, grant.user).await?;
+        Ok(Redeemed { identity, tokens: issued(tokens, resolved.client_id) })
+    }
+
+    /// Redeems an authorization code that a native application obtained.
+    pub(super) async fn redeem_native_code(
+        &self,
+        provider: &Provider,
+        grant: &NativeGrant<'_>,
+    ) -> Result<Redeemed, Failure> {
+        let resolved = Resolved { client_id: grant.client_id, ..Resolved::new(&provider.settings)? };
+        // The rule of the domain, once more where the code leaves.
+        let is_bound = match code_binding(&resolved, grant.client_id) {
+            CodeBinding::Nonce => true,
+            CodeBinding::Verifier => grant.code_verifier.is_some(),
+            CodeBinding::None => false,
+        };
+        if !is_bound {
+            return Err(Failure::because("pkce", "nothing binds the code to the application"));
+        }
+        let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
+        let secret = self.client_secret(provider, &resolved)?;
+        let code =
+            Grant::Code { code: grant.code, redirect_uri: grant.redirect_uri, code_verifier: grant.code_verifier };
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), code);
+        let tokens = exchange(&self.outside()?, &request).await?;
+        let expected = Expected { nonce: grant.nonce, nonce_form: NonceForm::ExactOrDigest, response_issuer: None };
+        let identity = self.user_of_tokens(&resolved, &endpoints, &tokens, expected, None).await?;
+        Ok(Redeemed { identity, tokens: issued(tokens, resolved.client_id) })
+    }
+
+    /// Exchanges a refresh token; `None` if the provider rejects it.
+    pub(super) async fn refresh_tokens(
+        &self,
+        provider: &Provider,
+        client_id: &str,
+        refresh_token: &SecretString,
+    ) -> Result<Option<ProviderTokens>, Failure> {
+        let resolved = Resolved { client_id, ..Resolved::new(&provider.settings)? };
+        let endpoints = self.endpoints(&resolved, Demand::AtOnce).await?;
+        let secret = self.client_secret(provider, &resolved)?;
+        let request = token_request(&resolved, &endpoints, secret.as_deref(), Grant::RefreshToken(refresh_token));
+        match exchange(&self.outside()?, &request).await {
+            Ok(tokens) => Ok(Some(issued(tokens, client_id))),
+            // The second one is GitHub's.
+            Err(ExchangeError::Answered { error, .. }) if matches!(&*error, "invalid_grant" | "bad_refresh_token") => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The user that the tokens were issued for.
+    async fn user_of_tokens(
+        &self,
+        resolved: &Resolved<'_>,
+        endpoints: &Endpoints,
+        tokens: &Tokens,
+        expected: Expected<'_>,
+        user: Option<&str>,
+    ) -> Result<OutsideIdentity, Failure> {
         let outside = self.outside()?;
-        let tokens = self.tokens(provider, &resolved, &endpoints, grant).await?;
         if resolved.protocol == Protocol::Oauth2 {
             let issuer =
                 resolved.plain_issuer().ok_or_else(|| Failure::because("settings", "the issuer is missing"))?;
-            let claims = user_of(&outside, &resolved, &endpoints, &tokens).await?;
-            return identity(&resolved, issuer, &claims);
+            let claims = user_of(&outside, resolved, endpoints, tokens).await?;
+            return identity(resolved, issuer, &claims);
         }
         let id_token = tokens.id_token.as_ref().ok_or_else(|| Failure::because("id_token", "there is no ID token"))?;
-        let expected = self.expectation(&resolved, grant.nonce)?;
-        let expected = Expectation { access_token: Some(tokens.access_token.expose_secret()), ..expected };
-        let verified = self.verified(&endpoints, id_token, &expected).await?;
-        let Verified { issuer, mut claims } = verified;
-        if grant.issuer.is_some_and(|named| named != issuer) {
+        let Expected { nonce, nonce_form, response_issuer } = expected;
+        let access_token = Some(tokens.access_token.expose_secret());
+        let expected = Expectation { nonce_form, access_token, ..self.expectation(resolved, nonce)? };
+        let Verified { issuer, mut claims } = self.verified(endpoints, id_token, &expected).await?;
+        if response_issuer.is_some_and(|named| named != issuer) {
             return Err(Failure::refused("response_issuer"));
         }
-        add_userinfo(&outside, &resolved, &endpoints, &tokens, &mut claims).await?;
-        if let Some(user) = grant.user.filter(|_| resolved.secret_kind() == SecretKind::PrivateKey) {
+        add_userinfo(&outside, resolved, endpoints, tokens, &mut claims).await?;
+        if let Some(user) = user.filter(|_| resolved.secret_kind() == SecretKind::PrivateKey) {
             add_apple_name(&mut claims, user);
         }
-        identity(&resolved, issuer, &claims)
+        identity(resolved, issuer, &claims)
     }
 
     /// Verifies an ID token that a native application obtained.
@@ -87,34 +168,18 @@ impl HttpFederation {
         identity(provider, issuer, &claims)
     }
 
-    async fn tokens(
-        &self,
-        provider: &Provider,
-        resolved: &Resolved<'_>,
-        endpoints: &Endpoints,
-        grant: &AuthorizationGrant<'_>,
-    ) -> Result<Tokens, Failure> {
-        let secret = self.client_secret(provider, resolved)?;
-        let request = token_request(
-            resolved,
-            endpoints,
-            secret.as_deref(),
-            grant.code,
-            (grant.redirect_uri, grant.code_verifier),
-        );
-        Ok(exchange(&self.outside()?, &request).await?)
-    }
-
-    /// The client secret: the one that is stored, or for Apple one that the stored key signs.
+    /// The client secret: the one that is stored, or for Apple one that the stored key signs. It belongs to the client id
+    /// of the settings; those of native applications are public clients (RFC 8252 §8.4), except at Apple.
     pub(super) fn client_secret<'a>(
         &self,
         provider: &'a Provider,
         resolved: &Resolved<'_>,
     ) -> Result<Option<Cow<'a, SecretString>>, Failure> {
         if resolved.secret_kind() == SecretKind::PrivateKey {
-            return Ok(Some(Cow::Owned(self.apple_secrets.secret(provider, self.clock.now())?)));
+            return Ok(Some(Cow::Owned(self.apple_secrets.secret(provider, resolved.client_id, self.clock.now())?)));
         }
-        Ok(provider.client_secret.as_ref().map(Cow::Borrowed))
+        let secret = provider.client_secret.as_ref().filter(|_| resolved.client_id == provider.settings.client_id);
+        Ok(secret.map(Cow::Borrowed))
     }
 
     /// What an ID token must say that the provider issued to us.
@@ -149,23 +214,44 @@ impl HttpFederation {
     }
 }
 
+fn issued(tokens: Tokens, client_id: &str) -> ProviderTokens {
+    ProviderTokens {
+        access_token: tokens.access_token,
+        token_type: tokens.token_type,
+        refresh_token: tokens.refresh_token,
+        scope: tokens.scope,
+        expires_in_s: tokens.expires_in_s,
+        client_id: client_id.to_owned(),
+    }
+}
+
+/// What binds a code of a native application: plain OAuth 2 has no nonce, and a client without a secret proves nothing
+/// else.
+pub(super) fn code_binding(provider: &Resolved<'_>, client_id: &str) -> CodeBinding {
+    let has_id_token = provider.protocol == Protocol::OpenidConnect;
+    let is_public = client_id != provider.settings.client_id && provider.secret_kind() != SecretKind::PrivateKey;
+    match (has_id_token, is_public) {
+        (true, false) => CodeBinding::Nonce,
+        (true, true) => CodeBinding::Verifier,
+        (false, _) if provider.has_pkce() => CodeBinding::Verifier,
+        (false, _) => CodeBinding::None,
+    }
+}
+
 /// The token request of a provider.
 pub(super) fn token_request<'a>(
     provider: &Resolved<'a>,
     endpoints: &'a Endpoints,
     client_secret: Option<&'a SecretString>,
-    code: &'a SecretString,
-    (redirect_uri, code_verifier): (&'a str, &'a SecretString),
+    grant: Grant<'a>,
 ) -> TokenRequest<'a> {
     static NONE: BTreeMap<String, String> = BTreeMap::new();
     TokenRequest {
         url: &endpoints.token,
-        client_id: &provider.settings.client_id,
+        client_id: provider.client_id,
         client_secret,
         client_auth: endpoints.client_auth,
-        code,
-        redirect_uri,
-        code_verifier: provider.has_pkce().then_some(code_verifier),
+        grant,
         headers: provider.preset.map_or(&NONE, |preset| &preset.token_headers),
         is_json: provider.preset.is_some_and(|preset| preset.token_request_json),
     }

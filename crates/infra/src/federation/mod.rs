@@ -32,8 +32,8 @@ use async_trait::async_trait;
 use denizen_domain::error::FieldError;
 use denizen_domain::ports::{Clock, Random};
 use denizen_domain::providers::{
-    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, Finding, OutsideIdentity, Provider,
-    ProviderDisplay, ProviderSettings,
+    AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,
+    OutsideIdentity, Provider, ProviderDisplay, ProviderSettings, ProviderTokens, Redeemed, RefreshError,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -50,6 +50,8 @@ use resolve::Resolved;
 
 /// The icon of a provider without a preset.
 const GENERIC_ICON: &str = "generic";
+/// How long a request waits for another one that refreshes the same tokens, before it looks again.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How many times the time of a request the checks of a provider may take together.
 const PROBE_TIMEOUTS: u32 = 4;
 
@@ -197,14 +199,46 @@ impl Federation for HttpFederation {
         url.map_err(|failure| logged(provider, failure))
     }
 
-    async fn redeem(
-        &self,
-        provider: &Provider,
-        grant: &AuthorizationGrant<'_>,
-    ) -> Result<OutsideIdentity, FederationError> {
+    async fn redeem(&self, provider: &Provider, grant: &AuthorizationGrant<'_>) -> Result<Redeemed, FederationError> {
         let request = self.redeem_code(provider, grant);
         let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
         identity.map_err(|failure| logged(provider, failure))
+    }
+
+    fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding {
+        // Settings that cannot be resolved are refused, and logged, by the exchange.
+        Resolved::new(&provider.settings)
+            .map_or(CodeBinding::Nonce, |resolved| flow::code_binding(&resolved, client_id))
+    }
+
+    async fn redeem_native(&self, provider: &Provider, grant: &NativeGrant<'_>) -> Result<Redeemed, FederationError> {
+        let request = self.redeem_native_code(provider, grant);
+        let identity = self.limits.run(&provider.name, self.options.timeout, request).await;
+        identity.map_err(|failure| logged(provider, failure))
+    }
+
+    async fn refresh(
+        &self,
+        provider: &Provider,
+        client_id: &str,
+        refresh_token: &SecretString,
+    ) -> Result<ProviderTokens, RefreshError> {
+        let request = self.refresh_tokens(provider, client_id, refresh_token);
+        match self.limits.run(&provider.name, self.options.timeout, request).await {
+            Ok(Some(tokens)) => Ok(tokens),
+            Ok(None) => {
+                tracing::info!(provider = %provider.name, "the provider rejected a refresh token");
+                Err(RefreshError::Rejected)
+            }
+            Err(failure) => {
+                tracing::warn!(provider = %provider.name, reason = failure.summary(), "refreshing tokens at the provider failed");
+                Err(RefreshError::Failed)
+            }
+        }
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(PAUSE).await;
     }
 
     async fn verify_id_token(

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc2822;
 
 use super::HttpFederation;
 use super::cache::Demand;
-use super::exchange::exchange;
+use super::exchange::{Grant, exchange};
 use super::failure::Failure;
 use super::fetch::PROGRAM;
 use super::flow::{authorization_url, token_request};
@@ -163,11 +163,13 @@ impl HttpFederation {
         resolved: &Resolved<'_>,
         endpoints: &Endpoints,
         code: &SecretString,
-        request: (&str, &SecretString),
+        (redirect_uri, code_verifier): (&str, &SecretString),
     ) -> Result<(), Verdict> {
         let secret = self.client_secret(provider, resolved).map_err(Verdict::Failed)?;
         let outside = self.outside().map_err(Verdict::Failed)?;
-        let request = token_request(resolved, endpoints, secret.as_deref(), code, request);
+        let code_verifier = resolved.has_pkce().then_some(code_verifier);
+        let code = Grant::Code { code, redirect_uri: Some(redirect_uri), code_verifier };
+        let request = token_request(resolved, endpoints, secret.as_deref(), code);
         match exchange(&outside, &request).await {
             Ok(_) => Ok(()),
             Err(ExchangeError::Failed(failure)) => Err(Verdict::Failed(failure)),

@@ -1,7 +1,7 @@
 //! Checks the settings of a provider, all faults together.
 
 use denizen_domain::error::FieldError;
-use denizen_domain::providers::ProviderSettings;
+use denizen_domain::providers::{ProviderSettings, Redirects};
 use denizen_domain::roles::RoleName;
 
 use super::mapping::{ATTRIBUTE_PREFIX, ATTRIBUTES_MAX, canonical_domain};
@@ -10,7 +10,7 @@ use super::resolve::{Endpoint, Resolved, TENANT};
 use crate::outside::AddressRules;
 
 /// The fields of a user that a claim can fill, besides attributes.
-const CLAIM_FIELDS: [&str; 6] = ["subject", "email", "email_verified", "name", "locale", "picture"];
+const CLAIM_FIELDS: [&str; 5] = ["subject", "email", "email_verified", "name", "locale"];
 /// Parameters of the authorization request that are not the operator's to set.
 const RESERVED_PARAMS: [&str; 10] = [
     "client_id",
@@ -28,6 +28,8 @@ const RESERVED_PARAMS: [&str; 10] = [
 const ENTRIES_MAX: usize = 64;
 /// The longest text, in bytes.
 const TEXT_BYTES_MAX: usize = 2_048;
+/// The longest name and the longest id, in bytes: scopes, domains, client ids, claims' fields, parameters and values.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Collects faults.
 struct Review<'a> {
@@ -44,6 +46,7 @@ pub(super) fn check(
     let mut review = Review { settings, faults: Vec::new() };
     let preset = review.preset();
     review.sizes();
+    review.entry_sizes();
     review.urls(rules);
     review.description(preset);
     review.credentials(preset, has_secret);
@@ -87,6 +90,7 @@ impl Review<'_> {
         }
         let lengths = [
             ("native_client_ids", settings.native_client_ids.len()),
+            ("native_redirect_urls", settings.native_redirect_urls.len()),
             ("scopes", settings.scopes.len()),
             ("allowed_domains", settings.allowed_domains.len()),
             ("claims", settings.claims.len()),
@@ -96,6 +100,41 @@ impl Review<'_> {
         for (field, length) in lengths {
             if length > ENTRIES_MAX {
                 self.fault(field, "too_many", format!("must have at most {ENTRIES_MAX} entries"));
+            }
+        }
+    }
+
+    /// The sizes of the entries of lists and maps.
+    fn entry_sizes(&mut self) {
+        let settings = self.settings;
+        let lists = [
+            ("native_client_ids", &settings.native_client_ids, NAME_BYTES_MAX),
+            ("native_redirect_urls", &settings.native_redirect_urls, TEXT_BYTES_MAX),
+            ("scopes", &settings.scopes, NAME_BYTES_MAX),
+            ("allowed_domains", &settings.allowed_domains, NAME_BYTES_MAX),
+        ];
+        for (field, items, bytes_max) in lists {
+            if items.iter().any(|item| item.len() > bytes_max) {
+                self.fault(field, "too_long", format!("must have entries of at most {bytes_max} bytes"));
+            }
+        }
+        // The paths of claims and the names of roles have rules of their own.
+        let maps = [
+            ("claims", &settings.claims, usize::MAX),
+            ("roles", &settings.roles, usize::MAX),
+            ("authorization_params", &settings.authorization_params, TEXT_BYTES_MAX),
+        ];
+        for (field, entries, bytes_max) in maps {
+            if entries.keys().any(|name| name.len() > NAME_BYTES_MAX) {
+                self.fault(field, "too_long", format!("must have names of at most {NAME_BYTES_MAX} bytes"));
+            }
+            if entries.values().any(|value| value.len() > bytes_max) {
+                self.fault(field, "too_long", format!("must have values of at most {bytes_max} bytes"));
+            }
+        }
+        for (field, id) in [("team_id", &settings.team_id), ("key_id", &settings.key_id)] {
+            if id.as_ref().is_some_and(|id| id.len() > NAME_BYTES_MAX) {
+                self.fault(field, "too_long", format!("must be at most {NAME_BYTES_MAX} bytes long"));
             }
         }
     }
@@ -189,7 +228,10 @@ impl Review<'_> {
             let attribute = field.strip_prefix(ATTRIBUTE_PREFIX);
             attributes += usize::from(attribute.is_some());
             let at = format!("claims.{field}");
-            if !CLAIM_FIELDS.contains(&field.as_str()) && attribute.is_none_or(str::is_empty) {
+            if field == "picture" {
+                let message = "is not a field of a user; map it to an attribute: claims.attributes.picture";
+                self.fault(at, "unknown_field", message);
+            } else if !CLAIM_FIELDS.contains(&field.as_str()) && attribute.is_none_or(str::is_empty) {
                 let known = CLAIM_FIELDS.join(", ");
                 self.fault(at, "unknown_field", format!("must be one of {known} or attributes.NAME"));
             } else if path.is_empty() || path.len() > TEXT_BYTES_MAX {
@@ -223,6 +265,10 @@ impl Review<'_> {
                 self.fault("allowed_domains", "invalid_domain", "must be domains such as example.com");
                 break;
             }
+        }
+        if !settings.native_redirect_urls.iter().all(|url| Redirects::parse(url).is_some()) {
+            let message = "must be URLs such as com.example.app:/callback, without user, query and fragment";
+            self.fault("native_redirect_urls", "invalid_url", message);
         }
         // RFC 6749 §3.3.
         let is_scope = |scope: &String| {

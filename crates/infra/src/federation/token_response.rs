@@ -1,6 +1,6 @@
 //! Token responses as providers write them, brought into the form of RFC 6749 §5.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::fetch::json_object;
@@ -45,12 +45,26 @@ pub(super) fn parse(answer: &Answer) -> Result<Value, ExchangeError> {
     let Some(members) = document.as_object_mut() else {
         return Err(ExchangeError::Failed(Failure::refused("token_response")));
     };
-    // Twitch lists the scopes in an array, and others write the lifetime as text. Neither is used.
-    for unused in ["scope", "expires_in", "refresh_token"] {
-        members.remove(unused);
-    }
+    // Twitch lists the scopes in an array, and others write the lifetime as text.
+    replace(members, "scope", |value| match value {
+        Value::String(_) => Some(value.clone()),
+        Value::Array(scopes) => Some(scopes.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(" ").into()),
+        _ => None,
+    });
+    replace(members, "expires_in", |value| match value {
+        Value::String(text) => text.trim().parse::<u64>().ok().map(Value::from),
+        other => other.as_u64().map(Value::from),
+    });
+    replace(members, "refresh_token", |value| value.as_str().filter(|token| !token.is_empty()).map(Value::from));
     members.entry("token_type").or_insert_with(|| json!("bearer"));
     Ok(document)
+}
+
+/// Brings a member into the form of RFC 6749, or removes it.
+fn replace(members: &mut Map<String, Value>, name: &str, standard: impl Fn(&Value) -> Option<Value>) {
+    if let Some(value) = members.remove(name).and_then(|value| standard(&value)) {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 /// Facebook nests the error in an object, and Twitch has only a message.

@@ -10,6 +10,7 @@ pub mod clock_set_back;
 pub mod events;
 pub mod factors;
 pub mod idempotency;
+pub mod identities;
 pub mod lists;
 pub mod mail;
 pub mod migrations;

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ProviderPath;
-use super::proof::{code_proof, id_token_proof};
+use super::proof::{AuthorizationCode, code_proof, native_proof};
 use crate::http::Shared;
 use crate::http::answers::{Always, BadBody, BadProof, IdentityUsable, ProviderExists};
 use crate::http::challenges::ChallengeBody;
@@ -83,18 +83,32 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionsPath {
     }
 }
 
-/// An ID token of a native application.
+/// The proof of a native application: `id_token`, or `authorization_code` with the parameters of its request; and `nonce`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"id_token": "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20ifQ.c2ln", "nonce": "AZNlqHsffD6NDAocLT5PUAAGQ3m4dJgA"}))]
-struct IdTokenBody {
+struct NativeSignInBody {
     /// The ID token that the provider issued to the application.
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     id_token: Option<SecretString>,
     /// The nonce of `POST /api/v1/auth/{provider}/nonces`. The ID token contains it or its SHA-256 digest in lower-case
     /// hexadecimal.
     #[schema(value_type = String)]
     nonce: Option<SecretString>,
+    /// Instead of `id_token`: the authorization code that the provider issued to the application. The server exchanges it
+    /// for the tokens.
+    #[schema(value_type = Option<String>, max_length = 4096)]
+    authorization_code: Option<SecretString>,
+    /// With `authorization_code`: the PKCE verifier of the application (RFC 7636). Required if the provider issues no ID
+    /// tokens, or if `client_id` is one of `native_client_ids`, except at Apple.
+    #[schema(value_type = Option<String>, min_length = 43, max_length = 128)]
+    code_verifier: Option<SecretString>,
+    /// With `authorization_code`: the redirect URI of the application's request, one of `native_redirect_urls`. Omitted for
+    /// codes of an SDK.
+    redirect_uri: Option<String>,
+    /// With `authorization_code`: the client id of the application's request, one of `native_client_ids`. Default:
+    /// `client_id` of the provider.
+    client_id: Option<String>,
     /// The name of the device in the list of sessions.
     #[schema(max_length = 200)]
     label: Option<String>,
@@ -103,13 +117,13 @@ struct IdTokenBody {
     cookies: bool,
 }
 
-/// Sign in with an ID token of a provider.
+/// Sign in with an ID token or an authorization code of a provider.
 ///
-/// For native applications that use the SDK of the provider.
+/// For native applications that use the SDK of the provider, or obtain an authorization code from it.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "sessions.create_by_id_token",
     params(("id" = String, Path, description = "The name of the provider.")),
-    request_body = IdTokenBody,
+    request_body = NativeSignInBody,
     responses(
         (status = 201, description = "The session was created.", body = SignedInBody),
         (status = 202, description = "A second factor is required.", body = ChallengeBody),
@@ -122,10 +136,16 @@ async fn native(
     Caller(ctx): Caller,
     SessionsPath(name): SessionsPath,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<IdTokenBody>,
+    JsonBody(body): JsonBody<NativeSignInBody>,
 ) -> Result<Response, Problem> {
     let delivery = Delivery::wanted(&shared, &headers, body.cookies)?;
-    let proof = id_token_proof(name, body.id_token, body.nonce)?;
+    let code = AuthorizationCode {
+        code: body.authorization_code,
+        code_verifier: body.code_verifier,
+        redirect_uri: body.redirect_uri,
+        client_id: body.client_id,
+    };
+    let proof = native_proof(name, body.id_token, code, body.nonce)?;
     sign_in(&ctx, proof, body.label.as_deref(), delivery).await
 }
 

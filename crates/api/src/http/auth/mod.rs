@@ -91,7 +91,8 @@ struct NonceBody {
 
 /// Create a nonce for a native sign-in.
 ///
-/// Pass the nonce to the provider's SDK, then send the ID token and the nonce to `POST /api/v1/sessions/{provider}`.
+/// Pass the nonce to the provider's SDK, then send the ID token or the authorization code, and the nonce, to `POST
+/// /api/v1/sessions/{provider}`. It is valid for this provider only.
 #[utoipa::path(
     post, path = "/api/v1/auth/{provider}/nonces", tag = "providers", operation_id = "auth.nonces.create",
     params(("provider" = String, Path, description = "The name of the provider.")),

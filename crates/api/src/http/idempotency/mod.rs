@@ -33,6 +33,8 @@ const KEPT: [HeaderName; 5] = [CONTENT_TYPE, LOCATION, ETAG, CACHE_CONTROL, LINK
 /// Paths whose answers hold tokens, challenges, tickets or second-factor secrets, or prove something at this moment: the
 /// key is ignored. Repeating them replaces what the lost answer held, or is refused because it was used.
 const IGNORED: [&str; 3] = ["/api/v1/sessions", "/api/v1/me/", "/api/v1/events/tickets"];
+/// How the path ends whose answer holds a token of an outside provider: a repetition gets the current one.
+const PROVIDER_TOKEN: &str = "/token";
 /// Paths whose answers hold a secret that is shown once: only the credential that made it gets it again.
 const SECRET: [&str; 2] = ["/api/v1/api-keys", "/api/v1/webhooks"];
 /// What anonymous callers may repeat. No answer holds a credential, and none does more than once by itself: an address is
@@ -73,7 +75,9 @@ pub(crate) async fn pass(shared: &Shared, request: Request, next: Next) -> Respo
 /// refresh has a repetition of its own.
 fn is_repeatable(request: &Request) -> bool {
     let path = request.uri().path();
-    let is_ignored = oauth2::is_at(path) || IGNORED.iter().any(|ignored| path.starts_with(ignored));
+    let is_ignored = oauth2::is_at(path)
+        || path.ends_with(PROVIDER_TOKEN)
+        || IGNORED.iter().any(|ignored| path.starts_with(ignored));
     let is_known = request.extensions().get::<Ctx>().is_some_and(|ctx| ctx.principal().is_ok());
     request.method() == Method::POST && !is_ignored && (is_known || ANONYMOUS.contains(&path))
 }

@@ -49,6 +49,8 @@ pub(crate) struct SettingsBody {
     client_id: String,
     /// The client ids of native applications, which are also accepted as the audience of their ID tokens.
     native_client_ids: Vec<String>,
+    /// The redirect URIs of native applications that send authorization codes instead of ID tokens.
+    native_redirect_urls: Vec<String>,
     /// The scopes to request.
     scopes: Vec<String>,
     /// When an email address of the provider counts as verified: `never`, by its claim (`claim`), or `always`.
@@ -70,8 +72,11 @@ pub(crate) struct SettingsBody {
     trust_mfa: bool,
     /// Whether each sign-in updates name, language, mapped attributes and mapped role.
     update_profile: bool,
+    /// Whether the tokens that the provider issues are kept, for `POST
+    /// /api/v1/users/{id}/identities/{identity_id}/token`.
+    keep_tokens: bool,
     /// Which claim, by name or JSON Pointer, a field is taken from: `subject`, `email`, `email_verified`, `name`,
-    /// `locale`, `picture` or `attributes.NAME`.
+    /// `locale` or `attributes.NAME`, such as `attributes.picture`.
     claims: BTreeMap<String, String>,
     /// The claim that decides the role.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,7 @@ impl SettingsBody {
             userinfo_url: self.userinfo_url,
             client_id: self.client_id,
             native_client_ids: self.native_client_ids,
+            native_redirect_urls: self.native_redirect_urls,
             scopes: self.scopes,
             email_trust,
             link,
@@ -133,6 +139,7 @@ impl SettingsBody {
             allowed_domains: self.allowed_domains,
             trust_mfa: self.trust_mfa,
             update_profile: self.update_profile,
+            keep_tokens: self.keep_tokens,
             claims: self.claims,
             role_claim: self.role_claim,
             roles: self.roles,
@@ -163,6 +170,7 @@ impl From<ProviderSettings> for SettingsBody {
             userinfo_url: settings.userinfo_url,
             client_id: settings.client_id,
             native_client_ids: settings.native_client_ids,
+            native_redirect_urls: settings.native_redirect_urls,
             scopes: settings.scopes,
             email_trust: settings.email_trust.map(|value| trust(value).to_owned()),
             link: Some(link.to_owned()),
@@ -170,6 +178,7 @@ impl From<ProviderSettings> for SettingsBody {
             allowed_domains: settings.allowed_domains,
             trust_mfa: settings.trust_mfa,
             update_profile: settings.update_profile,
+            keep_tokens: settings.keep_tokens,
             claims: settings.claims,
             role_claim: settings.role_claim,
             roles: settings.roles,
@@ -274,8 +283,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// An outside provider.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [], "scopes": [],
-    "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false, "claims": {},
+    "name": "google", "settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com", "native_client_ids": [],
+    "native_redirect_urls": [], "scopes": [],
+    "link": "never", "signup": true, "allowed_domains": [], "trust_mfa": false, "update_profile": false,
+    "keep_tokens": false, "claims": {},
     "roles": {}, "authorization_params": {}}, "has_secret": true, "enabled": true, "source": "database",
     "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z"
 }))]

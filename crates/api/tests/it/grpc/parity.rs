@@ -140,6 +140,9 @@ async fn on_providers(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<A
         "sessions.create_by_id_token" => sign_in(v1::sign_in_with_provider_request::Proof::IdToken(id_token())).await,
         "sessions.exchange" => sign_in(v1::sign_in_with_provider_request::Proof::Code(code())).await,
         "users.identities.list" => said!(rpc.identities(), list_identities(ListIdentitiesRequest { user_id })),
+        "users.identities.token" => {
+            said!(rpc.identities(), get_provider_token(GetProviderTokenRequest { id, user_id }))
+        }
         "users.identities.unlink" => said!(rpc.identities(), unlink_identity(UnlinkIdentityRequest { id, user_id })),
         _ => return None,
     })

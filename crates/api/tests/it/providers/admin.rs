@@ -68,10 +68,28 @@ on_both! {
         let body = json!({"name": "acme", "settings": {"preset": "gogle", "roles": {"a": "nobody"}}});
         let error = problem(create(&app, &admin.token, &body).await, 400, "invalid_input").await;
         let fields: Vec<_> = error["fields"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
-        for field in ["settings.preset", "settings.client_id", "settings.roles"] {
+        for field in ["settings.preset", "settings.client_id", "settings.roles.a"] {
             assert!(fields.contains(&field), "{error}");
         }
+        assert!(error.to_string().contains("there is no role nobody"), "{error}");
         assert!(error.to_string().contains("google"), "the nearest preset is suggested: {error}");
+    }
+
+    async fn entries_are_bounded_and_a_picture_is_an_attribute(world: World) {
+        let app = world.serve(&OPEN).await;
+        let admin = app.admin().await;
+        let long = "x".repeat(257);
+        let settings = json!({
+            "issuer": "https://id.example.com", "client_id": "x", "scopes": [long], "native_client_ids": [long],
+            "native_redirect_urls": ["javascript:alert(1)"], "authorization_params": {"hd": "x".repeat(2_049)},
+            "claims": {"picture": "avatar_url"},
+        });
+        let expected = [
+            ("settings.native_client_ids", "too_long"), ("settings.scopes", "too_long"),
+            ("settings.authorization_params", "too_long"), ("settings.claims.picture", "unknown_field"),
+            ("settings.native_redirect_urls", "invalid_url"),
+        ];
+        fields_problem(create(&app, &admin.token, &json!({"name": "acme", "settings": settings})).await, &expected).await;
     }
 
     async fn only_holders_of_every_permission_change_providers(world: World) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::issuer::Issuer;
 use super::{Browser, VERIFIER, ada, exchange, signed_in};
-use crate::harness::{SignedIn, TestApp, on_both, problem};
+use crate::harness::{SignedIn, TestApp, field_problem, on_both, problem};
 
 async fn link(app: &TestApp, token: &str, code: &str) -> Response {
     let request = app.request(Method::POST, "/api/v1/me/identities/acme", Some(token));
@@ -54,9 +54,27 @@ on_both! {
         let code = Browser::new().sign_in(&app).await;
         let request = app.request(Method::POST, "/api/v1/me/identities/other", Some(&user.token));
         let response = request.json(&json!({"code": code, "code_verifier": VERIFIER})).send().await.unwrap();
-        problem(response, 401, "invalid_code").await;
+        field_problem(response, "code", "wrong_code").await;
         // It was not used up.
         assert_eq!(link(&app, &user.token, &code).await.status(), 201);
+    }
+
+    async fn a_wrong_proof_does_not_look_like_the_end_of_the_session(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[])).await;
+        let user = app.user().await;
+        issuer.user(ada());
+        let path = "/api/v1/me/identities/acme";
+        let code = Browser::new().sign_in(&app).await;
+        let wrong = json!({"code": code, "code_verifier": "x".repeat(43)});
+        field_problem(app.post_as(path, &user.token, &wrong).await, "code", "wrong_code").await;
+        assert_eq!(link(&app, &user.token, &code).await.status(), 201);
+        field_problem(link(&app, &user.token, &code).await, "code", "wrong_code").await;
+        let token = json!({"id_token": "a.b.c", "nonce": "A"});
+        field_problem(app.post_as(path, &user.token, &token).await, "id_token", "provider_refused").await;
+        let both = json!({"code": code, "id_token": "a.b.c", "code_verifier": VERIFIER});
+        field_problem(app.post_as(path, &user.token, &both).await, "id_token", "not_allowed").await;
+        assert_eq!(app.me_status(&user.token).await, 200);
     }
 
     async fn of_two_users_who_link_at_once_one_does(world: World) {

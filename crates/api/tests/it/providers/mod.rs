@@ -1,12 +1,17 @@
 //! Sign in through outside providers, over real HTTP on both sides.
 
 mod admin;
+mod apple;
 mod attacks;
 mod browser;
+mod github;
+mod grpc;
 mod issuer;
 mod links;
 mod native;
+mod native_codes;
 mod revoked;
+mod tokens;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,8 +29,13 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec()
 }
 
+/// The PKCE challenge of a verifier.
+fn s256(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()))
+}
+
 fn challenge() -> String {
-    URL_SAFE_NO_PAD.encode(sha256(VERIFIER.as_bytes()))
+    s256(VERIFIER)
 }
 
 /// A browser: it stores the cookie of a flow, and follows redirects one at a time.

@@ -6,7 +6,7 @@ use super::issuer::Issuer;
 use super::{ada, sha256};
 use crate::harness::{TestApp, fields_problem, on_both, problem};
 
-async fn nonce(app: &TestApp) -> String {
+pub(super) async fn nonce(app: &TestApp) -> String {
     let response = app.post("/api/v1/auth/acme/nonces", &json!({})).await;
     assert_eq!(response.status(), 201);
     let body: Value = response.json().await.unwrap();

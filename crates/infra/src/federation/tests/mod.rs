@@ -4,6 +4,7 @@ mod attacks;
 mod documents;
 mod isolation;
 mod mapping;
+mod native;
 mod oauth2;
 mod presets;
 mod probe;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use denizen_domain::ports::Clock;
 use denizen_domain::providers::{
-    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, OutsideIdentity, Provider, ProviderName,
-    ProviderSettings,
+    AuthorizationGrant, AuthorizationRequest, Federation, FederationError, NativeGrant, OutsideIdentity, Provider,
+    ProviderName, ProviderSettings,
 };
 use denizen_domain::time::Timestamp;
 use denizen_testkit::FakeClock;
@@ -163,7 +164,11 @@ impl Fixture {
             code_verifier: &code_verifier,
             user,
         };
-        self.federation.redeem(provider, &grant).await.map_err(|error| check_of(&error))
+        self.federation
+            .redeem(provider, &grant)
+            .await
+            .map(|redeemed| redeemed.identity)
+            .map_err(|error| check_of(&error))
     }
 
     async fn authorization_url(&self, provider: &Provider) -> Result<reqwest::Url, String> {

@@ -169,7 +169,7 @@ async fn apple_signs_its_secrets_writes_booleans_as_text_and_sends_the_name_once
 }
 
 /// A private key as Apple issues it: EC P-256 in PEM (PKCS #8).
-fn apple_key() -> String {
+pub(super) fn apple_key() -> String {
     use base64::Engine;
     let pair = aws_lc_rs::signature::EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING);
     let der = pair.unwrap().to_pkcs8v1().unwrap();

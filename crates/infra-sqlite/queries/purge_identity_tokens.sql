@@ -1,0 +1,7 @@
+DELETE FROM identity_tokens
+WHERE identity_id IN (
+    SELECT identity_id FROM identity_tokens
+    WHERE provider = $1
+    ORDER BY identity_id
+    LIMIT $2
+)

@@ -1,0 +1,7 @@
+DELETE FROM identity_token_drafts
+WHERE flow_id IN (
+    SELECT flow_id FROM identity_token_drafts
+    WHERE expires_at <= $1
+    ORDER BY expires_at
+    LIMIT $2
+)

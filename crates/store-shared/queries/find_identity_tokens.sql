@@ -1,0 +1,3 @@
+SELECT provider, sealed, revision AS "revision: Uuid"
+FROM identity_tokens
+WHERE identity_id = $1
