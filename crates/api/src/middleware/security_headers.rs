@@ -11,8 +11,9 @@ const DATA_ONLY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// The documentation brings its own scripts and styles.
 const DOCUMENTATION: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// The start page, and the pages behind the links of mails, load their scripts and styles from here, and call the API.
-const ACCOUNT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// The start page, the sign-in page and the pages behind the links of mails load their scripts and styles from here, and
+/// call the API. The QR code of an enrolment is an image in a `data:` URL.
+const ACCOUNT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
 
 /// The content security policy of what lies at the path.
 pub(super) fn policy_for(path: &str) -> &'static str {
