@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::docs::document;
-use crate::harness::{PASSWORD, TestApp, on_both};
+use crate::harness::{PASSWORD, TestApp, on_both, problem};
 
 const PAGES: [&str; 5] = ["reset-password", "verify-email", "confirm-email", "accept-invitation", "sign-in"];
 
@@ -83,6 +83,42 @@ async fn pages_ask_for_what_their_operations_take() {
 }
 
 on_both! {
+    async fn browsers_get_errors_of_a_provider_sign_in_as_a_page(
+        app: TestApp, "server.public_url" = "https://id.example.com/auth", "product.name" = "Ben & Co",
+        "providers.github.preset" = "github", "providers.github.client_id" = "x", "providers.github.client_secret" = "y"
+    ) {
+        const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        for (method, path, status, code, expected) in [
+            (Method::GET, "/api/v1/auth/github/callback?state=x&code=y".to_owned(), 400, "invalid_input", "in einem anderen Fenster"),
+            (Method::GET, "/api/v1/auth/github/callback?form=x".to_owned(), 400, "invalid_input", "in einem anderen Fenster"),
+            (Method::GET, format!("/api/v1/auth/github?redirect_to=https://evil.example/&code_challenge={challenge}"), 400,
+                "invalid_input", "nicht richtig eingerichtet"),
+            (Method::GET, format!("/api/v1/auth/acme?redirect_to=x&code_challenge={challenge}"), 404, "provider_not_found",
+                "Diesen Anbieter gibt es hier nicht"),
+            (Method::GET, "/api/v1/auth/github?unknown=<script>".to_owned(), 400, "invalid_input", "nicht geklappt"),
+            (Method::POST, "/api/v1/auth/github/callback".to_owned(), 415, "unsupported_media_type", "nicht geklappt"),
+        ] {
+            let request = app.request(method.clone(), &path, None).header("accept", BROWSER).header("accept-language", "de");
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!((header("content-type"), header("cache-control")), ("text/html; charset=utf-8".into(), "no-store".into()));
+            assert!(header("content-security-policy").contains("script-src 'self'"), "{path}");
+            assert!(header("permissions-policy").contains("publickey-credentials-get=(self)"), "{path}");
+            let request_id = header("x-request-id");
+            let page = response.text().await.unwrap();
+            for part in [expected, "<html lang=\"de\">", "Ben &amp; Co", &request_id, "href=\"/auth/account/sign-in\""] {
+                assert!(page.contains(part), "{path} {part}: {page}");
+            }
+            assert!(!page.contains("evil.example") && !page.contains("<script"), "{page}");
+            for accept in ["*/*", "application/json", "application/json, text/html;q=0.5"] {
+                let request = app.request(method.clone(), &path, None).header("accept", accept);
+                problem(request.send().await.unwrap(), status, code).await;
+            }
+        }
+    }
+
     async fn the_sign_in_page_shows_what_is_offered(
         app: TestApp, "server.public_url" = "https://id.example.com/auth", "product.name" = "Ben & Co",
         "sign_in.redirect_urls" = "https://app.example.com/signed-in", "sign_in.magic_links" = "true",

@@ -1,6 +1,7 @@
 //! The pages for users: the sign-in page, and the pages behind the links of mails. The latter ask before they call the API,
 //! so that programs which follow every link of a mail use none of them up. No page runs or loads anything from elsewhere.
 
+pub(crate) mod error_page;
 mod icons;
 mod sign_in;
 mod texts;
