@@ -40,14 +40,16 @@ impl Redirects {
         parse(raw).is_some_and(|url| self.allow_parsed(&url))
     }
 
-    /// Where the sign-in page may send the browser afterwards: a URL of the list, or a path of this server.
+    /// Where the sign-in page may send the browser afterwards: a URL of the list, or one of this server, of which the path is
+    /// sufficient.
     #[must_use]
     pub fn target(&self, raw: &str) -> Option<String> {
         let own = self.own.as_ref()?;
-        let url = if raw.starts_with('/') { parse(own.join(raw).ok()?.as_str())? } else { parse(raw)? };
         // Browsers read a backslash as a slash: what follows could be another host.
-        let is_path = raw.starts_with('/') && !raw.contains('\\') && url.origin() == own.origin();
-        (is_path || self.listed.iter().any(|listed| is_same(listed, &url))).then(|| url.into())
+        let is_path = raw.starts_with('/') && !raw.contains('\\');
+        let url = if is_path { parse(own.join(raw).ok()?.as_str())? } else { parse(raw)? };
+        let is_allowed = url.origin() == own.origin() || self.listed.iter().any(|listed| is_same(listed, &url));
+        is_allowed.then(|| url.into())
     }
 
     fn allow_parsed(&self, url: &Url) -> bool {
@@ -170,6 +172,7 @@ mod tests {
             ("/docs/?a=b", "https://id.example.com/docs/?a=b"),
             ("https://app.example.com/signed-in?a=b", "https://app.example.com/signed-in?a=b"),
             ("com.example.app://callback", "com.example.app://callback"),
+            ("https://id.example.com/docs/", "https://id.example.com/docs/"),
         ] {
             assert_eq!(redirects.target(raw).as_deref(), Some(expected), "{raw}");
         }
@@ -181,7 +184,9 @@ mod tests {
             "\\\\evil.example/",
             "/\t/evil.example/",
             "///evil.example",
-            "https://id.example.com/docs/",
+            "http://id.example.com/docs/",
+            "https://id.example.com:8443/docs/",
+            "https://id.example.com@evil.example/",
             "https://app.example.com/other",
             "javascript:alert(1)",
             "/a#b",

@@ -3,7 +3,7 @@
 mod admin;
 mod attacks;
 mod browser;
-mod issuer;
+pub(crate) mod issuer;
 mod links;
 mod native;
 
@@ -93,6 +93,6 @@ async fn signed_in(app: &TestApp, code: &str) -> Value {
     response.json().await.unwrap()
 }
 
-fn ada() -> Value {
+pub(crate) fn ada() -> Value {
     json!({"sub": "ada-1", "email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace", "locale": "de"})
 }
