@@ -32,11 +32,11 @@ enum Kind {
     Documentation,
 }
 
-/// The headers that differ by kind.
+/// The policies that differ by kind: for content, for windows that open each other, and for features of the browser.
 struct Row {
-    content_security_policy: &'static str,
-    cross_origin_opener_policy: Option<&'static str>,
-    permissions_policy: Option<&'static str>,
+    content: &'static str,
+    opener: Option<&'static str>,
+    permissions: Option<&'static str>,
 }
 
 impl Kind {
@@ -44,30 +44,30 @@ impl Kind {
         match self {
             // Nothing is loaded, run or framed.
             Self::Data | Self::Redirect => Row {
-                content_security_policy: "default-src 'none'; frame-ancestors 'none'",
+                content: "default-src 'none'; frame-ancestors 'none'",
                 // On a redirect it would cut the application off from a window that it opened for the sign-in.
-                cross_origin_opener_policy: None,
-                permissions_policy: None,
+                opener: None,
+                permissions: None,
             },
             // Scripts and styles are files of the server, and call the API. The QR code of an enrolment and the empty icon
             // are images in `data:` URLs. No form is posted: with `no-referrer`, its `Origin` would be `null`.
             Self::Page => Row {
-                content_security_policy: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                content: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; \
                      require-trusted-types-for 'script'",
-                cross_origin_opener_policy: Some("same-origin"),
-                permissions_policy: Some(
+                opener: Some("same-origin"),
+                permissions: Some(
                     "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), \
                      display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
                 ),
             },
             // Swagger UI sets styles by attributes.
             Self::Documentation => Row {
-                content_security_policy: "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                content: "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                      img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
                      form-action 'none'",
-                cross_origin_opener_policy: Some("same-origin"),
-                permissions_policy: None,
+                opener: Some("same-origin"),
+                permissions: None,
             },
         }
     }
@@ -97,9 +97,8 @@ pub(super) fn lay(response: &mut Response, area: Area) {
     let row = Kind::of(response, area).row();
     let headers = response.headers_mut();
     headers.reserve(8);
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(row.content_security_policy));
-    let optional =
-        [(CROSS_ORIGIN_OPENER_POLICY, row.cross_origin_opener_policy), (PERMISSIONS_POLICY, row.permissions_policy)];
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(row.content));
+    let optional = [(CROSS_ORIGIN_OPENER_POLICY, row.opener), (PERMISSIONS_POLICY, row.permissions)];
     for (name, value) in optional {
         if let Some(value) = value {
             headers.insert(name, HeaderValue::from_static(value));

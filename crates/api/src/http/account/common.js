@@ -59,7 +59,7 @@ export function view(name) {
   for (const section of document.querySelectorAll("main > section")) section.hidden = section !== shown;
   problem.hidden = true;
   shown.querySelector("h1").after(problem);
-  shown.querySelector("input:not([hidden]), h1").focus();
+  (shown.querySelector("input") ?? shown.querySelector("h1")).focus();
 }
 
 let isBusy = false;

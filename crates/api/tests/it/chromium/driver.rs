@@ -1,4 +1,4 @@
-//! Chromium over the Chrome DevTools Protocol: as much of it as the tests use.
+//! Chromium over the protocol of its debugger (CDP): as much of it as the tests use.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -13,9 +13,11 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::harness::eventually;
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,13 +80,14 @@ impl Page {
 
     /// Waits until an expression is true. It may become so on another page.
     pub(super) async fn wait(&self, condition: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.try_eval(condition).await.ok() != Some(Value::Bool(true)) {
-            if Instant::now() > deadline {
-                let body = self.try_eval("location.href + '\\n' + document.body.innerText").await;
-                panic!("never: {condition}\n{body:?}\n{:?}", self.exceptions.lock().unwrap());
+        let waiting = async {
+            while self.try_eval(condition).await.ok() != Some(Value::Bool(true)) {
+                sleep(INTERVAL).await;
             }
-            sleep(INTERVAL).await;
+        };
+        if timeout(PATIENCE, waiting).await.is_err() {
+            let shown = self.try_eval("location.href + '\\n' + document.body.innerText").await;
+            panic!("never: {condition}\n{shown:?}\n{:?}", self.exceptions.lock().unwrap());
         }
     }
 
@@ -147,12 +150,7 @@ impl Page {
 
     /// Waits until the authenticator has so many passkeys.
     pub(super) async fn wait_for_passkeys(&self, count: usize) {
-        let counted = async {
-            while self.passkeys().await != count {
-                sleep(INTERVAL).await;
-            }
-        };
-        timeout(PATIENCE, counted).await.expect("the authenticator has another number of passkeys");
+        eventually(&format!("{count} passkeys"), PATIENCE, async || self.passkeys().await == count).await;
     }
 
     /// Asserts that no script has failed.

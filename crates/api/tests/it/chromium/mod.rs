@@ -1,4 +1,4 @@
-//! The pages in a real browser: headless Chromium, driven over the Chrome DevTools Protocol, with a virtual authenticator.
+//! The pages in a real browser: headless Chromium with a virtual authenticator, driven by the protocol of its debugger (CDP).
 //!
 //! `scripts/chromium` installs it where there is none.
 
