@@ -12,6 +12,7 @@ use denizen_domain::audit;
 use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
 use denizen_domain::keys::{self, Algorithm};
+use denizen_domain::one_time::Purpose;
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::providers::{Federation, Provider, Providers, Redirects};
 use denizen_domain::store::Store;
@@ -20,6 +21,7 @@ use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::federation::{FederationOptions, HttpFederation};
+use denizen_infra::mail::Links;
 use denizen_infra::master_key::{EXPECTED, MasterKey};
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
@@ -225,7 +227,11 @@ fn policy(config: &Config) -> Policy {
     Policy {
         signup: config.signup.mode,
         public_url: config.server.public_url(),
-        redirects: Redirects::new(config.sign_in.redirect_urls.clone()),
+        redirects: Redirects::new(config.sign_in.redirect_urls.clone()).with_own_page(&format!(
+            "{}{}",
+            config.server.public_url(),
+            Links::path(Purpose::SignIn)
+        )),
         conceals_sign_up: config.signup.conceal_existing,
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),

@@ -76,8 +76,8 @@ impl Encoding {
     }
 }
 
-/// The name of an entry and its quality value in thousandths; 0 when it is malformed.
-fn entry_of(entry: &str) -> (&str, u16) {
+/// The name of an entry of an `Accept` header and its quality value in thousandths; 0 when it is malformed.
+pub(super) fn entry_of(entry: &str) -> (&str, u16) {
     let mut parts = entry.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));

@@ -1,6 +1,6 @@
 //! The way in over REST: one file per resource, and what they share.
 
-mod account;
+pub(crate) mod account;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 mod api_keys_list;

@@ -46,9 +46,11 @@ pub(crate) use rpc::{Dialect, Head};
 pub(crate) use shed::Capacity;
 
 use self::address::ClientAddress;
+use self::security_headers::Area;
 use self::share::ShareLayer;
 use crate::concealment;
 use crate::config::Server;
+use crate::http::account::error_page::ErrorPages;
 use crate::http::origins::Origins;
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
@@ -56,6 +58,8 @@ use crate::http::{Shared, idempotency};
 
 /// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Router {
+    let product = shared.services.policy.product_name.as_str().into();
+    let error_pages = ErrorPages { prefix: shared.prefix.as_str().into(), product };
     let limits = &shared.limits;
     let guards = Guards {
         clients: address::Trusted::new(server.trusted_proxies.clone()),
@@ -65,7 +69,7 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
         refusals: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
     };
-    let outer = Outer { prefix: shared.prefix.as_str().into(), origins: Arc::clone(&shared.origins), guards };
+    let outer = Outer { error_pages, origins: Arc::clone(&shared.origins), guards };
     router.layer((from_fn_with_state(Arc::new(outer), name_and_log), ShareLayer))
 }
 
@@ -94,7 +98,7 @@ pub(crate) fn for_rpcs(router: Router, shared: &Shared) -> Router {
 
 /// What the first and the second step need to know.
 struct Outer {
-    prefix: Box<str>,
+    error_pages: ErrorPages,
     origins: Arc<Origins>,
     guards: Guards,
 }
@@ -105,8 +109,9 @@ async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, nex
     let id = RequestId::of(request.headers());
     let span = trace::span(&request, &id);
     let is_probe = is_exempt(&request);
-    let policy = security_headers::policy_for(request.uri().path());
+    let area = Area::of(request.uri().path());
     let shape = Shape::of(&request);
+    let error_page = outer.error_pages.wanted(&request);
     request.extensions_mut().insert(id.clone());
 
     let answered = async {
@@ -114,9 +119,9 @@ async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, nex
         trace::answered(&response, is_probe);
         response
     };
-    let mut response = id.mark(answered.instrument(span).await, shape);
-    security_headers::lay(response.headers_mut(), policy);
-    prefix::lay(response.headers_mut(), &outer.prefix);
+    let mut response = id.mark(answered.instrument(span).await, shape, error_page);
+    security_headers::lay(&mut response, area);
+    prefix::lay(response.headers_mut(), &outer.error_pages.prefix);
     response
 }
 

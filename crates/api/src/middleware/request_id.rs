@@ -7,6 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::grpc::status::Refusal;
+use crate::http::account::error_page::ErrorPage;
 use crate::http::oauth2;
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
@@ -31,11 +32,12 @@ impl RequestId {
     }
 
     /// The answer with this id, and with the body of its error if it is one.
-    pub(super) fn mark(self, mut response: Response, shape: Shape) -> Response {
+    pub(super) fn mark(self, mut response: Response, shape: Shape, page: Option<ErrorPage<'_>>) -> Response {
         if let Some(problem) = problem_of(&mut response) {
-            response = match shape {
-                Shape::Grpc(dialect) => Refusal::from(problem).render(response, dialect, self.as_str()),
-                Shape::Own | Shape::OAuth => problem.render(response, shape, self.as_str()),
+            response = match (shape, page) {
+                (Shape::Grpc(dialect), _) => Refusal::from(problem).render(response, dialect, self.as_str()),
+                (Shape::Own, Some(page)) => page.render(&problem, response, self.as_str()),
+                (Shape::Own | Shape::OAuth, _) => problem.render(response, shape, self.as_str()),
             };
         }
         if let Shape::OAuth = shape {

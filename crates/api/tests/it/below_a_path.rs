@@ -44,7 +44,7 @@ async fn the_documentation_finds_its_document_below_the_path() {
     // Pages behind mailed links refer to their files and to the API by relative addresses.
     let page = app.request(Method::GET, "/account/reset-password", None).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("href=\"page.css\"") && page.contains("src=\"page.js\""), "{page}");
-    let script = app.request(Method::GET, "/account/page.js", None).send().await.unwrap().text().await.unwrap();
+    let script = app.request(Method::GET, "/account/common.js", None).send().await.unwrap().text().await.unwrap();
     assert!(script.contains("\"../api/v1/\""), "{script}");
 }
 

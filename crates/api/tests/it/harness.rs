@@ -97,7 +97,16 @@ impl World {
 
     /// A server in this process, under another clock and another chance.
     pub(crate) async fn serve_in(&self, settings: &[(&str, &str)], ambience: Ambience) -> TestApp {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), settings, ambience).await
+    }
+
+    /// A server on a port that is known beforehand.
+    pub(crate) async fn serve_on(
+        &self,
+        listener: TcpListener,
+        settings: &[(&str, &str)],
+        ambience: Ambience,
+    ) -> TestApp {
         let address = listener.local_addr().unwrap();
         let port = address.port().to_string();
         let config = self.config(&[&[("server.port", port.as_str())][..], settings].concat());

@@ -25,6 +25,7 @@ mod authority;
 mod authority_races;
 mod below_a_path;
 mod changes;
+mod chromium;
 mod cli;
 mod cli_access;
 mod cli_events;

@@ -8,13 +8,23 @@ const URL_BYTES_MAX: usize = 2_048;
 /// The URLs that a sign-in may end at. Compared exactly (RFC 9700 §2.1), but for the query, and for the port of loopback
 /// addresses (RFC 8252 §7.3).
 #[derive(Debug, Clone, Default)]
-pub struct Redirects(Vec<Url>);
+pub struct Redirects {
+    listed: Vec<Url>,
+    /// The sign-in page of this server.
+    own: Option<Url>,
+}
 
 impl Redirects {
     /// An allow-list.
     #[must_use]
-    pub fn new(urls: Vec<Url>) -> Self {
-        Self(urls)
+    pub fn new(listed: Vec<Url>) -> Self {
+        Self { listed, own: None }
+    }
+
+    /// The same with the sign-in page of this server, which needs no entry in the list.
+    #[must_use]
+    pub fn with_own_page(self, url: &str) -> Self {
+        Self { own: Self::parse(url), ..self }
     }
 
     /// Reads a URL of the list: absolute, without user, fragment and query, and of a scheme that runs no code.
@@ -27,13 +37,31 @@ impl Redirects {
     /// Whether the URL is one of the list, and has no query. For URLs of which nothing may differ.
     #[must_use]
     pub fn contain(&self, raw: &str) -> bool {
-        Self::parse(raw).is_some_and(|url| self.0.iter().any(|listed| is_same(listed, &url)))
+        Self::parse(raw).is_some_and(|url| self.listed.iter().any(|listed| is_same(listed, &url)))
     }
 
     /// Whether a sign-in may end at this URL.
     #[must_use]
     pub fn allow(&self, raw: &str) -> bool {
-        parse(raw).is_some_and(|url| self.0.iter().any(|allowed| is_same(allowed, &url)))
+        parse(raw).is_some_and(|url| self.allow_parsed(&url))
+    }
+
+    /// Where the sign-in page may send the browser afterwards: a URL of the list, or one of this server, of which the path is
+    /// sufficient.
+    #[must_use]
+    pub fn target(&self, raw: &str) -> Option<String> {
+        let own = self.own.as_ref()?;
+        // Browsers read a backslash as a slash: what follows could be another host.
+        let is_path = raw.starts_with('/') && !raw.contains('\\');
+        let url = if is_path { parse(own.join(raw).ok()?.as_str())? } else { parse(raw)? };
+        let is_allowed = url.origin() == own.origin() || self.listed.iter().any(|listed| is_same(listed, &url));
+        is_allowed.then(|| url.into())
+    }
+
+    fn allow_parsed(&self, url: &Url) -> bool {
+        // The port of the own page is fixed, on loopback addresses too.
+        let is_own = |own: &Url| own.origin() == url.origin() && own.path() == url.path();
+        self.own.as_ref().is_some_and(is_own) || self.listed.iter().any(|listed| is_same(listed, url))
     }
 }
 
@@ -134,6 +162,52 @@ mod tests {
         assert!(redirects().contain("http://127.0.0.1:49152/callback"));
         assert!(!redirects().contain("https://app.example.com/signed-in?next=x"));
         assert!(!redirects().contain("https://app.example.com/"));
+    }
+
+    #[test]
+    fn the_own_page_is_allowed_at_its_own_port() {
+        let own = Redirects::default().with_own_page("http://127.0.0.1:8080/account/sign-in");
+        assert!(own.allow("http://127.0.0.1:8080/account/sign-in?return_to=%2F"));
+        for url in [
+            "http://127.0.0.1:8081/account/sign-in",
+            "https://127.0.0.1:8080/account/sign-in",
+            "http://127.0.0.1:8080/account/sign-in/",
+            "http://127.0.0.1:8080/",
+            "http://u@127.0.0.1:8080/account/sign-in",
+        ] {
+            assert!(!own.allow(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_sign_in_page_leads_to_listed_urls_and_to_paths_of_the_server() {
+        let redirects = redirects().with_own_page("https://id.example.com/account/sign-in");
+        for (raw, expected) in [
+            ("/docs/?a=b", "https://id.example.com/docs/?a=b"),
+            ("https://app.example.com/signed-in?a=b", "https://app.example.com/signed-in?a=b"),
+            ("com.example.app://callback", "com.example.app://callback"),
+            ("https://id.example.com/docs/", "https://id.example.com/docs/"),
+        ] {
+            assert_eq!(redirects.target(raw).as_deref(), Some(expected), "{raw}");
+        }
+        for raw in [
+            "",
+            "docs",
+            "//evil.example/",
+            "/\\evil.example/",
+            "\\\\evil.example/",
+            "/\t/evil.example/",
+            "///evil.example",
+            "http://id.example.com/docs/",
+            "https://id.example.com:8443/docs/",
+            "https://id.example.com@evil.example/",
+            "https://app.example.com/other",
+            "javascript:alert(1)",
+            "/a#b",
+        ] {
+            assert_eq!(redirects.target(raw), None, "{raw:?}");
+        }
+        assert_eq!(Redirects::default().target("/docs/"), None);
     }
 
     #[test]

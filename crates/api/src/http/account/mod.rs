@@ -1,6 +1,9 @@
-//! The pages behind the links of mails: each asks before it calls the API, so that programs which follow every link of
-//! a mail use none of them up. No page runs or loads anything from elsewhere.
+//! The pages for users: the sign-in page, and the pages behind the links of mails. The latter ask before they call the API,
+//! so that programs which follow every link of a mail use none of them up. No page runs or loads anything from elsewhere.
 
+pub(crate) mod error_page;
+mod icons;
+mod sign_in;
 mod texts;
 
 use axum::Router;
@@ -8,10 +11,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use denizen_domain::one_time::Purpose;
-use denizen_domain::users::Locale;
 use denizen_infra::mail::Links;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 
 use self::texts::Texts;
 pub(super) use self::texts::escape;
@@ -19,8 +21,8 @@ use super::Shared;
 use super::assets::Asset;
 
 const PAGE: &str = include_str!("page.html");
-const SCRIPT_PATH: &str = "/account/page.js";
-const STYLE_PATH: &str = "/account/page.css";
+/// What the pages load.
+const FILES: [&str; 4] = ["/account/page.css", "/account/common.js", "/account/page.js", "/account/sign-in.js"];
 
 /// What a page asks for.
 #[derive(Clone, Copy, PartialEq)]
@@ -39,38 +41,52 @@ struct Page {
     /// The operation's path below `/api/v1/`.
     call: &'static str,
     fields: &'static [Field],
-    /// Whether the operation opens a session, which the browser then keeps as cookies.
-    signs_in: bool,
+    then: Then,
 }
 
-const PAGES: [Page; 5] = [
+/// What follows the operation.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    /// The page says that it is done, and leads to the sign-in page.
+    Done,
+    /// The operation has opened a session, which the browser stores as cookies.
+    Session,
+    /// The user is signed in with the new password.
+    SignIn,
+}
+
+/// The page of mailed sign-in links.
+const LINK: Page =
+    Page { purpose: Purpose::SignIn, call: "sessions/magic-links/confirm", fields: &[], then: Then::Session };
+
+const PAGES: [Page; 4] = [
     Page {
         purpose: Purpose::PasswordReset,
         call: "password-resets/confirm",
         fields: &[Field::Password("new_password")],
-        signs_in: false,
+        then: Then::Done,
     },
     Page {
         purpose: Purpose::EmailVerification,
         call: "email-verifications/confirm",
         fields: &[Field::OwnPassword],
-        signs_in: false,
+        then: Then::Done,
     },
-    Page { purpose: Purpose::EmailChange, call: "email-changes/confirm", fields: &[], signs_in: false },
+    Page { purpose: Purpose::EmailChange, call: "email-changes/confirm", fields: &[], then: Then::Done },
     Page {
         purpose: Purpose::Invitation,
         call: "invitations/accept",
         fields: &[Field::Name, Field::Password("password")],
-        signs_in: false,
+        then: Then::SignIn,
     },
-    Page { purpose: Purpose::SignIn, call: "sessions/magic-links/confirm", fields: &[], signs_in: true },
 ];
 
 /// The pages, and what they load.
 pub(super) fn routes() -> Router<Shared> {
-    let mut router = Router::new()
-        .route(SCRIPT_PATH, get(async |headers: HeaderMap| file(SCRIPT_PATH, &headers)))
-        .route(STYLE_PATH, get(async |headers: HeaderMap| file(STYLE_PATH, &headers)));
+    let mut router = Router::new().route(Links::path(Purpose::SignIn), get(sign_in::show));
+    for path in FILES {
+        router = router.route(path, get(async move |headers: HeaderMap| file(path, &headers)));
+    }
     for page in PAGES {
         let show = async move |State(shared): State<Shared>, headers: HeaderMap| page.show(&shared, &headers);
         router = router.route(Links::path(page.purpose), get(show));
@@ -80,32 +96,24 @@ pub(super) fn routes() -> Router<Shared> {
 
 impl Page {
     fn show(self, shared: &Shared, headers: &HeaderMap) -> Response {
-        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let locale = accepted.and_then(|accepted| Locale::preferred(accepted, |locale| Texts::find(locale).is_some()));
-        let texts = Texts::for_reader(locale.as_ref());
         let policy = &shared.services.policy;
-        let mut response =
-            with_type("text/html; charset=utf-8", self.written(texts, &policy.product_name, policy.password_chars_min));
-        // The address carries a token.
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        page(self.written(Texts::of_request(headers), &policy.product_name, policy.password_chars_min))
     }
 
     /// The page in a language. What is filled in comes from us or from the operator, and is escaped all the same.
     fn written(self, texts: &Texts, product: &str, password_chars_min: u32) -> String {
         let name = Links::path(self.purpose).rsplit('/').next().unwrap_or_default();
         let fields: String = self.fields.iter().map(|field| field.written(texts, password_chars_min)).collect();
-        let own = ["title", "intro", "button", "done"].map(|part| (part, texts.say(&format!("{name}.{part}"))));
-        let shared = ["link_dead", "failed", "enrol", "wrong_code", "noscript", "factor", "code"];
-        let shared = shared.map(|part| (part, texts.say(part)));
-        let mut page = PAGE.to_owned();
-        for (part, text) in own.into_iter().chain(shared) {
-            page = page.replace(&format!("{{{part}}}"), &escape(text));
+        let mut page = texts.fill(PAGE);
+        for part in ["title", "intro", "button", "done"] {
+            page = page.replace(&format!("{{{part}}}"), &escape(texts.say(&format!("{name}.{part}"))));
         }
-        let cookies = if self.signs_in { "true" } else { "false" };
+        let is = |then| if self.then == then { "true" } else { "false" };
         page.replace("{language}", texts.language)
+            .replace("{settings}", &texts.errors())
             .replace("{call}", self.call)
-            .replace("{cookies}", cookies)
+            .replace("{cookies}", is(Then::Session))
+            .replace("{sign_in}", is(Then::SignIn))
             .replace("{fields}", &fields)
             // Last: a product's name is never searched for places to fill.
             .replace("{product}", &escape(product))
@@ -119,47 +127,103 @@ impl Field {
                 let label = escape(texts.say("name"));
                 format!("<label>{label}<input name=\"name\" autocomplete=\"name\" maxlength=\"200\"></label>\n")
             }
-            Self::OwnPassword => {
-                let label = escape(texts.say("own_password"));
-                format!(
-                    "<label>{label}<input type=\"password\" name=\"password\" autocomplete=\"current-password\" \
-                     maxlength=\"128\"></label>\n"
-                )
-            }
+            Self::OwnPassword => password(texts, "own_password", "password", "autocomplete=\"current-password\""),
             Self::Password(name) => {
-                let label = escape(texts.say("new_password"));
-                format!(
-                    "<label>{label}<input type=\"password\" name=\"{name}\" autocomplete=\"new-password\" \
-                     minlength=\"{password_chars_min}\" maxlength=\"128\" required></label>\n"
-                )
+                let rules = format!("autocomplete=\"new-password\" minlength=\"{password_chars_min}\" required");
+                password(texts, "new_password", name, &rules)
             }
         }
     }
+}
+
+/// A password field with a button that shows the password.
+fn password(texts: &Texts, label: &str, name: &str, rules: &str) -> String {
+    let [label, show, hide] = [label, "sign_in_form.show", "sign_in_form.hide"].map(|key| escape(texts.say(key)));
+    format!(
+        "<label for=\"secret-password\">{label}</label>\n<div class=\"with-button\"><input id=\"secret-password\" \
+         type=\"password\" name=\"{name}\" maxlength=\"128\" {rules}><button type=\"button\" data-show=\"{show}\" \
+         data-hide=\"{hide}\" aria-pressed=\"false\" aria-controls=\"secret-password\">{show}</button></div>\n"
+    )
+}
+
+/// A page as a response. Its address may contain a token or a code.
+fn page(html: String) -> Response {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")], html).into_response()
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Response {
     Asset::at(path).map_or_else(|| StatusCode::NOT_FOUND.into_response(), |asset| asset.respond(headers))
 }
 
-fn with_type(content_type: &'static str, body: String) -> Response {
-    ([(CONTENT_TYPE, content_type)], body).into_response()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::PAGES;
+    use denizen_domain::providers::{ProviderDisplay, ProviderName};
+
+    use super::sign_in::{self, Offer, Visit};
     use super::texts::Texts;
+    use super::{LINK, PAGES};
+
+    const PRODUCT: &str = "A <b> & {title}";
+    /// How large a page may be, in bytes.
+    const PAGE_BYTES_MAX: usize = 15 * 1024;
+
+    fn check(written: &str, language: &str) {
+        assert!(written.contains("A &lt;b&gt; &amp; {title}"), "{written}");
+        let rest = written.replace("A &lt;b&gt; &amp; {title}", "");
+        assert!(!rest.contains(['{', '}']), "{rest}");
+        assert!(!rest.contains("http:") && !rest.contains("https:") && !rest.contains("<style"), "{rest}");
+        assert!(rest.contains(&format!("<html lang=\"{language}\">")));
+        assert!(written.len() <= PAGE_BYTES_MAX, "{language}: {} bytes", written.len());
+    }
 
     #[test]
     fn every_page_is_whole_in_every_language() {
         for texts in Texts::all() {
-            for page in PAGES {
-                let written = page.written(texts, "A <b> & {title}", 8);
-                assert!(written.contains("A &lt;b&gt; &amp; {title}"), "{written}");
-                let rest = written.replace("A &lt;b&gt; &amp; {title}", "");
-                assert!(!rest.contains(['{', '}']), "{rest}");
-                assert!(!rest.contains("http:") && !rest.contains("https:") && !rest.contains("<style"), "{rest}");
-                assert!(rest.contains(&format!("<html lang=\"{}\">", texts.language)));
+            for page in PAGES.into_iter().chain([LINK]) {
+                check(&page.written(texts, PRODUCT, 8), texts.language);
+            }
+            check(&sign_in::written(texts, PRODUCT, &Offer::default(), &Visit::default()), texts.language);
+        }
+    }
+
+    #[test]
+    fn the_sign_in_page_offers_what_the_server_offers() {
+        let display = |label: &str, icon: &str| ProviderDisplay { label: label.to_owned(), icon: icon.to_owned() };
+        let offer = Offer {
+            providers: vec![
+                (ProviderName::parse("acme").unwrap(), display("<Acme>", "generic")),
+                (ProviderName::parse("google").unwrap(), display("Google", "google")),
+            ],
+            passkey_origins: vec!["https://id.example.com".to_owned()],
+            sends_mail: true,
+            mailed_codes: true,
+            magic_links: true,
+        };
+        let return_to = Some("https://app.example.com/?a=\"b".to_owned());
+        let visit = Visit { return_to, may_be_signed_in: true, ..Visit::default() };
+        for texts in Texts::all() {
+            let written = sign_in::written(texts, "Product", &offer, &visit);
+            for part in [
+                "data-provider=\"acme\"",
+                "&lt;Acme&gt;",
+                "<i aria-hidden=\"true\">&lt;</i>",
+                "data-provider=\"google\"",
+                "id=\"passkey\"",
+                "data-passkeys=\"https://id.example.com\"",
+                "data-return=\"https://app.example.com/?a=&quot;b\"",
+                "data-forgot",
+                "data-mailed=\"codes\"",
+                "data-mailed=\"magic-links\"",
+                "data-session=\"1\"",
+            ] {
+                assert!(written.contains(part), "{part}: {written}");
+            }
+            assert!(written.len() <= PAGE_BYTES_MAX, "{}: {} bytes", texts.language, written.len());
+            let written = sign_in::written(texts, "Product", &Offer::default(), &Visit::default());
+            for part in
+                ["data-provider", "id=\"passkey\"", "data-forgot", "data-mailed", "class=\"or\"", "data-session"]
+            {
+                assert!(!written.contains(part), "{part}: {written}");
             }
         }
     }

@@ -1,82 +1,47 @@
 // Consumes the link of a mail after confirmation. Opening the page has no effect.
-"use strict";
+import { call, fail, onSubmit, view } from "./common.js";
 
-const ask = document.getElementById("ask");
-const factor = document.getElementById("factor");
-const texts = document.body.dataset;
+const DEAD = { fields: [{ field: "token" }] };
 const token = new URLSearchParams(location.search).get("token") ?? "";
-let challenge = "";
-const cookies = ask.dataset.cookies === "true" ? { cookies: true } : {};
 
 // Removes the token from the URL, so that it is not stored in the history or visible in screenshots.
 history.replaceState(null, "", location.pathname);
 
-function show(id, text) {
-  const place = document.getElementById(id);
-  if (text) place.textContent = text;
-  place.hidden = false;
+/** Goes on at the sign-in page: signed in, or with the second factor. */
+function goOn({ status, body }) {
+  if (status === 202) sessionStorage.setItem("denizen.challenge", JSON.stringify(body));
+  location.replace(status === 202 ? "sign-in?step=factor" : "sign-in");
 }
 
-function end(text) {
-  ask.hidden = factor.hidden = true;
-  document.getElementById("problem").hidden = true;
-  show("done", text);
+function end() {
+  document.getElementById("ask").hidden = true;
+  document.getElementById("way-on").hidden = false;
 }
 
-async function call(path, body) {
-  const response = await fetch(new URL("../api/v1/" + path, location.href), {
-    method: "POST",
-    // The link is sufficient. Cookies of an existing session are omitted, because they do not prove who reads the mail.
-    credentials: cookies.cookies ? "same-origin" : "omit",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text ? JSON.parse(text) : {} };
-}
-
-// The message for an error: an invalid field, an invalid link, or a general failure.
-function problem(answer) {
-  const fields = answer.body.error?.fields ?? [];
-  if (fields.some((field) => field.field === "token")) return texts.dead;
-  if (fields.some((field) => field.field === "code")) return texts.wrongCode;
-  if (answer.status === 401) return challenge ? texts.wrongCode : texts.dead;
-  return fields.map((field) => field.message).join(" ") || texts.failed;
-}
-
-function next(answer) {
-  if (answer.status !== 202) return end();
-  challenge = answer.body.challenge_id;
-  if (answer.body.owed !== "second_factor") return end(texts.enrol);
-  ask.hidden = true;
-  factor.hidden = false;
-  factor.elements.code.focus();
-}
-
-function on(form, path, body) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    button.disabled = true;
-    document.getElementById("problem").hidden = true;
-    try {
-      const answer = await call(path(), body(new FormData(form)));
-      if (answer.status < 300) next(answer);
-      else show("problem", problem(answer));
-    } catch {
-      show("problem", texts.failed);
-    }
-    button.disabled = false;
-  });
-}
-
-on(ask, () => ask.dataset.call, (form) => {
+onSubmit("ask", async (data, form) => {
+  const cookies = form.dataset.cookies === "true";
   // Empty fields are omitted.
-  const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));
-  return { token, ...given, ...cookies };
+  const given = Object.fromEntries([...data].filter(([, value]) => value !== ""));
+  const body = { token, ...given, ...(cookies && { cookies }) };
+  // The link is sufficient. Cookies of an existing session are omitted, because they do not prove who reads the mail.
+  const answer = await call("POST", form.dataset.call, body, cookies ? "same-origin" : "omit").catch((error) => {
+    const isDead = error.status === 401 || error.fields?.some(({ field }) => field === "token");
+    if (isDead) end();
+    throw isDead ? DEAD : error;
+  });
+  if (cookies) return goOn(answer);
+  end();
+  if (form.dataset.signIn === "true") {
+    const { email } = answer.body;
+    try {
+      return goOn(await call("POST", "sessions", { email, password: given.password, cookies: true }));
+    } catch {
+      // The invitation is accepted: the user signs in on the sign-in page.
+    }
+  }
+  view("done");
 });
-on(factor, () => "sessions/challenges/" + encodeURIComponent(challenge), (form) => ({ code: form.get("code").trim(), ...cookies }));
 if (!token) {
-  ask.hidden = true;
-  show("problem", texts.dead);
+  end();
+  fail(DEAD);
 }

@@ -1,9 +1,12 @@
 //! What the pages say, in every language that mails are written in.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use denizen_domain::users::Locale;
+use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
 
 /// The texts of one language, each under its key.
 pub(super) struct Texts {
@@ -25,6 +28,47 @@ static LANGUAGES: LazyLock<Vec<Texts>> = LazyLock::new(|| {
 });
 
 impl Texts {
+    /// The texts that the reader of a response understands.
+    pub(super) fn of_request(headers: &HeaderMap) -> &'static Self {
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let locale = accepted.and_then(|accepted| Locale::preferred(accepted, |locale| Self::find(locale).is_some()));
+        Self::for_reader(locale.as_ref())
+    }
+
+    /// A page in which every `{key}` of a text is replaced by that text. Other names in braces stay.
+    pub(super) fn fill(&self, page: &str) -> String {
+        let mut filled = String::with_capacity(2 * page.len());
+        let mut rest = page;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            match after.split_once('}') {
+                Some((key, after)) if self.texts.contains_key(key) => {
+                    filled.push_str(&escape(self.say(key)));
+                    rest = after;
+                }
+                _ => {
+                    filled.push('{');
+                    rest = after;
+                }
+            }
+        }
+        filled + rest
+    }
+
+    /// The messages of the scripts, as attributes: `error.some_code` becomes `data-error-some-code`.
+    pub(super) fn errors(&self) -> String {
+        let mut attributes = String::new();
+        for (name, key) in [("failed", "failed"), ("dead", "link_dead"), ("wrong-code", "wrong_code")] {
+            write!(attributes, " data-{name}=\"{}\"", escape(self.say(key))).expect("a string can be written");
+        }
+        let errors = self.texts.iter().filter_map(|(key, text)| Some((key.strip_prefix("error.")?, text)));
+        for (code, text) in errors {
+            let name = code.replace('_', "-");
+            write!(attributes, " data-error-{name}=\"{}\"", escape(text)).expect("a string can be written");
+        }
+        attributes.split_off(1)
+    }
+
     /// The texts that a reader understands; English when there are none in their language.
     pub(super) fn for_reader(locale: Option<&Locale>) -> &'static Self {
         locale.and_then(Self::find).unwrap_or(&LANGUAGES[0])

@@ -5,11 +5,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use http::header::{ACCEPT, CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 
 use super::Shared;
+use super::account::error_page::prefers_html;
 use super::account::escape;
 use super::problem::Problem;
 use crate::config::Config;
@@ -65,13 +66,9 @@ pub(super) async fn fallback(State(shared): State<Shared>, method: Method, uri: 
     if uri.path() != "/" || !(method == Method::GET || method == Method::HEAD) {
         return Problem::of_status(StatusCode::NOT_FOUND).into_response();
     }
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let page = &shared.start_page;
-    let mut response = if accept.contains("text/html") {
-        Html(page.html.clone()).into_response()
-    } else {
-        Json(&page.json).into_response()
-    };
+    let mut response =
+        if prefers_html(&headers) { Html(page.html.clone()).into_response() } else { Json(&page.json).into_response() };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHING));
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response

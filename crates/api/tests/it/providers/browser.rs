@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::issuer::Issuer;
-use super::{APP, Browser, VERIFIER, ada, exchange, location, param, signed_in};
+use super::{APP, Browser, VERIFIER, ada, challenge, exchange, location, param, signed_in};
 use crate::harness::{TestApp, on_both, problem};
 
 /// Makes the second factor mandatory for ordinary users.
@@ -167,6 +167,27 @@ on_both! {
         issuer.user(claims("Two", &["other"]));
         let body = signed_in(&app, &Browser::new().sign_in(&app).await).await;
         assert_eq!(body["user"]["role"], "user");
+    }
+
+    async fn a_flow_may_end_at_the_sign_in_page_of_the_server(world: World) {
+        let issuer = Issuer::start().await;
+        let app = world.serve(&issuer.settings(&[("sign_in.redirect_urls", "")])).await;
+        issuer.user(ada());
+        let begin = async |browser: &mut Browser, redirect_to: &str| {
+            let challenge = challenge();
+            let url = format!("{}/api/v1/auth/acme?redirect_to={redirect_to}&code_challenge={challenge}", app.url);
+            browser.get(&url).await
+        };
+        let mut browser = Browser::new();
+        let own = format!("{}/account/sign-in?return_to=/docs/", app.url);
+        let at_provider = location(&begin(&mut browser, &own.replace('?', "%3F").replace('=', "%3D")).await);
+        let callback = location(&browser.get(&at_provider).await);
+        let end = location(&browser.get(&callback).await);
+        assert!(end.starts_with(&format!("{own}&code=")), "{end}");
+        signed_in(&app, &param(&end, "code").unwrap()).await;
+        for other in [format!("{}/account/", app.url), format!("{}/account/sign-in/x", app.url), super::APP.to_owned()] {
+            problem(begin(&mut browser, &other).await, 400, "invalid_input").await;
+        }
     }
 
     async fn cookies_carry_the_session_where_wanted(world: World) {

@@ -22,7 +22,7 @@ pub(super) const NATIVE_ID: &str = "the-native-client";
 
 /// A running provider. Its authorization endpoint signs in the user that was set last.
 #[derive(Clone)]
-pub(super) struct Issuer(Arc<Inner>);
+pub(crate) struct Issuer(Arc<Inner>);
 
 struct Inner {
     url: String,
@@ -90,7 +90,7 @@ impl Issuer {
         Self(Arc::new(Inner { url, key, state }))
     }
 
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Self::new(url);
@@ -110,7 +110,7 @@ impl Issuer {
     }
 
     /// The settings of a server that offers this provider as `acme`, and what is set besides.
-    pub(super) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut settings = vec![
             ("providers.acme.issuer", self.url()),
             ("providers.acme.client_id", CLIENT_ID),
@@ -123,11 +123,11 @@ impl Issuer {
     }
 
     /// Who signs in from now on.
-    pub(super) fn user(&self, claims: Value) {
+    pub(crate) fn user(&self, claims: Value) {
         self.0.state.lock().unwrap().claims = claims;
     }
 
-    pub(super) fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.0.state.lock().unwrap().cancels = true;
     }
 

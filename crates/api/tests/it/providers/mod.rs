@@ -6,7 +6,7 @@ mod attacks;
 mod browser;
 mod github;
 mod grpc;
-mod issuer;
+pub(crate) mod issuer;
 mod links;
 mod native;
 mod native_codes;
@@ -104,6 +104,6 @@ async fn signed_in(app: &TestApp, code: &str) -> Value {
     response.json().await.unwrap()
 }
 
-fn ada() -> Value {
+pub(crate) fn ada() -> Value {
     json!({"sub": "ada-1", "email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace", "locale": "de"})
 }
