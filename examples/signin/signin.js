@@ -72,6 +72,15 @@ function ignoreAborts(error) {
   if (error.name !== 'AbortError') show(error);
 }
 
+async function enrolPasskey(challengeId, name) {
+  const path = `/sessions/challenges/${challengeId}/passkeys`;
+  const { publicKey, state } = await call('POST', `${path}/options`);
+  const credential = await navigator.credentials.create({
+    publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey),
+  });
+  return call('POST', path, null, { state, name, credential: credential.toJSON() });
+}
+
 async function completeWithPasskey(challengeId) {
   const path = `/sessions/challenges/${challengeId}/passkey`;
   const { publicKey, state } = await call('POST', `${path}/options`);
@@ -113,11 +122,13 @@ async function forget(rpId, credentialId) {
 const find = (selector) => document.querySelector(selector);
 let session; // The answer of the last sign-in: the tokens stay in memory.
 let challengeId;
+let isEnrolment; // The role requires a passkey, and the user has none.
 
 // Goes on after any sign-in: with the second factor, or signed in.
 function start(answer) {
   pending?.abort();
   challengeId = answer.challenge_id;
+  isEnrolment = answer.owed === 'enrolment';
   find('#sign-in').hidden = true;
   find('#factor').hidden = !challengeId;
   find('#signed-in').hidden = Boolean(challengeId);
@@ -157,7 +168,7 @@ on('#password', 'submit', async ({ elements }) => {
 on('#code', 'submit', async ({ elements }) => {
   start(await call('POST', `/sessions/challenges/${challengeId}`, null, { code: elements.code.value }));
 });
-on('#factor-passkey', 'click', async () => start(await completeWithPasskey(challengeId)));
+on('#factor-passkey', 'click', async () => start(await (isEnrolment ? enrolPasskey : completeWithPasskey)(challengeId)));
 on('#add', 'click', async () => {
   const passkey = await withStepUp(() => registerPasskey(session.access_token));
   find('#added').textContent = `${passkey.name} was added.`;

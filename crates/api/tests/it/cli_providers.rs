@@ -1,5 +1,9 @@
 //! The command line on outside providers.
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::{World, on_both};
@@ -31,7 +35,36 @@ async fn create(world: &World) -> String {
     done.stdout
 }
 
+/// The commands of `docs/provider-guides.md`, in its order.
+fn guided() -> Vec<Vec<String>> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/provider-guides.md");
+    let text = std::fs::read_to_string(page).unwrap().replace("\\\n", " ");
+    // In a block, or in a line of text.
+    let commands = text.lines().filter_map(|line| line.split_once("denizen providers create ")?.1.split('`').next());
+    commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// The files that the guides name.
+fn write_secrets(world: &World) {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(key));
+    for (name, text) in [("secret.txt", SECRET), ("google-secret.txt", SECRET), ("AuthKey_FGHIJ67890.p8", &key)] {
+        std::fs::write(world.folder().join(name), text).unwrap();
+    }
+}
+
 on_both! {
+    async fn the_commands_of_the_guides_work(world: World) {
+        write_secrets(&world);
+        let commands = guided();
+        assert_eq!(commands.len(), 14);
+        for command in commands {
+            let arguments: Vec<&str> = ["create"].into_iter().chain(command.iter().map(String::as_str)).collect();
+            text_of(&world, &arguments).await;
+            text_of(&world, &["delete", &command[0], "--yes"]).await;
+        }
+    }
+
     async fn a_provider_is_created_updated_and_deleted(world: World) {
         let created = create(&world).await;
         assert_eq!(created, text_of(&world, &["get", "google"]).await);

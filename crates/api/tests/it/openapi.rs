@@ -121,7 +121,7 @@ fn words_are_listed() {
     assert_eq!(listed("User", "status"), json!(["active", "disabled", "invited"]));
     assert_eq!(listed("PatchUser", "status"), json!(["active", "disabled"]));
     assert_eq!(listed("SigningKey", "algorithm"), json!(["ES256", "EdDSA", "RS256"]));
-    assert_eq!(listed("CreateRole", "second_factor"), json!(["optional", "required", null]));
+    assert_eq!(listed("CreateRole", "second_factor"), json!(["optional", "required", "passkey", null]));
     let items = |name: &str, property: &str| schema(&document, name)["properties"][property]["items"]["$ref"].clone();
     for (name, property) in [("Role", "permissions"), ("ApiKey", "scopes"), ("CreateApiKey", "scopes")] {
         assert_eq!(items(name, property), "#/components/schemas/PermissionName", "{name}");

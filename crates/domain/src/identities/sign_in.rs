@@ -5,6 +5,8 @@ use super::{Identity, profile, tokens};
 use crate::access::Subject;
 use crate::auth_methods::{AuthMethod, AuthMethods, Authenticated};
 use crate::budgets;
+use crate::credentials::first_proof::{EarlierPassword, take_over};
+use crate::credentials::verify_email::verified;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result};
 use crate::events::catalogue::{Source, Way};
@@ -16,7 +18,7 @@ use crate::providers::{LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
 use crate::sessions::{Outcome, Pending, sign_in_proven};
 use crate::store::WriteTx;
-use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created};
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created, record_update};
 
 /// Opens a session for the user that the identity is linked to; or a challenge, if a second factor is required. An identity
 /// that is not linked yet makes a user, or is linked to one, as the settings of the provider and `signup.mode` allow.
@@ -76,8 +78,14 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     if let Some(user) = tx.find_user_by_email(email).await? {
         let may_link = proven.provider.settings.link == LinkPolicy::Verified;
         let user = tx.lock_user(user.id).await?.filter(|user| user.email == *email);
-        let user = user.filter(|user| may_link && user.email_verified && user.status == Status::Active);
-        let user = user.ok_or(Error::Conflict(Conflict::LinkRequired))?;
+        let user = user.filter(|_| may_link).ok_or(Error::Conflict(Conflict::LinkRequired))?;
+        if user.status == Status::Invited {
+            let (user, identity) = join(ctx, tx, user, proven).await?;
+            return Ok((user, identity.id, false));
+        }
+        if !user.email_verified || user.status != Status::Active {
+            return Err(Error::Conflict(Conflict::LinkRequired));
+        }
         // A link changes how the account is entered: users with a second factor prove it first.
         if tx.second_factor_standing(user.id).await?.is_enrolled() {
             return Err(Error::Conflict(Conflict::LinkRequired));
@@ -98,6 +106,20 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     let user = tx.lock_user(user.id).await?.ok_or_else(invalid)?;
     let identity = add(ctx, tx, user.id, proven).await?;
     Ok((user, identity.id, false))
+}
+
+/// Accepts the invitation of a [locked](crate::users::store::UserWrites::lock_user) user with an identity of the invited
+/// address, in place of the mailed link, which no longer works.
+async fn join(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven: &ProvenIdentity) -> Result<(User, Identity)> {
+    take_over(ctx, tx, &before, EarlierPassword::Removed).await?;
+    // An invitation without a name has the address in its place.
+    let is_named = before.name.as_str() != before.email.to_string();
+    let name = proven.identity.name.clone().filter(|_| !is_named).unwrap_or_else(|| before.name.clone());
+    let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
+    tx.update_user(&user).await?;
+    record_update(ctx, tx, &before, &user);
+    let identity = add(ctx, tx, user.id, proven).await?;
+    Ok((user, identity))
 }
 
 async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, email: &EmailAddress) -> Result<User> {

@@ -43,7 +43,7 @@ fn blocks(page: &str) -> Vec<String> {
 #[test]
 fn the_documentation_shows_the_code_of_the_example() {
     let script = script();
-    for (page, count) in [("passkeys.md", 5), ("providers.md", 2)] {
+    for (page, count) in [("passkeys.md", 6), ("providers.md", 2)] {
         let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
         let blocks = blocks(&text);
         assert_eq!(blocks.len(), count, "{page}");

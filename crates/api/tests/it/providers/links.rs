@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::issuer::Issuer;
 use super::{Browser, VERIFIER, ada, exchange, signed_in};
-use crate::harness::{SignedIn, TestApp, field_problem, on_both, problem};
+use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, on_both, problem};
 
 async fn link(app: &TestApp, token: &str, code: &str) -> Response {
     let request = app.request(Method::POST, "/api/v1/me/identities/acme", Some(token));
@@ -42,6 +42,33 @@ on_both! {
         issuer.user(ada());
         linked(&app, &one).await;
         problem(link(&app, &other.token, &Browser::new().sign_in(&app).await).await, 409, "identity_taken").await;
+    }
+
+    async fn an_invited_user_joins_with_an_identity_of_the_invited_address(world: World) {
+        let issuer = Issuer::start().await;
+        let closed = ("signup.mode", "closed");
+        let app = world.serve(&issuer.settings(&[closed, ("providers.acme.link", "verified")])).await;
+        let never = world.serve(&issuer.settings(&[closed])).await;
+        let admin = app.admin().await;
+        let invitation = json!({"email": "ada@example.com", "role": "admin"});
+        assert_eq!(app.post_as("/api/v1/invitations", &admin.token, &invitation).await.status(), 201);
+        let token = app.token_to("ada@example.com", "accept-invitation").await;
+
+        let mut unverified = ada();
+        unverified["email_verified"] = json!(false);
+        issuer.user(unverified);
+        problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 403, "email_unverified").await;
+        issuer.user(ada());
+        problem(exchange(&never, &Browser::new().sign_in(&never).await).await, 409, "link_required").await;
+
+        let joined = signed_in(&app, &Browser::new().sign_in(&app).await).await;
+        let user = &joined["user"];
+        assert_eq!((&user["status"], &user["email_verified"], &user["role"]), (&json!("active"), &json!(true), &json!("admin")));
+        assert_eq!(user["name"], "Ada Lovelace", "the invitation had none");
+        let body = json!({"token": token, "password": PASSWORD});
+        field_problem(app.post("/api/v1/invitations/accept", &body).await, "token", "invalid_token").await;
+        let again = signed_in(&app, &Browser::new().sign_in(&app).await).await;
+        assert_eq!(again["user"]["id"], user["id"]);
     }
 
     async fn a_code_is_linked_at_its_own_provider_only(world: World) {

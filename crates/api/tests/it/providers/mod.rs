@@ -4,6 +4,7 @@ mod admin;
 mod apple;
 mod attacks;
 mod browser;
+mod crash;
 mod github;
 mod grpc;
 pub(crate) mod issuer;
