@@ -22,6 +22,7 @@ pub mod app;
 mod audit_heads;
 pub mod catalogue;
 pub mod cli;
+mod completion;
 mod concealment;
 pub mod config;
 mod config_files;

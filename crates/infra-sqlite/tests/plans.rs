@@ -98,6 +98,8 @@ const CHECKS: &[Check] = &[
     check!("touch_api_keys": "SEARCH api_keys USING INDEX sqlite_autoindex_api_keys_1 (id=?)"),
     check!("find_challenge": "SEARCH challenges USING INDEX sqlite_autoindex_challenges_1 (id=?)"),
     check!("purge_challenges": "SEARCH challenges USING INDEX challenges_by_end (expires_at<?)"),
+    check!("has_one_time_token":
+        "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("remove_email_change_by":
         "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("purge_one_time_tokens": "SEARCH one_time_tokens USING INDEX one_time_tokens_by_end (expires_at<?)"),
@@ -168,6 +170,7 @@ const CHECKS: &[Check] = &[
         "SEARCH one_time_tokens USING COVERING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("find_idempotent_answer": "SEARCH idempotency_keys USING INDEX sqlite_autoindex_idempotency_keys_1 (key=?)"),
     check!("find_totp": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
+    check!("share_provider": "SEARCH providers USING PRIMARY KEY (name=?)"),
     check!("find_provider": "SEARCH providers USING PRIMARY KEY (name=?)"),
     check!("list_providers": "SCAN providers"),
     check!("find_identity": "SEARCH identities USING INDEX identities_by_subject (issuer=? AND subject=?)"),

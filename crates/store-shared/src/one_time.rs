@@ -10,7 +10,7 @@ use denizen_domain::users::EmailAddress;
 use uuid::Uuid;
 
 use crate::codec::text_list;
-use crate::sql::{execute, execute_bulk, fetch_optional, row};
+use crate::sql::{execute, execute_bulk, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -30,6 +30,11 @@ impl OneTimeTokenReads for Tx {
             now.as_micros()
         )?;
         Ok(row.map(|row| row.token(id, purpose)))
+    }
+
+    async fn has_one_time_token(&mut self, user: UserId, purpose: Purpose, now: Timestamp) -> Result<bool, StoreError> {
+        let (user, purpose, now) = (user.as_uuid(), purpose.as_str(), now.as_micros());
+        fetch_scalar!(self, bool, "../store-shared/queries/has_one_time_token.sql", user, purpose, now)
     }
 }
 

@@ -8,7 +8,7 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 
 use crate::error::broken;
-use crate::sql::{execute, fetch_all, fetch_optional, row};
+use crate::sql::{execute, fetch_all, fetch_optional, fetch_optional_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -27,6 +27,10 @@ impl ProviderReads for Tx {
 
 #[async_trait]
 impl ProviderWrites for Tx {
+    async fn share_provider(&mut self, name: &ProviderName) -> Result<Option<bool>, StoreError> {
+        fetch_optional_scalar!(self, bool, "queries/share_provider.sql", name.as_str())
+    }
+
     async fn insert_provider(&mut self, provider: &StoredProvider) -> Result<bool, StoreError> {
         let inserted = execute!(
             self,

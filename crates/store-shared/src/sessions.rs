@@ -56,6 +56,7 @@ impl SessionReads for Tx {
         &mut self,
         provider: &ProviderName,
         from: IdentityId,
+        now: Timestamp,
         limit: u32,
     ) -> Result<Vec<ProviderSession>, StoreError> {
         let (provider, from, limit) = (provider.as_str(), from.as_uuid(), i64::from(limit));
@@ -65,7 +66,8 @@ impl SessionReads for Tx {
             "../store-shared/queries/list_provider_sessions.sql",
             provider,
             from,
-            limit
+            limit,
+            now.as_micros()
         )?;
         Ok(rows.into_iter().map(ProviderSession::from).collect())
     }

@@ -92,6 +92,7 @@ macro_rules! suite {
                 a_language_is_kept_and_forgotten,
             }
             identities {
+                sessions_of_a_provider_are_those_that_can_be_ended,
                 tokens_come_back_as_they_were_and_are_replaced,
                 tokens_go_with_their_identity,
                 of_fifty_who_lease_tokens_one_does,

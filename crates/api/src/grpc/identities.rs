@@ -17,8 +17,8 @@ use super::challenges;
 use super::convert::{self, moment, said};
 use super::sessions::parts;
 use super::status::Refusal;
+use crate::completion::to_completion;
 use crate::http::Shared;
-use crate::http::identities::to_completion;
 use crate::json_form::Fields;
 
 /// The service.

@@ -1,11 +1,9 @@
 //! `/api/v1/me/identities` and `/api/v1/users/{id}/identities`: identities at outside providers.
 
-use std::future::Future;
-
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::{Error, FieldError};
+use denizen_domain::error::FieldError;
 use denizen_domain::id::{IdentityId, UserId};
 use denizen_domain::identities::{self, Identity};
 use denizen_domain::time::Timestamp;
@@ -14,7 +12,6 @@ use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use tracing::Instrument;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +24,7 @@ use super::answers::{
 use super::auth::{LinkBody, ProviderPath};
 use super::extract::{Caller, IdPath, JsonBody, path_param};
 use super::problem::Problem;
+use crate::completion::to_completion;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -243,11 +241,4 @@ async fn token(
         scope: token.scope,
     };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
-}
-
-/// Runs a use case to its end, even if the client disconnects: a refresh token that was used must be replaced.
-pub(crate) async fn to_completion<T: Send + 'static>(
-    work: impl Future<Output = denizen_domain::Result<T>> + Send + 'static,
-) -> denizen_domain::Result<T> {
-    tokio::spawn(work.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
 }

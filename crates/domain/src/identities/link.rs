@@ -7,6 +7,7 @@ use super::tokens;
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result, Unauthenticated};
 use crate::mail::{self, MailSubject};
+use crate::providers;
 use crate::sessions::step_up;
 
 /// Links a proven identity to the caller, who must have authenticated recently.
@@ -16,6 +17,8 @@ use crate::sessions::step_up;
 /// it is wrong, expired or used; and the other errors of [`Proof`].
 pub async fn link(ctx: &Ctx, proof: Proof) -> Result<Identity> {
     let (id, _) = ctx.signed_in()?;
+    // Before the proof is verified, which uses up an authorization code.
+    step_up::require(ctx, &mut *ctx.store().read().await?).await?;
     let fault = proof.fault();
     let proven = match proof.verify(ctx).await {
         // The caller is signed in: only the proof is at fault.
@@ -27,6 +30,9 @@ pub async fn link(ctx: &Ctx, proof: Proof) -> Result<Identity> {
     let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     step_up::require(ctx, &mut *tx).await?;
+    if !providers::is_usable(ctx, &mut *tx, &proven.provider.name).await? {
+        return Err(Error::NotFound(Resource::Provider));
+    }
     if !proven.flow.finish(&mut *tx).await? {
         return Err(fault.into());
     }

@@ -80,7 +80,7 @@ fn check(ctx: &Ctx, provider: &Provider, native: &NativeCode) -> Result<()> {
     let mut faults = Vec::new();
     faults.extend(code_fault(native.code.expose_secret(), binding));
     faults.extend(verifier_fault(native.code_verifier.as_ref(), binding));
-    if client_id != settings.client_id && !settings.native_client_ids.iter().any(|listed| listed == client_id) {
+    if !settings.has_client(client_id) {
         let message = "must be the client_id of the provider, or one of its native_client_ids";
         faults.push(FieldError::new("client_id", "invalid_value", message));
     }

@@ -8,13 +8,14 @@ use crate::budgets;
 use crate::credentials::first_proof::{EarlierPassword, take_over};
 use crate::credentials::verify_email::verified;
 use crate::ctx::{Ctx, SignupMode};
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::catalogue::{Source, Way};
 use crate::events::{Happened, record_by};
 use crate::id::{IdentityId, UserId};
 use crate::mail::{self, MailSubject};
+use crate::one_time::Purpose;
 use crate::ports::AccountActivity;
-use crate::providers::{LinkPolicy, OutsideIdentity};
+use crate::providers::{self, LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
 use crate::sessions::{Outcome, Pending, sign_in_proven};
 use crate::store::WriteTx;
@@ -38,6 +39,10 @@ pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Res
             Some(known) => (returning(ctx, &mut *tx, &known, &proven).await?, known.id, false),
             None => newcomer(ctx, &mut *tx, &proven).await?,
         };
+    // It may have been disabled since the proof was verified.
+    if !providers::is_usable(ctx, &mut *tx, &proven.provider.name).await? {
+        return Err(Error::NotFound(Resource::Provider));
+    }
     ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
     // At a first link, the second factor at the provider is not yet known to be that of the user.
     let is_proven = proven.identity.has_proven_second_factor && !is_linked_now;
@@ -79,7 +84,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
         let may_link = proven.provider.settings.link == LinkPolicy::Verified;
         let user = tx.lock_user(user.id).await?.filter(|user| user.email == *email);
         let user = user.filter(|_| may_link).ok_or(Error::Conflict(Conflict::LinkRequired))?;
-        if user.status == Status::Invited {
+        if user.status == Status::Invited && tx.has_one_time_token(user.id, Purpose::Invitation, ctx.now()).await? {
             let (user, identity) = join(ctx, tx, user, proven).await?;
             return Ok((user, identity.id, false));
         }
@@ -108,8 +113,8 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     Ok((user, identity.id, false))
 }
 
-/// Accepts the invitation of a [locked](crate::users::store::UserWrites::lock_user) user with an identity of the invited
-/// address, in place of the mailed link, which no longer works.
+/// Accepts the invitation of a [locked](crate::users::store::UserWrites::lock_user) user, which has not expired, with an
+/// identity of the invited address. The mailed link no longer works.
 async fn join(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven: &ProvenIdentity) -> Result<(User, Identity)> {
     take_over(ctx, tx, &before, EarlierPassword::Removed).await?;
     // An invitation without a name has the address in its place.

@@ -1,8 +1,9 @@
 //! The tokens that providers issue: kept with the identity if the provider's `keep_tokens` is set, and handed out to the
 //! backend of the product.
 //!
-//! They are sealed under the master key and bound to identity and provider, and to the server that issued them. A refresh token may be usable only once (RFC
-//! 9700 §4.14.2): a lease in the database makes one request, over all nodes, refresh at a time.
+//! They are sealed under the master key and bound to identity and provider, and to the server that issued them. A refresh
+//! token may be usable only once (RFC 9700 §4.14.2): a lease in the database makes one request, over all nodes, refresh at a
+//! time.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -112,8 +113,9 @@ pub async fn token(ctx: &Ctx, user: UserId, identity: IdentityId) -> Result<Prov
     ctx.require(Permission::IdentitiesTokens)?;
     for _ in 0..LOOKS_MAX {
         let (provider, stored) = find(ctx, user, identity).await?;
-        // Sealed under another master key, or issued by another server under the same name.
-        let kept = Kept::of(ctx, &provider, &stored).ok_or_else(gone)?;
+        // Sealed under another master key, or issued by another server under the same name or to another client.
+        let kept = Kept::of(ctx, &provider, &stored).filter(|kept| provider.settings.has_client(&kept.client_id));
+        let kept = kept.ok_or_else(gone)?;
         if !kept.expires_within(ctx.now(), MARGIN_S) {
             return Ok(kept.into_token());
         }
@@ -209,7 +211,7 @@ async fn lease(ctx: &Ctx, stored: &StoredTokens) -> Result<bool> {
     Ok(is_leased)
 }
 
-/// Removes tokens that are of no use any more; the error for the caller.
+/// Deletes tokens that can no longer be used, and returns the error for the caller.
 async fn forget(ctx: &Ctx, stored: &StoredTokens) -> Result<Error> {
     let mut tx = ctx.write_by_proof(&[]).await?;
     tx.remove_identity_tokens(stored.identity_id, stored.revision).await?;

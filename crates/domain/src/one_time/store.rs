@@ -17,6 +17,9 @@ pub trait OneTimeTokenReads {
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Option<OneTimeToken>, StoreError>;
+
+    /// Whether the user has a token for this purpose that has not expired.
+    async fn has_one_time_token(&mut self, user: UserId, purpose: Purpose, now: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Keeping one-time tokens.

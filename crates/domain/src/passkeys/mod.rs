@@ -76,7 +76,8 @@ impl Passkey {
 }
 
 impl Passkey {
-    /// The authentication methods that the use of it proves. It verifies its user, so it is two factors.
+    /// The authentication methods of a session after its use. A passkey verifies its user, so it is two factors; a security
+    /// key is accepted after a first factor only.
     pub(crate) fn auth_methods(&self) -> AuthMethods {
         let key = if self.credential.backup_eligible { AuthMethod::SoftwareKey } else { AuthMethod::HardwareKey };
         AuthMethods::of(&[key, AuthMethod::UserPresence, AuthMethod::MultiFactor])

@@ -43,10 +43,11 @@ pub(crate) async fn find(ctx: &Ctx, name: &ProviderName) -> Result<Provider> {
     open(ctx, stored.ok_or(Error::NotFound(Resource::Provider))?)
 }
 
-/// Whether users can sign in with the provider.
+/// Whether users can sign in with the provider, which does not change before the transaction ends. To be asked after the user
+/// is locked.
 pub(crate) async fn is_usable(ctx: &Ctx, tx: &mut dyn WriteTx, name: &ProviderName) -> Result<bool> {
     let is_configured = ctx.services().providers.get(name).is_some();
-    Ok(is_configured || tx.find_provider(name).await?.is_some_and(|stored| stored.is_enabled))
+    Ok(is_configured || tx.share_provider(name).await? == Some(true))
 }
 
 /// A provider, enabled or not.

@@ -170,8 +170,8 @@ pub async fn update(
     Ok(managed(provider))
 }
 
-/// Deletes a provider of the database, and ends the sessions that were opened through it. Identities that were linked
-/// through it remain.
+/// Deletes a provider of the database, and ends the sessions that were opened through it. If there are any, it is disabled
+/// first; if that is interrupted, deleting it again continues. Identities that were linked through it remain.
 ///
 /// # Errors
 /// [`Conflict::ProviderConfigured`] for one of the configuration; [`Error::Stale`].
@@ -183,13 +183,23 @@ pub async fn delete(ctx: &Ctx, name: &ProviderName, expected: Option<&[i64]>) ->
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
     }
-    if !tx.delete_provider(name, before.version).await? {
+    // No session is opened through it from here on.
+    let disabled = StoredProvider { is_enabled: false, version: before.version + 1, updated_at: ctx.now(), ..before };
+    if !tx.update_provider(&disabled).await? {
+        return Err(Error::Stale);
+    }
+    if sessions::are_of_provider(ctx, &mut *tx, name).await? {
+        record(ctx, &mut *tx, name.as_str(), Happened::ProviderUpdated { name: name.to_string(), enabled: false });
+        ctx.commit(tx).await?;
+        sessions::end_of_provider(ctx, name).await?;
+        tx = ctx.write_unlimited(&[]).await?;
+    }
+    if !tx.delete_provider(name, disabled.version).await? {
         return Err(Error::Stale);
     }
     tx.purge_identity_tokens(name, TOKENS_REMOVED_MAX).await?;
     record(ctx, &mut *tx, name.as_str(), Happened::ProviderDeleted { name: name.to_string() });
-    ctx.commit(tx).await?;
-    sessions::end_of_provider(ctx, name).await
+    ctx.commit(tx).await
 }
 
 /// Checks a provider as far as that is possible without a user: settings, discovery, keys, clock, redirect URI and secret.

@@ -112,6 +112,14 @@ pub struct ProviderSettings {
     pub key_id: Option<String>,
 }
 
+impl ProviderSettings {
+    /// Whether a client id is that of the server, or of a native application.
+    #[must_use]
+    pub fn has_client(&self, client_id: &str) -> bool {
+        self.client_id == client_id || self.native_client_ids.iter().any(|listed| listed == client_id)
+    }
+}
+
 impl Default for ProviderSettings {
     /// Nothing but the preset decides, users may be created, and none is linked.
     fn default() -> Self {

@@ -38,6 +38,9 @@ pub trait ProviderReads {
 /// Writing providers.
 #[async_trait]
 pub trait ProviderWrites {
+    /// Whether the provider is enabled, which does not change before the transaction ends; `None` if there is none.
+    async fn share_provider(&mut self, name: &ProviderName) -> Result<Option<bool>, StoreError>;
+
     /// Adds a provider; `false`, and nothing done, when the name is taken.
     async fn insert_provider(&mut self, provider: &StoredProvider) -> Result<bool, StoreError>;
 

@@ -59,10 +59,10 @@ pub enum SecondFactorPolicy {
     /// Those who have one must; nobody has to have one.
     #[default]
     Optional,
-    /// Everybody must. Whoever has none yet sets one up while signing in.
+    /// Users must prove a second factor. Those who have none set one up while signing in.
     Required,
-    /// Everybody must prove a passkey or a security key: a factor that cannot be used on the page of another domain. Whoever
-    /// has none registers one while signing in.
+    /// Users must prove a passkey or a security key, which cannot be used on the page of another domain. Those who have none
+    /// register one while signing in.
     Passkey,
 }
 
@@ -70,7 +70,7 @@ impl SecondFactorPolicy {
     /// Every policy.
     pub const ALL: &[Self] = &[Self::Optional, Self::Required, Self::Passkey];
 
-    /// Whether everybody must prove a second factor of some kind.
+    /// Whether users must prove a second factor of some kind.
     #[must_use]
     pub fn requires_second_factor(self) -> bool {
         self != Self::Optional

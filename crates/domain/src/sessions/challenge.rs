@@ -19,6 +19,7 @@ use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
 use crate::id::{ChallengeId, UserId};
 use crate::pending::{self, Ending};
 use crate::ports::AccountActivity;
+use crate::providers;
 use crate::store::WriteTx;
 use crate::users::{DisplayName, Status, User};
 
@@ -116,7 +117,7 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
     if challenge.kind != ChallengeKind::SecondFactor {
         return Err(refused());
     }
-    let user = owner(&mut *tx, &challenge).await?;
+    let user = owner(ctx, &mut *tx, &challenge).await?;
     // A transaction that ended it meanwhile held the user until now.
     tx.find_challenge(id, ctx.now()).await?.ok_or_else(refused)?;
     let standing = tx.second_factor_standing(user.id).await?;
@@ -183,7 +184,7 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, ad
         return Err(refused());
     }
     let mut tx = ctx.write().await?;
-    let user = owner(&mut *tx, &challenge).await?;
+    let user = owner(ctx, &mut *tx, &challenge).await?;
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
@@ -233,7 +234,7 @@ async fn by_second_factor(
 ) -> Result<Finished> {
     let code = SecondFactorCode::parse(code).map_err(|_| refused())?;
     let mut tx = ctx.write().await?;
-    let user = owner(&mut *tx, &challenge).await?;
+    let user = owner(ctx, &mut *tx, &challenge).await?;
     if !tx.remove_challenge(challenge.id).await? {
         return Err(refused());
     }
@@ -275,13 +276,22 @@ impl Pending {
     }
 }
 
-/// Whose sign-in it is, held against change, if they may still sign in.
-pub(super) async fn owner(tx: &mut dyn WriteTx, challenge: &Challenge) -> Result<User> {
+/// The locked user of a challenge, if they may still sign in: the user is active, and the identity that began the sign-in
+/// is still linked and its provider enabled.
+pub(super) async fn owner(ctx: &Ctx, tx: &mut dyn WriteTx, challenge: &Challenge) -> Result<User> {
     let user = match challenge.user_id {
         Some(id) => tx.lock_user(id).await?,
         None => None,
     };
-    user.filter(|user| user.status == Status::Active).ok_or_else(refused)
+    let user = user.filter(|user| user.status == Status::Active).ok_or_else(refused)?;
+    if let Some(used) = challenge.authenticated.identity_id {
+        let identity = tx.list_identities(user.id).await?.into_iter().find(|identity| identity.id == used);
+        let identity = identity.ok_or_else(refused)?;
+        if !providers::is_usable(ctx, tx, &identity.provider).await? {
+            return Err(refused());
+        }
+    }
+    Ok(user)
 }
 
 /// Nobody is signed in: a wrong code is no bad input, but a bad credential.

@@ -69,11 +69,20 @@ pub async fn end_of_user(ctx: &Ctx, user: UserId, keep: Option<SessionId>) -> Re
 /// How many sessions of a provider one transaction ends: others wait to write.
 const PROVIDER_BATCH: u32 = 100;
 
-/// Ends every session that was opened through a provider, in batches. If it is interrupted, calling it again continues.
+/// Whether sessions that were opened through a provider can still be ended.
+pub(crate) async fn are_of_provider(ctx: &Ctx, tx: &mut dyn WriteTx, provider: &ProviderName) -> Result<bool> {
+    let first = IdentityId::from_uuid(Uuid::nil());
+    Ok(!tx.list_provider_sessions(provider, first, ctx.now(), 1).await?.is_empty())
+}
+
+/// Ends every session that was opened through a disabled provider, in batches. If it is interrupted, calling it again
+/// continues.
 pub(crate) async fn end_of_provider(ctx: &Ctx, provider: &ProviderName) -> Result<()> {
     let mut from = IdentityId::from_uuid(Uuid::nil());
     loop {
-        let mut found = ctx.store().snapshot().await?.list_provider_sessions(provider, from, PROVIDER_BATCH).await?;
+        let mut read = ctx.store().snapshot().await?;
+        let mut found = read.list_provider_sessions(provider, from, ctx.now(), PROVIDER_BATCH).await?;
+        drop(read);
         let Some(last) = found.last() else { return Ok(()) };
         // Sessions of the same identity may follow; those that ended are not listed again.
         from = last.identity_id;

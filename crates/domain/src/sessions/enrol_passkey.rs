@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::challenge::{self, Finished, Pending, owner, use_try};
+use super::challenge::{self, Finished, Owed, Pending, owed_by, owner, use_try};
 use super::open::open;
 use crate::access::Subject;
 use crate::challenges::{self, ChallengeKind};
@@ -20,7 +20,7 @@ use crate::store::ReadTx;
 ///
 /// # Errors
 /// [`Unauthenticated::InvalidCode`](crate::error::Unauthenticated::InvalidCode) if the challenge has ended, or is none
-/// that a registration completes; [`Conflict::SecondFactorPresent`] if the user has one by now.
+/// that a registration completes; [`Conflict::SecondFactorPresent`] if the user has registered one meanwhile.
 pub async fn options(ctx: &Ctx, token: &SecretString, kind: CredentialKind) -> Result<RegistrationOptions> {
     let mut read = ctx.store().read().await?;
     let (id, user) = find(ctx, &mut *read, token).await?;
@@ -41,12 +41,17 @@ pub async fn finish(ctx: &Ctx, token: &SecretString, new: NewPasskey) -> Result<
     let challenge = use_try(ctx, id).await?;
 
     let mut tx = ctx.write_by_proof(&[user.into()]).await?;
-    let user = owner(&mut *tx, &challenge).await?;
+    let user = owner(ctx, &mut *tx, &challenge).await?;
     if !tx.remove_challenge(id).await? {
         return Err(challenge::refused());
     }
-    if tx.second_factor_standing(user.id).await?.has_webauthn() {
+    let standing = tx.second_factor_standing(user.id).await?;
+    if standing.has_webauthn() {
         return Err(Error::Conflict(Conflict::SecondFactorPresent));
+    }
+    // Other factors may have been added since, which must be proven first.
+    if owed_by(standing, challenge.authenticated.methods) != Some(Owed::PasskeyEnrolment) {
+        return Err(challenge::refused());
     }
     register::add(ctx, &mut *tx, &user, &registration).await?;
     // No session has proven the new factor, so none of them works any more.

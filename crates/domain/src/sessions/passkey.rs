@@ -93,7 +93,7 @@ pub async fn finish_challenge(
     let verified = answer.verify(ctx, Some(user)).await?;
 
     let mut tx = ctx.write().await?;
-    let user = owner(&mut *tx, &challenge).await?;
+    let user = owner(ctx, &mut *tx, &challenge).await?;
     let is_accepted = verified.record(ctx, &mut *tx).await?;
     let is_pending = is_accepted && tx.remove_challenge(id).await?;
     let opened = if is_pending {

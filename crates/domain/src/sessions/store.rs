@@ -147,12 +147,13 @@ pub trait SessionReads {
     /// How many live sessions the user has.
     async fn count_sessions(&mut self, user: UserId, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Sessions that have not ended and were opened with an identity that was last used through this provider, at most
+    /// Sessions that can still be ended and were opened with an identity that was last used through this provider, at most
     /// `limit`, by identity, beginning with `from`.
     async fn list_provider_sessions(
         &mut self,
         provider: &ProviderName,
         from: IdentityId,
+        now: Timestamp,
         limit: u32,
     ) -> Result<Vec<ProviderSession>, StoreError>;
 }

@@ -77,7 +77,7 @@ impl HttpFederation {
     ) -> Result<Redeemed, Failure> {
         let resolved = Resolved { client_id: grant.client_id, ..Resolved::new(&provider.settings)? };
         // The rule of the domain, once more where the code leaves.
-        let is_bound = match code_binding(&resolved, grant.client_id) {
+        let is_bound = match code_binding(provider, &resolved, grant.client_id) {
             CodeBinding::Nonce => true,
             CodeBinding::Verifier => grant.code_verifier.is_some(),
             CodeBinding::None => false,
@@ -227,13 +227,15 @@ fn issued(tokens: Tokens, client_id: &str) -> ProviderTokens {
 
 /// What binds a code of a native application: plain OAuth 2 has no nonce, and a client without a secret proves nothing
 /// else.
-pub(super) fn code_binding(provider: &Resolved<'_>, client_id: &str) -> CodeBinding {
-    let has_id_token = provider.protocol == Protocol::OpenidConnect;
-    let is_public = client_id != provider.settings.client_id && provider.secret_kind() != SecretKind::PrivateKey;
-    match (has_id_token, is_public) {
-        (true, false) => CodeBinding::Nonce,
-        (true, true) => CodeBinding::Verifier,
-        (false, _) if provider.has_pkce() => CodeBinding::Verifier,
+pub(super) fn code_binding(provider: &Provider, resolved: &Resolved<'_>, client_id: &str) -> CodeBinding {
+    let has_id_token = resolved.protocol == Protocol::OpenidConnect;
+    // A private key signs a secret for every client; any other secret is that of the server's own client.
+    let has_secret = provider.client_secret.is_some()
+        && (client_id == provider.settings.client_id || resolved.secret_kind() == SecretKind::PrivateKey);
+    match (has_id_token, has_secret) {
+        (true, true) => CodeBinding::Nonce,
+        (true, false) => CodeBinding::Verifier,
+        (false, _) if resolved.has_pkce() => CodeBinding::Verifier,
         (false, _) => CodeBinding::None,
     }
 }

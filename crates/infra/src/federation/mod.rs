@@ -208,7 +208,7 @@ impl Federation for HttpFederation {
     fn code_binding(&self, provider: &Provider, client_id: &str) -> CodeBinding {
         // Settings that cannot be resolved are refused, and logged, by the exchange.
         Resolved::new(&provider.settings)
-            .map_or(CodeBinding::Nonce, |resolved| flow::code_binding(&resolved, client_id))
+            .map_or(CodeBinding::Nonce, |resolved| flow::code_binding(provider, &resolved, client_id))
     }
 
     async fn redeem_native(&self, provider: &Provider, grant: &NativeGrant<'_>) -> Result<Redeemed, FederationError> {

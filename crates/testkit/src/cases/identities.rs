@@ -1,9 +1,11 @@
 //! Identities at outside providers, and the tokens that are stored with them.
 
+use denizen_domain::auth_methods::{AuthMethods, Authenticated};
 use denizen_domain::id::IdentityId;
 use denizen_domain::identities::Identity;
 use denizen_domain::identities::store::{StoredTokens, TokenLease};
 use denizen_domain::providers::ProviderName;
+use denizen_domain::sessions::{EndReason, Session};
 use denizen_domain::store::Store;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -38,7 +40,7 @@ pub async fn of_fifty_who_lease_tokens_one_does(f: Fixture) {
         tasks.spawn(async move { lease(&*store, 1, 10).await });
     }
     assert_eq!(winners(tasks).await, 1);
-    // Whoever fails to finish holds others up for the time of the lease only.
+    // A request that does not finish delays others until its lease expires.
     assert_eq!([lease(&*f.store, 1, 29).await, lease(&*f.store, 1, 30).await], [false, true]);
     let mut tx = f.store.write().await.unwrap();
     tx.release_identity_tokens(id(1), revision(1)).await.unwrap();
@@ -94,6 +96,35 @@ pub async fn a_draft_is_taken_once_and_purged_when_it_expires(f: Fixture) {
     assert_eq!(tx.take_token_draft(flow(1)).await.unwrap().as_deref(), Some(b"two".as_slice()));
     assert_eq!(tx.take_token_draft(flow(1)).await.unwrap(), None);
     tx.commit().await.unwrap();
+}
+
+pub async fn sessions_of_a_provider_are_those_that_can_be_ended(f: Fixture) {
+    let now = build::moment(10);
+    add(&*f.store, 1).await;
+    add(&*f.store, 2).await;
+    let of = |user: u32, n: u32, expires_at| {
+        let authenticated = Authenticated { methods: AuthMethods::default(), identity_id: Some(id(user)) };
+        Session { authenticated, expires_at, ..build::session(&build::user(user), n) }
+    };
+    let later = build::moment(1_000);
+    let [one, ended, expired, two] = [of(1, 1, later), of(1, 2, later), of(1, 3, now), of(2, 4, later)];
+    let mut tx = f.store.write().await.unwrap();
+    for session in [&one, &ended, &expired, &two, &build::session(&build::user(1), 5)] {
+        tx.insert_session(session).await.unwrap();
+    }
+    tx.end_session(ended.id, EndReason::SignedOut, build::moment(5)).await.unwrap();
+    tx.commit().await.unwrap();
+    let list = async |provider: &str, from: u32, limit: u32| {
+        let provider = ProviderName::from_stored(provider.to_owned());
+        let mut read = f.store.read().await.unwrap();
+        let found = read.list_provider_sessions(&provider, id(from), now, limit).await.unwrap();
+        found.into_iter().map(|session| (session.id, session.user_id, session.identity_id)).collect::<Vec<_>>()
+    };
+    let [first, second] = [(one.id, one.user_id, id(1)), (two.id, two.user_id, id(2))];
+    assert_eq!(list("acme", 0, 10).await, [first, second]);
+    assert_eq!(list("acme", 0, 1).await, [first]);
+    assert_eq!(list("acme", 2, 10).await, [second]);
+    assert_eq!(list("other", 0, 10).await, []);
 }
 
 fn id(n: u32) -> IdentityId {

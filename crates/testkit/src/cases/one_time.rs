@@ -27,6 +27,14 @@ pub async fn a_token_ends_to_the_microsecond(f: Fixture) {
     let token = kept(&f, Purpose::Invitation, 1).await;
     assert_eq!(take(&*f.store, token.id, token.purpose, GOOD_S).await, None);
     assert_eq!(find(&*f.store, &token, GOOD_S).await, None);
+    for (purpose, at, expected) in [
+        (Purpose::Invitation, GOOD_S, false),
+        (Purpose::Invitation, GOOD_S - 1, true),
+        (Purpose::EmailVerification, GOOD_S - 1, false),
+    ] {
+        let mut read = f.store.read().await.unwrap();
+        assert_eq!(read.has_one_time_token(token.user_id, purpose, build::moment(at)).await.unwrap(), expected);
+    }
     assert_eq!(take(&*f.store, token.id, token.purpose, GOOD_S - 1).await, Some(token));
 }
 

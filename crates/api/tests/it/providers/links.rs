@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::issuer::Issuer;
 use super::{Browser, VERIFIER, ada, exchange, signed_in};
+use crate::anonymous_growth::sql;
 use crate::harness::{PASSWORD, SignedIn, TestApp, field_problem, on_both, problem};
 
 async fn link(app: &TestApp, token: &str, code: &str) -> Response {
@@ -60,6 +61,11 @@ on_both! {
         problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 403, "email_unverified").await;
         issuer.user(ada());
         problem(exchange(&never, &Browser::new().sign_in(&never).await).await, 409, "link_required").await;
+
+        let until = "UPDATE one_time_tokens SET expires_at = expires_at";
+        sql(&world, &format!("{until} - 1000000000000")).await;
+        problem(exchange(&app, &Browser::new().sign_in(&app).await).await, 409, "link_required").await;
+        sql(&world, &format!("{until} + 1000000000000")).await;
 
         let joined = signed_in(&app, &Browser::new().sign_in(&app).await).await;
         let user = &joined["user"];

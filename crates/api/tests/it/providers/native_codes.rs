@@ -1,5 +1,9 @@
 //! Native applications: an authorization code that the application obtained from the provider itself.
 
+use std::sync::Arc;
+
+use denizen::app::Ambience;
+use denizen_testkit::{FakeClock, SeededRandom};
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -33,6 +37,20 @@ async fn email_of(response: Response) -> String {
 }
 
 on_both! {
+    async fn a_code_is_not_redeemed_before_recent_authentication(world: World) {
+        let issuer = Issuer::start().await;
+        let clock = Arc::new(FakeClock::default());
+        let ambience = Ambience { clock: Arc::clone(&clock) as Arc<_>, random: Arc::new(SeededRandom::new(3)) };
+        let app = world.serve_in(&issuer.settings(&[]), ambience).await;
+        let user = app.user().await;
+        clock.advance_s(11 * 60);
+        let nonce = nonce(&app).await;
+        let body = json!({"authorization_code": issuer.code(&[("nonce", &nonce)]), "nonce": nonce});
+        let response = app.post_as("/api/v1/me/identities/acme", &user.token, &body).await;
+        problem(response, 403, "step_up_required").await;
+        assert_eq!(issuer.redeemed(), 0);
+    }
+
     async fn a_code_of_an_sdk_signs_in_once(world: World) {
         let issuer = Issuer::start().await;
         let app = serve(&world, &issuer).await;

@@ -53,6 +53,17 @@ async fn program(app: &TestApp, admin: &SignedIn) -> String {
 const KEEP: (&str, &str) = ("providers.acme.keep_tokens", "true");
 
 on_both! {
+    async fn tokens_of_another_client_are_gone(world: World) {
+        let issuer = Issuer::start().await;
+        issuer.user(ada());
+        let app = world.serve(&issuer.settings(&[KEEP])).await;
+        let ada = arrive(&app).await;
+        let admin = app.admin().await;
+        let renamed = world.serve(&issuer.settings(&[KEEP, ("providers.acme.client_id", "another")])).await;
+        problem(ask(&renamed, &admin.token, &ada.path).await, 409, "provider_tokens_gone").await;
+        assert_eq!(access_token(ask(&app, &admin.token, &ada.path).await).await, "access-1");
+    }
+
     async fn a_program_obtains_the_token_of_a_user(world: World) {
         let issuer = Issuer::start().await;
         let app = world.serve(&issuer.settings(&[KEEP])).await;
@@ -91,7 +102,7 @@ on_both! {
         for secret in ["access-1", "refresh-1"] {
             assert!(!stored.sealed.windows(secret.len()).any(|part| part == secret.as_bytes()));
         }
-        // Whoever can write to the database cannot move the tokens of one user to another.
+        // Write access to the database is not sufficient to move the tokens of one user to another.
         stored.identity_id = id(&bob.path);
         tx.put_identity_tokens(&stored).await.unwrap();
         tx.commit().await.unwrap();

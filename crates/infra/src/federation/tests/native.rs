@@ -41,6 +41,8 @@ async fn a_public_client_sends_its_verifier_and_never_the_secret_of_another() {
     assert_eq!(fixture.federation.code_binding(&provider, NATIVE), CodeBinding::Verifier);
     assert_eq!(redeem(&fixture, &provider, NATIVE, None).await.unwrap_err(), "pkce");
     assert_eq!(fixture.requests_of("/token").await, 0);
+    let without_secret = Provider { client_secret: None, ..provider.clone() };
+    assert_eq!(fixture.federation.code_binding(&without_secret, CLIENT), CodeBinding::Verifier);
     for preset in [None, Some("twitch"), Some("google")] {
         provider.settings.preset = preset.map(str::to_owned);
         redeem(&fixture, &provider, NATIVE, Some(VERIFIER)).await.unwrap();

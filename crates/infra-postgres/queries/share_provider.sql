@@ -1,0 +1,4 @@
+SELECT is_enabled
+FROM providers
+WHERE name = $1
+FOR SHARE

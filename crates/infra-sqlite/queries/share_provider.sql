@@ -1,0 +1,3 @@
+SELECT is_enabled AS "is_enabled: bool"
+FROM providers
+WHERE name = $1
