@@ -184,7 +184,8 @@ mod tests {
             assert_eq!(AuthMethods::from_stored(methods.stored()), methods);
             assert!(methods.contains(method));
         }
-        // The numbers are in databases.
+        // The numbers are in databases, and that of the keys in statements.
+        assert_eq!(AuthMethods::of(&[AuthMethod::HardwareKey, AuthMethod::SoftwareKey]).stored(), 48);
         assert_eq!(AuthMethods::of(&AuthMethod::ALL).stored(), 0b1111_1111);
         assert_eq!(AuthMethods::of(&[AuthMethod::Email, AuthMethod::MultiFactor]).stored(), 0b1000_0100);
     }
