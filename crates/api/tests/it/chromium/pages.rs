@@ -203,6 +203,12 @@ async fn an_invited_user_joins_through_a_provider() {
     assert_eq!(page.eval("Object.keys(sessionStorage).length").await, 0);
     let me = page.eval("fetch('../api/v1/me').then((response) => response.json())").await;
     assert_eq!((&me["role"], &me["status"]), (&json!("admin"), &json!("active")));
+    // The link does not work any more.
+    page.open(&format!("{origin}/account/accept-invitation?token={token}")).await;
+    page.fill("#secret-password", PASSWORD).await;
+    page.click("#ask > button").await;
+    page.read("This link is not valid").await;
+    assert!(page.sees("#way-on a").await && !page.sees("[data-provider=acme]").await);
     page.check();
 }
 
