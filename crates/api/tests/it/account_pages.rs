@@ -157,6 +157,23 @@ on_both! {
         }
     }
 
+    async fn the_page_of_an_invitation_offers_providers_that_link_verified_addresses(
+        app: TestApp, "server.public_url" = "https://id.example.com/auth",
+        "providers.github.preset" = "github", "providers.github.client_id" = "x", "providers.github.client_secret" = "y",
+        "providers.github.link" = "verified",
+        "providers.google.preset" = "google", "providers.google.client_id" = "x", "providers.google.client_secret" = "y"
+    ) {
+        for (name, offered) in [("accept-invitation", true), ("reset-password", false), ("verify-email", false)] {
+            let request = app.request(Method::GET, &format!("/account/{name}?token=dno_SECRET"), None);
+            let page = request.header("accept-language", "fr").send().await.unwrap().text().await.unwrap();
+            let url = offered.then_some("https://id.example.com/auth/account/sign-in");
+            assert_eq!(between(&page, "data-self=\"", "\""), url, "{name}");
+            assert_eq!(page.contains("Continuer avec GitHub"), offered, "{name}");
+            assert_eq!(page.contains("Se connecter autrement"), !offered, "{name}");
+            assert!(!page.contains("data-provider=\"google\""), "{page}");
+        }
+    }
+
     async fn opening_a_page_does_not_use_its_link_up(app: TestApp) {
         let user = app.user().await;
         let asked = app.post("/api/v1/password-resets", &json!({"email": user.email})).await;
@@ -171,10 +188,10 @@ on_both! {
         let operation = format!("/api/v1/{}", between(&page, "data-call=\"", "\"").unwrap());
         let mut body = json!({"token": token});
         for input in inputs(&page) {
-            body[input] = json!(format!("{PASSWORD} anew"));
+            body[input] = json!(format!("{PASSWORD} 2"));
         }
         assert_eq!(app.post(&operation, &body).await.status(), 204);
-        assert_eq!(app.try_sign_in(&user.email, &format!("{PASSWORD} anew")).await.status(), 201);
+        assert_eq!(app.try_sign_in(&user.email, &format!("{PASSWORD} 2")).await.status(), 201);
     }
 
     async fn a_link_begins_with_the_configured_url(

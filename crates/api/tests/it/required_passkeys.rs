@@ -13,7 +13,7 @@ use crate::process::run_on;
 use crate::totp;
 
 /// A role that requires a passkey, given to these users by an administrator with a passkey.
-async fn require(app: &TestApp, users: &[&SignedIn]) -> SignedIn {
+pub(crate) async fn require(app: &TestApp, users: &[&SignedIn]) -> SignedIn {
     let admin = app.admin().await;
     let role = json!({"name": "staff", "permissions": [], "second_factor": "passkey"});
     let role = opened(app.post_as("/api/v1/roles", &admin.token, &role).await).await;
@@ -25,7 +25,7 @@ async fn require(app: &TestApp, users: &[&SignedIn]) -> SignedIn {
 }
 
 /// Confirms an authenticator app for the user: the app, and a recovery code.
-async fn enrol_totp(app: &TestApp, clock: &FakeClock, user: &SignedIn) -> (totp::Authenticator, Value) {
+pub(crate) async fn enrol_totp(app: &TestApp, clock: &FakeClock, user: &SignedIn) -> (totp::Authenticator, Value) {
     let made: Value = app.post_as("/api/v1/me/totp", &user.token, &json!({})).await.json().await.unwrap();
     let codes = totp::Authenticator::scan(made["uri"].as_str().unwrap());
     let body = json!({"code": codes.code(clock.now())});

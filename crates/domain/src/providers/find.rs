@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::store::StoredProvider;
-use super::{Provider, ProviderDisplay, ProviderName};
+use super::{LinkPolicy, Provider, ProviderDisplay, ProviderName};
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
 use crate::store::WriteTx;
@@ -60,6 +60,15 @@ pub(super) async fn find_any(ctx: &Ctx, name: &ProviderName) -> Result<Provider>
 
 /// How the enabled providers are shown on a sign-in page, in the order of their names. For everybody.
 pub async fn displays(ctx: &Ctx) -> Result<Vec<(ProviderName, ProviderDisplay)>> {
+    displays_of(ctx, |_| true).await
+}
+
+/// The same for the page of an invitation: the providers with which an invited user can accept it. For everybody.
+pub async fn displays_for_invitation(ctx: &Ctx) -> Result<Vec<(ProviderName, ProviderDisplay)>> {
+    displays_of(ctx, |provider| provider.settings.link == LinkPolicy::Verified).await
+}
+
+async fn displays_of(ctx: &Ctx, is_shown: fn(&Provider) -> bool) -> Result<Vec<(ProviderName, ProviderDisplay)>> {
     let stored = ctx.store().read().await?.list_providers().await?;
     let stored = stored.into_iter().filter(|stored| stored.is_enabled);
     let without_secret =
@@ -67,7 +76,8 @@ pub async fn displays(ctx: &Ctx) -> Result<Vec<(ProviderName, ProviderDisplay)>>
     let mut all: BTreeMap<_, _> = stored.map(|stored| (stored.name.clone(), without_secret(stored))).collect();
     all.extend(ctx.services().providers.0.clone());
     let federation = &ctx.services().federation;
-    Ok(all.into_iter().map(|(name, provider)| (name, federation.display(&provider))).collect())
+    let shown = all.into_iter().filter(|(_, provider)| is_shown(provider));
+    Ok(shown.map(|(name, provider)| (name, federation.display(&provider))).collect())
 }
 
 /// Our callback for a provider, as registered with it.

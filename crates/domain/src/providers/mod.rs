@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use find::find_any;
-pub use find::{Providers, callback_of, displays};
+pub use find::{Providers, callback_of, displays, displays_for_invitation};
 pub(crate) use find::{find, is_usable};
 pub use name::ProviderName;
 pub use port::{

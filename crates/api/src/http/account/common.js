@@ -59,7 +59,7 @@ export function view(name) {
   for (const section of document.querySelectorAll("main > section")) section.hidden = section !== shown;
   problem.hidden = true;
   shown.querySelector("h1").after(problem);
-  (shown.querySelector("input") ?? shown.querySelector("h1")).focus();
+  (shown.querySelector("form:not([hidden]) input") ?? shown.querySelector("h1")).focus();
 }
 
 let isBusy = false;
@@ -120,13 +120,13 @@ export async function usePasskey(path, more = {}) {
   return { state, credential: credential.toJSON(), rpId: publicKey.rpId };
 }
 
-/** Creates a passkey for the user who is signed in. */
-export async function createPasskey() {
-  const { publicKey, state } = (await call("POST", "me/passkeys/options")).body;
+/** Lets the browser create a passkey or a security key, and returns the response to its registration. */
+export async function createPasskey(path, kind, more) {
+  const { publicKey, state } = (await call("POST", path + "/options", { kind })).body;
   const credential = await navigator.credentials.create({
     publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey),
   });
-  await call("POST", "me/passkeys", { state, credential: credential.toJSON() });
+  return call("POST", path, { state, credential: credential.toJSON(), ...more });
 }
 
 /** Lets the authenticator delete the passkeys that were deleted here, and update the name of the user. */
@@ -138,4 +138,26 @@ export async function synchronize() {
   await PublicKeyCredential.signalAllAcceptedCredentials({ ...ids, allAcceptedCredentialIds });
   const names = { name: list.user_name, displayName: list.user_display_name };
   await PublicKeyCredential.signalCurrentUserDetails?.({ ...ids, ...names });
+}
+
+/** The key of the code verifier in the storage of the session. */
+export const VERIFIER = "denizen.verifier";
+
+const base64url = (bytes) =>
+  btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+/** Begins a sign-in at a provider, which ends on the sign-in page. */
+export async function startAt(provider) {
+  const own = new URL(page.self);
+  // The verifier is stored for one origin: the flow must begin where it ends.
+  if (own.origin !== location.origin) return location.assign(own);
+  if (!isSecureContext) throw { code: "insecure" };
+  if (page.return) own.searchParams.set("return_to", page.return);
+  const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
+  sessionStorage.setItem(VERIFIER, verifier);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
+  const url = new URL("../api/v1/auth/" + encodeURIComponent(provider), location.href);
+  url.searchParams.set("redirect_to", own);
+  url.searchParams.set("code_challenge", base64url(new Uint8Array(digest)));
+  location.assign(url);
 }

@@ -1,12 +1,14 @@
-//! Errors as pages, where browsers are navigated to: the redirects of providers, and the sign-in page.
+//! Errors as pages, where browsers are navigated to: the redirects of providers, and the pages that read the store.
 
 use axum::body::Body;
 use axum::response::Response;
+use denizen_domain::one_time::Purpose;
 use denizen_infra::mail::Links;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::escape;
+use super::frame::Frame;
 use super::texts::Texts;
 use crate::http::encoding::entry_of;
 use crate::http::problem::Problem;
@@ -51,14 +53,13 @@ impl ErrorPage<'_> {
 
     fn written(self, problem: &Problem, request_id: &str) -> String {
         let Self { pages, texts } = self;
-        texts
+        let base = format!("{}/account/", pages.prefix);
+        let main = texts
             .fill(PAGE)
-            .replace("{language}", texts.language)
-            .replace("{prefix}", &escape(&pages.prefix))
+            .replace("{base}", &escape(&base))
             .replace("{request_id}", &escape(request_id))
-            .replace("{message}", &escape(self.message(problem)))
-            // Last: a product's name is never searched for places to fill.
-            .replace("{product}", &escape(&pages.product))
+            .replace("{message}", &escape(self.message(problem)));
+        Frame { texts, product: &pages.product, title: "error_page.title", base: &base, script: None }.around(&main)
     }
 
     /// The text for the first invalid field, or for the error.
@@ -80,7 +81,7 @@ impl ErrorPage<'_> {
 fn is_navigated_to(path: &str) -> bool {
     let is_flow = |name: &str| name != "providers" && !name.is_empty() && !name.contains('/');
     let flow = path.strip_prefix(PROVIDER_FLOW).map(|rest| rest.strip_suffix("/callback").unwrap_or(rest));
-    flow.is_some_and(is_flow) || path == Links::path(denizen_domain::one_time::Purpose::SignIn)
+    flow.is_some_and(is_flow) || [Purpose::SignIn, Purpose::Invitation].map(Links::path).contains(&path)
 }
 
 /// Whether the client names HTML, and does not prefer JSON (RFC 9110 §12.5.1).
@@ -120,8 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn navigations_are_the_flows_and_the_sign_in_page() {
-        for path in ["/api/v1/auth/google", "/api/v1/auth/google/callback", "/account/sign-in"] {
+    fn navigations_are_the_flows_and_the_pages_that_read_the_store() {
+        for path in
+            ["/api/v1/auth/google", "/api/v1/auth/google/callback", "/account/sign-in", "/account/accept-invitation"]
+        {
             assert!(is_navigated_to(path), "{path}");
         }
         for path in [

@@ -1,7 +1,9 @@
 //! The pages for users: the sign-in page, and the pages behind the links of mails. The latter ask before they call the API,
 //! so that programs which follow every link of a mail use none of them up. No page runs or loads anything from elsewhere.
 
+mod buttons;
 pub(crate) mod error_page;
+mod frame;
 mod icons;
 mod sign_in;
 mod texts;
@@ -11,14 +13,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use denizen_domain::one_time::Purpose;
+use denizen_domain::providers;
 use denizen_infra::mail::Links;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 
+use self::buttons::Displays;
+use self::frame::{Frame, Script, attribute};
 use self::texts::Texts;
 pub(super) use self::texts::escape;
-use super::Shared;
 use super::assets::Asset;
+use super::extract::Caller;
+use super::problem::Problem;
+use super::{Shared, SharedState};
 
 const PAGE: &str = include_str!("page.html");
 /// What the pages load.
@@ -41,7 +48,18 @@ struct Page {
     /// The operation's path below `/api/v1/`.
     call: &'static str,
     fields: &'static [Field],
+    other: Other,
     then: Then,
+}
+
+/// What a page offers instead of its operation.
+#[derive(Clone, Copy, PartialEq)]
+enum Other {
+    Nothing,
+    /// A link to the sign-in page.
+    SignIn,
+    /// The providers with which an invitation can be accepted.
+    Providers,
 }
 
 /// What follows the operation.
@@ -56,27 +74,41 @@ enum Then {
 }
 
 /// The page of mailed sign-in links.
-const LINK: Page =
-    Page { purpose: Purpose::SignIn, call: "sessions/magic-links/confirm", fields: &[], then: Then::Session };
+const LINK: Page = Page {
+    purpose: Purpose::SignIn,
+    call: "sessions/magic-links/confirm",
+    fields: &[],
+    other: Other::Nothing,
+    then: Then::Session,
+};
 
 const PAGES: [Page; 4] = [
     Page {
         purpose: Purpose::PasswordReset,
         call: "password-resets/confirm",
         fields: &[Field::Password("new_password")],
+        other: Other::SignIn,
         then: Then::Done,
     },
     Page {
         purpose: Purpose::EmailVerification,
         call: "email-verifications/confirm",
         fields: &[Field::OwnPassword],
+        other: Other::SignIn,
         then: Then::Done,
     },
-    Page { purpose: Purpose::EmailChange, call: "email-changes/confirm", fields: &[], then: Then::Done },
+    Page {
+        purpose: Purpose::EmailChange,
+        call: "email-changes/confirm",
+        fields: &[],
+        other: Other::Nothing,
+        then: Then::Done,
+    },
     Page {
         purpose: Purpose::Invitation,
         call: "invitations/accept",
         fields: &[Field::Name, Field::Password("password")],
+        other: Other::Providers,
         then: Then::SignIn,
     },
 ];
@@ -88,35 +120,52 @@ pub(super) fn routes() -> Router<Shared> {
         router = router.route(path, get(async move |headers: HeaderMap| file(path, &headers)));
     }
     for page in PAGES {
-        let show = async move |State(shared): State<Shared>, headers: HeaderMap| page.show(&shared, &headers);
+        let show = async move |State(shared): State<Shared>, Caller(ctx): Caller, headers: HeaderMap| {
+            let displays = match page.other {
+                Other::Providers => providers::displays_for_invitation(&ctx).await?,
+                Other::Nothing | Other::SignIn => Vec::new(),
+            };
+            Ok::<_, Problem>(page.show(&shared, &headers, &displays))
+        };
         router = router.route(Links::path(page.purpose), get(show));
     }
     router
 }
 
 impl Page {
-    fn show(self, shared: &Shared, headers: &HeaderMap) -> Response {
+    fn show(self, shared: &SharedState, headers: &HeaderMap, providers: &Displays) -> Response {
         let policy = &shared.services.policy;
-        page(self.written(Texts::of_request(headers), &policy.product_name, policy.password_chars_min))
+        let (product, chars_min) = (&policy.product_name, policy.password_chars_min);
+        page(self.written(Texts::of_request(headers), product, chars_min, &sign_in::url(policy), providers))
     }
 
-    /// The page in a language. What is filled in comes from us or from the operator, and is escaped all the same.
-    fn written(self, texts: &Texts, product: &str, password_chars_min: u32) -> String {
+    /// The page in a language. Every value is escaped, including those of the configuration.
+    fn written(
+        self,
+        texts: &Texts,
+        product: &str,
+        password_chars_min: u32,
+        sign_in_url: &str,
+        providers: &Displays,
+    ) -> String {
         let name = Links::path(self.purpose).rsplit('/').next().unwrap_or_default();
         let fields: String = self.fields.iter().map(|field| field.written(texts, password_chars_min)).collect();
-        let mut page = texts.fill(PAGE);
+        let mut main = texts.fill(PAGE);
         for part in ["title", "intro", "button", "done"] {
-            page = page.replace(&format!("{{{part}}}"), &escape(texts.say(&format!("{name}.{part}"))));
+            main = main.replace(&format!("{{{part}}}"), &escape(texts.say(&format!("{name}.{part}"))));
         }
         let is = |then| if self.then == then { "true" } else { "false" };
-        page.replace("{language}", texts.language)
-            .replace("{settings}", &texts.errors())
+        let way_other = format!("<p class=\"back\"><a href=\"sign-in\">{}</a></p>\n", escape(texts.say("way_other")));
+        let main = main
             .replace("{call}", self.call)
             .replace("{cookies}", is(Then::Session))
             .replace("{sign_in}", is(Then::SignIn))
+            .replace("{other}", if self.other == Other::SignIn { &way_other } else { "" })
             .replace("{fields}", &fields)
-            // Last: a product's name is never searched for places to fill.
-            .replace("{product}", &escape(product))
+            .replace("{providers}", &buttons::below_divider(texts, &buttons::of_providers(texts, providers)));
+        let own_url = if providers.is_empty() { String::new() } else { attribute("self", sign_in_url) };
+        let script = Some(Script { file: "page.js", settings: texts.errors() + &own_url });
+        Frame { texts, product, title: &format!("{name}.title"), base: "", script }.around(&main)
     }
 }
 
@@ -161,9 +210,10 @@ mod tests {
 
     use super::sign_in::{self, Offer, Visit};
     use super::texts::Texts;
-    use super::{LINK, PAGES};
+    use super::{LINK, PAGES, Purpose};
 
     const PRODUCT: &str = "A <b> & {title}";
+    const URL: &str = "https://id.example.com/auth/account/sign-in";
     /// How large a page may be, in bytes.
     const PAGE_BYTES_MAX: usize = 15 * 1024;
 
@@ -176,24 +226,40 @@ mod tests {
         assert!(written.len() <= PAGE_BYTES_MAX, "{language}: {} bytes", written.len());
     }
 
+    fn display(name: &str, label: &str, icon: &str) -> (ProviderName, ProviderDisplay) {
+        (ProviderName::parse(name).unwrap(), ProviderDisplay { label: label.to_owned(), icon: icon.to_owned() })
+    }
+
     #[test]
     fn every_page_is_whole_in_every_language() {
         for texts in Texts::all() {
             for page in PAGES.into_iter().chain([LINK]) {
-                check(&page.written(texts, PRODUCT, 8), texts.language);
+                let written = page.written(texts, PRODUCT, 8, URL, &[]);
+                check(&written, texts.language);
+                let has_link = written.contains("<p class=\"back\"><a href=\"sign-in\">");
+                assert_eq!(has_link, matches!(page.purpose, Purpose::PasswordReset | Purpose::EmailVerification));
             }
             check(&sign_in::written(texts, PRODUCT, &Offer::default(), &Visit::default()), texts.language);
         }
     }
 
     #[test]
+    fn the_page_of_an_invitation_offers_providers() {
+        let page = PAGES.into_iter().find(|page| page.purpose == Purpose::Invitation).unwrap();
+        for texts in Texts::all() {
+            let written = page.written(texts, PRODUCT, 8, URL, &[display("acme", "<Acme>", "generic")]);
+            for part in ["data-provider=\"acme\"", "&lt;Acme&gt;", "class=\"or\"", &format!("data-self=\"{URL}\"")] {
+                assert!(written.contains(part), "{part}: {written}");
+            }
+            let written = page.written(texts, PRODUCT, 8, URL, &[]);
+            assert!(!written.contains("class=\"or\"") && !written.contains("data-self"), "{written}");
+        }
+    }
+
+    #[test]
     fn the_sign_in_page_offers_what_the_server_offers() {
-        let display = |label: &str, icon: &str| ProviderDisplay { label: label.to_owned(), icon: icon.to_owned() };
         let offer = Offer {
-            providers: vec![
-                (ProviderName::parse("acme").unwrap(), display("<Acme>", "generic")),
-                (ProviderName::parse("google").unwrap(), display("Google", "google")),
-            ],
+            providers: vec![display("acme", "<Acme>", "generic"), display("google", "Google", "google")],
             passkey_origins: vec!["https://id.example.com".to_owned()],
             sends_mail: true,
             mailed_codes: true,

@@ -1,5 +1,5 @@
 // Consumes the link of a mail after confirmation. Opening the page has no effect.
-import { call, fail, onSubmit, view } from "./common.js";
+import { call, fail, onClick, onSubmit, startAt, view } from "./common.js";
 
 const DEAD = { fields: [{ field: "token" }] };
 const token = new URLSearchParams(location.search).get("token") ?? "";
@@ -41,6 +41,7 @@ onSubmit("ask", async (data, form) => {
   }
   view("done");
 });
+onClick("[data-provider]", (button) => startAt(button.dataset.provider));
 if (!token) {
   end();
   fail(DEAD);

@@ -1,11 +1,12 @@
 // The sign-in page: password, outside providers, passkeys, and the second factor.
-import { call, createPasskey, fail, hasPasskeys, onClick, onSubmit, page, synchronize, usePasskey, view } from "./common.js";
+import {
+  call, createPasskey, fail, hasPasskeys, onClick, onSubmit, page, startAt, synchronize, usePasskey, VERIFIER, view,
+} from "./common.js";
 
 /** Before the state of the options expires (five minutes). */
 const CONDITIONAL_MS = 4 * 60 * 1000;
 const REJECTED = ["unknown_passkey", "invalid_passkey"];
 const CHALLENGE = "denizen.challenge";
-const VERIFIER = "denizen.verifier";
 
 const form = document.getElementById("password").elements;
 let challenge = "";
@@ -29,22 +30,38 @@ async function arrive() {
   else await signedIn((await call("GET", "me")).body);
 }
 
-function challenged(body) {
-  challenge = "sessions/challenges/" + encodeURIComponent(body.challenge_id);
-  if (body.owed === "enrolment") return enrol();
-  const withPasskey = hasPasskeys && body.factors.includes("passkey");
-  const hint = body.owed === "mailed_code" ? "mailed"
-    : !withPasskey ? "code"
-    : body.factors.includes("totp") ? "code_or_passkey" : "passkey_or_recovery";
+function challenged({ challenge_id, owed, factors }) {
+  challenge = "sessions/challenges/" + encodeURIComponent(challenge_id);
+  const offers = (...names) => names.some((name) => factors.includes(name));
+  const canUse = hasPasskeys && offers("passkey", "security_key");
+  if (owed === "enrolment" && canUse) return view("enrol-passkey");
+  if (owed === "enrolment" && offers("totp")) return enrol();
+  const takesCode = owed !== "enrolment" && offers("totp", "recovery_code", "mailed_code");
+  const hint = offers("mailed_code") ? "mailed"
+    : offers("totp") ? (canUse ? "code_or_passkey" : "code")
+    : takesCode ? (canUse ? "passkey_or_recovery" : "recovery")
+    : canUse ? "passkey" : "no_passkeys";
   for (const text of document.querySelectorAll("[data-hint]")) text.hidden = text.dataset.hint !== hint;
-  document.getElementById("factor-passkey").hidden = !withPasskey;
-  const code = document.getElementById("factor-code").elements.code;
-  code.value = "";
+  const button = document.getElementById("factor-passkey");
+  button.hidden = !canUse;
+  button.classList.toggle("other", takesCode);
+  const form = document.getElementById("factor-code");
+  form.hidden = !takesCode;
+  form.reset();
   view("factor");
 }
 
+/** A step without a code. An error about the code means that the challenge has ended. */
+async function withoutCode(task) {
+  try {
+    return await task();
+  } catch (error) {
+    throw error.code === "invalid_code" ? { code: "invalid_state" } : error;
+  }
+}
+
 async function enrol() {
-  const { secret, uri, qr_svg } = (await call("POST", challenge + "/totp")).body;
+  const { secret, uri, qr_svg } = (await withoutCode(() => call("POST", challenge + "/totp"))).body;
   document.getElementById("qr").src = "data:image/svg+xml," + encodeURIComponent(qr_svg);
   const link = document.getElementById("secret");
   link.textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
@@ -98,23 +115,6 @@ async function offerInAutofill() {
   };
   begin();
   timer = setInterval(() => conditional && begin(), CONDITIONAL_MS);
-}
-
-const base64url = (bytes) =>
-  btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-
-async function startAt(provider) {
-  const own = new URL(page.self);
-  // The verifier is stored for one origin: the flow must begin where it ends.
-  if (own.origin !== location.origin) return location.assign(own);
-  if (page.return) own.searchParams.set("return_to", page.return);
-  const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
-  sessionStorage.setItem(VERIFIER, verifier);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  const url = new URL("../api/v1/auth/" + encodeURIComponent(provider), location.href);
-  url.searchParams.set("redirect_to", own);
-  url.searchParams.set("code_challenge", base64url(new Uint8Array(digest)));
-  location.assign(url);
 }
 
 /** The end of a sign-in at a provider. A code that was not requested by this tab is not used. */
@@ -182,10 +182,13 @@ onClick("[data-mailed]", async (button) => {
 for (const id of ["factor-code", "enrol-code"]) {
   onSubmit(id, async (data) => next(await call("POST", challenge, { code: data.get("code").trim(), cookies: true })));
 }
-onClick("#factor-passkey", async () => {
+onClick("#factor-passkey", async () => next(await withoutCode(async () => {
   const { rpId, ...body } = await usePasskey(challenge + "/passkey/options");
-  await next(await call("POST", challenge + "/passkey", { ...body, cookies: true }));
-});
+  return call("POST", challenge + "/passkey", { ...body, cookies: true });
+})));
+onClick("[data-enrol]", async ({ dataset }) => next(await withoutCode(
+  () => createPasskey(challenge + "/passkeys", dataset.enrol, { cookies: true }),
+)));
 onClick("[data-forgot]", () => {
   document.getElementById("forgot-email").elements.email.value = form.email.value;
   view("forgot");
@@ -197,11 +200,12 @@ onSubmit("forgot-email", async (data) => {
 onClick("[data-back]", () => view("sign-in"));
 onClick("#saved", arrive);
 onClick("#create-passkey", async () => {
-  await createPasskey();
+  await createPasskey("me/passkeys", "passkey");
   document.getElementById("offer").hidden = true;
   document.getElementById("created").hidden = false;
   const factors = (await call("GET", "me/factors")).body;
-  if (factors.recovery_codes_left === 0) showCodes((await call("POST", "me/recovery-codes")).body.recovery_codes);
+  // A role that requires a passkey accepts no codes.
+  if (factors.recovery_codes_left === 0 && !factors.passkey_required) showCodes((await call("POST", "me/recovery-codes")).body.recovery_codes);
 });
 onClick("#sign-out", async () => {
   await call("DELETE", "sessions/current");

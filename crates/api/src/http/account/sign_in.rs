@@ -1,17 +1,17 @@
 //! `/account/sign-in`: the sign-in page, and the page of mailed sign-in links, which has a token.
 
-use std::fmt::Write as _;
-
 use axum::extract::State;
 use axum::response::Response;
+use denizen_domain::ctx::Policy;
 use denizen_domain::one_time::Purpose;
 use denizen_domain::providers::{self, ProviderDisplay, ProviderName};
 use denizen_infra::mail::Links;
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 
+use super::frame::{Frame, Script, attribute};
 use super::texts::Texts;
-use super::{LINK, escape, icons, page};
+use super::{LINK, buttons, escape, icons, page};
 use crate::http::extract::Caller;
 use crate::http::problem::Problem;
 use crate::http::{Shared, SharedState, cookies};
@@ -69,6 +69,11 @@ pub(super) struct Visit {
     pub(super) is_returning: bool,
 }
 
+/// The URL of the page.
+pub(super) fn url(policy: &Policy) -> String {
+    format!("{}{}", policy.public_url, Links::path(Purpose::SignIn))
+}
+
 /// The page, in the language of the reader.
 pub(super) async fn show(
     State(shared): State<Shared>,
@@ -78,11 +83,11 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let params: Params = serde_urlencoded::from_str(uri.query().unwrap_or_default()).unwrap_or_default();
     if params.token.is_some() {
-        return Ok(LINK.show(&shared, &headers));
+        return Ok(LINK.show(&shared, &headers, &[]));
     }
     let policy = &shared.services.policy;
     let visit = Visit {
-        own_url: format!("{}{}", policy.public_url, Links::path(Purpose::SignIn)),
+        own_url: url(policy),
         return_to: params.return_to.and_then(|raw| policy.redirects.target(&raw)),
         may_be_signed_in: cookies::refresh_of(&headers).is_some(),
         is_returning: params.code.is_some() || params.error.is_some() || params.step.is_some(),
@@ -91,32 +96,28 @@ pub(super) async fn show(
     Ok(page(written(Texts::of_request(&headers), &policy.product_name, &offer, &visit)))
 }
 
-/// The page in a language. What is filled in is escaped, whoever wrote it.
+/// The page in a language. Every value is escaped, including those of the configuration.
 pub(super) fn written(texts: &Texts, product: &str, offer: &Offer, visit: &Visit) -> String {
     let is_working = visit.may_be_signed_in || visit.is_returning;
     let hidden_if = |hides: bool| if hides { " hidden" } else { "" };
     let forgot = format!("<a href=\"#\" data-forgot>{}</a>", escape(texts.say("sign_in_form.forgot")));
     let go_on = format!("<p><a id=\"continue\" class=\"button\">{}</a></p>\n", escape(texts.say("signed_in.continue")));
-    texts
+    let main = texts
         .fill(PAGE)
-        .replace("{language}", texts.language)
         .replace("{hide_working}", hidden_if(!is_working))
         .replace("{hide_form}", hidden_if(is_working))
         .replace("{passkey_icon}", icons::PASSKEY)
         .replace("{forgot}", if offer.sends_mail { &forgot } else { "" })
         .replace("{continue}", if visit.return_to.is_some() { &go_on } else { "" })
-        .replace("{others}", &others(texts, offer))
-        .replace("{settings}", &settings(texts, offer, visit))
-        // Last: a product's name is never searched for places to fill.
-        .replace("{product}", &escape(product))
+        .replace("{others}", &others(texts, offer));
+    let script = Some(Script { file: "sign-in.js", settings: settings(texts, offer, visit) });
+    Frame { texts, product, title: "sign_in_form.title", base: "", script }.around(&main)
 }
 
 /// The attributes that the script reads.
 fn settings(texts: &Texts, offer: &Offer, visit: &Visit) -> String {
     let mut settings = texts.errors();
-    let mut add = |name: &str, value: &str| {
-        write!(settings, " data-{name}=\"{}\"", escape(value)).expect("a string can be written");
-    };
+    let mut add = |name: &str, value: &str| settings += &attribute(name, value);
     add("self", &visit.own_url);
     add("passkeys", &offer.passkey_origins.join(" "));
     if visit.may_be_signed_in {
@@ -130,31 +131,14 @@ fn settings(texts: &Texts, offer: &Offer, visit: &Visit) -> String {
 
 /// The buttons of the other sign-in methods.
 fn others(texts: &Texts, offer: &Offer) -> String {
-    let mut buttons = String::new();
-    let mut button = |attributes: &str, icon: &str, text: &str| {
-        writeln!(
-            buttons,
-            "<button class=\"other\" type=\"button\" {attributes}>{icon}<span>{}</span></button>",
-            escape(text)
-        )
-        .expect("a string can be written");
+    let button = |is_offered: bool, attributes: &str, icon: &str, key: &str| {
+        if is_offered { buttons::button(attributes, icon, texts.say(key)) } else { String::new() }
     };
-    if !offer.passkey_origins.is_empty() {
-        button("id=\"passkey\"", icons::PASSKEY, texts.say("sign_in_form.passkey"));
-    }
-    for (name, display) in &offer.providers {
-        let text = texts.say("sign_in_form.provider").replace("%s", &display.label);
-        let icon = icons::of_provider(&display.icon, &display.label);
-        button(&format!("data-provider=\"{}\"", escape(name.as_str())), &icon, &text);
-    }
-    if offer.mailed_codes {
-        button("data-mailed=\"codes\"", icons::MAIL, texts.say("sign_in_form.mailed_code"));
-    }
-    if offer.magic_links {
-        button("data-mailed=\"magic-links\"", icons::MAIL, texts.say("sign_in_form.magic_link"));
-    }
-    if buttons.is_empty() {
-        return buttons;
-    }
-    format!("<p class=\"or\">{}</p>\n{buttons}", escape(texts.say("sign_in_form.or")))
+    let others = [
+        button(!offer.passkey_origins.is_empty(), "id=\"passkey\"", icons::PASSKEY, "sign_in_form.passkey"),
+        buttons::of_providers(texts, &offer.providers),
+        button(offer.mailed_codes, "data-mailed=\"codes\"", icons::MAIL, "sign_in_form.mailed_code"),
+        button(offer.magic_links, "data-mailed=\"magic-links\"", icons::MAIL, "sign_in_form.magic_link"),
+    ];
+    buttons::below_divider(texts, &others.concat())
 }

@@ -43,6 +43,11 @@ pub(super) struct Page {
 impl Page {
     /// Starts a browser with an authenticator that verifies its user.
     pub(super) async fn start() -> Self {
+        Self::start_with(Device::Platform).await
+    }
+
+    /// Starts a browser with an authenticator.
+    pub(super) async fn start_with(device: Device) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let (process, url) = launch(&profile).await;
         let (socket, _) = connect_async(url).await.unwrap();
@@ -64,11 +69,20 @@ impl Page {
         page.session = text(&page.send("Target.attachToTarget", attach).await["sessionId"]);
         page.send("Runtime.enable", json!({})).await;
         page.send("WebAuthn.enable", json!({"enableUI": false})).await;
-        let options = json!({"protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
-            "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true});
+        let (protocol, transport) = device.protocol_and_transport();
+        let verifies = device == Device::Platform;
+        let options = json!({"protocol": protocol, "transport": transport, "hasResidentKey": verifies,
+            "hasUserVerification": verifies, "isUserVerified": verifies, "automaticPresenceSimulation": true});
         let added = page.send("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await;
         page.authenticator = text(&added["authenticatorId"]);
         page
+    }
+
+    /// Removes passkeys from the browser, for the pages that are opened from now on.
+    pub(super) async fn remove_passkeys(&self) {
+        self.send("Page.enable", json!({})).await;
+        let source = json!({"source": "delete window.PublicKeyCredential"});
+        self.send("Page.addScriptToEvaluateOnNewDocument", source).await;
     }
 
     /// Opens a URL.
@@ -93,7 +107,12 @@ impl Page {
 
     /// Waits until an element is visible.
     pub(super) async fn see(&self, selector: &str) {
-        self.wait(&format!("Boolean(document.querySelector({selector:?})?.checkVisibility())")).await;
+        self.wait(&is_visible(selector)).await;
+    }
+
+    /// Whether an element is visible.
+    pub(super) async fn sees(&self, selector: &str) -> bool {
+        self.eval(&is_visible(selector)).await == true
     }
 
     /// Waits until the page shows a text.
@@ -193,6 +212,27 @@ impl Page {
     }
 }
 
+/// A kind of authenticator.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Device {
+    /// A phone or a computer, which verifies its user.
+    Platform,
+    /// A security key without a PIN.
+    SecurityKey,
+    /// A security key that supports U2F only.
+    U2fKey,
+}
+
+impl Device {
+    const fn protocol_and_transport(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Platform => ("ctap2", "internal"),
+            Self::SecurityKey => ("ctap2", "usb"),
+            Self::U2fKey => ("u2f", "usb"),
+        }
+    }
+}
+
 /// The result of user verification.
 #[derive(PartialEq, Eq)]
 pub(super) enum Verification {
@@ -253,6 +293,10 @@ async fn receive(mut stream: SplitStream<Socket>, pending: Pending, exceptions: 
             exceptions.lock().unwrap().push(message["params"]["exceptionDetails"].to_string());
         }
     }
+}
+
+fn is_visible(selector: &str) -> String {
+    format!("Boolean(document.querySelector({selector:?})?.checkVisibility())")
 }
 
 fn text(value: &Value) -> String {

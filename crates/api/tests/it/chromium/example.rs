@@ -14,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 
 use super::driver::{Page, Touch, Verification};
+use super::signed_in;
 use crate::harness::{Db, PASSWORD, TestApp, World};
 use crate::providers::{ada, issuer::Issuer};
 
@@ -90,15 +91,9 @@ async fn enter_password(page: &Page, email: &str) {
     page.click("#password button").await;
 }
 
-async fn signed_in(page: &Page, email: &str) {
-    page.see("#signed-in").await;
-    page.read(email).await;
-}
-
 async fn sign_out(page: &Page) {
     page.touch(Touch::Never).await;
-    page.click("#sign-out").await;
-    page.see("#sign-in").await;
+    super::sign_out(page).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +119,7 @@ async fn the_example_signs_in_by_password_passkey_and_provider() {
     page.read("was added").await;
     assert_eq!(page.passkeys().await, 1);
 
-    // By autofill, on the page that signing out loads anew.
+    // By autofill, on the page as it is after signing out.
     page.click("#sign-out").await;
     page.called("/sessions/passkeys").await;
     signed_in(&page, &user.email).await;

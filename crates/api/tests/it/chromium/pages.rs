@@ -2,25 +2,13 @@
 
 use denizen_domain::ports::Clock;
 use denizen_infra::clock::SystemClock;
-use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::driver::{Page, Touch, Verification};
-use super::{enter_password, serve};
+use super::{enter_password, serve, sign_out, signed_in};
 use crate::harness::{PASSWORD, TestApp};
 use crate::providers::{ada, issuer::Issuer};
 use crate::totp::Authenticator;
-
-async fn sign_out(page: &Page) {
-    page.click("#sign-out").await;
-    page.see("#sign-in").await;
-}
-
-/// The address of the user whom the page shows as signed in.
-async fn signed_in(page: &Page, email: &str) {
-    page.see("#signed-in").await;
-    page.read(email).await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_passkey_signs_in_by_button_by_autofill_and_as_the_second_factor() {
@@ -61,7 +49,7 @@ async fn a_passkey_signs_in_by_button_by_autofill_and_as_the_second_factor() {
     page.verify_user(Verification::Fails).await;
     page.touch(Touch::AtOnce).await;
     page.click("#passkey").await;
-    page.read("No passkey was used.").await;
+    page.read("No passkey or security key was used.").await;
     page.touch(Touch::Never).await;
     page.verify_user(Verification::Succeeds).await;
 
@@ -101,7 +89,7 @@ async fn a_provider_signs_in_and_errors_are_explained() {
     // A code that this browser did not ask for: it would sign the user in to the account of another.
     page.open(&format!("{sign_in}?code=dnx_of_another&return_to=%2Fdocs%2F")).await;
     page.read("This sign-in was started in another window").await;
-    assert_eq!(page.eval("new URLSearchParams(location.search).get('code')").await, serde_json::Value::Null);
+    assert_eq!(page.eval("new URLSearchParams(location.search).get('code')").await, Value::Null);
     page.open(&sign_in).await;
     page.read("Continue with Acme").await;
     page.click("[data-provider=acme]").await;
@@ -141,12 +129,14 @@ async fn mailed_links_lead_to_a_session() {
     let token = app.token_to(&user.email, "reset-password").await;
     page.open(&format!("{origin}/account/reset-password?token={token}")).await;
     assert_eq!(page.eval("location.search").await, "");
+    assert!(page.sees("#ask a[href=sign-in]").await && !page.sees("#way-on").await);
     page.fill("#secret-password", "password").await;
     page.click("#ask > button").await;
     page.read("This password is too common.").await;
     page.fill("#secret-password", PASSWORD).await;
     page.click("#ask > button").await;
     page.read("Your password is set.").await;
+    assert!(!page.sees("#ask a").await);
     page.click("#way-on a").await;
     enter_password(&page, &user.email).await;
     signed_in(&page, &user.email).await;
@@ -169,7 +159,7 @@ async fn mailed_links_lead_to_a_session() {
     page.click("#ask > button").await;
     signed_in(&page, &user.email).await;
 
-    invite(&app, &admin.token, "grace@example.com").await;
+    invite(&app, &admin.token, &json!({"email": "grace@example.com"})).await;
     let token = app.token_to("grace@example.com", "accept-invitation").await;
     page.open(&format!("{origin}/account/accept-invitation?token={token}")).await;
     page.fill("#secret-password", PASSWORD).await;
@@ -183,9 +173,43 @@ async fn mailed_links_lead_to_a_session() {
     page.check();
 }
 
-async fn invite(app: &TestApp, token: &str, email: &str) {
-    let request = app.request(Method::POST, "/api/v1/invitations", Some(token)).json(&json!({"email": email}));
-    assert_eq!(request.send().await.unwrap().status(), 201);
+async fn invite(app: &TestApp, token: &str, invitation: &Value) {
+    assert_eq!(app.post_as("/api/v1/invitations", token, invitation).await.status(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invited_user_joins_through_a_provider() {
+    let issuer = Issuer::start().await;
+    let settings = issuer.settings(&[
+        ("signup.mode", "closed"),
+        ("providers.acme.label", "Acme"),
+        ("providers.acme.link", "verified"),
+        ("providers.github.preset", "github"),
+        ("providers.github.client_id", "x"),
+        ("providers.github.client_secret", "y"),
+    ]);
+    let (app, origin) = serve(&settings).await;
+    issuer.user(ada());
+    let admin = app.admin().await;
+    invite(&app, &admin.token, &json!({"email": "ada@example.com", "role": "admin"})).await;
+    let token = app.token_to("ada@example.com", "accept-invitation").await;
+    let page = Page::start().await;
+    page.open(&format!("{origin}/account/accept-invitation?token={token}")).await;
+    page.read("Continue with Acme").await;
+    assert!(!page.sees("[data-provider=github]").await, "its identities cannot be linked");
+    page.click("[data-provider=acme]").await;
+    signed_in(&page, "ada@example.com").await;
+    assert_eq!(page.eval("location.href").await, json!(format!("{origin}/account/sign-in")));
+    assert_eq!(page.eval("Object.keys(sessionStorage).length").await, 0);
+    let me = page.eval("fetch('../api/v1/me').then((response) => response.json())").await;
+    assert_eq!((&me["role"], &me["status"]), (&json!("admin"), &json!("active")));
+    // The link does not work any more.
+    page.open(&format!("{origin}/account/accept-invitation?token={token}")).await;
+    page.fill("#secret-password", PASSWORD).await;
+    page.click("#ask > button").await;
+    page.read("This link is not valid").await;
+    assert!(page.sees("#way-on a").await && !page.sees("[data-provider=acme]").await);
+    page.check();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
