@@ -91,10 +91,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Constants with the paths of the methods that stream.
 fn streams(descriptors: &FileDescriptorSet) -> String {
     let (mut uploads, mut all) = (Vec::new(), Vec::new());
+    // Those that are served besides.
+    let mut methods = vec![
+        "/grpc.health.v1.Health/Check".to_owned(),
+        "/grpc.health.v1.Health/Watch".to_owned(),
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo".to_owned(),
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo".to_owned(),
+    ];
     for file in descriptors.file.iter().filter(|file| file.package() == PACKAGE.replace('/', ".")) {
         for service in &file.service {
             for method in &service.method {
                 let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                methods.push(path.clone());
                 if method.client_streaming() {
                     uploads.push(path.clone());
                 }
@@ -104,8 +112,11 @@ fn streams(descriptors: &FileDescriptorSet) -> String {
             }
         }
     }
+    methods.sort();
     format!(
-        "/// The paths of all methods whose requests or responses are streams.\n\
+        "/// The paths of all methods, in alphabetical order; those of health checks and reflection too.\n\
+         pub const METHODS: &[&str] = &{methods:?};\n\
+         /// The paths of all methods whose requests or responses are streams.\n\
          pub const STREAMING_METHODS: &[&str] = &{all:?};\n\
          /// The paths of all methods whose requests are streams.\n\
          pub const CLIENT_STREAMING_METHODS: &[&str] = &{uploads:?};\n"

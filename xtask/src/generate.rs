@@ -15,6 +15,7 @@ const DERIVED: &[(&str, &str)] = &[
     ("env", ".env.example"),
     ("events", "docs/event-catalogue.md"),
     ("schemas", "schemas/events.json"),
+    ("metrics", "docs/metrics.md"),
 ];
 
 /// Writes every derived file anew. The query data comes before the rest: without it the server does not compile.

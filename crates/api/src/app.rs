@@ -15,6 +15,7 @@ use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::one_time::Purpose;
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::providers::{Federation, Provider, Providers, Redirects};
+use denizen_domain::sessions::SignInTotals;
 use denizen_domain::store::Store;
 use denizen_domain::users::Totals;
 use denizen_domain::webhooks::Patience as WebhookPatience;
@@ -43,6 +44,7 @@ use crate::http::passkeys::ProductPages;
 use crate::http::start::StartPage;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
+use crate::metrics::{self, Metrics};
 use crate::post::{mailer, sends_mail};
 use crate::{grpc, middleware, relying_party, upkeep};
 
@@ -57,7 +59,7 @@ pub struct App {
     /// The ports, for use cases: the command line calls them as the transports do.
     pub services: Arc<Services>,
     router: Router,
-    feed: Arc<Feed>,
+    shared: Shared,
     audit: Audit,
     draining: CancellationToken,
     /// Also held by the router, which may outlive this.
@@ -142,6 +144,7 @@ impl App {
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
             webauthn: Arc::new(relying_party::of(config).context("webauthn.rp_id and webauthn.origins")?),
             user_totals: Totals::default(),
+            sign_ins: SignInTotals::default(),
             random,
             clock,
             policy,
@@ -161,8 +164,7 @@ impl App {
         let shared = share(config, &services, ring, draining.clone(), claim.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
         let router = middleware::around_all(surface, &shared, &config.server);
-        let feed = Arc::clone(&shared.feed);
-        Ok(Self { services, router, feed, audit: config.audit.clone(), draining, _claim: claim })
+        Ok(Self { services, router, shared, audit: config.audit.clone(), draining, _claim: claim })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -177,7 +179,18 @@ impl App {
     /// mail, following and rotating the signing keys, recording when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::run(Arc::clone(&self.services), Arc::clone(&self.feed), self.audit.clone(), stop)
+        upkeep::run(Arc::clone(&self.shared), self.audit.clone(), stop)
+    }
+
+    /// `/metrics`, for an application that serves it itself. It is not part of the [router](Self::router): metrics are not
+    /// for the public.
+    pub fn metrics_router(&self) -> Router {
+        metrics::router(&self.shared)
+    }
+
+    /// Where connections are counted.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.shared.metrics)
     }
 
     /// Makes `/health/ready` answer 503, so that no new requests are sent here.
@@ -219,6 +232,7 @@ fn share(
         limits: config.limits.clone(),
         capacity: middleware::Capacity::new(&config.limits),
         running: Running::default(),
+        metrics: Metrics::new(if config.database.url.starts_with("postgres") { "postgresql" } else { "sqlite" }),
         claim,
     })
 }

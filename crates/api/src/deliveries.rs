@@ -8,9 +8,11 @@ use denizen_domain::mail::{self, Delivery, DueMail};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::http::problem::Chain;
-use crate::upkeep::report;
+use crate::metrics::Metrics;
+use crate::upkeep::{report, span_after};
 
 /// How many mails are sent at once.
 const AT_ONCE: usize = 8;
@@ -19,12 +21,12 @@ const AT_ONCE: usize = 8;
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// Does it until `stop` is cancelled, then finishes what it began.
-pub(crate) async fn run(services: Arc<Services>, stop: &CancellationToken) {
+pub(crate) async fn run(services: Arc<Services>, metrics: Arc<Metrics>, stop: &CancellationToken) {
     if !services.policy.sends_mail {
         return;
     }
     let mut running = JoinSet::new();
-    let mut troubles = Troubles::default();
+    let mut troubles = Troubles { metrics, is_store_failing: false, is_server_failing: false };
     while !stop.is_cancelled() {
         // Whatever is taken is begun at once: the time for which it is ours runs already.
         let free = AT_ONCE - running.len();
@@ -64,13 +66,14 @@ async fn take(services: &Services, free: usize, troubles: &mut Troubles) -> Vec<
 type Outcome = (DueMail, denizen_domain::Result<Delivery>);
 
 async fn deliver(services: Arc<Services>, due: DueMail) -> Outcome {
-    let outcome = mail::deliver(&services, &due).await;
+    let span = span_after(&services, due.id.as_uuid(), "mail.deliver", "producer").await;
+    let outcome = mail::deliver(&services, &due).instrument(span).await;
     (due, outcome)
 }
 
 /// What goes wrong, so that it is told once and not for each mail.
-#[derive(Default)]
 struct Troubles {
+    metrics: Arc<Metrics>,
     is_store_failing: bool,
     is_server_failing: bool,
 }
@@ -83,6 +86,7 @@ impl Troubles {
         let DueMail { id, attempts, mail, .. } = due;
         let mail_id = id.as_uuid();
         let kind = mail.map_or("unknown", |mail| mail.subject.as_str());
+        self.metrics.mail(result_of(&outcome));
         match outcome {
             Ok(Delivery::Sent) => {
                 self.is_server_failing = false;
@@ -109,5 +113,18 @@ impl Troubles {
                 self.is_store_failing = report("settling mail in the outbox", self.is_store_failing, Err(error));
             }
         }
+    }
+}
+
+/// What became of a mail, for the metrics.
+fn result_of(outcome: &denizen_domain::Result<Delivery>) -> &'static str {
+    match outcome {
+        Ok(Delivery::Sent) => "sent",
+        Ok(Delivery::Settled) => "settled",
+        Ok(Delivery::PutBack(_)) => "retried",
+        Ok(Delivery::Refused(_)) => "rejected",
+        Ok(Delivery::Expired) => "expired",
+        Ok(Delivery::Unreadable) => "unreadable",
+        Err(_) => "failed",
     }
 }

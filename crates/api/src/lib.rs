@@ -38,6 +38,7 @@ mod json_form;
 pub mod lifecycle;
 mod lines;
 mod listener;
+pub mod metrics;
 mod middleware;
 pub mod openapi;
 mod post;

@@ -14,6 +14,7 @@ use crate::app::{App, store_options};
 use crate::config::Config;
 use crate::descriptors;
 use crate::listener::{self, Sockets};
+use crate::metrics;
 use crate::tls::{Tls, TlsFiles};
 
 /// How long requests are still accepted after the readiness check fails, so that load balancers can react.
@@ -104,6 +105,10 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
         let stop = stop.clone();
         tasks.spawn(async move { tls.follow(&stop).await });
     }
+    if config.metrics.enabled {
+        let (router, config, stop) = (app.metrics_router(), config.clone(), stop.clone());
+        tasks.spawn(async move { metrics::serve(router, &config, &stop).await });
+    }
     tasks.close();
     let patience = Duration::from_secs(config.server.shutdown_timeout_s.into());
     let upkeep = async {
@@ -113,7 +118,7 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
     };
     tokio::join!(
         listener::run(
-            Sockets { listener: socket, tls },
+            Sockets { listener: socket, tls, metrics: Some(app.metrics()) },
             app.router(),
             (&config.limits, &config.server),
             &stop,

@@ -6,14 +6,18 @@ use std::time::Duration;
 use denizen_domain::events::tickets;
 use denizen_domain::identities::tokens;
 use denizen_domain::{
-    Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, usage, webhooks,
+    Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, trace, usage, webhooks,
 };
+use denizen_infra::tracing_context;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 use crate::config::Audit;
-use crate::feed::Feed;
+use crate::http::Shared;
 use crate::http::problem::Chain;
+use crate::metrics::Metrics;
 use crate::{audit_heads, deliveries, webhook_deliveries};
 
 /// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
@@ -28,38 +32,72 @@ const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
-pub(crate) async fn run(services: Arc<Services>, feed: Arc<Feed>, audit: Audit, stop: CancellationToken) {
-    let deliveries = deliveries::run(Arc::clone(&services), &stop);
-    let webhooks = webhook_deliveries::run(Arc::clone(&services), feed.head(), &stop);
-    let heads = audit_heads::export(&services, &audit, &stop);
-    tokio::join!(feed.pump(&stop), deliveries, webhooks, heads, keep(&services, &stop));
+pub(crate) async fn run(shared: Shared, audit: Audit, stop: CancellationToken) {
+    let (services, feed, metrics) = (&shared.services, &shared.feed, &shared.metrics);
+    let deliveries = deliveries::run(Arc::clone(services), Arc::clone(metrics), &stop);
+    let webhooks = webhook_deliveries::run(Arc::clone(services), Arc::clone(metrics), feed.head(), &stop);
+    let heads = audit_heads::export(services, &audit, &stop);
+    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(services, metrics, &stop));
 }
 
-async fn keep(services: &Services, stop: &CancellationToken) {
+/// Work that is done again and again.
+struct Job {
+    /// Its name in the metrics.
+    name: &'static str,
+    /// What it does, for the log.
+    action: &'static str,
+    period: Duration,
+}
+
+const FOLLOW_KEYS: Job =
+    Job { name: "follow_signing_keys", action: "following signing keys", period: FOLLOW_KEYS_EVERY };
+const KEEP_KEYS: Job = Job { name: "keep_signing_keys", action: "maintaining signing keys", period: KEEP_KEYS_EVERY };
+const RECORD_USES: Job = Job { name: "record_uses", action: "recording last-use times", period: RECORD_USES_EVERY };
+const PURGE: Job = Job { name: "purge", action: "deleting expired data", period: PURGE_EVERY };
+
+async fn keep(services: &Services, metrics: &Metrics, stop: &CancellationToken) {
     tokio::join!(
-        every(FOLLOW_KEYS_EVERY, stop, "following signing keys", || keys::follow(services)),
-        every(KEEP_KEYS_EVERY, stop, "maintaining signing keys", || keys::keep(services)),
-        every(RECORD_USES_EVERY, stop, "recording last-use times", || usage::record(services)),
-        every(PURGE_EVERY, stop, "deleting expired data", || purge(services, stop)),
+        FOLLOW_KEYS.run(services, metrics, stop, || keys::follow(services)),
+        KEEP_KEYS.run(services, metrics, stop, || keys::keep(services)),
+        RECORD_USES.run(services, metrics, stop, || usage::record(services)),
+        PURGE.run(services, metrics, stop, || purge(services, stop)),
     );
     // What was noted since the last time would be lost.
-    report("recording last-use times", false, usage::record(services).await);
+    report(RECORD_USES.action, false, usage::record(services).await);
 }
 
-/// Works again and again until `stop` is cancelled. What fails is tried again the next time; it is told once, not
-/// each time, or a lost database would fill the log.
-async fn every<W>(period: Duration, stop: &CancellationToken, name: &str, mut work: impl FnMut() -> W)
-where
-    W: Future<Output = denizen_domain::Result<()>>,
-{
-    let mut is_failing = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(period) => {}
+impl Job {
+    /// Works again and again until `stop` is cancelled. What fails is tried again the next time; it is told once, not
+    /// each time, or a lost database would fill the log.
+    async fn run<W>(self, services: &Services, metrics: &Metrics, stop: &CancellationToken, work: impl Fn() -> W)
+    where
+        W: Future<Output = denizen_domain::Result<()>>,
+    {
+        let mut is_failing = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(self.period) => {}
+            }
+            let span = tracing::info_span!(target: tracing_context::TARGET, "job", otel.name = self.name);
+            let outcome = work().instrument(span).await;
+            metrics.job_ran(self.name, outcome.is_ok(), services.clock.now());
+            is_failing = report(self.action, is_failing, outcome);
         }
-        is_failing = report(name, is_failing, work().await);
     }
+}
+
+/// The span of work that something caused that was done earlier, possibly on another node. Without an exporter there is
+/// none, and nothing is looked up.
+pub(crate) async fn span_after(services: &Services, cause: Uuid, name: &'static str, kind: &'static str) -> Span {
+    if !tracing_context::is_on() {
+        return Span::none();
+    }
+    let found = async { services.store.read().await?.find_trace(cause).await };
+    let span = tracing::info_span!(target: tracing_context::TARGET, "job", otel.name = name, otel.kind = kind);
+    // Without its trace, the work is done all the same.
+    tracing_context::continue_after(&span, found.await.ok().flatten());
+    span
 }
 
 /// Tells of a failure, unless it is known, and whether it was one.
@@ -84,6 +122,7 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while idempotency::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while one_time::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while challenges::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    while trace::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while flows::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while tokens::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::http::events::body::EventBody;
-use crate::upkeep::report;
+use crate::metrics::Metrics;
+use crate::upkeep::{report, span_after};
 
 /// How often is looked for what other nodes left, and what is to be tried again. What this one recorded wakes it at once.
 const POLL_EVERY: Duration = Duration::from_millis(500);
@@ -28,7 +30,12 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Does it until `stop` is cancelled, then finishes what it began, as far as that is soon. Whenever `recorded` changes, there may be something new
 /// in the log.
-pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i64>, stop: &CancellationToken) {
+pub(crate) async fn run(
+    services: Arc<Services>,
+    metrics: Arc<Metrics>,
+    mut recorded: watch::Receiver<i64>,
+    stop: &CancellationToken,
+) {
     let mut running = Running::default();
     let mut is_failing = false;
     let mut poll = interval(POLL_EVERY);
@@ -40,9 +47,9 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
         look = tokio::select! {
             () = stop.cancelled() => break,
             Some(settled) = running.next(), if !running.is_empty() => {
-                note(settled, &mut is_failing);
+                note(settled, &metrics, &mut is_failing);
                 while let Ok(Some(settled)) = timeout(GATHER_SETTLED, running.next()).await {
-                    note(settled, &mut is_failing);
+                    note(settled, &metrics, &mut is_failing);
                 }
                 Look::AtDue
             }
@@ -57,7 +64,7 @@ pub(crate) async fn run(services: Arc<Services>, mut recorded: watch::Receiver<i
     }
     let finishing = async {
         while let Some(settled) = running.next().await {
-            note(settled, &mut is_failing);
+            note(settled, &metrics, &mut is_failing);
         }
     };
     // Whoever takes longer is asked again when the lease has run out, by another node or the next start.
@@ -96,7 +103,8 @@ type Outcome = (Taken, denizen_domain::Result<(Settled, Attempt)>);
 async fn deliver(services: Arc<Services>, taken: Taken) -> Outcome {
     let body = taken.event.clone().map(|event| EventBody::new(services.vault.as_ref(), event));
     let body = body.map(|body| serde_json::to_vec(&body).expect("an event is JSON"));
-    let outcome = webhooks::settle(&services, &taken, body).await;
+    let span = span_after(&services, taken.due.event.as_uuid(), "webhook.deliver", "producer").await;
+    let outcome = webhooks::settle(&services, &taken, body).instrument(span).await;
     (taken, outcome)
 }
 
@@ -144,9 +152,10 @@ impl Running {
 }
 
 /// Tells what became of a delivery: never where to, nor what it told.
-fn note(settled: Option<Outcome>, is_failing: &mut bool) {
+fn note(settled: Option<Outcome>, metrics: &Metrics, is_failing: &mut bool) {
     let Some((taken, outcome)) = settled else { return };
     let (webhook_id, delivery_id, attempts) = (taken.webhook, taken.due.id, taken.due.attempts);
+    metrics.webhook_attempt(result_of(&outcome));
     match outcome {
         Ok((settled @ (Settled::Parked | Settled::Disabled), attempt)) => {
             let (status, error) = (attempt.status, attempt.error);
@@ -157,6 +166,18 @@ fn note(settled: Option<Outcome>, is_failing: &mut bool) {
             tracing::debug!(%webhook_id, %delivery_id, attempts, status, error, ?settled, "delivery attempted");
         }
         Err(error) => *is_failing = report("settling a delivery", *is_failing, Err(error)),
+    }
+}
+
+/// What became of a request, for the metrics.
+fn result_of(outcome: &denizen_domain::Result<(Settled, Attempt)>) -> &'static str {
+    match outcome {
+        Ok((Settled::Delivered, _)) => "delivered",
+        Ok((Settled::PutBack, _)) => "retried",
+        Ok((Settled::Parked, _)) => "parked",
+        Ok((Settled::Disabled, _)) => "disabled",
+        Ok((Settled::Lost, _)) => "obsolete",
+        Err(_) => "failed",
     }
 }
 

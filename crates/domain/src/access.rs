@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use crate::users::Locale;
 
 macro_rules! permissions {
@@ -270,6 +271,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The language that `Accept-Language` prefers. Not kept.
     pub language: Option<Locale>,
+    /// The span in which the request is handled, while traces are exported. Not kept with sessions.
+    pub trace: Option<TraceParent>,
 }
 
 impl Origin {

@@ -16,6 +16,7 @@ use crate::ports::{
     Usage, Vault, WebAuthn, WebhookSender,
 };
 use crate::providers::{Federation, Providers};
+use crate::sessions::SignInTotals;
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::current;
@@ -60,6 +61,8 @@ pub struct Services {
     pub webauthn: Arc<dyn WebAuthn>,
     /// Totals of the list of users that were counted a moment ago.
     pub user_totals: Totals,
+    /// How many sign-ins there were on this node.
+    pub sign_ins: SignInTotals,
     /// The rules that configuration sets.
     pub policy: Policy,
 }

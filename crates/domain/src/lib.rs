@@ -42,6 +42,7 @@ pub mod sessions;
 pub mod store;
 pub mod time;
 pub mod tokens;
+pub mod trace;
 pub mod usage;
 pub mod users;
 pub mod value;

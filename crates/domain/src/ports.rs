@@ -1,5 +1,7 @@
 //! What a use case needs of the world, besides the [store](crate::store).
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -82,12 +84,30 @@ pub enum HashRefusal {
     TooCostly(&'static str),
 }
 
+/// How much of the capacity for password hashes is used, on this node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HashLoad {
+    /// Hashes that are being computed.
+    pub running: u32,
+    /// Hashes that wait.
+    pub queued: u32,
+    /// Hashes that were computed, since the start.
+    pub computed: u64,
+    /// The time that they took, since the start.
+    pub computing: Duration,
+    /// Hashes that were refused because there was no capacity, since the start.
+    pub refused: u64,
+}
+
 /// Hashes and checks passwords, a bounded number at once, in turns between those who ask: `origin` is where they are.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
     /// Refuses at once whom hashing has no room for, before anything else is done for them. Whoever passes may still
     /// find it full when they come to hash.
     fn check_room(&self, origin: &Origin) -> Result<(), HashError>;
+
+    /// How much capacity is used.
+    fn load(&self) -> HashLoad;
 
     /// Hashes with today's parameters.
     async fn hash(&self, password: &Password, origin: &Origin) -> Result<PasswordHash, HashError>;

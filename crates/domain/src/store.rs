@@ -24,6 +24,7 @@ use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
 use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites, displace};
 use crate::time::Timestamp;
+use crate::trace::store::{TraceReads, TraceWrites};
 use crate::users::Status;
 use crate::users::store::{UserReads, UserWrites};
 use crate::webhooks::store::{DeliveryWrites, WebhookReads, WebhookWrites};
@@ -129,11 +130,43 @@ pub trait Store: Send + Sync {
         tx.commit().await
     }
 
+    /// How much the store is used at the moment.
+    fn load(&self) -> StoreLoad;
+
     /// Whether the database answers: one round trip.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Gives every connection back and waits for those in use.
     async fn close(&self);
+}
+
+/// How much a store is used, on this node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreLoad {
+    /// The maximum number of connections.
+    pub connections_max: u32,
+    /// Connections in use.
+    pub connections_used: u32,
+    /// Units of work that wait for the write lock of the database, where writes take turns in this process.
+    pub writes_queued: u32,
+    /// Reads that were answered by the cache, since the start.
+    pub cache_hits: u64,
+    /// Reads that were not in the cache, since the start.
+    pub cache_misses: u64,
+}
+
+/// Work that is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// The number of items, at most [`Backlog::COUNT_MAX`].
+    pub count: u64,
+    /// The time at which the oldest of them was due.
+    pub oldest_due_at: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// Further items are not counted.
+    pub const COUNT_MAX: u32 = 10_000;
 }
 
 /// Everything that can be read.
@@ -156,6 +189,7 @@ pub trait ReadTx:
     + RootKeyReads
     + WebhookReads
     + IdempotencyReads
+    + TraceReads
     + Send
 {
 }
@@ -184,6 +218,7 @@ pub trait WriteTx:
     + RootKeyWrites
     + IdempotencyWrites
     + BudgetWrites
+    + TraceWrites
     + WebhookWrites
     + DeliveryWrites
 {

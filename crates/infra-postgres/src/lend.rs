@@ -62,6 +62,11 @@ impl Lender {
         Ok(lent)
     }
 
+    /// How many connections are lent, and how many there can be.
+    pub(crate) fn lent(&self) -> (u32, u32) {
+        self.spares.lent()
+    }
+
     /// Waits until all connections are given back, and closes them.
     pub(crate) async fn close(&self) {
         self.spares.close().await;

@@ -47,7 +47,7 @@ use denizen_domain::authority::AuthorityLock;
 use denizen_domain::budgets::store::Spending;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::sessions::store::{Rotated, Rotation};
-use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::store::{ReadTx, Store, StoreError, StoreLoad, WriteTx};
 use denizen_domain::time::Timestamp;
 use secrecy::SecretString;
 use sqlx::Connection;
@@ -68,6 +68,9 @@ use crate::tx::PostgresTx;
 const UNTRIED_S_MAX: u64 = 1;
 /// How long a connection that is tried out has to answer, in seconds.
 const TRIAL_S_MAX: u64 = 1;
+
+/// The database in traces (`db.system.name`).
+const DATABASE_SYSTEM: &str = "postgresql";
 
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
@@ -194,6 +197,12 @@ impl Store for PostgresStore {
 
     async fn spend_budgets(&self, spendings: &[Spending], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         budgets::spend(&self.lender, spendings, now).await
+    }
+
+    fn load(&self) -> StoreLoad {
+        let (connections_used, connections_max) = self.lender.lent();
+        let (cache_hits, cache_misses) = self.recent.counts();
+        StoreLoad { connections_max, connections_used, writes_queued: 0, cache_hits, cache_misses }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

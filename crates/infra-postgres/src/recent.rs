@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::shared::cached::Cached;
+use crate::shared::cached::{CacheCounts, Cached};
 use crate::shared::changes::{ChangeCounts, Changes};
 
 /// Together with a request that was just let in it stays below the five seconds in which every node must know.
@@ -28,6 +28,7 @@ const SLOT_BITS: u32 = 15;
 /// What was found, and the count of changes.
 pub(crate) struct Recent {
     changes: ChangeCounts,
+    counts: CacheCounts,
     pub(crate) sessions: Entries<SessionState>,
     pub(crate) api_keys: Entries<ApiKeyState>,
     used: Notify,
@@ -57,6 +58,7 @@ impl Recent {
     pub(crate) fn new() -> Self {
         Self {
             changes: ChangeCounts::new(SLOT_BITS),
+            counts: CacheCounts::default(),
             sessions: Cache::new(ENTRIES_MAX),
             api_keys: Cache::new(ENTRIES_MAX),
             used: Notify::new(),
@@ -66,6 +68,15 @@ impl Recent {
 
     /// What was found under the id, if it is still good.
     pub(crate) fn get<T: Cached>(&self, id: Uuid) -> Option<T> {
+        self.counts.count(self.find(id))
+    }
+
+    /// How many reads were answered here, and how many were not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.counts.get()
+    }
+
+    fn find<T: Cached>(&self, id: Uuid) -> Option<T> {
         let Entry { found, reading } = T::entries(self).get(&id)?;
         let is_unchanged = self.changes.are_unchanged([id, found.owner()], reading.changes);
         (is_unchanged && reading.at.elapsed() < GOOD_FOR).then_some(found)

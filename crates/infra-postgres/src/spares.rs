@@ -126,6 +126,13 @@ impl Spares {
         self.return_all(all);
     }
 
+    /// How many connections are borrowed, and how many there can be.
+    pub(crate) fn lent(&self) -> (u32, u32) {
+        let max = self.pool.options().get_max_connections();
+        let free = u32::try_from(self.admission.available_permits()).unwrap_or(u32::MAX);
+        (max.saturating_sub(free), max)
+    }
+
     /// Waits until all connections are given back, and closes them.
     pub(crate) async fn close(&self) {
         self.admission.close();

@@ -9,10 +9,12 @@ use crate::error::store_error;
 
 /// Runs a checked query on the connection of a unit of work.
 macro_rules! run {
-    ($tx:expr, $query:expr, $how:ident) => {{
+    ($tx:expr, $file:literal, $query:expr, $how:ident) => {{
         let query = $query;
         match $tx.connection().await {
-            Ok(connection) => query.$how(connection).await.map_err($crate::error::store_error),
+            Ok(connection) => {
+                $crate::shared::spans::traced!($file, query.$how(connection)).map_err($crate::error::store_error)
+            }
             Err(error) => Err(error),
         }
     }};
@@ -21,7 +23,7 @@ macro_rules! run {
 /// Runs a statement; how many rows it changed.
 macro_rules! execute {
     ($tx:expr, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file!($file $(, $($values)*)?), execute).map(|done| done.rows_affected())
+        $crate::sql::run!($tx, $file, sqlx::query_file!($file $(, $($values)*)?), execute).map(|done| done.rows_affected())
     };
 }
 
@@ -37,7 +39,10 @@ macro_rules! execute_unless_taken {
     ($tx:expr, $file:literal $(, $($values:tt)*)?) => {{
         let query = sqlx::query_file!($file $(, $($values)*)?);
         match $tx.connection().await {
-            Ok(connection) => $crate::sql::unless_taken(query.execute(connection).await.map(|done| done.rows_affected())),
+            Ok(connection) => {
+                let executed = $crate::shared::spans::traced!($file, query.execute(connection));
+                $crate::sql::unless_taken(executed.map(|done| done.rows_affected()))
+            }
             Err(error) => Err(error),
         }
     }};
@@ -46,21 +51,21 @@ macro_rules! execute_unless_taken {
 /// The one row that a statement returns.
 macro_rules! fetch_one {
     ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_one)
+        $crate::sql::run!($tx, $file, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_one)
     };
 }
 
 /// The row that a statement returns, if any.
 macro_rules! fetch_optional {
     ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_optional)
+        $crate::sql::run!($tx, $file, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_optional)
     };
 }
 
 /// All rows that a statement returns.
 macro_rules! fetch_all {
     ($tx:expr, $row:path, $file:literal $(, $($values:tt)*)?) => {
-        $crate::sql::run!($tx, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_all)
+        $crate::sql::run!($tx, $file, sqlx::query_file_as!($row, $file $(, $($values)*)?), fetch_all)
     };
 }
 
@@ -68,7 +73,7 @@ macro_rules! fetch_all {
 macro_rules! fetch_scalar {
     ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
         let found: Result<$type, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_one);
+            $crate::sql::run!($tx, $file, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_one);
         found
     }};
 }
@@ -77,7 +82,7 @@ macro_rules! fetch_scalar {
 macro_rules! fetch_optional_scalar {
     ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
         let found: Result<Option<$type>, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_optional);
+            $crate::sql::run!($tx, $file, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_optional);
         found
     }};
 }
@@ -86,7 +91,7 @@ macro_rules! fetch_optional_scalar {
 macro_rules! fetch_all_scalars {
     ($tx:expr, $type:ty, $file:literal $(, $($values:tt)*)?) => {{
         let found: Result<Vec<$type>, denizen_domain::store::StoreError> =
-            $crate::sql::run!($tx, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_all);
+            $crate::sql::run!($tx, $file, sqlx::query_file_scalar!($file $(, $($values)*)?), fetch_all);
         found
     }};
 }

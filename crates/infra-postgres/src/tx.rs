@@ -11,6 +11,8 @@ use denizen_domain::roles::RoleKey;
 use denizen_domain::roles::store::RoleReads;
 use denizen_domain::sessions::SessionState;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
+use denizen_domain::time::Timestamp;
+use denizen_domain::trace::TraceParent;
 use denizen_domain::users::User;
 use sqlx::Executor;
 use uuid::Uuid;
@@ -48,6 +50,7 @@ enum Reach {
         changed: ToForget,
         wake: Wake,
         events: Vec<Event>,
+        traces: Vec<(Uuid, TraceParent, Timestamp)>,
         /// What it has locked exclusively.
         locked: Vec<Authority>,
         ahead: ReadAhead,
@@ -77,7 +80,16 @@ impl PostgresTx {
     ) -> Self {
         let (changed, chain_key) = (ToForget::nothing(recent), Arc::clone(chain_key));
         let ahead = ReadAhead::under(&locked);
-        Self(Reach::Write { transaction, changed, wake, events: Vec::new(), locked, ahead, chain_key })
+        Self(Reach::Write {
+            transaction,
+            changed,
+            wake,
+            events: Vec::new(),
+            traces: Vec::new(),
+            locked,
+            ahead,
+            chain_key,
+        })
     }
 
     /// What was found a moment ago; nothing for whoever must know what the database says now.
@@ -129,6 +141,21 @@ impl PostgresTx {
     pub(crate) fn mail_enqueued(&mut self) {
         if let Reach::Write { wake, .. } = &mut self.0 {
             wake.note_mail();
+        }
+    }
+
+    /// Notes the trace of an event.
+    pub(crate) fn push_trace(&mut self, trace: (Uuid, TraceParent, Timestamp)) {
+        if let Reach::Write { traces, .. } = &mut self.0 {
+            traces.push(trace);
+        }
+    }
+
+    /// The traces of the events of this transaction.
+    pub(crate) fn take_traces(&mut self) -> Vec<(Uuid, TraceParent, Timestamp)> {
+        match &mut self.0 {
+            Reach::Write { traces, .. } => std::mem::take(traces),
+            _ => Vec::new(),
         }
     }
 
@@ -256,7 +283,8 @@ impl ReadTx for PostgresTx {}
 
 #[async_trait]
 impl WriteTx for PostgresTx {
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.write_traces().await?;
         match self.0 {
             Reach::Write { transaction, changed, wake, events, .. } => {
                 let payload = changed.told.payload();

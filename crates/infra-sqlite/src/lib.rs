@@ -49,7 +49,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use denizen_domain::budgets::store::Spending;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::store::{ReadTx, Store, StoreError, WriteTx};
+use denizen_domain::store::{ReadTx, Store, StoreError, StoreLoad, WriteTx};
 use denizen_domain::time::Timestamp;
 
 use crate::file_identity::FileIdentity;
@@ -61,6 +61,9 @@ use crate::sql::fetch_scalar;
 use crate::tx::SqliteTx;
 use crate::write_health::WriteHealth;
 use crate::writer::Writer;
+
+/// The database in traces (`db.system.name`).
+const DATABASE_SYSTEM: &str = "sqlite";
 
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
@@ -159,6 +162,13 @@ impl Store for SqliteStore {
         let blocked_until = tx.spend_budgets(spendings, now).await?;
         tx.commit().await?;
         Ok(blocked_until)
+    }
+
+    fn load(&self) -> StoreLoad {
+        let (connections_used, connections_max) = self.readers.lent();
+        let (cache_hits, cache_misses) = self.recent.counts();
+        let writes_queued = self.writer.queued();
+        StoreLoad { connections_max, connections_used, writes_queued, cache_hits, cache_misses }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -69,6 +69,12 @@ impl Readers {
         Ok(Reader { connection, readers: Arc::clone(self), _permit: permit })
     }
 
+    /// How many connections are lent, and how many there can be.
+    pub(crate) fn lent(&self) -> (u32, u32) {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        (self.max.saturating_sub(free), self.max)
+    }
+
     /// Waits for the connections that are lent, and lends no more.
     pub(crate) async fn close(&self) {
         drop(self.permits.acquire_many(self.max).await);

@@ -24,7 +24,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use crate::shared::cached::Cached;
+use crate::shared::cached::{CacheCounts, Cached};
 use crate::shared::changes::{ChangeCounts, Changes};
 
 const GOOD_FOR: Duration = Duration::from_millis(200);
@@ -46,6 +46,7 @@ pub(crate) struct Recent {
     /// When the log was looked at last, in nanoseconds since `opened_at`.
     looked_at_ns: AtomicU64,
     changes: ChangeCounts,
+    counts: CacheCounts,
     pub(crate) sessions: Entries<SessionState>,
     pub(crate) api_keys: Entries<ApiKeyState>,
     users: Entries<User>,
@@ -106,6 +107,7 @@ impl Recent {
             opened_at: now(),
             looked_at_ns: AtomicU64::new(0),
             changes: ChangeCounts::new(SLOT_BITS),
+            counts: CacheCounts::default(),
             sessions: Entries::new(),
             users: Entries::new(),
             api_keys: Entries::new(),
@@ -114,6 +116,15 @@ impl Recent {
 
     /// What was found under the id, if it is still valid.
     pub(crate) fn get<T: Cached>(&self, id: Uuid) -> Option<T> {
+        self.counts.count(self.find(id))
+    }
+
+    /// How many reads were answered here, and how many were not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.counts.get()
+    }
+
+    fn find<T: Cached>(&self, id: Uuid) -> Option<T> {
         let Entry { found, reading, .. } = T::entries(self).0.get(&id)?;
         let now = self.begin();
         let is_unchanged = self.changes.are_unchanged([id, found.owner()], reading.changes);

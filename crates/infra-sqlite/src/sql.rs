@@ -34,7 +34,7 @@ macro_rules! execute {
         if false {
             let _ = sqlx::query_file!($file $(, $value)*);
         }
-        $tx.execute($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+        $crate::shared::spans::traced!($file, $tx.execute($crate::sql::statement!($file), $crate::sql::values![$($value),*]))
     }};
 }
 
@@ -44,7 +44,7 @@ macro_rules! execute_bulk {
         if false {
             let _ = sqlx::query_file!($file $(, $value)*);
         }
-        $tx.execute_bulk($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+        $crate::shared::spans::traced!($file, $tx.execute_bulk($crate::sql::statement!($file), $crate::sql::values![$($value),*]))
     }};
 }
 
@@ -54,7 +54,7 @@ macro_rules! execute_unless_taken {
         if false {
             let _ = sqlx::query_file!($file $(, $value)*);
         }
-        $tx.execute_unless_taken($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+        $crate::shared::spans::traced!($file, $tx.execute_unless_taken($crate::sql::statement!($file), $crate::sql::values![$($value),*]))
     }};
 }
 
@@ -64,7 +64,7 @@ macro_rules! fetch {
         if false {
             let _ = sqlx::query_file_as!($row, $file $(, $value)*);
         }
-        $tx.$how::<$row>($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+        $crate::shared::spans::traced!($file, $tx.$how::<$row>($crate::sql::statement!($file), $crate::sql::values![$($value),*]))
     }};
 }
 
@@ -74,7 +74,7 @@ macro_rules! fetch_scalars {
         if false {
             let _: $crate::sql::CheckedScalar<'_, $type> = sqlx::query_file_scalar!($file $(, $value)*);
         }
-        $tx.$how::<$crate::statement::Scalar<$type>>($crate::sql::statement!($file), $crate::sql::values![$($value),*]).await
+        $crate::shared::spans::traced!($file, $tx.$how::<$crate::statement::Scalar<$type>>($crate::sql::statement!($file), $crate::sql::values![$($value),*]))
     }};
 }
 

@@ -9,6 +9,8 @@ use denizen_domain::events::chain::ChainKey;
 use denizen_domain::id::SessionId;
 use denizen_domain::roles::RoleKey;
 use denizen_domain::store::{ReadTx, StoreError, WriteTx};
+use denizen_domain::time::Timestamp;
+use denizen_domain::trace::TraceParent;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -41,7 +43,14 @@ enum Reach {
     /// Queries of one transaction, which all go through its connection. None after a query that was given up.
     Snapshot(Option<Reader>),
     /// The same, and writes, all in place.
-    Write { turn: Turn, changes: Changes, wake: Wake, events: Vec<Event>, chain_key: Arc<OnceLock<ChainKey>> },
+    Write {
+        turn: Turn,
+        changes: Changes,
+        wake: Wake,
+        events: Vec<Event>,
+        traces: Vec<(Uuid, TraceParent, Timestamp)>,
+        chain_key: Arc<OnceLock<ChainKey>>,
+    },
 }
 
 impl SqliteTx {
@@ -56,7 +65,22 @@ impl SqliteTx {
 
     pub(crate) fn write(turn: Turn, wake: Wake, chain_key: &Arc<OnceLock<ChainKey>>) -> Self {
         let chain_key = Arc::clone(chain_key);
-        Self(Reach::Write { turn, changes: Changes::new(), wake, events: Vec::new(), chain_key })
+        Self(Reach::Write { turn, changes: Changes::new(), wake, events: Vec::new(), traces: Vec::new(), chain_key })
+    }
+
+    /// Notes the trace of an event.
+    pub(crate) fn push_trace(&mut self, trace: (Uuid, TraceParent, Timestamp)) {
+        if let Reach::Write { traces, .. } = &mut self.0 {
+            traces.push(trace);
+        }
+    }
+
+    /// The traces of the events of this transaction.
+    pub(crate) fn take_traces(&mut self) -> Vec<(Uuid, TraceParent, Timestamp)> {
+        match &mut self.0 {
+            Reach::Write { traces, .. } => std::mem::take(traces),
+            _ => Vec::new(),
+        }
     }
 
     /// Notes what is to be written to the log with the commit.
@@ -267,6 +291,7 @@ impl ReadTx for SqliteTx {}
 impl WriteTx for SqliteTx {
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.append_events().await?;
+        self.write_traces().await?;
         match self.0 {
             Reach::Write { turn, changes, wake, .. } => turn.commit(changes, wake).await,
             // Never lent for writing, so there is nothing to commit.

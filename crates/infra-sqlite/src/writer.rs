@@ -124,6 +124,11 @@ impl Writer {
         begun
     }
 
+    /// How many writes wait for their turn.
+    pub(crate) fn queued(&self) -> u32 {
+        self.0.queued.load(Ordering::Relaxed).try_into().unwrap_or(u32::MAX)
+    }
+
     /// Lets the writes end that have begun, takes no more, and closes the connection.
     pub(crate) async fn close(&self) {
         loop {

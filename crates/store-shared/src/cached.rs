@@ -1,5 +1,7 @@
 //! The kinds of values that both stores cache.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use denizen_domain::access::Subject;
 use denizen_domain::api_keys::ApiKeyState;
 use denizen_domain::sessions::SessionState;
@@ -36,5 +38,26 @@ impl Cached for ApiKeyState {
             Subject::User(id) => id.as_uuid(),
             Subject::ServiceAccount(id) => id.as_uuid(),
         }
+    }
+}
+
+/// How many reads the cache answered, and how many it did not.
+#[derive(Default)]
+pub(crate) struct CacheCounts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl CacheCounts {
+    /// Counts a read by what was found, which is returned as it is.
+    pub(crate) fn count<T>(&self, found: Option<T>) -> Option<T> {
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// The hits and the misses.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 }

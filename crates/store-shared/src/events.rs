@@ -9,6 +9,7 @@ use denizen_domain::events::{Event, NewEvent};
 use denizen_domain::id::TicketId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
+use denizen_domain::trace;
 use denizen_domain::value::Object;
 use uuid::Uuid;
 
@@ -111,6 +112,9 @@ impl EventReads for Tx {
 #[async_trait]
 impl EventWrites for Tx {
     fn record_event(&mut self, event: NewEvent) {
+        if let Some(parent) = event.trace {
+            self.push_trace((event.id.as_uuid(), parent, event.occurred_at.plus_seconds(trace::KEPT_S)));
+        }
         self.push_event(event.unplaced());
     }
 

@@ -4,18 +4,24 @@ use async_trait::async_trait;
 use denizen_domain::id::MailId;
 use denizen_domain::mail::store::{MailReads, MailWrites};
 use denizen_domain::mail::{DueMail, Mail, MailSubject};
-use denizen_domain::store::StoreError;
+use denizen_domain::store::{Backlog, StoreError};
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{DisplayName, EmailAddress, Locale};
 use uuid::Uuid;
 
-use crate::sql::{execute, fetch_all, fetch_scalar, row};
+use crate::shared::backlog::BacklogRow;
+use crate::sql::{execute, fetch_all, fetch_one, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
 impl MailReads for Tx {
     async fn is_mail_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         fetch_scalar!(self, bool, "queries/has_due_mail.sql", now.as_micros())
+    }
+
+    async fn mail_backlog(&mut self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let (now, limit) = (now.as_micros(), i64::from(Backlog::COUNT_MAX));
+        Ok(fetch_one!(self, BacklogRow, "queries/mail_backlog.sql", now, limit)?.backlog())
     }
 }
 

@@ -305,7 +305,7 @@ impl TryFrom<SessionRow> for Session {
                 methods: auth_methods(row.auth_methods, row.second_factor_at),
                 identity_id: row.identity_id.map(IdentityId::from_uuid),
             },
-            origin: Origin { address, user_agent: row.user_agent, language: None },
+            origin: Origin { address, user_agent: row.user_agent, language: None, trace: None },
             label: row.label.map(DisplayName::from_stored),
         })
     }

@@ -5,7 +5,7 @@ use denizen_domain::access::Subject;
 use denizen_domain::id::{DeliveryId, ServiceAccountId, UserId, WebhookId};
 use denizen_domain::page::{self, Page};
 use denizen_domain::roles::Description;
-use denizen_domain::store::StoreError;
+use denizen_domain::store::{Backlog, StoreError};
 use denizen_domain::time::Timestamp;
 use denizen_domain::webhooks::store::{SealedSecrets, WebhookReads, WebhookWrites};
 use denizen_domain::webhooks::{
@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use crate::codec::{Count, count};
 use crate::error::broken;
+use crate::shared::backlog::BacklogRow;
 use crate::shared::page::{Window, count_limit};
 use crate::shared::values::require_row;
-use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
+use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_one, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -48,6 +49,11 @@ impl WebhookReads for Tx {
 
     async fn webhook_cursor(&mut self) -> Result<i64, StoreError> {
         fetch_scalar!(self, i64, "../store-shared/queries/webhook_cursor.sql")
+    }
+
+    async fn delivery_backlog(&mut self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let (now, limit) = (now.as_micros(), i64::from(Backlog::COUNT_MAX));
+        Ok(fetch_one!(self, BacklogRow, "queries/delivery_backlog.sql", now, limit)?.backlog())
     }
 
     async fn due_webhooks(&mut self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {

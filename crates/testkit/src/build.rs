@@ -163,6 +163,7 @@ pub fn event(n: u32) -> NewEvent {
         user_agent: Some("a \"browser\"".to_owned()),
         occurred_at: moment(n),
         data: Happened::SessionEnded { session_id: session.id, reason: EndReason::SignedOut }.data(),
+        trace: None,
     }
 }
 

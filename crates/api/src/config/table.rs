@@ -7,6 +7,7 @@ use denizen_domain::ctx::SignupMode;
 use denizen_domain::keys::Algorithm;
 use denizen_domain::users::Locale;
 use denizen_infra::mail::{Encryption, Sender};
+use denizen_infra::otlp::OtlpProtocol;
 use secrecy::SecretString;
 use url::Url;
 
@@ -356,12 +357,35 @@ table! {
         header_timeout_s: u32 = "10", whole(1..=120);
     }
 
-    /// Logging.
+    /// Metrics for Prometheus, at `/metrics` on an address of their own; see docs/metrics.md.
+    metrics: Metrics {
+        /// Whether metrics are served.
+        enabled: bool = "true", flag();
+        /// The address to listen on. Anyone who can connect to it can read the metrics.
+        host: IpAddr = "127.0.0.1", ip_address();
+        /// The port to listen on; 0 selects a free port.
+        port: u16 = "9464", whole(0..=65_535);
+    }
+
+    /// Logging and tracing.
     telemetry: Telemetry {
         /// The log format: `text` is human-readable, `json` is machine-readable.
         log_format: LogFormat = "text", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
         /// The log filter: a level (`error`, `warn`, `info`, `debug`, `trace`), optionally with levels for single
         /// modules.
         log_filter: String = "info", log_filter();
+        /// The URL of an OpenTelemetry collector that traces are sent to, such as `http://localhost:4317`. If empty, no
+        /// traces are recorded.
+        otlp_endpoint: Option<String> = "", optional(http_url());
+        /// The protocol of the collector: `grpc` (usually port 4317), or `http` for Protocol Buffers over HTTP (usually
+        /// port 4318; `/v1/traces` is added to the URL).
+        otlp_protocol: OtlpProtocol = "grpc", one_of(&[("grpc", OtlpProtocol::Grpc), ("http", OtlpProtocol::Http)]);
+        /// Headers of requests to the collector: `NAME=VALUE`, with commas in between.
+        otlp_headers: Option<SecretString> = "", optional(password());
+        /// The name of this service in traces (`service.name`).
+        service_name: String = "denizen", text();
+        /// The share of traces that are recorded, in percent. Requests that belong to a trace already are recorded if the
+        /// rest of the trace is.
+        sampled_percent: u32 = "100", whole(0..=100);
     }
 }

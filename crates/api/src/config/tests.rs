@@ -222,7 +222,7 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
     check(
         Place::new().file("config/default.toml", "[elsewhere]"),
         "elsewhere from config/default.toml is not a known key; expected a key in one of the sections \
-         server, product, database, security, signup, sign_in, webauthn, sessions, tokens, mail, events, audit, webhooks, limits, telemetry",
+         server, product, database, security, signup, sign_in, webauthn, sessions, tokens, mail, events, audit, webhooks, limits, metrics, telemetry",
     );
 }
 

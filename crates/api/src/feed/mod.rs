@@ -74,6 +74,11 @@ impl Feed {
         self.head.subscribe()
     }
 
+    /// How many follow on this node.
+    pub(crate) fn followers(&self) -> u32 {
+        self.places.taken()
+    }
+
     /// How often a follower that hears nothing is told so.
     pub(crate) fn heartbeat(&self) -> Duration {
         self.heartbeat

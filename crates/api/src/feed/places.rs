@@ -41,6 +41,11 @@ impl Places {
         Self { taken: Mutex::default(), in_all, per_account, per_address: in_all - in_all / 4 }
     }
 
+    /// How many places are taken.
+    pub(super) fn taken(&self) -> u32 {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
+    }
+
     /// A place for one more.
     ///
     /// # Errors

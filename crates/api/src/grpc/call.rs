@@ -79,7 +79,12 @@ where
 pub(super) async fn identify<Q>(shared: &Shared, request: Request<Q>) -> Result<(Call, Q), Status> {
     let (head, message) = head_of(request)?;
     match head.presented.caller(shared).await {
-        Ok(ctx) => Ok((Call { ctx, shared: Arc::clone(shared), head }, message)),
+        Ok(ctx) => {
+            if let Some(exchange) = head.exchange.upgrade() {
+                exchange.identify(ctx.actor());
+            }
+            Ok((Call { ctx, shared: Arc::clone(shared), head }, message))
+        }
         Err(error) => Err(Refusal::from(error).into_status(head.request_id.as_str())),
     }
 }

@@ -65,6 +65,11 @@ impl Refusal {
         }
     }
 
+    /// The code of the call.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
     /// The status, in the name of a request.
     pub(crate) fn into_status(self, request_id: &str) -> Status {
         self.status(request_id, HashMap::new())

@@ -59,6 +59,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Limits;
 use crate::feed::Feed;
+use crate::metrics::Metrics;
 use crate::middleware::{self, Capacity};
 use origins::Origins;
 use problem::Problem;
@@ -98,6 +99,8 @@ pub(crate) struct SharedState {
     pub(crate) capacity: Capacity,
     /// Requests with an idempotency key that this node works on.
     pub(crate) running: idempotency::Running,
+    /// The metrics of this server.
+    pub(crate) metrics: Arc<Metrics>,
     /// The right to serve the database.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) claim: Option<Arc<ServerClaim>>,

@@ -150,6 +150,11 @@ impl Problem {
         &self.code
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared_code(&self) -> Cow<'static, str> {
+        self.code.clone()
+    }
+
     /// The status over HTTP.
     pub(crate) fn status(&self) -> u16 {
         self.status

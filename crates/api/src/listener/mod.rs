@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::config::{Limits, Server};
+use crate::metrics::Metrics;
 use crate::middleware::{Exchange, PeerAddress, PeerProgram};
 use crate::tls::{self, Tls};
 use limiter::{ConnectionLimiter, OpenConnection};
@@ -71,11 +72,13 @@ pub(crate) struct Sockets {
     pub(crate) listener: TcpListener,
     /// What is spoken below HTTP; plain text when there is none.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Where connections are counted.
+    pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 /// Serves until `stop` is cancelled, then lets requests in flight finish for at most `patience`.
 pub(crate) async fn run(
-    Sockets { listener, tls }: Sockets,
+    Sockets { listener, tls, metrics }: Sockets,
     router: Router,
     (limits, server): (&Limits, &Server),
     stop: &CancellationToken,
@@ -109,7 +112,9 @@ pub(crate) async fn run(
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let (serving, connection) = (Arc::clone(&serving), limiter.open(peer.ip()));
+        let counted = metrics.as_ref().map(|metrics| metrics.connection());
         connections.spawn(async move {
+            let _counted = counted;
             if let Err(error) = serving.serve(stream, PeerAddress(peer), connection).await {
                 tracing::debug!(error, "connection failed");
             }

@@ -10,11 +10,13 @@ use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::id::SessionId;
 use denizen_domain::tokens;
 use denizen_domain::users::Locale;
+use denizen_infra::tracing_context;
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{ClientAddress, PeerProgram};
+use super::exchange::Exchange;
 use crate::http::problem::Problem;
 use crate::http::{Shared, cookies};
 
@@ -144,6 +146,9 @@ pub(crate) async fn with_bearer(ctx: &Ctx, headers: &HeaderMap) -> Result<Ctx, E
 
 fn with_context(shared: &Shared, actor: Actor, mut request: Request) -> Request {
     let origin = origin_of(shared, &request);
+    if let Some(exchange) = request.extensions().get::<Arc<Exchange>>() {
+        exchange.identify(&actor);
+    }
     request.extensions_mut().insert(Ctx::new(shared.services.clone(), actor, origin));
     request
 }
@@ -153,6 +158,7 @@ fn origin_of(shared: &Shared, request: &Request) -> Origin {
         address: request.extensions().get::<ClientAddress>().and_then(|client| client.0),
         user_agent: user_agent(request.headers()),
         language: language(shared, request.headers()),
+        trace: tracing_context::current(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! One request and its response, as the listener and the middleware know it, and the connection that it came over.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use denizen_domain::access::{Actor, Subject};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -132,6 +133,7 @@ pub(crate) struct Exchange {
     connection: Arc<ConnectionState>,
     is_received: AtomicBool,
     share: Mutex<Option<ClientShare>>,
+    caller: OnceLock<Subject>,
 }
 
 impl Exchange {
@@ -142,6 +144,7 @@ impl Exchange {
             connection: Arc::clone(connection),
             is_received: AtomicBool::new(false),
             share: Mutex::default(),
+            caller: OnceLock::new(),
         })
     }
 
@@ -155,6 +158,19 @@ impl Exchange {
         if !self.is_received.swap(true, Ordering::Relaxed) {
             self.connection.busy.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Who asks is known.
+    pub(crate) fn identify(&self, actor: &Actor) {
+        if let Actor::Known(principal) = actor {
+            // Once known, it does not change.
+            let _ = self.caller.set(principal.subject);
+        }
+    }
+
+    /// Who asks, if that is known.
+    pub(super) fn caller(&self) -> Option<Subject> {
+        self.caller.get().copied()
     }
 
     /// Counts it against its client until it ends.

@@ -48,6 +48,7 @@ pub(crate) use shed::Capacity;
 use self::address::ClientAddress;
 use self::security_headers::Area;
 use self::share::ShareLayer;
+use self::trace::Observed;
 use crate::concealment;
 use crate::config::Server;
 use crate::http::account::error_page::ErrorPages;
@@ -55,6 +56,7 @@ use crate::http::origins::Origins;
 use crate::http::problem::Problem;
 use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
+use crate::metrics::Metrics;
 
 /// Around everything, outermost last.
 pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Router {
@@ -69,7 +71,8 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
         refusals: Arc::new(clients::Clients::new(limits)),
         header_bytes_max: limits.header_bytes,
     };
-    let outer = Outer { error_pages, origins: Arc::clone(&shared.origins), guards };
+    let (origins, metrics) = (Arc::clone(&shared.origins), Arc::clone(&shared.metrics));
+    let outer = Outer { error_pages, origins, guards, metrics };
     router.layer((from_fn_with_state(Arc::new(outer), name_and_log), ShareLayer))
 }
 
@@ -101,25 +104,30 @@ struct Outer {
     error_pages: ErrorPages,
     origins: Arc<Origins>,
     guards: Guards,
+    metrics: Arc<Metrics>,
 }
 
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
 /// the headers that browsers need on every answer, and the path of the public URL.
 async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let span = trace::span(&request, &id);
-    let is_probe = is_exempt(&request);
+    let client = outer.guards.clients.client_of(&request);
+    let observed = Observed::begin(&request, client, is_exempt(&request), &outer.metrics);
+    let server_span = trace::server_span(&request, &observed);
+    let span = trace::span(&request, &id, &server_span);
+    let exchange = exchange_of(&mut request);
+    request.extensions_mut().insert(client);
     let area = Area::of(request.uri().path());
     let shape = Shape::of(&request);
     let error_page = outer.error_pages.wanted(&request);
     request.extensions_mut().insert(id.clone());
 
     let answered = async {
-        let response = across_origins(&outer, request, next).await;
-        trace::answered(&response, is_probe);
+        let response = across_origins(&outer, request, next, (client, &exchange)).await;
+        observed.answered(&response, exchange.caller(), &outer.metrics, &server_span);
         response
     };
-    let mut response = id.mark(answered.instrument(span).await, shape, error_page);
+    let mut response = id.mark(answered.instrument(span).instrument(server_span.clone()).await, shape, error_page);
     security_headers::lay(&mut response, area);
     prefix::lay(response.headers_mut(), &outer.error_pages.prefix);
     response
@@ -127,7 +135,12 @@ async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, nex
 
 /// Outside the guards: a page must be able to read that it has to wait. Public documents come last, because their headers
 /// replace those of the configured origins.
-async fn across_origins(outer: &Outer, request: Request, next: Next) -> Response {
+async fn across_origins(
+    outer: &Outer,
+    request: Request,
+    next: Next,
+    sender: (ClientAddress, &Arc<Exchange>),
+) -> Response {
     let is_public_document = public_documents::are_asked_for(&request);
     if is_public_document && let Some(answer) = public_documents::preflight(&request) {
         return answer;
@@ -135,7 +148,7 @@ async fn across_origins(outer: &Outer, request: Request, next: Next) -> Response
     let access = cors::Access::of(&outer.origins, &request);
     let mut response = match access.as_ref().and_then(|access| access.preflight(&request)) {
         Some(answer) => answer,
-        None => guard(&outer.guards, request, next).await,
+        None => guard(&outer.guards, request, next, sender).await,
     };
     if let Some(access) = access {
         access.mark(response.headers_mut());
@@ -189,12 +202,14 @@ impl Guards {
 
 /// Second: a panic is one request's end; whose request is it, are its headers within bounds, has its client budget left,
 /// and not too much under way? On the way back, what gains by it is compressed.
-async fn guard(guards: &Guards, mut request: Request, next: Next) -> Response {
-    let client = guards.clients.client_of(&request);
-    request.extensions_mut().insert(client);
-    let exchange = exchange_of(&mut request);
-    if let Err(problem) = guards.admit(&request, &exchange, client) {
-        return guards.refuse(problem, &request, &exchange, client);
+async fn guard(
+    guards: &Guards,
+    request: Request,
+    next: Next,
+    (client, exchange): (ClientAddress, &Arc<Exchange>),
+) -> Response {
+    if let Err(problem) = guards.admit(&request, exchange, client) {
+        return guards.refuse(problem, &request, exchange, client);
     }
     if is_exempt(&request) {
         return panic::catch(next.run(request)).await;

@@ -1,5 +1,6 @@
 //! What every call over gRPC passes besides: is it one, how long may it take, what does its head say?
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::auth::Presented;
+use super::exchange::Exchange;
 use super::request_id::RequestId;
 use super::upload;
 use crate::grpc::status::Refusal;
@@ -34,6 +36,8 @@ pub(crate) struct Head {
     pub(crate) presented: Presented,
     /// How long the caller waits (`grpc-timeout`), if they say so.
     pub(crate) patience: Option<Duration>,
+    /// The request, which must not last for as long as a stream of its response keeps this.
+    pub(crate) exchange: Weak<Exchange>,
 }
 
 /// In which form of gRPC a request speaks.
@@ -119,7 +123,8 @@ pub(super) async fn take(State(shared): State<Shared>, mut request: Request, nex
         Some(patience.map_or(longest, |patience| patience.min(longest)))
     };
     let presented = Presented::of(&shared, &request);
-    request.extensions_mut().insert(Head { request_id: request_id.clone(), presented, patience });
+    let exchange = request.extensions().get::<Arc<Exchange>>().map(Arc::downgrade).unwrap_or_default();
+    request.extensions_mut().insert(Head { request_id: request_id.clone(), presented, patience, exchange });
 
     let answering = async {
         let received = if is_upload(request.uri().path()) {

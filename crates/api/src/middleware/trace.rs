@@ -1,49 +1,248 @@
-//! The span of a request, and one line when it is answered.
+//! What is known of a request besides its content: its span, its metrics, and one line when it is answered.
+
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::HeaderMap;
+use denizen_domain::access::Subject;
+use denizen_infra::tracing_context;
+use denizen_proto::METHODS;
+use http::{HeaderMap, Method};
+use tokio::time::Instant;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 use tracing::Span;
 use tracing::field::Empty;
 
+use super::address::ClientAddress;
 use super::request_id::RequestId;
 use super::rpc::Dialect;
+use crate::grpc::status::Refusal;
+use crate::http::problem::Problem;
+use crate::metrics::{InProgress, Metrics, Route};
 
 /// No registered method is longer.
 const VERB_BYTES_MAX: usize = 20;
 /// A name of a service and of a method is not longer.
 const METHOD_BYTES_MAX: usize = 128;
+/// What stands for a method that is not in the list.
+const OTHER: &str = "_OTHER";
+
+/// A request that is being answered.
+pub(super) struct Observed {
+    began: Instant,
+    kind: Kind,
+    client: ClientAddress,
+    is_probe: bool,
+    _active: InProgress,
+}
+
+enum Kind {
+    Http(&'static str, Route),
+    Rpc(&'static str),
+}
+
+impl Observed {
+    /// A request whose head has been read.
+    pub(super) fn begin(request: &Request, client: ClientAddress, is_probe: bool, metrics: &Metrics) -> Self {
+        let matched = request.extensions().get::<MatchedPath>();
+        let kind = if is_call(request, matched) {
+            Kind::Rpc(rpc_method(request.uri().path()))
+        } else {
+            Kind::Http(http_method(request.method()), matched.cloned().map_or(Route::None, Route::Matched))
+        };
+        Self { began: now(), kind, client, is_probe, _active: metrics.request() }
+    }
+
+    /// Notes the answer, before its body is written. What a probe found is in its answer: it asks again and again.
+    pub(super) fn answered(self, response: &Response, caller: Option<Subject>, metrics: &Metrics, span: &Span) {
+        let Self { began, kind, client, is_probe, _active } = self;
+        let took = began.elapsed();
+        if let Some(problem) = response.extensions().get::<Problem>() {
+            metrics.refused(problem.shared_code());
+        }
+        let status = response.status();
+        let (code, is_failure) = match kind {
+            Kind::Http(method, route) => {
+                metrics.answered(method, route, status.as_u16(), took);
+                (None, status.is_server_error())
+            }
+            // Of a call, the status over HTTP says nothing.
+            Kind::Rpc(method) => {
+                let code = code_of(response, metrics);
+                let name = name_of(code);
+                metrics.called(method, name, took);
+                (Some(name), matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DataLoss))
+            }
+        };
+        let status = code.is_none().then(|| status.as_u16());
+        note_on_span(span, status, code, is_failure, caller);
+        let client = client.0.map(tracing::field::display);
+        let (user, service_account) = match caller {
+            Some(Subject::User(id)) => (Some(tracing::field::display(id.as_uuid())), None),
+            Some(Subject::ServiceAccount(id)) => (None, Some(tracing::field::display(id.as_uuid()))),
+            None => (None, None),
+        };
+        let duration_ms = in_milliseconds(took);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "denizen::access",
+                    status, code, duration_ms, client, user, service_account,
+                    "request completed"
+                )
+            };
+        }
+        match (is_probe, is_failure) {
+            (true, _) => line!(debug),
+            (false, true) => line!(warn),
+            (false, false) => line!(info),
+        }
+    }
+}
+
+fn note_on_span(
+    span: &Span,
+    status: Option<u16>,
+    code: Option<&'static str>,
+    is_failure: bool,
+    caller: Option<Subject>,
+) {
+    if span.is_none() {
+        return;
+    }
+    span.record("http.response.status_code", status).record("rpc.response.status_code", code);
+    if let Some(Subject::User(id)) = caller {
+        span.record("user.id", tracing::field::display(id.as_uuid()));
+    }
+    if is_failure {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// The span of a request in its trace, by the semantic conventions of OpenTelemetry; the child of the span that the request
+/// names (W3C Trace Context). Without an exporter there is none.
+pub(super) fn server_span(request: &Request, observed: &Observed) -> Span {
+    if !tracing_context::is_on() {
+        return Span::none();
+    }
+    let (method, route, rpc) = match &observed.kind {
+        Kind::Http(method, route) => (Some(*method), Some(route.as_str()), None),
+        Kind::Rpc(method) => (None, None, Some(*method)),
+    };
+    let name = match (rpc, method, route) {
+        (Some(rpc), ..) => rpc.to_owned(),
+        (None, method, route) => format!("{} {}", method.unwrap_or(OTHER), route.unwrap_or_default()),
+    };
+    let span = tracing::info_span!(
+        target: tracing_context::TARGET,
+        "request",
+        otel.name = name,
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        rpc.system.name = rpc.map(|_| "grpc"),
+        rpc.method = rpc,
+        rpc.response.status_code = Empty,
+        client.address = observed.client.0.map(tracing::field::display),
+        user.id = Empty,
+        otel.status_code = Empty,
+    );
+    tracing_context::continue_from(&span, request.headers());
+    span
+}
 
 /// A span that names the request, its method and its route: never its query or its headers, which may carry
 /// secrets. Of a trace that it is part of (W3C Trace Context), the span carries the id.
-pub(super) fn span(request: &Request, id: &RequestId) -> Span {
-    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    // The route of a call ends with whatever the method is.
-    let is_call = matched.is_some_and(|route| route.ends_with("/{*rest}")) && Dialect::of(request.headers()).is_some();
+pub(super) fn span(request: &Request, id: &RequestId, server_span: &Span) -> Span {
+    let matched = request.extensions().get::<MatchedPath>();
     let path = request.uri().path();
-    let route = if is_call && path.len() <= METHOD_BYTES_MAX { path } else { matched.unwrap_or("none") };
+    let is_call = is_call(request, matched) && path.len() <= METHOD_BYTES_MAX;
+    let route = if is_call { path } else { matched.map_or("none", MatchedPath::as_str) };
     let method = Some(request.method().as_str()).filter(|method| method.len() <= VERB_BYTES_MAX).unwrap_or("other");
-    let span = tracing::info_span!("request", id = id.as_str(), method, route, trace_id = Empty);
-    if let Some(trace_id) = trace_of(request.headers()) {
+    let span = tracing::info_span!("request", request_id = id.as_str(), method, route, trace_id = Empty);
+    if server_span.is_none() {
+        if let Some(trace_id) = trace_of(request.headers()) {
+            span.record("trace_id", trace_id);
+        }
+    } else if let Some(trace_id) = tracing_context::trace_id_of(server_span) {
         span.record("trace_id", trace_id);
     }
     span
 }
 
-/// Notes the answer. What a probe found is in its answer: it asks again and again.
-pub(super) fn answered(response: &Response, is_probe: bool) {
-    let status = response.status();
-    let status_code = status.as_u16();
-    // Of a call, the status over HTTP says nothing.
-    let code = response.extensions().get::<Status>().map(Status::code);
-    let is_failure = status.is_server_error() || matches!(code, Some(Code::Internal | Code::Unavailable));
-    match code {
-        Some(code) if is_failure && !is_probe => tracing::warn!(?code, "request completed"),
-        Some(code) => tracing::debug!(?code, "request completed"),
-        None if is_failure && !is_probe => tracing::warn!(status = status_code, "request completed"),
-        None => tracing::debug!(status = status_code, "request completed"),
+/// Whether it is a call over gRPC or gRPC-Web: the route of a call ends with whatever the method is.
+fn is_call(request: &Request, matched: Option<&MatchedPath>) -> bool {
+    matched.is_some_and(|route| route.as_str().ends_with("/{*rest}")) && Dialect::of(request.headers()).is_some()
+}
+
+/// The method of a call as `rpc.method` has it; callers can name methods that do not exist.
+fn rpc_method(path: &str) -> &'static str {
+    let found = METHODS.binary_search(&path).map(|index| METHODS[index]);
+    found.map_or(OTHER, |path| path.trim_start_matches('/'))
+}
+
+/// The method of a request as `http.request.method` has it.
+fn http_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => OTHER,
     }
+}
+
+/// The status of a call, as far as its response head has it: that of a stream comes at its end. An error is counted by the
+/// code of the catalogue.
+fn code_of(response: &Response, metrics: &Metrics) -> Code {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return Refusal::from(problem.clone()).code();
+    }
+    let Some(status) = response.extensions().get::<Status>() else { return Code::Ok };
+    if let Some(info) = status.get_details_error_info() {
+        metrics.refused(info.reason.into());
+    }
+    status.code()
+}
+
+/// The name of a code in the specification of gRPC.
+fn name_of(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// With three digits after the point.
+fn in_milliseconds(took: Duration) -> f64 {
+    f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1e3
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "how long a request takes is real time, whatever the clock says")]
+    Instant::now()
 }
 
 /// The trace id of `traceparent`, if it is well formed.
@@ -61,7 +260,7 @@ fn trace_of(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::trace_of;
+    use super::{METHODS, OTHER, rpc_method, trace_of};
     use http::HeaderMap;
 
     fn check(header: &str, expected: Option<&str>) {
@@ -79,5 +278,12 @@ mod tests {
         check("00-00000000000000000000000000000000-b7ad6b7169203331-01", None);
         check(&format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), None);
         check("forged", None);
+    }
+    #[test]
+    fn a_method_is_known_by_its_path() {
+        assert!(METHODS.is_sorted());
+        assert_eq!(rpc_method("/denizen.v1.UserService/GetUser"), "denizen.v1.UserService/GetUser");
+        assert_eq!(rpc_method("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
+        assert_eq!(rpc_method("/denizen.v1.UserService/Forged"), OTHER);
     }
 }

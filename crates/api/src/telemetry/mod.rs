@@ -1,39 +1,97 @@
-//! The log: one line per event, on standard error.
+//! The log, one line per event on standard error, and traces for an OpenTelemetry collector.
 //!
-//! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them.
+//! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them. Spans for
+//! traces have the target [`TARGET`](denizen_infra::tracing_context::TARGET): the log does not show them, and without a
+//! collector they do not exist.
 
 mod writer;
 
 use std::io::IsTerminal;
 use std::panic;
+use std::sync::OnceLock;
 
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
+use denizen_infra::otlp::{self, Exporter};
+use denizen_infra::tracing_context::TARGET;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 pub use writer::LogWriter;
+pub(crate) use writer::dropped_lines;
 
 use crate::config::{LogFormat, Telemetry};
 
-/// Starts the log for the process. Where one is running already, in an embedding application for example,
-/// that one is kept. Dropping what is returned writes the lines that are still queued, for at most a second.
+/// Sets the filter of the running log.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// The running log and the running exporter of traces. Dropping it writes the lines and exports the spans that are still
+/// queued, for a few seconds at most.
+#[derive(Debug)]
+pub struct Running {
+    // In this order: the exporter may log.
+    _exporter: Option<Exporter>,
+    _log: LogWriter,
+}
+
+/// Starts the log for the process, and the export of traces if `telemetry.otlp_endpoint` is set. If the application has a
+/// subscriber already, that one is kept. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// When `telemetry.log_filter` is not a filter.
-pub fn init(telemetry: &Telemetry) -> anyhow::Result<LogWriter> {
+/// If `telemetry.log_filter` is not a filter, or the exporter cannot be set up.
+pub fn init(telemetry: &Telemetry) -> anyhow::Result<Running> {
     let filter = EnvFilter::try_new(&telemetry.log_filter).context("telemetry.log_filter")?;
     let writer = LogWriter::start(writer::standard_error()).context("starting the log writer thread")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer.queue())
-        .with_ansi(std::io::stderr().is_terminal());
-    let started = match telemetry.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let exporter = exporter(telemetry)?;
+
+    let (filter, handle) = reload::Layer::new(filter);
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
+    let log = match telemetry.log_format {
+        LogFormat::Text => fmt::layer()
+            .with_writer(writer.queue())
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Json => json_subscriber::fmt::layer()
+            .with_writer(writer.queue())
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .flatten_span_list_on_top_level(true)
+            .with_filter(filter)
+            .boxed(),
     };
+    let spans = Targets::new().with_target(TARGET, LevelFilter::INFO);
+    let traces = exporter.as_ref().map(|exporter| exporter.layer().with_filter(spans));
+    let started = tracing_subscriber::registry().with(log).with(traces).try_init();
     if started.is_ok() {
+        let _ = FILTER.set(handle);
         log_panics();
     }
-    Ok(writer)
+    Ok(Running { _exporter: exporter, _log: writer })
+}
+
+/// Changes the filter of the running log.
+///
+/// # Errors
+/// If it is not a filter, or this process has no log of ours.
+pub fn set_log_filter(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).context("telemetry.log_filter")?;
+    FILTER.get().context("the log is not running")?.reload(filter).context("changing the log filter")
+}
+
+fn exporter(telemetry: &Telemetry) -> anyhow::Result<Option<Exporter>> {
+    let Some(endpoint) = &telemetry.otlp_endpoint else { return Ok(None) };
+    let settings = otlp::Settings {
+        endpoint: endpoint.clone(),
+        protocol: telemetry.otlp_protocol,
+        headers: telemetry.otlp_headers.clone(),
+        service_name: telemetry.service_name.clone(),
+        sampled_percent: telemetry.sampled_percent,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    Exporter::start(settings).context("telemetry.otlp_endpoint").map(Some)
 }
 
 /// Sends the message of a panic to the log. The standard hook writes to standard error itself, and waits when no process

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +18,9 @@ const QUEUE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the thread waits before it writes again to a reader that takes nothing at the moment.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many lines were dropped by this process.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Whether this thread writes the log. What it reports itself is queued beyond the bound: it is one line.
@@ -59,6 +63,11 @@ impl Drop for LogWriter {
     }
 }
 
+/// How many lines were dropped by this process, since it started.
+pub(crate) fn dropped_lines() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
 /// Lines on their way to the thread that writes them.
 #[derive(Debug, Clone, Default)]
 pub struct Queue(Arc<Shared>);
@@ -84,6 +93,7 @@ impl Queue {
         let mut state = lock(&self.0.state);
         if state.bytes.len() + line.len() > QUEUE_BYTES_MAX && !IS_WRITER.get() {
             state.dropped += 1;
+            DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
         state.bytes.extend_from_slice(line);
@@ -113,7 +123,10 @@ impl Queue {
             drop(state);
             match write_all(&mut sink, &batch) {
                 Ok(()) => self.report_dropped(),
-                Err(_) => lock(&self.0.state).dropped += lines,
+                Err(_) => {
+                    lock(&self.0.state).dropped += lines;
+                    DROPPED.fetch_add(lines, Ordering::Relaxed);
+                }
             }
         }
     }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::error::{Error, Unauthenticated};
-use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Verdict};
-use denizen_domain::sessions::{self, DeviceClaim};
+use denizen_domain::ports::{HashError, HashLoad, HashRefusal, PasswordHasher, Verdict};
+use denizen_domain::sessions::{self, DeviceClaim, SignInTotals};
 use denizen_domain::users::{Totals, TypedEmail};
 use denizen_domain::{Ctx, Services};
 use reqwest::Response;
@@ -48,6 +48,10 @@ impl PasswordHasher for Counting {
         self.hasher.verify(attempt, stored, origin).await
     }
 
+    fn load(&self) -> HashLoad {
+        self.hasher.load()
+    }
+
     async fn verify_nobody(&self, attempt: &PasswordAttempt, origin: &Origin) -> Result<(), HashError> {
         self.note("one hash");
         self.hasher.verify_nobody(attempt, origin).await
@@ -78,6 +82,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         webhook_sender: Arc::clone(&of.webhook_sender),
         webauthn: Arc::clone(&of.webauthn),
         user_totals: Totals::default(),
+        sign_ins: SignInTotals::default(),
         policy: of.policy.clone(),
     };
     (Arc::new(services), done)

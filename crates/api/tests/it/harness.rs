@@ -153,6 +153,8 @@ impl Place {
             ("security.argon2_memory_kib", "64".to_owned()),
             ("security.argon2_iterations", "1".to_owned()),
             ("tokens.issuer", "https://accounts.example.com".to_owned()),
+            // Each test has its own server, and there is one such port.
+            ("metrics.enabled", "false".to_owned()),
         ]
     }
 

@@ -168,8 +168,13 @@ impl Process {
 
     /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.id.to_string()]).status().await.unwrap();
-        assert!(sent.success());
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) async fn signal(&self, name: &str) {
+        let arguments = ["-c", "kill -\"$0\" \"$1\"", name, &self.id.to_string()];
+        assert!(Command::new("sh").args(arguments).status().await.unwrap().success());
     }
 
     /// How it ended, once it has.

@@ -33,6 +33,7 @@ use uuid::Uuid;
 use crate::access::{Actor, Credential, Origin, Principal, Subject};
 use crate::id::{EventId, RoleId, ServiceAccountId, UserId, WebhookId};
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use crate::value::Object;
 
 /// What happened, before it has its place in the log.
@@ -54,6 +55,8 @@ pub struct NewEvent {
     pub occurred_at: Timestamp,
     /// What else there is to say, by the [catalogue].
     pub data: Object,
+    /// The span in which it happened. Not part of the record.
+    pub trace: Option<TraceParent>,
 }
 
 /// A record of the log.
@@ -258,6 +261,7 @@ impl NewEvent {
             user_agent: origin.user_agent.clone(),
             occurred_at: services.clock.now(),
             data: happened.data(),
+            trace: origin.trace,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::one_time::Purpose;
 use crate::ports::AccountActivity;
 use crate::providers::{self, LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
-use crate::sessions::{Outcome, Pending, sign_in_proven};
+use crate::sessions::{Outcome, Pending, SignInMethod, sign_in_proven};
 use crate::store::WriteTx;
 use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created, record_update};
 
@@ -29,6 +29,11 @@ use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created,
 /// [`Error::EmailUnverified`] when a new user would have no verified address; [`Error::SignupClosed`]; and those of
 /// [`Proof`].
 pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
+    let result = by_identity(ctx, proof, label).await;
+    ctx.services().sign_ins.count(SignInMethod::Provider, result)
+}
+
+async fn by_identity(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
     let proven = proof.verify(ctx).await?;
     let mut tx = ctx.write().await?;
     if !proven.flow.finish(&mut *tx).await? {

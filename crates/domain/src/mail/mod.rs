@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::id::{ChallengeId, MailId, OneTimeTokenId};
 use crate::store::WriteTx;
 use crate::time::Timestamp;
+use crate::trace;
 use crate::users::{DisplayName, EmailAddress, Locale, User};
 
 /// How long news is worth sending, in seconds.
@@ -240,8 +241,7 @@ pub(crate) async fn enqueue(
         created_at: ctx.now(),
         expires_at,
     };
-    tx.enqueue_mail_at(&mail, due_at(ctx, subject)).await?;
-    Ok(())
+    put(ctx, tx, &mail).await
 }
 
 /// Notes what somebody asked for by an address, whoever has it, if anybody does.
@@ -270,7 +270,14 @@ pub(crate) async fn enqueue_to_nobody(
         created_at: ctx.now(),
         expires_at,
     };
-    tx.enqueue_mail_at(&mail, due_at(ctx, subject)).await?;
+    put(ctx, tx, &mail).await
+}
+
+async fn put(ctx: &Ctx, tx: &mut dyn WriteTx, mail: &Mail) -> Result<()> {
+    tx.enqueue_mail_at(mail, due_at(ctx, mail.subject)).await?;
+    if let Some(parent) = ctx.origin().trace {
+        tx.insert_trace(mail.id.as_uuid(), parent, mail.created_at.plus_seconds(trace::KEPT_S)).await?;
+    }
     Ok(())
 }
 

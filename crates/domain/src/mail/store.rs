@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{DueMail, Mail};
 use crate::id::MailId;
-use crate::store::StoreError;
+use crate::store::{Backlog, StoreError};
 use crate::time::Timestamp;
 
 /// Looking into the outbox.
@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 pub trait MailReads {
     /// Whether a mail is due: cheap, because it is asked every second.
     async fn is_mail_due(&mut self, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// The mails that are due.
+    async fn mail_backlog(&mut self, now: Timestamp) -> Result<Backlog, StoreError>;
 }
 
 /// Keeping the outbox.

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::open::{Opened, open};
-use super::{Device, Outcome, SignedIn};
+use super::{Device, Outcome, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::{Acr, AuthMethods, Authenticated};
 use crate::budgets::store::Window;
@@ -145,6 +145,16 @@ pub async fn enrol(ctx: &Ctx, token: &SecretString) -> Result<Enrolment> {
 /// Mailed codes are counted against the client's address alone: how many there are is bounded by how much is mailed, and
 /// nobody's must look like any other.
 pub async fn finish(
+    ctx: &Ctx,
+    token: &SecretString,
+    code: &SecretString,
+    device_token: Option<&SecretString>,
+) -> Result<Finished> {
+    let result = by_code(ctx, token, code, device_token).await;
+    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+}
+
+async fn by_code(
     ctx: &Ctx,
     token: &SecretString,
     code: &SecretString,

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use super::SignInMethod;
 use super::challenge::{self, Finished, Owed, Pending, owed_by, owner, use_try};
 use super::open::open;
 use crate::access::Subject;
@@ -35,6 +36,11 @@ pub async fn options(ctx: &Ctx, token: &SecretString, kind: CredentialKind) -> R
 /// # Errors
 /// As [`options`] and [`register`](register::register).
 pub async fn finish(ctx: &Ctx, token: &SecretString, new: NewPasskey) -> Result<Finished> {
+    let result = by_registration(ctx, token, new).await;
+    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+}
+
+async fn by_registration(ctx: &Ctx, token: &SecretString, new: NewPasskey) -> Result<Finished> {
     let (id, user) = find(ctx, &mut *ctx.store().read().await?, token).await?;
     let registration = register::verify(ctx, &context(id), user, new)?;
     ctx.throttle(Subject::User(user), AccountActivity::Write)?;

@@ -18,6 +18,7 @@ pub mod refresh;
 pub mod sign_in;
 pub mod step_up;
 pub mod store;
+mod totals;
 
 pub use challenge::{Challenged, Finished, Owed, enrol, finish};
 pub(crate) use challenge::{Pending, sign_in_proven};
@@ -31,6 +32,7 @@ pub use purge::purge;
 pub use refresh::{refresh, session_of};
 pub use sign_in::{Outcome, sign_in};
 pub use step_up::step_up;
+pub use totals::{SignInMethod, SignInResult, SignInTotals};
 
 use crate::access::{Origin, Permissions};
 use crate::auth_methods::{AuthMethods, Authenticated};

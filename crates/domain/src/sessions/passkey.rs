@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::challenge::{self, Finished, Pending, owner, use_try};
 use super::open::{Opened, open};
-use super::{Device, SignedIn};
+use super::{Device, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
@@ -31,6 +31,11 @@ pub fn options(ctx: &Ctx) -> Result<AssertionOptions> {
 /// [`Unauthenticated::InvalidPasskey`](crate::error::Unauthenticated::InvalidPasskey) if the passkey is not accepted;
 /// [`Resource::PasskeyCredential`](crate::error::Resource::PasskeyCredential) if no user has the credential.
 pub async fn sign_in(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
+    let result = by_passkey(ctx, answer, label).await;
+    ctx.services().sign_ins.count(SignInMethod::Passkey, result)
+}
+
+async fn by_passkey(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
     let answer = assert::open(ctx, SIGN_IN, answer)?;
     let admitted = budgets::admit_client(ctx).await?;
     let verified = answer.verify(ctx, None).await?;
@@ -80,6 +85,16 @@ pub async fn challenge_options(ctx: &Ctx, token: &SecretString) -> Result<Assert
 /// As [`sign_in`]; [`Unauthenticated::InvalidCode`](crate::error::Unauthenticated::InvalidCode) if the challenge has
 /// ended.
 pub async fn finish_challenge(
+    ctx: &Ctx,
+    token: &SecretString,
+    answer: PasskeyAnswer,
+    device_token: Option<&SecretString>,
+) -> Result<Finished> {
+    let result = finish_by_passkey(ctx, token, answer, device_token).await;
+    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+}
+
+async fn finish_by_passkey(
     ctx: &Ctx,
     token: &SecretString,
     answer: PasskeyAnswer,

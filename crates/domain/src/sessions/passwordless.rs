@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use super::Outcome;
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
+use super::{Outcome, SignInMethod};
 use crate::auth_methods::Authenticated;
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
@@ -53,6 +53,11 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
 /// # Errors
 /// The field `token` when it is not good.
 pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) -> Result<Outcome> {
+    let result = by_link(ctx, token, label).await;
+    ctx.services().sign_ins.count(SignInMethod::MagicLink, result)
+}
+
+async fn by_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) -> Result<Outcome> {
     if !ctx.policy().offers_magic_links {
         return Err(Error::NotOffered);
     }

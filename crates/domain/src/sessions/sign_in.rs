@@ -7,7 +7,7 @@ use super::challenge::{Challenged, challenge, owed_by};
 use super::migrate::migrate;
 use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
-use super::{Device, DeviceClaim, SignedIn};
+use super::{Device, DeviceClaim, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::AuthMethods;
 use crate::budgets::{self, Admitted};
@@ -33,6 +33,11 @@ pub enum Outcome {
 /// Opens a session, on a device that the user may name; or a challenge, when a second factor is owed. Unknown address,
 /// wrong password and disabled account are one and the same answer, in content and in time.
 pub async fn sign_in(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, device: DeviceClaim) -> Result<Outcome> {
+    let result = by_password(ctx, email, attempt, device).await;
+    ctx.services().sign_ins.count(SignInMethod::Password, result)
+}
+
+async fn by_password(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, device: DeviceClaim) -> Result<Outcome> {
     // Before anything is looked up or counted: most of a storm ends here.
     ctx.services().hasher.check_room(ctx.origin())?;
     let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Attempt, Delivery, DeliveryState, DueDelivery, Health, NewDelivery, Webhook};
 use crate::id::{DeliveryId, WebhookId};
 use crate::page::{Count, Page};
-use crate::store::StoreError;
+use crate::store::{Backlog, StoreError};
 use crate::time::Timestamp;
 
 /// What a webhook's requests are signed with, sealed.
@@ -43,6 +43,9 @@ pub trait WebhookReads {
 
     /// How far the log was fanned out.
     async fn webhook_cursor(&mut self) -> Result<i64, StoreError>;
+
+    /// The deliveries to active webhooks that are due.
+    async fn delivery_backlog(&mut self, now: Timestamp) -> Result<Backlog, StoreError>;
 
     /// The active webhooks that are not paused and have a delivery that is due.
     async fn due_webhooks(&mut self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError>;

@@ -15,14 +15,18 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Request, RequestBuilder, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use address::is_public;
 use denizen_domain::error::RuleBroken;
 pub use rules::AddressRules;
 pub(crate) use signature::sign_with;
 pub use signature::{SecretError, SigningSecret};
+
+use crate::tracing_context;
 
 /// How much of an answer is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -147,7 +151,36 @@ pub fn parse_host(text: &str) -> Option<String> {
 /// # Errors
 /// As [`OutsideError`] lists them.
 pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
-    let mut response = request.send().await.map_err(OutsideError::Unreachable)?;
+    let (client, request) = request.build_split();
+    let request = request.map_err(OutsideError::Unreachable)?;
+    let span = span_of(&request);
+    let answered = exchange(client, request).instrument(span.clone()).await;
+    match &answered {
+        Ok(answer) => drop(span.record("http.response.status_code", answer.status.as_u16())),
+        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+    }
+    answered
+}
+
+/// The span of a request, by the semantic conventions of OpenTelemetry. The path of its URL may be secret.
+fn span_of(request: &Request) -> Span {
+    let (method, url) = (request.method().as_str(), request.url());
+    tracing::info_span!(
+        target: tracing_context::TARGET,
+        "http.client.request",
+        otel.name = method,
+        otel.kind = "client",
+        http.request.method = method,
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    )
+}
+
+async fn exchange(client: Client, mut request: Request) -> Result<Answer, OutsideError> {
+    tracing_context::inject(request.headers_mut());
+    let mut response = client.execute(request).await.map_err(OutsideError::Unreachable)?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Block;
-use denizen_domain::ports::HashError;
+use denizen_domain::ports::{HashError, HashLoad};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -54,6 +54,10 @@ struct State {
     busy: u32,
     /// How long a hash takes, about.
     mean: Duration,
+    /// What was done since the start.
+    computed: u64,
+    computing: Duration,
+    refused: u64,
 }
 
 impl Admission {
@@ -68,14 +72,29 @@ impl Admission {
     }
 
     fn on(lane: Lane, limits: AdmissionLimits) -> Self {
-        let state = State { waiting: Turns::default(), threads: 0, busy: 0, mean: Duration::ZERO };
+        let state = State {
+            waiting: Turns::default(),
+            threads: 0,
+            busy: 0,
+            mean: Duration::ZERO,
+            computed: 0,
+            computing: Duration::ZERO,
+            refused: 0,
+        };
         Self(Arc::new(Shared { limits, lane, state: Mutex::new(state), is_work: Condvar::new() }))
     }
 
     /// Refuses a client for whom there is no room now.
     pub(super) fn check_room(&self, client: Option<IpAddr>) -> Result<(), HashError> {
+        let mut state = self.0.lock();
+        if state.waiting.has_room(client, self.0.room(&state)) { Ok(()) } else { Err(self.0.overloaded(&mut state)) }
+    }
+
+    /// How much capacity is used.
+    pub(super) fn load(&self) -> HashLoad {
         let state = self.0.lock();
-        if state.waiting.has_room(client, self.0.room(&state)) { Ok(()) } else { Err(self.0.overloaded(&state)) }
+        let State { busy, computed, computing, refused, .. } = *state;
+        HashLoad { running: busy, queued: state.waiting.len(), computed, computing, refused }
     }
 
     /// Does the work on a thread for it, when it is the client's turn. A caller who leaves while waiting takes the work
@@ -94,12 +113,12 @@ impl Admission {
         let place = Place { shared: &self.0, client, ticket: self.0.enter(client, job)? };
         let told = match timeout(self.0.limits.deadline, &mut told).await {
             Ok(told) => told,
-            Err(_) if place.leave() => return Err(self.0.overloaded(&self.0.lock())),
+            Err(_) if place.leave() => return Err(self.0.overloaded(&mut self.0.lock())),
             // It is being hashed.
             Err(_) => told.await,
         };
         // Not told at all: it had to make room for another client's.
-        told.unwrap_or_else(|_| Err(self.0.overloaded(&self.0.lock())))
+        told.unwrap_or_else(|_| Err(self.0.overloaded(&mut self.0.lock())))
     }
 }
 
@@ -107,7 +126,7 @@ impl Shared {
     fn enter(self: &Arc<Self>, client: Option<IpAddr>, job: Job) -> Result<u64, HashError> {
         let mut state = self.lock();
         let room = self.room(&state);
-        let entered = state.waiting.enter(client, job, room).map_err(|Full| self.overloaded(&state))?;
+        let entered = state.waiting.enter(client, job, room).map_err(|Full| self.overloaded(&mut state))?;
         let idle = state.threads - state.busy;
         if state.waiting.len() > idle && state.threads < self.limits.concurrency {
             let shared = Arc::clone(self);
@@ -144,6 +163,8 @@ impl Shared {
                 let took = begun.elapsed();
                 state = self.lock();
                 state.busy -= 1;
+                state.computed += 1;
+                state.computing += took;
                 state.mean = match state.mean {
                     Duration::ZERO => took,
                     mean => mean.saturating_sub(mean / (1 << MEAN_SHIFT)) + took / (1 << MEAN_SHIFT),
@@ -171,7 +192,8 @@ impl Shared {
     }
 
     /// It is worth trying again when what waits now is done.
-    fn overloaded(&self, state: &State) -> HashError {
+    fn overloaded(&self, state: &mut State) -> HashError {
+        state.refused += 1;
         let ahead = state.mean * (state.waiting.len() + state.busy) / self.limits.concurrency;
         let retry_after_s = u32::try_from(ahead.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
         HashError::Overloaded { retry_after_s: retry_after_s.max(1) }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use denizen_domain::access::Origin;
 use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
-use denizen_domain::ports::{HashError, HashRefusal, PasswordHasher, Random, Verdict};
+use denizen_domain::ports::{HashError, HashLoad, HashRefusal, PasswordHasher, Random, Verdict};
 use zeroize::Zeroizing;
 
 use admission::Admission;
@@ -143,6 +143,17 @@ fn is_argon2(encoded: &str) -> bool {
 impl PasswordHasher for Argon2Hasher {
     fn check_room(&self, origin: &Origin) -> Result<(), HashError> {
         self.ordinary.check_room(origin.client())
+    }
+
+    fn load(&self) -> HashLoad {
+        let (ordinary, slow) = (self.ordinary.load(), self.slow.load());
+        HashLoad {
+            running: ordinary.running + slow.running,
+            queued: ordinary.queued + slow.queued,
+            computed: ordinary.computed + slow.computed,
+            computing: ordinary.computing + slow.computing,
+            refused: ordinary.refused + slow.refused,
+        }
     }
 
     async fn hash(&self, password: &Password, origin: &Origin) -> Result<PasswordHash, HashError> {

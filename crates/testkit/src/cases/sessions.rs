@@ -20,7 +20,8 @@ use crate::{Fixture, build};
 pub async fn the_state_follows_the_user(f: Fixture) {
     let user = build::user(1);
     let address: IpAddr = "2001:db8::1".parse().unwrap();
-    let origin = Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)), language: None };
+    let origin =
+        Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)), language: None, trace: None };
     let session = Session { origin, ..build::session(&user, 1) };
     insert(&*f.store, std::slice::from_ref(&user)).await;
     insert_sessions(&*f.store, std::slice::from_ref(&session)).await;
@@ -266,7 +267,12 @@ pub async fn only_live_sessions_are_listed(f: Fixture) {
         generation: 3,
         refreshed_at: build::moment(5),
         last_used_at: build::moment(7),
-        origin: Origin { address: Some(address), user_agent: Some("Ünïcode/1.0 ".repeat(20)), language: None },
+        origin: Origin {
+            address: Some(address),
+            user_agent: Some("Ünïcode/1.0 ".repeat(20)),
+            language: None,
+            trace: None,
+        },
         label: Some(DisplayName::from_stored("Anna's 📱".to_owned())),
         ..build::session(&user, 1)
     };

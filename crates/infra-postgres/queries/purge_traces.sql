@@ -1,0 +1,8 @@
+DELETE FROM traces
+WHERE cause_id IN (
+    SELECT cause_id FROM traces
+    WHERE expires_at <= $1
+    ORDER BY expires_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)

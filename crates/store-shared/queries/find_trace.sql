@@ -1,0 +1,1 @@
+SELECT parent FROM traces WHERE cause_id = $1
