@@ -11,7 +11,7 @@ use denizen_domain::webhooks::ANSWER_BYTES_MAX;
 use reqwest::header::{RETRY_AFTER, USER_AGENT};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
-use crate::outside::{NoPublicAddress, Outside, SigningSecret, sign_with};
+use crate::outside::{self, NoPublicAddress, Outside, SigningSecret, sign_with};
 
 /// How long the body of an answer is read, after its status.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ impl WebhookSender for HttpWebhookSender {
             Ok(request) => request,
             Err(error) => return WebhookAnswer::failed(error),
         };
-        let response = match request.send().await {
+        let response = match outside::begin(request).await {
             Ok(response) => response,
             Err(error) => {
                 return WebhookAnswer { latency_ms: self.elapsed_ms(begun), ..WebhookAnswer::failed(reason(&error)) };

@@ -97,7 +97,7 @@ impl Process {
                 if let Some((_, rest)) = line.split_once(READY)
                     && let Some(sender) = sender.take()
                 {
-                    let url = rest.split_whitespace().next().unwrap_or_default().to_owned();
+                    let url = rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or_default().to_owned();
                     let _ = sender.send(url);
                 }
                 kept.lock().unwrap().push(line);

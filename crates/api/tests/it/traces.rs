@@ -52,7 +52,7 @@ on_both! {
         let made = process.request(Method::POST, "/api/v1/webhooks", Some(&token)).json(&hook).send().await.unwrap();
         assert_eq!(made.status(), 201);
         let me: Value = process.request(Method::GET, "/api/v1/me", Some(&token)).send().await.unwrap().json().await.unwrap();
-        let id = me["user"]["id"].as_str().unwrap();
+        let id = me["id"].as_str().unwrap();
 
         let trace = "0af7651916cd43dd8448eb211c80319c";
         let request = process.request(Method::PATCH, &format!("/api/v1/users/{id}"), Some(&token));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Request, RequestBuilder, Response, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -151,14 +151,33 @@ pub fn parse_host(text: &str) -> Option<String> {
 /// # Errors
 /// As [`OutsideError`] lists them.
 pub async fn send(request: RequestBuilder) -> Result<Answer, OutsideError> {
-    let (client, request) = request.build_split();
-    let request = request.map_err(OutsideError::Unreachable)?;
-    let span = span_of(&request);
-    let answered = exchange(client, request).instrument(span.clone()).await;
-    match &answered {
-        Ok(answer) => drop(span.record("http.response.status_code", answer.status.as_u16())),
-        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+    let mut response = begin(request).await.map_err(OutsideError::Unreachable)?;
+    let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(OutsideError::Unreachable)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(OutsideError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
     }
+    Ok(Answer { status, headers, body })
+}
+
+/// Sends a request and reads the head of the answer, as part of the trace that it belongs to.
+pub(crate) async fn begin(request: RequestBuilder) -> Result<Response, reqwest::Error> {
+    let (client, request) = request.build_split();
+    let mut request = request?;
+    let span = span_of(&request);
+    let sending = async {
+        tracing_context::inject(request.headers_mut());
+        client.execute(request).await
+    };
+    let answered = sending.instrument(span.clone()).await;
+    match &answered {
+        Ok(response) => span.record("http.response.status_code", response.status().as_u16()),
+        Err(_) => span.record("otel.status_code", "ERROR"),
+    };
     answered
 }
 
@@ -176,21 +195,6 @@ fn span_of(request: &Request) -> Span {
         http.response.status_code = Empty,
         otel.status_code = Empty,
     )
-}
-
-async fn exchange(client: Client, mut request: Request) -> Result<Answer, OutsideError> {
-    tracing_context::inject(request.headers_mut());
-    let mut response = client.execute(request).await.map_err(OutsideError::Unreachable)?;
-    let status = response.status();
-    let headers = std::mem::take(response.headers_mut());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(OutsideError::Unreachable)? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(OutsideError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer { status, headers, body })
 }
 
 /// Looks names up, and finds public addresses only, except for hosts that are allowed to be anywhere.
