@@ -59,7 +59,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "denizen.configuration" -}}
 {{- $_ := required "set config.server.public_url to the URL at which clients reach the server" .Values.config.server.public_url }}
-{{- include "denizen.variables" (dict "prefix" "DENIZEN" "config" .Values.config) }}
+{{- $config := deepCopy .Values.config }}
+{{- if .Values.migration.enabled }}
+{{- $_ := set $config.database "migrate_on_start" false }}
+{{- end }}
+{{- include "denizen.variables" (dict "prefix" "DENIZEN" "config" $config) }}
 {{- end }}
 
 {{/* The variables with secrets, and those of extraEnv. */}}
