@@ -63,6 +63,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.migration.enabled }}
 {{- $_ := set $config.database "migrate_on_start" false }}
 {{- end }}
+{{- if .Values.metrics.enabled }}
+{{- $_ := set $config "metrics" (merge (dict "host" "0.0.0.0" "port" .Values.metrics.port) (default dict $config.metrics)) }}
+{{- end }}
 {{- include "denizen.variables" (dict "prefix" "DENIZEN" "config" $config) }}
 {{- end }}
 
