@@ -42,7 +42,7 @@ LABEL org.opencontainers.image.title="Denizen" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
-      org.opencontainers.image.base.name="docker.io/library/debian:${DEBIAN_VERSION}-slim"
+      org.opencontainers.image.base.name="debian:${DEBIAN_VERSION}-slim"
 # No package is needed: TLS roots are in the binary, and so is SQLite.
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/denizen --shell /usr/sbin/nologin denizen \
  && install --directory --owner=denizen --group=denizen --mode=0700 /var/lib/denizen
