@@ -1,14 +1,29 @@
-"""A small load for tests of several nodes: clients that read and write, and the nodes that they use."""
+"""Nodes, databases, and clients that read and write, for tests of whole systems."""
 
 import asyncio
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+synchronous_commit = on
+fsync = on
+max_connections = 100
+wal_level = replica
+hot_standby = on
+# The standby follows the restarted primary at once: writes wait for it.
+wal_retrieve_retry_interval = '100ms'
+"""
 
 
 def free_port():
@@ -145,3 +160,73 @@ class Client:
         assert status == 200, answer
         stored = answer["attributes"].get("number", 0)
         return self.acknowledged <= stored <= self.sent
+
+
+def owner_of_databases():
+    """PostgreSQL refuses to run as root: it then runs as `postgres`, or as `nobody`."""
+    names = {user.pw_name for user in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in names)
+
+
+def binaries():
+    """The folder with the newest PostgreSQL server, or nothing."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    on_path = shutil.which("initdb")
+    folders += [Path(on_path).parent] if on_path else []
+    usable = [folder for folder in folders if (folder / "pg_ctl").exists()]
+    return usable[0] if usable else None
+
+
+class Database:
+    """A PostgreSQL of its own, run by a user that is not root."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder, self.owner, self.port = name, folder / name, owner_of_databases(), free_port()
+        self.bin = binaries()
+        if os.geteuid() == 0:
+            os.makedirs(self.folder, 0o700)
+            shutil.chown(self.folder, self.owner)
+
+    def run(self, program, *arguments, check=True):
+        command = [str(self.bin / program), *map(str, arguments)]
+        if os.geteuid() == 0:
+            command = ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups", *command]
+        quiet = None if check else subprocess.DEVNULL
+        return subprocess.run(command, check=check, stdout=subprocess.DEVNULL, stderr=quiet, cwd="/")
+
+    def create(self, *options, settings=""):
+        self.run("initdb", "--pgdata", self.folder, "--username=denizen", "--encoding=UTF8", "--locale=C", *options)
+        with open(self.folder / "postgresql.conf", "a") as file:
+            file.write(SETTINGS + settings)
+
+    def copy(self, primary):
+        source = f"host=127.0.0.1 port={primary.port} user=denizen application_name=standby"
+        self.run("pg_basebackup", "--pgdata", self.folder, "--dbname", source, "--write-recovery-conf", "--checkpoint=fast")
+        with open(self.folder / "postgresql.conf", "a") as settings:
+            # After a promotion, it does not wait for a standby of its own.
+            settings.write("synchronous_standby_names = ''\n")
+
+    def start(self):
+        self.run("pg_ctl", "start", "--wait", "--pgdata", self.folder, "--log", self.folder / "server.log",
+                 "--options", f"-c port={self.port}")
+
+    def kill(self):
+        """As if the machine had stopped: every process at once."""
+        leader = int((self.folder / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        for process in [leader, *map(int, children)]:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        while Path(f"/proc/{leader}").exists() and "Z" not in Path(f"/proc/{leader}/stat").read_text().rsplit(")", 1)[1][:3]:
+            time.sleep(0.01)
+
+    def psql(self, statement, **variables):
+        return subprocess.run(["psql", "--quiet", "--no-align", "--tuples-only", "--command", statement,
+                               f"postgres://denizen@127.0.0.1:{self.port}/postgres"],
+                              check=True, capture_output=True, text=True, env={**os.environ, **variables}).stdout.strip()
+
+    def stop(self):
+        """Ends it, if it runs."""
+        self.run("pg_ctl", "stop", "--mode=immediate", "--pgdata", self.folder, check=False)
