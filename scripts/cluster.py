@@ -96,7 +96,9 @@ class Node:
         }
 
     def command(self, binary, *arguments):
-        subprocess.run([binary, *arguments], cwd=self.folder, env=self.env, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([binary, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"denizen {' '.join(arguments)}: {done.stderr}")
 
     async def start(self, binary):
         log = open(self.folder / f"node{self.number}.log", "ab")
