@@ -120,6 +120,12 @@ class Node:
             sys.exit(f"node {self.number} stopped with code {code}")
         return time.monotonic() - begun
 
+    async def kill(self):
+        begun = time.monotonic()
+        self.process.kill()
+        await self.process.wait()
+        return time.monotonic() - begun
+
 
 class Client:
     """One account: five reads, then a write of the next number."""
