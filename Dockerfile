@@ -5,7 +5,7 @@
 # Three build stages, so that a change in our sources does not rebuild the crates they depend on:
 # the first one reduces the tree to what decides about dependencies, and the cache of the second
 # is keyed by the contents of that alone.
-# Each RUN of the build is a script. `.ci/run` runs them outside Docker, in the same order and the same places, except
+# Each RUN of the build is a script. `.ci/run` runs them outside Docker, in the same order and folders, except
 # for scripts/docker-tools, which compiles a tool that is not ours.
 # Other platforms and attestations: docs/deployment.md.
 
