@@ -1,14 +1,16 @@
 # `make help` says what there is. The work is done by Cargo, `cargo xtask` and scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench generate lint
+.PHONY: help run test bench generate lint dist deploy-check
 
 help:
-	@echo 'make run       build the server and run it on http://127.0.0.1:8080 (documents: /docs); Ctrl-C stops it'
-	@echo 'make test      every test, on SQLite and PostgreSQL, and the examples of the README'
-	@echo 'make lint      formatting, lints and the rules of the house'
-	@echo 'make generate  write the derived files anew: openapi.json, config/default.toml, .env.example, the catalogue of events, .sqlx'
-	@echo 'make bench     measure a release build: start, memory, requests, sign-ins, deep pages, refreshes, sessions'
+	@echo 'make run           build the server and run it on http://127.0.0.1:8080 (documents: /docs); Ctrl-C stops it'
+	@echo 'make test          every test, on SQLite and PostgreSQL, and the examples of the README'
+	@echo 'make lint          formatting, lints and the rules of the house'
+	@echo 'make generate      write the derived files anew: openapi.json, config/default.toml, .env.example, the catalogue of events, .sqlx'
+	@echo 'make dist          build a release into target/dist: archive, Debian package, list of components, checksums'
+	@echo 'make deploy-check  check Dockerfile, compose.yaml and deploy/: linters, schemas, Helm, the configuration'
+	@echo 'make bench         measure a release build: start, memory, requests, sign-ins, deep pages, refreshes, sessions'
 
 # The development profile: its build takes half the time of a release build, and passwords are hashed at full
 # speed in both. APP_ENV=dev logs for people; APP_ENV=prod make run for machines.
@@ -39,3 +41,10 @@ lint:
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@echo '== House rules'
 	@cargo xtask tidy
+
+# DENIZEN_PROFILE=dev builds faster and larger.
+dist:
+	@scripts/dist
+
+deploy-check:
+	@scripts/deploy-check
