@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+pub mod axum;
+mod claims;
+mod clock;
+mod error;
+mod keys;
+mod policy;
+mod revocations;
+mod token;
+#[cfg(feature = "tower")]
+pub mod tower;
+pub mod transport;
+mod url;
+mod verifier;
+
+pub use claims::{Acr, Claims, User};
+pub use clock::{Clock, SystemClock};
+pub use error::{AuthError, InvalidToken, VerifyError};
+pub use policy::{Authorized, Policy, Requirement};
+pub use revocations::{RevocationFeed, RevocationFeedBuilder, WhenStale};
+pub use url::UrlError;
+pub use verifier::{BuildError, RefreshError, Verifier, VerifierBuilder};
