@@ -25,7 +25,7 @@ use http::request::Parts;
 
 use crate::claims::{Claims, User};
 use crate::error::AuthError;
-use crate::policy::{Authorized, Requirement};
+use crate::policy::{Authorized, OptionalUser, Requirement};
 use crate::tower::{claims, response};
 
 pub use crate::tower::{AuthLayer, AuthService, HttpRejection, OnRejection};
@@ -65,6 +65,14 @@ impl<S: Sync> FromRequestParts<S> for User {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         claims(&parts.extensions)?.ok_or(AuthError::MissingToken)?.try_into()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for OptionalUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Ok(Self(claims(&parts.extensions)?.map(User::try_from).transpose()?))
     }
 }
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod claims;
@@ -9,17 +11,23 @@ mod error;
 mod keys;
 mod policy;
 mod revocations;
+#[cfg(feature = "rocket")]
+pub mod rocket;
 mod token;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
 pub mod transport;
 mod url;
 mod verifier;
+#[cfg(feature = "warp")]
+pub mod warp;
 
 pub use claims::{Acr, Claims, User};
 pub use clock::{Clock, SystemClock};
 pub use error::{AuthError, InvalidToken, VerifyError};
-pub use policy::{Authorized, Policy, Requirement};
+pub use policy::{Authorized, OptionalUser, Policy, Requirement};
 pub use revocations::{RevocationFeed, RevocationFeedBuilder, WhenStale};
 pub use url::UrlError;
 pub use verifier::{BuildError, RefreshError, Verifier, VerifierBuilder};

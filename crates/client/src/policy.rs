@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::claims::{Acr, Claims};
+use crate::claims::{Acr, Claims, User};
 use crate::error::AuthError;
 
 /// What the token of a request must prove, for layers, middleware and filters. Everything added is required.
@@ -79,6 +79,13 @@ impl Policy {
         self.roles.iter().try_for_each(|role| claims.require_role(role))?;
         claims.require_authentication(self.acr, self.max_age)
     }
+
+    /// Checks the outcome of an authentication. A request without a token meets no policy.
+    #[cfg(any(feature = "actix", feature = "tower", feature = "warp"))]
+    pub(crate) fn admit(&self, outcome: &Result<Option<Claims>, AuthError>) -> Result<(), AuthError> {
+        let claims = outcome.as_ref().map_err(Clone::clone)?;
+        self.check(claims.as_ref().ok_or(AuthError::MissingToken)?)
+    }
 }
 
 /// A [`Policy`] as a type, for [`Authorized`].
@@ -86,6 +93,14 @@ pub trait Requirement: Send + Sync + 'static {
     /// The policy.
     fn policy() -> Policy;
 }
+
+/// The signed-in user of a request, or `None` if it has no token. It is an extractor for Actix Web and Axum and a request
+/// guard for Rocket.
+///
+/// A request with a token that is not valid is refused. `Option<User>` does the same with Axum; with Actix Web and Rocket,
+/// it would be `None` for every failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionalUser(pub Option<User>);
 
 /// The claims of a request that meets a requirement. It is an extractor for Axum and Actix Web and a request guard for
 /// Rocket, so the signature of a handler states what the handler requires.

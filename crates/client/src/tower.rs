@@ -107,7 +107,7 @@ where
         Box::pin(async move {
             let outcome = authenticate(&shared.verifier, request.headers()).await;
             if let Some(policy) = &shared.policy
-                && let Err(error) = check(&outcome, policy)
+                && let Err(error) = policy.admit(&outcome)
             {
                 return Ok(on_rejection.respond(error));
             }
@@ -122,15 +122,9 @@ pub(crate) async fn authenticate(verifier: &Verifier, headers: &HeaderMap) -> Re
     verifier.authenticate(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)).await
 }
 
-/// Checks a policy, which nobody without a token meets.
-pub(crate) fn check(outcome: &Result<Option<Claims>, AuthError>, policy: &Policy) -> Result<(), AuthError> {
-    let claims = outcome.as_ref().map_err(Clone::clone)?;
-    policy.check(claims.as_ref().ok_or(AuthError::MissingToken)?)
-}
-
 /// What the layer found out, in the extensions of the request.
 #[derive(Clone)]
-struct Outcome(Result<Option<Claims>, AuthError>);
+pub(crate) struct Outcome(pub(crate) Result<Option<Claims>, AuthError>);
 
 /// The claims of a request that passed an [`AuthLayer`]; `None` if it has no token.
 ///

@@ -1,8 +1,12 @@
 //! The same behaviour, whatever the framework.
 
+mod actix;
 mod axum;
+mod rocket;
 mod table;
+mod tonic;
 mod tower;
+mod warp;
 
 use bytes::Bytes;
 use denizen_client::{RevocationFeed, Verifier};
