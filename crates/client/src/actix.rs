@@ -55,7 +55,7 @@ fn claims(request: &HttpRequest) -> impl Future<Output = Result<Option<Claims>, 
         if let Some(Outcome(outcome)) = known {
             return outcome;
         }
-        let data = request.app_data::<Data<Verifier>>().map(|data| data.get_ref());
+        let data = request.app_data::<Data<Verifier>>().map(Data::get_ref);
         let Some(verifier) = data.or_else(|| request.app_data::<Verifier>()).cloned() else {
             tracing::error!("the claims of a request were extracted, but no Verifier was added as application data");
             return Err(AuthError::NotConfigured);

@@ -23,7 +23,7 @@ pub enum InvalidToken {
     /// Its `typ` is not `at+jwt`: for example an ID token.
     #[error("not an access token")]
     WrongType,
-    /// Its `alg` is not ES256, EdDSA or RS256, or does not belong to its key.
+    /// Its `alg` is not `ES256`, `EdDSA` or `RS256`, or does not belong to its key.
     #[error("signed with an unsupported algorithm")]
     UnsupportedAlgorithm,
     /// Its header has `crit`.

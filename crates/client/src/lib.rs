@@ -31,3 +31,8 @@ pub use policy::{Authorized, OptionalUser, Policy, Requirement};
 pub use revocations::{RevocationFeed, RevocationFeedBuilder, WhenStale};
 pub use url::UrlError;
 pub use verifier::{BuildError, RefreshError, Verifier, VerifierBuilder};
+
+/// The examples of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust-services.md")]
+struct Guide;

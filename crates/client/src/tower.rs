@@ -131,13 +131,11 @@ pub(crate) struct Outcome(pub(crate) Result<Option<Claims>, AuthError>);
 /// # Errors
 /// The reason if its token is not valid; [`AuthError::NotConfigured`] if it passed no layer.
 pub fn claims(extensions: &Extensions) -> Result<Option<Claims>, AuthError> {
-    match extensions.get::<Outcome>() {
-        Some(Outcome(outcome)) => outcome.clone(),
-        None => {
-            tracing::error!("the claims of a request were read, but no AuthLayer was added");
-            Err(AuthError::NotConfigured)
-        }
+    if let Some(Outcome(outcome)) = extensions.get() {
+        return outcome.clone();
     }
+    tracing::error!("the claims of a request were read, but no AuthLayer was added");
+    Err(AuthError::NotConfigured)
 }
 
 /// How a layer responds to refused requests, in bodies of type `B`. Implemented by closures.

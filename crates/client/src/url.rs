@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn other_urls_are_refused() {
         let check = |url: &str| assert_eq!(base(url, true), Err(UrlError::Invalid(url.to_owned())), "{url}");
-        for url in ["", "example.com", "ftp://a", "https://", "https://a?b", "https://a#b", "https://u:p@a", "https://a b"] {
+        for url in
+            ["", "example.com", "ftp://a", "https://", "https://a?b", "https://a#b", "https://u:p@a", "https://a b"]
+        {
             check(url);
         }
     }

@@ -14,6 +14,8 @@
 //! # Ok::<(), denizen_client::BuildError>(())
 //! ```
 
+use std::future::{Ready, ready};
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reject::{Reject, Rejection, custom};
@@ -28,13 +30,14 @@ use crate::verifier::Verifier;
 impl Reject for AuthError {}
 
 /// The claims of a token that meets a policy.
+#[must_use]
 pub fn require(
     verifier: Verifier,
     policy: Policy,
 ) -> impl Filter<Extract = (Claims,), Error = Rejection> + Clone + Send + Sync + 'static {
     identify(verifier).and_then(move |claims: Option<Claims>| {
         let outcome = policy.admit(&Ok(claims.clone()));
-        std::future::ready(match (outcome, claims) {
+        ready(match (outcome, claims) {
             (Ok(()), Some(claims)) => Ok(claims),
             (Ok(()), None) => Err(custom(AuthError::MissingToken)),
             (Err(error), _) => Err(custom(error)),
@@ -43,21 +46,21 @@ pub fn require(
 }
 
 /// The signed-in user.
+#[must_use]
 pub fn user(verifier: Verifier) -> impl Filter<Extract = (User,), Error = Rejection> + Clone + Send + Sync + 'static {
-    require(verifier, Policy::user())
-        .and_then(|claims: Claims| std::future::ready(User::try_from(claims).map_err(custom)))
+    require(verifier, Policy::user()).and_then(|claims: Claims| ready(User::try_from(claims).map_err(custom)))
 }
 
 /// The signed-in user, or `None` without a token. A token that is not valid is refused.
+#[must_use]
 pub fn optional_user(
     verifier: Verifier,
 ) -> impl Filter<Extract = (Option<User>,), Error = Rejection> + Clone + Send + Sync + 'static {
-    identify(verifier).and_then(|claims: Option<Claims>| {
-        std::future::ready(claims.map(User::try_from).transpose().map_err(custom))
-    })
+    identify(verifier).and_then(|claims: Option<Claims>| ready(claims.map(User::try_from).transpose().map_err(custom)))
 }
 
 /// The claims of a valid token, or `None` without a token. A token that is not valid is refused.
+#[must_use]
 pub fn identify(
     verifier: Verifier,
 ) -> impl Filter<Extract = (Option<Claims>,), Error = Rejection> + Clone + Send + Sync + 'static {
@@ -74,8 +77,8 @@ pub fn identify(
 ///
 /// # Errors
 /// The rejection, if it is not a refusal of this crate.
-pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
-    rejection.find::<AuthError>().map(response).ok_or(rejection)
+pub fn recover(rejection: Rejection) -> Ready<Result<Response, Rejection>> {
+    ready(rejection.find::<AuthError>().map(response).ok_or(rejection))
 }
 
 /// The response to a refusal.

@@ -135,8 +135,15 @@ mod tests {
     use super::{Import, inherits_lints, judge, line_of};
 
     fn refuses(from: &str, to: &str, is_for_tests: bool) -> bool {
-        let members =
-            ["denizen-domain", "denizen-infra", "denizen-infra-sqlite", "denizen-testkit", "denizen", "denizen-client", "xtask"];
+        let members = [
+            "denizen-domain",
+            "denizen-infra",
+            "denizen-infra-sqlite",
+            "denizen-testkit",
+            "denizen",
+            "denizen-client",
+            "xtask",
+        ];
         judge(&Import { from, to, is_for_tests }, &members).is_some()
     }
 

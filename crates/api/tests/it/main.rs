@@ -30,6 +30,7 @@ mod cli;
 mod cli_access;
 mod cli_events;
 mod cli_providers;
+mod client;
 mod clock_set_back;
 mod concealed_sign_up;
 mod conventions;

@@ -28,7 +28,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm with this `alg`; RFC 9864 names EdDSA over Ed25519 `Ed25519`.
+    /// The algorithm with this `alg`; RFC 9864 names `EdDSA` over Ed25519 `Ed25519`.
     pub(crate) fn parse(raw: &str) -> Option<Self> {
         match raw {
             "ES256" => Some(Self::Es256),

@@ -17,9 +17,9 @@ use crate::verifier::{BuildError, or_default};
 
 const DEFAULT_STALENESS_MAX: Duration = Duration::from_secs(30);
 const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
 /// Tokens live for a day at most: the largest value of `sessions.access_ttl_s`.
-const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+const TOKEN_LIFETIME_MAX: Duration = Duration::from_hours(24);
 const DEFAULT_ENTRIES_MAX: usize = 5_000_000;
 
 /// Configures a [`RevocationFeed`].

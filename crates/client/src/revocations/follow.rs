@@ -18,7 +18,7 @@ use crate::transport::{Request, Transport, TransportError};
 /// minute each.
 const RETAINED_BEYOND_S: u64 = 120;
 /// The time between two deletions of outdated revocations.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The one connection, and where it continues.
 pub(super) struct Connection {
@@ -160,13 +160,13 @@ impl Connection {
                 Ok::<_, End>(events)
             });
             for event in events.await.map_err(|_| End::TimedOut(limit))?? {
-                self.accept(event, has_caught_up)?;
+                self.accept(&event, has_caught_up)?;
             }
             self.sweep_if_due();
         }
     }
 
-    fn accept(&mut self, event: Event, has_caught_up: &mut bool) -> Result<(), End> {
+    fn accept(&mut self, event: &Event, has_caught_up: &mut bool) -> Result<(), End> {
         match event.kind.as_str() {
             "revocation" => {
                 let revocation: Revocation = serde_json::from_str(&event.data).map_err(End::Message)?;

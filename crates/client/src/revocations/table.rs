@@ -116,7 +116,9 @@ mod tests {
     #[test]
     fn the_later_time_of_an_id_is_retained() {
         let table = Table::new();
-        [5, 9, 7].into_iter().for_each(|at_s| table.insert(id(1), at_s));
+        for at_s in [5, 9, 7] {
+            table.insert(id(1), at_s);
+        }
         assert_eq!((table.len(), table.get(id(1))), (1, Some(9)));
     }
 }

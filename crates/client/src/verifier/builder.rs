@@ -11,13 +11,13 @@ use crate::token::Expected;
 use crate::transport::Transport;
 use crate::url::{self, UrlError};
 
-const DEFAULT_REFRESH_AFTER: Duration = Duration::from_secs(300);
-const DEFAULT_KEYS_MAX_AGE: Duration = Duration::from_secs(3600);
+const DEFAULT_REFRESH_AFTER: Duration = Duration::from_mins(5);
+const DEFAULT_KEYS_MAX_AGE: Duration = Duration::from_hours(1);
 const DEFAULT_UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 /// Revocations are retained for a minute after the longest lifetime, which covers the leeway.
-const LEEWAY_MAX: Duration = Duration::from_secs(60);
+const LEEWAY_MAX: Duration = Duration::from_mins(1);
 const DEFAULT_CACHE_SIZE: usize = 10_000;
 const DEFAULT_TOKEN_BYTES_MAX: usize = 8192;
 

@@ -246,6 +246,7 @@ fn bearer<'a>(authorization: impl IntoIterator<Item = &'a [u8]>) -> Result<Optio
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Ok(None);
     }
-    let token = std::str::from_utf8(token.trim_ascii()).map_err(|_| AuthError::InvalidToken(InvalidToken::Malformed))?;
+    let token =
+        std::str::from_utf8(token.trim_ascii()).map_err(|_| AuthError::InvalidToken(InvalidToken::Malformed))?;
     Ok(Some(token))
 }

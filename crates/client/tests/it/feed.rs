@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use denizen_client::{
-    Claims, InvalidToken, RevocationFeed, RevocationFeedBuilder, Verifier, VerifyError, WhenStale,
-};
+use denizen_client::{Claims, InvalidToken, RevocationFeed, RevocationFeedBuilder, Verifier, VerifyError, WhenStale};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -230,7 +228,7 @@ async fn responses_that_are_no_stream_are_refused_and_not_repeated_at_once() {
         let followed = Followed::start(|builder| builder);
         followed.net.reply(Net::FEED, reply);
         drop(followed.stream);
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         let count = followed.net.count(Net::FEED);
         assert!((10..=230).contains(&count), "{count}");
         assert_eq!(followed.feed.staleness(), None);
@@ -239,7 +237,7 @@ async fn responses_that_are_no_stream_are_refused_and_not_repeated_at_once() {
 
 #[tokio::test]
 async fn old_revocations_are_deleted_and_tokens_that_outlive_them_are_refused() {
-    let followed = Followed::start(|builder| builder.token_lifetime(Duration::from_secs(900)));
+    let followed = Followed::start(|builder| builder.token_lifetime(Duration::from_mins(15)));
     followed.revoke(1, "session_id", SESSION, NOW);
     followed.heartbeat(2);
     followed.feed.caught_up().await;

@@ -206,11 +206,10 @@ async fn keys_that_are_not_understood_do_not_harm() {
         {"kty": "AKP", "alg": "ML-DSA-65", "kid": "later", "pub": "AAAA"}, {"no": "key"}, "text",
         {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "short"}, fixture.issuer.jwk(Alg::Es256),
     ]});
-    fixture.net.reply(Net::JWKS, Reply::Full {
-        status: 200,
-        content_type: "application/jwk-set+json; charset=utf-8",
-        body: keys.to_string(),
-    });
+    fixture.net.reply(
+        Net::JWKS,
+        Reply::Full { status: 200, content_type: "application/jwk-set+json; charset=utf-8", body: keys.to_string() },
+    );
     assert_eq!(fixture.outcome(&fixture.issuer.token()).await, Ok(()));
 }
 

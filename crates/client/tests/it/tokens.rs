@@ -70,8 +70,7 @@ async fn requirements_are_checked() {
         assert_eq!(policy.check(&claims).err(), expected, "{policy:?}");
     };
     let scope = |scope: &str| Some(AuthError::InsufficientScope { scope: Some(scope.to_owned()) });
-    let authentication =
-        |acr, max_age| Some(AuthError::InsufficientAuthentication { acr, max_age });
+    let authentication = |acr, max_age| Some(AuthError::InsufficientAuthentication { acr, max_age });
     let seconds = |seconds| Duration::from_secs(seconds);
     check(Policy::user().permission("notes:read").role("user").acr(Acr::Aal1).max_age(seconds(60)), None);
     check(Policy::new().permission("notes:read").permission("notes:delete"), scope("notes:delete"));
@@ -81,10 +80,7 @@ async fn requirements_are_checked() {
     check(Policy::new().role("admin"), Some(AuthError::InsufficientScope { scope: None }));
     check(Policy::new().acr(Acr::Aal2), authentication(Some(Acr::Aal2), None));
     check(Policy::new().max_age(seconds(59)), authentication(None, Some(seconds(59))));
-    check(
-        Policy::new().acr(Acr::Aal1).max_age(seconds(30)),
-        authentication(Some(Acr::Aal1), Some(seconds(30))),
-    );
+    check(Policy::new().acr(Acr::Aal1).max_age(seconds(30)), authentication(Some(Acr::Aal1), Some(seconds(30))));
 }
 
 #[tokio::test]

@@ -47,8 +47,9 @@ fn by_middleware(guard: &Guard) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
         for route in Route::ALL {
             let resource = web::resource(route.path());
             match route.policy() {
-                Some(policy) => config
-                    .service(resource.wrap(Auth::require(verifier.clone(), policy)).route(web::get().to(caller))),
+                Some(policy) => {
+                    config.service(resource.wrap(Auth::require(verifier.clone(), policy)).route(web::get().to(caller)))
+                }
                 None => config.service(resource.wrap(Auth::identify(verifier.clone())).route(web::get().to(optional))),
             };
         }
@@ -138,7 +139,11 @@ async fn refusals_become_errors_of_the_application() {
     for path in ["/result", "/wrapped"] {
         let answer = send(&service, request(path, &bearer("x")).to_request()).await;
         assert_eq!((answer.status, answer.body.as_str()), (401, "the application's own words"), "{path}");
-        assert_eq!(send(&service, request(path, &bearer(&Issuer::shared().token())).to_request()).await.body, USER, "{path}");
+        assert_eq!(
+            send(&service, request(path, &bearer(&Issuer::shared().token())).to_request()).await.body,
+            USER,
+            "{path}"
+        );
     }
 }
 

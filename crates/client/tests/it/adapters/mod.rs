@@ -39,7 +39,8 @@ impl Guard {
         let (reply, stream) = Reply::stream();
         net.reply(Net::FEED, reply);
         let revocation = json!({"cursor": "1", "session_id": ENDED_SESSION, "since": "2027-01-15T08:00:00Z"});
-        let messages = format!("event: revocation\ndata: {revocation}\n\nevent: heartbeat\ndata: {{\"cursor\":\"1\"}}\n\n");
+        let messages =
+            format!("event: revocation\ndata: {revocation}\n\nevent: heartbeat\ndata: {{\"cursor\":\"1\"}}\n\n");
         stream.send(messages.into()).unwrap();
         let feed = RevocationFeed::builder(ISSUER).clock(clock.clone()).transport(net.clone()).start().unwrap();
         feed.caught_up().await;

@@ -1,5 +1,7 @@
 //! The request guards and the fairing of Rocket.
 
+#![expect(clippy::needless_pass_by_value, reason = "guards are passed by value")]
+
 use denizen_client::rocket::{AuthFairing, catchers, refusal};
 use denizen_client::{AuthError, Authorized, OptionalUser, User};
 use rocket::config::{Config, LogLevel};

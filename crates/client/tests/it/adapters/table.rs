@@ -22,8 +22,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Optional, Self::User, Self::Permission, Self::SecondFactor, Self::Recent];
+    pub(crate) const ALL: [Self; 5] = [Self::Optional, Self::User, Self::Permission, Self::SecondFactor, Self::Recent];
 
     pub(crate) fn path(self) -> &'static str {
         match self {
@@ -67,7 +66,7 @@ pub(crate) struct Recent;
 
 impl Requirement for Recent {
     fn policy() -> Policy {
-        Policy::user().max_age(Duration::from_secs(300))
+        Policy::user().max_age(Duration::from_mins(5))
     }
 }
 
@@ -81,6 +80,8 @@ pub(crate) struct Row {
     pub(crate) challenge: Option<String>,
 }
 
+/// A challenge with these parameters.
+#[expect(clippy::unnecessary_wraps, reason = "a column of the table, which may be empty")]
 fn challenge(parameters: &str) -> Option<String> {
     Some(format!("Bearer realm=\"denizen\"{parameters}"))
 }

@@ -15,7 +15,9 @@ async fn handle(request: Request<()>) -> Result<Response<String>, Infallible> {
     let user = claims(request.extensions());
     let user = user.and_then(|claims| {
         let is_user = request.uri().path() != Route::Permission.path();
-        claims.map(|claims| if is_user { User::try_from(claims).map(User::into_claims) } else { Ok(claims) }).transpose()
+        claims
+            .map(|claims| if is_user { User::try_from(claims).map(User::into_claims) } else { Ok(claims) })
+            .transpose()
     });
     Ok(match user {
         Ok(Some(claims)) => Response::new(claims.subject().to_string()),

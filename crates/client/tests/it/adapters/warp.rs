@@ -4,6 +4,8 @@ use std::convert::Infallible;
 
 use denizen_client::warp::{optional_user, recover, require, user};
 use denizen_client::{AuthError, Claims, User};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
 use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
 use warp::reject::Rejection;
@@ -20,9 +22,9 @@ fn at(route: Route) -> BoxedFilter<()> {
 
 fn routes(guard: &Guard) -> BoxedFilter<(Response,)> {
     let verifier = || guard.verifier.clone();
-    let optional = at(Route::Optional).and(optional_user(verifier())).map(|user: Option<User>| {
-        user.map_or("nobody".to_owned(), |user| user.id().to_string()).into_response()
-    });
+    let optional = at(Route::Optional)
+        .and(optional_user(verifier()))
+        .map(|user: Option<User>| user.map_or("nobody".to_owned(), |user| user.id().to_string()).into_response());
     let required = at(Route::User).and(user(verifier())).map(|user: User| user.id().to_string().into_response());
     let mut routes = optional.or(required).unify().boxed();
     for route in [Route::Permission, Route::SecondFactor, Route::Recent] {
@@ -38,14 +40,17 @@ async fn send(
     path: &str,
     authorization: &[String],
 ) -> Answer {
-    let mut request = warp::test::request().path(path);
+    let mut request = http::Request::get(path);
     for value in authorization {
         request = request.header("authorization", value);
     }
-    let response = request.reply(&routes.clone().recover(recover)).await;
+    // The requests of `warp::test` have each header once.
+    let service = warp::service(routes.clone().recover(recover));
+    let response = service.oneshot(request.body(String::new()).unwrap()).await.unwrap();
     let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    let body = String::from_utf8(response.body().to_vec()).unwrap();
-    Answer { status: response.status().as_u16(), challenge, body }
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Answer { status, challenge, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
 fn bearer(token: &str) -> Vec<String> {
@@ -84,6 +89,9 @@ async fn refusals_become_errors_of_the_application() {
         warp::test::request().path("/user").header("authorization", format!("Bearer {token}")).reply(&routes)
     };
     let response = reply("x".to_owned()).await;
-    assert_eq!((response.status().as_u16(), response.body().as_ref()), (401, b"the application's own words".as_slice()));
+    assert_eq!(
+        (response.status().as_u16(), response.body().as_ref()),
+        (401, b"the application's own words".as_slice())
+    );
     assert_eq!(reply(Issuer::shared().token()).await.body(), USER);
 }
