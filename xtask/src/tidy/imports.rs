@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-proto", &[]),
     // Published on its own: applications that verify tokens get nothing of the server.
     ("denizen-client", &[]),
+    ("denizen-notes-axum-sqlx", &["denizen-client"]),
     ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
     ("denizen-embedding-example", &["denizen"]),
     (
@@ -45,13 +46,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate may import for its tests besides.
-const TESTS_MAY_IMPORT: &[&str] = &["denizen-testkit", "denizen-domain", "denizen-client"];
+const TESTS_MAY_IMPORT: &[&str] = &["denizen-testkit", "denizen-domain", "denizen-client", "denizen-notes-axum-sqlx"];
 
 /// Crates from outside that are kept to a few rooms: rows live in `infra-*`, transports in `api`.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("sqlx", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "xtask"]),
+    (
+        "sqlx",
+        &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "denizen-notes-axum-sqlx", "xtask"],
+    ),
     ("rusqlite", &["denizen-infra-sqlite"]),
-    ("axum", &["denizen", "denizen-embedding-example", "xtask"]),
+    ("axum", &["denizen", "denizen-embedding-example", "denizen-notes-axum-sqlx", "xtask"]),
     ("tonic", &["denizen", "denizen-proto", "denizen-client", "xtask"]),
 ];
 
@@ -102,8 +106,11 @@ fn judge(import: &Import<'_>, members: &[&str]) -> Option<String> {
     let &Import { from, to, is_for_tests } = import;
     if is_for_tests {
         let is_fine = !members.contains(&to) || TESTS_MAY_IMPORT.contains(&to) || may_import(from, to);
-        return (!is_fine)
-            .then(|| format!("the tests of {from} import {to}; tests may import testkit, domain and client besides"));
+        return (!is_fine).then(|| {
+            format!(
+                "the tests of {from} import {to}; tests may import testkit, domain, client and the examples besides"
+            )
+        });
     }
     if members.contains(&to) && !may_import(from, to) {
         return Some(format!("{from} imports {to}: imports run api → infra → infra-{{sqlite,postgres}} → domain"));

@@ -13,7 +13,7 @@ const REVOKED: VerifyError = VerifyError::Invalid(InvalidToken::Revoked);
 const NOTICED: Duration = Duration::from_secs(1);
 
 /// A service in another process would do the same: it knows an address, an API key, the issuer and the audience.
-async fn service(app: &TestApp) -> (Verifier, RevocationFeed) {
+pub(crate) async fn service(app: &TestApp) -> (Verifier, RevocationFeed) {
     let account = app.service_account("user").await;
     let key = app.service_key(&account, "").await;
     let feed = RevocationFeed::builder(&app.url).api_key(key.secret).start().unwrap();
@@ -68,9 +68,9 @@ on_both! {
         let role = app.fresh_role("users:read").await;
         let account = app.service_account(&role).await;
         let key = app.service_key(&account, "users:read").await;
-        let form = [("grant_type", "client_credentials"), ("scope", "users:read")];
         let request = app.request(Method::POST, "/oauth2/token", None).basic_auth(&account, Some(&key.secret));
-        let response = request.form(&form).send().await.unwrap();
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = request.body("grant_type=client_credentials&scope=users:read").send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let body: Value = response.json().await.unwrap();
         let token = body["access_token"].as_str().unwrap();

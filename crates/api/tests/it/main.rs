@@ -31,6 +31,7 @@ mod cli_access;
 mod cli_events;
 mod cli_providers;
 mod client;
+mod client_notes;
 mod clock_set_back;
 mod concealed_sign_up;
 mod conventions;

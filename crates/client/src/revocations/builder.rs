@@ -75,7 +75,8 @@ impl RevocationFeedBuilder {
         }
     }
 
-    /// Authenticates with this API key of a service account.
+    /// Authenticates with this API key of a service account. Without one, the transport must authenticate, for example by a
+    /// client certificate.
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         self.api_key = api_key.into();
         self

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -119,7 +120,7 @@ impl KeySource {
         self.lock().last.as_ref().map_or(Ok(()), |(_, outcome)| outcome.clone())
     }
 
-    /// The running fetch, or a new one; `None` if it is too soon for another.
+    /// The running fetch, or a new one; `None` if it is too soon for another, or there is no runtime to run it.
     pub(super) fn begin(self: &Arc<Self>, purpose: Purpose) -> Option<Outcome> {
         let mut fetches = self.lock();
         if let Some(running) = &fetches.running {
@@ -135,10 +136,14 @@ impl KeySource {
                 return None;
             }
         }
+        let Ok(runtime) = Handle::try_current() else {
+            tracing::error!("signing keys cannot be fetched outside a Tokio runtime");
+            return None;
+        };
         let (sender, receiver) = watch::channel(None);
         fetches.running = Some(receiver.clone());
         drop(fetches);
-        tokio::spawn(run(Fetch { source: Arc::clone(self), sender }));
+        runtime.spawn(run(Fetch { source: Arc::clone(self), sender }));
         Some(receiver)
     }
 

@@ -23,6 +23,12 @@ impl Fixture {
     }
 }
 
+#[test]
+fn without_a_runtime_keys_are_unavailable() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.verifier.verify_now(&fixture.issuer.token()).map(drop), UNAVAILABLE);
+}
+
 fn of_unknown_key(issuer: &Issuer, kid: &str) -> String {
     issuer.token_of(Alg::Es256, &json!({"kid": kid}), &json!({}))
 }
