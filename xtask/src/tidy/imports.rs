@@ -27,6 +27,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-infra", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-domain"]),
     ("denizen-testkit", &["denizen-domain"]),
     ("denizen-proto", &[]),
+    // Published on its own: applications that verify tokens get nothing of the server.
+    ("denizen-client", &[]),
+    ("denizen-notes-axum-sqlx", &["denizen-client"]),
     ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
     ("denizen-embedding-example", &["denizen"]),
     (
@@ -43,14 +46,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate may import for its tests besides.
-const TESTS_MAY_IMPORT: &[&str] = &["denizen-testkit", "denizen-domain"];
+const TESTS_MAY_IMPORT: &[&str] = &["denizen-testkit", "denizen-domain", "denizen-client", "denizen-notes-axum-sqlx"];
 
 /// Crates from outside that are kept to a few rooms: rows live in `infra-*`, transports in `api`.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("sqlx", &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "xtask"]),
+    (
+        "sqlx",
+        &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "denizen-notes-axum-sqlx", "xtask"],
+    ),
     ("rusqlite", &["denizen-infra-sqlite"]),
-    ("axum", &["denizen", "denizen-embedding-example", "xtask"]),
-    ("tonic", &["denizen", "denizen-proto", "xtask"]),
+    ("axum", &["denizen", "denizen-embedding-example", "denizen-notes-axum-sqlx", "xtask"]),
+    ("tonic", &["denizen", "denizen-proto", "denizen-client", "xtask"]),
 ];
 
 /// One line of a manifest: who imports what.
@@ -100,8 +106,11 @@ fn judge(import: &Import<'_>, members: &[&str]) -> Option<String> {
     let &Import { from, to, is_for_tests } = import;
     if is_for_tests {
         let is_fine = !members.contains(&to) || TESTS_MAY_IMPORT.contains(&to) || may_import(from, to);
-        return (!is_fine)
-            .then(|| format!("the tests of {from} import {to}; tests may import testkit and domain besides"));
+        return (!is_fine).then(|| {
+            format!(
+                "the tests of {from} import {to}; tests may import testkit, domain, client and the examples besides"
+            )
+        });
     }
     if members.contains(&to) && !may_import(from, to) {
         return Some(format!("{from} imports {to}: imports run api → infra → infra-{{sqlite,postgres}} → domain"));
@@ -133,8 +142,15 @@ mod tests {
     use super::{Import, inherits_lints, judge, line_of};
 
     fn refuses(from: &str, to: &str, is_for_tests: bool) -> bool {
-        let members =
-            ["denizen-domain", "denizen-infra", "denizen-infra-sqlite", "denizen-testkit", "denizen", "xtask"];
+        let members = [
+            "denizen-domain",
+            "denizen-infra",
+            "denizen-infra-sqlite",
+            "denizen-testkit",
+            "denizen",
+            "denizen-client",
+            "xtask",
+        ];
         judge(&Import { from, to, is_for_tests }, &members).is_some()
     }
 
@@ -154,6 +170,13 @@ mod tests {
         assert!(!refuses("denizen-infra", "denizen-testkit", true));
         assert!(refuses("denizen-testkit", "denizen", true));
         assert!(!refuses("denizen-domain", "serde_json", true));
+    }
+
+    #[test]
+    fn the_client_and_the_server_meet_in_tests_only() {
+        assert!(!refuses("denizen", "denizen-client", true));
+        assert!(refuses("denizen", "denizen-client", false));
+        assert!(refuses("denizen-client", "denizen-domain", false));
     }
 
     #[test]

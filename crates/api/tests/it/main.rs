@@ -31,6 +31,8 @@ mod cli;
 mod cli_access;
 mod cli_events;
 mod cli_providers;
+mod client;
+mod client_notes;
 mod clock_set_back;
 mod collector;
 mod concealed_sign_up;

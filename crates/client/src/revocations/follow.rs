@@ -1,0 +1,232 @@
+//! The connection to the feed: connect, read, reconnect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Known;
+use super::backoff::Backoff;
+use super::sse::{Event, Malformed, Parser};
+use crate::transport::{Request, Transport, TransportError};
+
+/// The server retains revocations for the lifetime of a token and a minute; clocks and the leeway of `exp` differ by a
+/// minute each.
+const RETAINED_BEYOND_S: u64 = 120;
+/// The time between two deletions of outdated revocations.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The one connection, and where it continues.
+pub(super) struct Connection {
+    known: Arc<Known>,
+    transport: Arc<dyn Transport>,
+    url: String,
+    api_key: String,
+    heartbeat_timeout: Duration,
+    /// The cursor of the last message.
+    cursor: Option<String>,
+    swept_at: Duration,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("a message is not as documented")]
+    Message(#[source] serde_json::Error),
+    #[error("a message has no valid id or time")]
+    Fields,
+    #[error("no message within {0:?}")]
+    TimedOut(Duration),
+    #[error("the server closed the stream")]
+    Closed,
+    #[error("the server closed the stream: {0}")]
+    ByServer(String),
+    #[error("the server responded with status {0}")]
+    Status(u16),
+    #[error("the response is not an event stream")]
+    MediaType,
+    #[error("there are more revocations than entries_max")]
+    Full,
+}
+
+/// A revocation (`RevocationBody` of the server).
+#[derive(Deserialize)]
+struct Revocation {
+    cursor: String,
+    session_id: Option<String>,
+    api_key_id: Option<String>,
+    subject: Option<String>,
+    since: String,
+}
+
+#[derive(Deserialize)]
+struct Heartbeat {
+    cursor: String,
+}
+
+#[derive(Deserialize)]
+struct ByServer {
+    error: ByServerDetail,
+}
+
+#[derive(Deserialize)]
+struct ByServerDetail {
+    code: String,
+}
+
+impl Connection {
+    pub(super) fn new(
+        known: Arc<Known>,
+        transport: Arc<dyn Transport>,
+        url: String,
+        api_key: String,
+        heartbeat_timeout: Duration,
+    ) -> Self {
+        let swept_at = known.clock.monotonic();
+        Self { known, transport, url, api_key, heartbeat_timeout, cursor: None, swept_at }
+    }
+
+    /// Follows the feed until the task is aborted.
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let mut has_caught_up = false;
+            let end = match self.follow(&mut has_caught_up).await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            };
+            if has_caught_up {
+                backoff.reset();
+            }
+            self.reconsider(&end);
+            let wait = backoff.next();
+            tracing::warn!(
+                error = &end as &dyn std::error::Error,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                "revocation feed disconnected"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Decides whether the next connection can continue where this one ended.
+    fn reconsider(&mut self, end: &End) {
+        let must_restart = match end {
+            // The events after the cursor have been deleted, or the cursor is one of another database.
+            End::Status(400 | 410) => self.cursor.is_some(),
+            End::ByServer(code) => code == "cursor_expired",
+            End::Full => true,
+            _ => false,
+        };
+        if must_restart {
+            self.cursor = None;
+            self.known.mark_incomplete();
+        }
+        self.sweep();
+    }
+
+    async fn follow(&mut self, has_caught_up: &mut bool) -> Result<std::convert::Infallible, End> {
+        let request = Request {
+            bearer: Some(&self.api_key).filter(|key| !key.is_empty()).map(String::as_str),
+            last_event_id: self.cursor.as_deref(),
+            ..Request::new(&self.url, "text/event-stream")
+        };
+        let limit = self.heartbeat_timeout;
+        let connecting = timeout(limit, self.transport.get(request)).await;
+        let response = connecting.map_err(|_| End::TimedOut(limit))??;
+        if response.status != 200 {
+            return Err(End::Status(response.status));
+        }
+        if !response.has_media_type(&["text/event-stream"]) {
+            return Err(End::MediaType);
+        }
+        let (mut body, mut parser) = (response.body, Parser::default());
+        loop {
+            // The limit applies to complete messages: single bytes are no sign of life.
+            let events = timeout(limit, async {
+                let mut events = Vec::new();
+                while events.is_empty() {
+                    let chunk = body.chunk().await?.ok_or(End::Closed)?;
+                    parser.push(&chunk, |event| events.push(event))?;
+                }
+                Ok::<_, End>(events)
+            });
+            for event in events.await.map_err(|_| End::TimedOut(limit))?? {
+                self.accept(&event, has_caught_up)?;
+            }
+            self.sweep_if_due();
+        }
+    }
+
+    fn accept(&mut self, event: &Event, has_caught_up: &mut bool) -> Result<(), End> {
+        match event.kind.as_str() {
+            "revocation" => {
+                let revocation: Revocation = serde_json::from_str(&event.data).map_err(End::Message)?;
+                self.record(&revocation)?;
+                self.cursor = Some(revocation.cursor);
+            }
+            // The first one marks the end of the past.
+            "heartbeat" => {
+                let heartbeat: Heartbeat = serde_json::from_str(&event.data).map_err(End::Message)?;
+                self.cursor = Some(heartbeat.cursor);
+                if !*has_caught_up {
+                    *has_caught_up = true;
+                    tracing::debug!(revocations = self.known.len(), "revocation feed is current");
+                }
+            }
+            "error" => {
+                let by_server: ByServer = serde_json::from_str(&event.data).map_err(End::Message)?;
+                return Err(End::ByServer(by_server.error.code));
+            }
+            // Of a later release.
+            _ => {}
+        }
+        if *has_caught_up {
+            self.known.mark_complete();
+        }
+        Ok(())
+    }
+
+    fn record(&self, revocation: &Revocation) -> Result<(), End> {
+        if self.known.len() >= self.known.entries_max {
+            return Err(End::Full);
+        }
+        let since = OffsetDateTime::parse(&revocation.since, &Rfc3339).map_err(|_| End::Fields)?;
+        let since_s = u64::try_from(since.unix_timestamp()).map_err(|_| End::Fields)?;
+        let id = |raw: &str| Uuid::try_parse(raw).map_err(|_| End::Fields);
+        if let Some(session) = &revocation.session_id {
+            self.known.credentials.insert(id(session)?, since_s);
+        }
+        if let Some(key) = &revocation.api_key_id {
+            self.known.credentials.insert(id(key)?, since_s);
+        }
+        if let Some(subject) = &revocation.subject {
+            // `iat` is in whole seconds, and is before a time exactly if it is before the next whole second.
+            self.known.subjects.insert(id(subject)?, since_s + u64::from(since.nanosecond() > 0));
+        }
+        Ok(())
+    }
+
+    fn sweep_if_due(&mut self) {
+        if self.known.clock.monotonic().saturating_sub(self.swept_at) >= SWEEP_INTERVAL {
+            self.sweep();
+        }
+    }
+
+    /// Deletes revocations that only affect tokens that have expired.
+    fn sweep(&mut self) {
+        self.swept_at = self.known.clock.monotonic();
+        let retained_s = self.known.token_lifetime.as_secs() + RETAINED_BEYOND_S;
+        let oldest_s = self.known.clock.unix_time().as_secs().saturating_sub(retained_s);
+        self.known.credentials.remove_before(oldest_s);
+        self.known.subjects.remove_before(oldest_s);
+    }
+}

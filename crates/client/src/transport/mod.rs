@@ -1,0 +1,122 @@
+//! HTTP as an input: how keys are fetched and the revocation feed is read.
+
+mod fetch;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+pub(crate) use self::fetch::{FetchError, fetch};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ReqwestTransport;
+
+/// A future on the heap.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An HTTP client that sends GET requests.
+///
+/// Implement it to use your own HTTP client, or to answer in tests. An implementation must not follow redirects to
+/// other hosts and must not decompress without a limit; the size of bodies and the total time are limited by the caller.
+///
+/// ```
+/// use denizen_client::transport::{BoxFuture, Request, Response, Transport, TransportError};
+///
+/// /// Serves one document at every URL.
+/// #[derive(Debug)]
+/// struct OneDocument(&'static str);
+///
+/// impl Transport for OneDocument {
+///     fn get<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+///         Box::pin(async { Ok(Response::full(200, "application/json", self.0)) })
+///     }
+/// }
+/// ```
+pub trait Transport: Debug + Send + Sync + 'static {
+    /// Sends the request and returns the head of the response. The body is read in chunks.
+    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>>;
+}
+
+/// A GET request.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// The absolute URL.
+    pub url: &'a str,
+    /// The value of `Accept`.
+    pub accept: &'a str,
+    /// The bearer token for `Authorization`. Must not be logged.
+    pub bearer: Option<&'a str>,
+    /// The value of `Last-Event-ID`.
+    pub last_event_id: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(url: &'a str, accept: &'a str) -> Self {
+        Self { url, accept, bearer: None, last_event_id: None }
+    }
+}
+
+impl Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// The head of a response, and its body.
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The value of `Content-Type`; empty if absent.
+    pub content_type: String,
+    /// The body.
+    pub body: Box<dyn Body>,
+}
+
+impl Response {
+    /// A response whose body is complete.
+    pub fn full(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: content_type.into(), body: Box::new(Full(Some(body.into()))) }
+    }
+
+    /// Whether the media type is one of these, ignoring parameters and case.
+    pub(crate) fn has_media_type(&self, expected: &[&str]) -> bool {
+        let media_type = self.content_type.split(';').next().unwrap_or_default().trim();
+        expected.iter().any(|expected| media_type.eq_ignore_ascii_case(expected))
+    }
+}
+
+impl Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// The body of a response, read in chunks.
+pub trait Body: Send {
+    /// The next chunk; `None` at the end. Dropping the future must not lose data.
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>>;
+}
+
+struct Full(Option<Bytes>);
+
+impl Body for Full {
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>> {
+        Box::pin(std::future::ready(Ok(self.0.take())))
+    }
+}
+
+/// A request that got no response, or a body that broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP request failed")]
+pub struct TransportError(#[source] Box<dyn Error + Send + Sync>);
+
+impl TransportError {
+    /// Wraps the error of an HTTP client.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}

@@ -1,0 +1,10 @@
+//! Verifier, revocation feed and adapters, against an issuer in the test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue says where")]
+
+mod support;
+
+mod adapters;
+mod feed;
+mod keys;
+mod tokens;
