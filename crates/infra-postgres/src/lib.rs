@@ -37,7 +37,7 @@ mod tx;
 mod upkeep;
 
 pub use migrate::{migrate, pending};
-pub use shared::migrations::PendingMigration;
+pub use shared::migrations::{PendingMigration, migration_count};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -40,7 +40,7 @@ mod writer;
 
 pub use migrate::{migrate, pending};
 pub use server_lock::{ServerLock, ServerLockError};
-pub use shared::migrations::PendingMigration;
+pub use shared::migrations::{PendingMigration, migration_count};
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! The command line: `denizen serve`, and the operations of the REST API for the operator of the machine.
 //!
 //! Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. Results go to standard output, everything else
-//! to standard error; an error is one line.
+//! to standard error: the name of the database, unless `--quiet` is given, and an error as one line.
 
 mod api_keys;
 mod audit;
@@ -12,6 +12,7 @@ mod events;
 mod failure;
 mod healthcheck;
 mod keys;
+mod man;
 mod master_key;
 mod migrate;
 mod openapi;
@@ -72,6 +73,13 @@ pub(crate) struct Globals {
     /// The directory of default.toml and the overlays. Default: ./config
     #[arg(long, global = true, value_name = "DIR", env = "DENIZEN_CONFIG_DIR")]
     config_dir: Option<PathBuf>,
+    /// A file of environment variables that is read instead of .env, such as the environment of the service. Variables
+    /// of this process take precedence.
+    #[arg(long, global = true, value_name = "FILE", env = "DENIZEN_ENV_FILE")]
+    env_file: Option<PathBuf>,
+    /// Does not name the database on standard error.
+    #[arg(long, short, global = true)]
+    quiet: bool,
     /// The output format.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -128,6 +136,8 @@ enum Command {
     /// Checks whether the running server is ready: exit code 0 if it is, else 1.
     #[command(after_help = healthcheck::EXAMPLES)]
     Healthcheck,
+    /// Writes the manual pages.
+    Man(man::ManArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions {
@@ -168,6 +178,7 @@ impl Cli {
             Command::Config(command) => config::run(globals, &command).await,
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,
+            Command::Man(args) => man::run(&args),
             Command::Completions { shell } => completions::run(shell),
         }
     }
@@ -179,7 +190,8 @@ impl Globals {
         for (key, value) in &self.settings {
             flags.push(key, value, "--set");
         }
-        Config::from_sources(&Sources::of_process(self.config_dir.clone()), &flags).map_err(Failure::Config)
+        let sources = Sources { env_file: self.env_file.clone(), ..Sources::of_process(self.config_dir.clone()) };
+        Config::from_sources(&sources, &flags).map_err(Failure::Config)
     }
 
     fn config(&self) -> Result<Config, Failure> {

@@ -80,7 +80,10 @@ impl Mistake {
 
     /// A variable that matches no key of the table.
     pub(super) fn unknown_variable(name: &str, source: &Source) -> Self {
-        let source = if *source == Source::DotEnv { ".env" } else { "the environment" };
+        let source = match source {
+            Source::DotEnv(file) => file.as_str(),
+            _ => "the environment",
+        };
         let key = name.trim_start_matches("DENIZEN_").trim_start_matches('_').replace("__", ".").to_ascii_lowercase();
         let hint = nearest(&key).map_or_else(
             || format!("expected {ENV_PREFIX}SECTION__KEY for {}", siblings(&key)),

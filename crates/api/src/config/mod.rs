@@ -141,8 +141,8 @@ pub enum Source {
     BuiltIn,
     /// A TOML file.
     File(String),
-    /// The file `.env` in the working directory.
-    DotEnv,
+    /// The file `.env` in the working directory, or the one that replaces it.
+    DotEnv(String),
     /// An environment variable.
     Environment(String),
     /// A command-line option.
@@ -153,8 +153,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built-in default"),
-            Self::File(path) => f.write_str(path),
-            Self::DotEnv => f.write_str(".env"),
+            Self::File(path) | Self::DotEnv(path) => f.write_str(path),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
         }
@@ -205,6 +204,8 @@ pub struct Sources {
     pub dir: PathBuf,
     /// The directory of the TOML files if it is not `config`; it must exist.
     pub config_dir: Option<PathBuf>,
+    /// The file that is read instead of `.env`; it must exist.
+    pub env_file: Option<PathBuf>,
     /// The environment.
     pub env: BTreeMap<String, String>,
 }
@@ -216,7 +217,7 @@ impl Sources {
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect();
-        Self { dir: PathBuf::from("."), config_dir, env }
+        Self { dir: PathBuf::from("."), config_dir, env_file: None, env }
     }
 }
 

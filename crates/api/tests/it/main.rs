@@ -28,6 +28,8 @@ mod changes;
 mod chromium;
 mod cli;
 mod cli_access;
+mod cli_database;
+mod cli_environment;
 mod cli_events;
 mod cli_providers;
 mod clock_set_back;

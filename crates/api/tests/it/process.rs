@@ -198,10 +198,10 @@ impl Done {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The one line that it failed with.
+    /// The one line that it failed with, besides the one that names the database.
     pub(crate) fn only_line(&self, code: i32) -> &str {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{self:?}");
-        let mut lines = self.stderr.lines();
+        let mut lines = self.stderr.lines().filter(|line| !line.starts_with("Database: "));
         let line = lines.next().unwrap_or_else(|| panic!("no line: {self:?}"));
         assert_eq!(lines.next(), None, "more than one line: {self:?}");
         line.strip_prefix("denizen: ").unwrap_or_else(|| panic!("not signed: {line}"))
