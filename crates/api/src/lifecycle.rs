@@ -1,17 +1,20 @@
 //! The lifecycle of the server: migrate, listen, serve, drain, stop.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use denizen_domain::setup::{self, AtStart};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
-use crate::config::Config;
+use crate::cli::setup_link;
+use crate::config::{Config, LogFormat};
 use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::tls::{Tls, TlsFiles};
@@ -46,6 +49,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     let leaving = run_over(&app, &config, listener, tls, stop.clone());
     tokio::pin!(leaving);
     announce(&config);
+    offer_setup(&app, &config).await;
 
     tokio::select! {
         () = &mut leaving => return Ok(()),
@@ -122,6 +126,33 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
         upkeep
     );
     let _ = timeout(CLOSE, app.services.store.close()).await;
+}
+
+/// Prints a link for the first administrator if there is no user: to the log and, if that is text, to standard error.
+async fn offer_setup(app: &App, config: &Config) {
+    let link = match setup::issue_on_start(&app.services).await {
+        Ok(AtStart::Issued(link)) => link,
+        Ok(AtStart::NotNeeded) => return,
+        Ok(AtStart::IssuedBefore) => {
+            tracing::warn!(
+                "no user exists, and a setup link was issued less than a minute ago: use it, or run `denizen setup-link`"
+            );
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot create a setup link");
+            return;
+        }
+    };
+    let url = setup_link::url(&config.server.public_url(), &link);
+    let expires_at = link.expires_at;
+    tracing::warn!(%url, %expires_at, "no user exists: create the first administrator with this one-time link");
+    if config.telemetry.log_format == LogFormat::Text {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nThere is no user yet. Create the first administrator, with this link, once, until {expires_at}:\n\n    {url}\n"
+        );
+    }
 }
 
 fn announce(config: &Config) {

@@ -23,6 +23,7 @@ use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
 use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites, displace};
+use crate::setup::store::{SetupReads, SetupWrites};
 use crate::time::Timestamp;
 use crate::users::Status;
 use crate::users::store::{UserReads, UserWrites};
@@ -141,6 +142,7 @@ pub trait ReadTx:
     UserReads
     + PasswordReads
     + OneTimeTokenReads
+    + SetupReads
     + FactorReads
     + IdentityReads
     + ProviderReads
@@ -167,6 +169,7 @@ pub trait WriteTx:
     + UserWrites
     + PasswordWrites
     + OneTimeTokenWrites
+    + SetupWrites
     + FactorWrites
     + FlowWrites
     + IdentityWrites

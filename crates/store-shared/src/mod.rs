@@ -31,6 +31,7 @@ mod roles;
 mod root_keys;
 mod service_accounts;
 pub(crate) mod sessions;
+mod setup;
 mod signing_keys;
 pub(crate) mod users;
 mod users_search;

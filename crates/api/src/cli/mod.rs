@@ -8,6 +8,7 @@ mod audit;
 mod completions;
 mod config;
 mod confirm;
+mod doctor;
 mod events;
 mod failure;
 mod healthcheck;
@@ -25,6 +26,7 @@ mod roles;
 mod serve;
 mod service_accounts;
 mod sessions;
+pub(crate) mod setup_link;
 mod users;
 mod wanted;
 mod webhooks;
@@ -94,6 +96,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Lists or applies pending database migrations.
     Migrate(migrate::MigrateArgs),
+    /// Prints a one-time link that creates the first administrator in the browser.
+    #[command(after_help = setup_link::EXAMPLES)]
+    SetupLink,
     /// Manages users, without a running server.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -130,6 +135,8 @@ enum Command {
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Examines everything that the server needs, and says what to do.
+    Doctor(doctor::DoctorArgs),
     /// Prints the OpenAPI document of the REST API.
     #[command(after_help = "Example:\n  denizen openapi > openapi.json")]
     Openapi,
@@ -164,6 +171,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Migrate(args) => migrate::run(globals, &args).await,
+            Command::SetupLink => setup_link::run(globals).await,
             Command::Users(command) => users::run(globals, command).await,
             Command::Sessions(command) => sessions::run(globals, command).await,
             Command::Roles(command) => roles::run(globals, command).await,
@@ -176,6 +184,7 @@ impl Cli {
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command).await,
+            Command::Doctor(args) => doctor::run(globals, args).await,
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,
             Command::Man(args) => man::run(&args),

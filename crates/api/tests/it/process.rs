@@ -189,7 +189,10 @@ impl Process {
 pub(crate) struct Done {
     pub(crate) code: i32,
     pub(crate) stdout: String,
+    /// Without the line that names the database.
     pub(crate) stderr: String,
+    /// The database that the command named.
+    pub(crate) database: Option<String>,
 }
 
 impl Done {
@@ -198,10 +201,10 @@ impl Done {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The one line that it failed with, besides the one that names the database.
+    /// The one line that it failed with.
     pub(crate) fn only_line(&self, code: i32) -> &str {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{self:?}");
-        let mut lines = self.stderr.lines().filter(|line| !line.starts_with("Database: "));
+        let mut lines = self.stderr.lines();
         let line = lines.next().unwrap_or_else(|| panic!("no line: {self:?}"));
         assert_eq!(lines.next(), None, "more than one line: {self:?}");
         line.strip_prefix("denizen: ").unwrap_or_else(|| panic!("not signed: {line}"))
@@ -216,10 +219,16 @@ pub(crate) async fn run(mut command: Command, arguments: &[&str], stdin: &str) -
     let _ = pipe.write_all(stdin.as_bytes()).await;
     drop(pipe);
     let output = timeout(COMMAND_PATIENCE, child.wait_with_output()).await.expect("the command ends").unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (database, stderr) = match stderr.strip_prefix("Database: ").and_then(|rest| rest.split_once('\n')) {
+        Some((database, rest)) => (Some(database.to_owned()), rest.to_owned()),
+        None => (None, stderr),
+    };
     Done {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+        stderr,
+        database,
     }
 }
 

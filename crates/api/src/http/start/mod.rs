@@ -2,9 +2,13 @@
 //!
 //! It belongs to the fallback rather than to the routes, so that an application which embeds the server has `/` for itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
+use denizen_domain::Services;
+use denizen_domain::setup;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
@@ -19,21 +23,30 @@ const PAGE: &str = include_str!("page.html");
 /// How long a cache may keep the page.
 const CACHING: &str = "public, max-age=300";
 
+/// What the page says while there is no administrator.
+const NOTICE: &str = "<p role=\"status\">There is no administrator yet. Open the setup link that the server has printed, \
+                      or run <code>denizen setup-link</code> for another one.</p>\n";
+
 /// The page in both forms.
 pub(crate) struct StartPage {
     html: String,
     json: StartBody,
+    /// Whether an administrator was seen: from then on, the database is not asked.
+    is_set_up: AtomicBool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct StartBody {
     name: String,
     version: &'static str,
+    /// `ready`, or `setup_required` while there is no administrator.
+    state: &'static str,
     links: Links,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Links {
+    sign_in: String,
     docs: String,
     openapi: String,
     metadata: String,
@@ -52,12 +65,30 @@ impl StartPage {
         let html = html.replace("{product}", &escape(&config.product.name));
         let at = |path: &str| format!("{prefix}{path}");
         let links = Links {
+            sign_in: at("/account/sign-in"),
             docs: at("/docs/"),
             openapi: at("/api/v1/openapi.json"),
             metadata: at("/.well-known/openid-configuration"),
             health: at("/health"),
         };
-        Self { html, json: StartBody { name: config.product.name.clone(), version, links } }
+        let json = StartBody { name: config.product.name.clone(), version, state: "ready", links };
+        Self { html, json, is_set_up: AtomicBool::new(false) }
+    }
+}
+
+impl StartPage {
+    /// Whether there is an administrator. If the database does not answer, the page says nothing about it.
+    async fn is_set_up(&self, services: &Services) -> bool {
+        if self.is_set_up.load(Ordering::Relaxed) {
+            return true;
+        }
+        match setup::has_admin(services).await {
+            Ok(has_admin) => {
+                self.is_set_up.store(has_admin, Ordering::Relaxed);
+                has_admin
+            }
+            Err(_) => true,
+        }
     }
 }
 
@@ -67,9 +98,15 @@ pub(super) async fn fallback(State(shared): State<Shared>, method: Method, uri: 
         return Problem::of_status(StatusCode::NOT_FOUND).into_response();
     }
     let page = &shared.start_page;
-    let mut response =
-        if prefers_html(&headers) { Html(page.html.clone()).into_response() } else { Json(&page.json).into_response() };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHING));
+    let is_set_up = page.is_set_up(&shared.services).await;
+    let mut response = if prefers_html(&headers) {
+        Html(page.html.replacen("{notice}", if is_set_up { "" } else { NOTICE }, 1)).into_response()
+    } else {
+        let state = if is_set_up { page.json.state } else { "setup_required" };
+        Json(StartBody { state, ..page.json.clone() }).into_response()
+    };
+    let caching = if is_set_up { CACHING } else { "no-store" };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(caching));
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response
 }
