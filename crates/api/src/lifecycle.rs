@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use denizen_domain::setup::{self, AtStart};
+use denizen_infra::stores::StoreOptions;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let leaving = run_over(&app, &config, listener, tls, stop.clone());
     tokio::pin!(leaving);
-    announce(&config);
+    announce(&config, &store);
     offer_setup(&app, &config).await;
 
     tokio::select! {
@@ -155,7 +156,7 @@ async fn offer_setup(app: &App, config: &Config) {
     }
 }
 
-fn announce(config: &Config) {
+fn announce(config: &Config, store: &StoreOptions) {
     if !crate::post::sends_mail(config) {
         tracing::warn!(
             "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify \
@@ -168,6 +169,7 @@ fn announce(config: &Config) {
         version = env!("CARGO_PKG_VERSION"),
         host = %config.server.host,
         port,
+        database = %store,
         docs = format!("{url}/docs"),
         "denizen is ready at {url}"
     );

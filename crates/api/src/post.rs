@@ -40,7 +40,7 @@ pub(crate) enum TestMailer {
     /// A mail server.
     Smtp(Box<SmtpMailer>),
     /// A folder.
-    Folder(FolderMailer),
+    Folder(Box<FolderMailer>),
     /// No mail is sent.
     Off,
 }
@@ -51,7 +51,7 @@ pub(crate) fn test_mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Re
     if let Some(folder) = &mail.folder {
         let mailer = FolderMailer::open(folder.clone(), writer(config)?, Printing::Nothing)
             .with_context(|| format!("mail.folder: creating {}", folder.display()))?;
-        return Ok(TestMailer::Folder(mailer));
+        return Ok(TestMailer::Folder(Box::new(mailer)));
     }
     let Some(host) = &mail.smtp_host else { return Ok(TestMailer::Off) };
     Ok(TestMailer::Smtp(Box::new(smtp(config, host, clock)?)))

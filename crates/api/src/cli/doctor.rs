@@ -53,19 +53,17 @@ pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), Failu
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
-    let mut text = String::new();
-    for Finding { check, severity, message, remedy } in findings.iter() {
+    let line = |Finding { check, severity, message, remedy }: &Finding| {
         let mark = match severity {
             Severity::Ok => "ok     ",
             Severity::Warning => "WARNING",
             Severity::Error => "ERROR  ",
         };
-        text.push_str(&format!("{mark}  {check}: {}\n", printable(message)));
-        if let Some(remedy) = remedy {
-            text.push_str(&format!("         → {}\n", printable(remedy)));
-        }
-    }
-    text + &format!("{}, {}\n", counted(errors, "error"), counted(warnings, "warning"))
+        let remedy = remedy.as_ref().map(|remedy| format!("         → {}\n", printable(remedy)));
+        format!("{mark}  {check}: {}\n{}", printable(message), remedy.unwrap_or_default())
+    };
+    let lines: String = findings.iter().map(line).collect();
+    format!("{lines}{}, {}\n", counted(errors, "error"), counted(warnings, "warning"))
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -28,6 +28,8 @@ pub(super) struct Layers {
     pub(super) app_env: AppEnv,
     /// The errors.
     pub(super) mistakes: Vec<Mistake>,
+    /// Variables of `.env` that are ignored and look like a key.
+    pub(super) ignored: Vec<Mistake>,
     /// The keys read so far.
     pub(super) entries: Vec<Entry>,
 }
@@ -41,6 +43,7 @@ impl Layers {
             providers: ProviderLayers::default(),
             app_env,
             mistakes: Vec::new(),
+            ignored: Vec::new(),
             entries: Vec::new(),
         };
         let dot_env_name =
@@ -54,6 +57,8 @@ impl Layers {
             // like. Other names are for other programs, such as those that compose.yaml refers to.
             if name.starts_with(ENV_PREFIX) || names_section(&name) {
                 layers.add_variable(&name, value, dot_env_source.clone());
+            } else if name.starts_with("DENIZEN_") {
+                layers.ignored.extend(Mistake::ignored_variable(&name, &dot_env_source));
             }
         }
         for (name, value) in sources.env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)) {

@@ -78,6 +78,15 @@ impl Mistake {
         Self(format!("{key} from {source} is not a known key; {hint}"))
     }
 
+    /// A variable that is ignored, if it resembles a key.
+    pub(super) fn ignored_variable(name: &str, source: &Source) -> Option<Self> {
+        let key = name.trim_start_matches("DENIZEN_").to_ascii_lowercase();
+        let known = env_name(nearest(&key)?);
+        Some(Self(format!(
+            "{name} from {source} is not a setting of the server and is ignored; the setting is {known}"
+        )))
+    }
+
     /// A variable that matches no key of the table.
     pub(super) fn unknown_variable(name: &str, source: &Source) -> Self {
         let source = match source {

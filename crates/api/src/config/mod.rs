@@ -75,7 +75,9 @@ impl Config {
             check::check(config, &app_env, &mut layers);
         }
         match config {
-            Some(config) if layers.mistakes.is_empty() => Ok(Loaded { config, entries: layers.entries, app_env }),
+            Some(config) if layers.mistakes.is_empty() => {
+                Ok(Loaded { config, entries: layers.entries, app_env, ignored: layers.ignored })
+            }
             _ => Err(ConfigErrors::new(layers.mistakes)),
         }
     }
@@ -101,6 +103,8 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// The environment.
     pub app_env: AppEnv,
+    /// Variables of `.env` that are ignored and look like a key.
+    pub(crate) ignored: Vec<Mistake>,
 }
 
 impl Loaded {

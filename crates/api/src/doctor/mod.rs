@@ -131,6 +131,10 @@ fn check_configuration(loaded: &Loaded, findings: &mut Findings) {
             findings.warn("configuration", line, "Correct the setting, then run `denizen config check`");
         }
     }
+    for mistake in &loaded.ignored {
+        let remedy = "Rename it if the server should use it; leave it if another program does, such as Docker Compose";
+        findings.warn("configuration", mistake.to_string(), remedy);
+    }
     if !findings.has_problem("configuration") {
         let settings = loaded.entries.len();
         findings.ok("configuration", format!("{settings} settings are valid; APP_ENV is {}", loaded.app_env.name));

@@ -1,5 +1,7 @@
 //! The public URL, the relying party, and proxies.
 
+use std::net::IpAddr;
+
 use denizen_domain::Services;
 
 use super::Findings;
@@ -45,9 +47,10 @@ pub(super) async fn check_relying_party(config: &Config, services: &Services, fi
     let (id, origins) = (services.webauthn.rp_id(), services.webauthn.origins());
     if let Err(error) = relying_party::require_unchanged(config, services).await {
         findings.error(check, chain(&error), "Until it is decided, the server does not start");
-    } else if origins.is_empty() {
+    } else if origins.is_empty() || id.parse::<IpAddr>().is_ok() {
         let line = format!("passkeys are not available at {}", config.server.public_url());
-        findings.warn(check, line, "Set server.public_url to an https URL with a domain, or webauthn.origins");
+        let remedy = "Set server.public_url to an https URL with a domain (or http://localhost), or webauthn.origins";
+        findings.warn(check, line, remedy);
     } else {
         findings.ok(check, format!("passkeys are for {id}, on pages of {}", origins.join(", ")));
     }

@@ -189,7 +189,9 @@ async fn mistakes_of_the_configuration_are_findings() {
     let mut with = command(folder.path());
     with.env("APP_ENV", "prod").env("DENIZEN__SERVER__PUBLIC_URL", "http://id.example.com");
     with.env("DENIZEN__MAIL__FROM", "a@example.com").env("DENIZEN__AUDIT__HEAD_FILE", "absent/heads");
+    std::fs::write(folder.path().join(".env"), "DENIZEN_MASTER_KEY=x\nDENIZEN_IMAGE=y\n").unwrap();
     let (found, _) = findings(&run(with, &["doctor", "--output", "json"], "").await);
+    expect(&found, "configuration", "warning", "the setting is DENIZEN__SECURITY__MASTER_KEY");
     expect(&found, "public_url", "error", "passwords and tokens are sent unencrypted");
     expect(&found, "configuration", "warning", "mail.from is set and no mail is sent");
     expect(&found, "files", "error", "in a folder that does not exist");

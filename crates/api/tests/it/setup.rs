@@ -22,16 +22,23 @@ fn body(token: &str, email: &str) -> Value {
 }
 
 async fn submit(app: &TestApp, link: &SetupLink, email: &str) -> Response {
-    app.post("/setup", &body(link.token.expose_secret(), email)).await
+    app.post("/account/setup", &body(link.token.expose_secret(), email)).await
 }
 
-async fn open(app: &TestApp, token: &str, language: &str) -> (u16, String) {
-    let request = app.request(Method::GET, &format!("/setup?token={token}"), None);
+async fn open(app: &TestApp, token: &str, language: &str) -> String {
+    let request = app.request(Method::GET, &format!("/account/setup?token={token}"), None);
     let response = request.header("accept", "text/html").header("accept-language", language).send().await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src"));
-    (response.status().as_u16(), response.text().await.unwrap())
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap()
+}
+
+/// Whether the page of a link has the form, on a server of its own.
+async fn is_open(server: &Process, token: &str) -> bool {
+    let response = server.request(Method::GET, &format!("/account/setup?token={token}"), None).send().await.unwrap();
+    response.text().await.unwrap().contains("<form id=\"setup\">")
 }
 
 async fn state(app: &TestApp) -> String {
@@ -52,19 +59,21 @@ on_both! {
         let token = link.token.expose_secret();
         // 32 random bytes, and a prefix that scanners find.
         assert!(token.starts_with("dns_") && token.len() == 4 + 43, "{}", token.len());
-        let (status, page) = open(&app, token, "de-AT, en;q=0.5").await;
-        assert!(status == 200 && page.contains("Server einrichten") && page.contains("<html lang=\"de\">"), "{page}");
-        assert!(page.contains("src=\"account/setup.js\"") && page.contains("data-api=\"api/v1/\"") && !page.contains(token), "{page}");
+        let page = open(&app, token, "de-AT, en;q=0.5").await;
+        assert!(page.contains("Server einrichten") && page.contains("<html lang=\"de\">"), "{page}");
+        assert!(page.contains("src=\"setup.js\"") && !page.contains(token), "{page}");
+        let short = app.request(Method::GET, &format!("/setup?token={token}"), None).send().await.unwrap();
+        assert_eq!((short.url().path(), short.url().query()), ("/account/setup", Some(&*format!("token={token}"))));
         assert_eq!(app.request(Method::GET, "/account/setup.js", None).send().await.unwrap().status(), 200);
         for token in ["", "dns_wrong", &format!("{token}x")] {
-            let (status, page) = open(&app, token, "en").await;
-            assert!(status == 410 && page.contains("denizen setup-link") && !page.contains("<form"), "{page}");
-            field_problem(app.post("/setup", &body(token, "ada@example.com")).await, "token", "invalid_token").await;
+            let page = open(&app, token, "en").await;
+            assert!(page.contains("denizen setup-link") && !page.contains("<form"), "{page}");
+            field_problem(app.post("/account/setup", &body(token, "ada@example.com")).await, "token", "invalid_token").await;
         }
         let weak = json!({"token": token, "email": "ada", "name": "", "password": "short"});
-        fields_problem(app.post("/setup", &weak).await, &[("email", "invalid_email"), ("name", "too_short"), ("password", "too_short")]).await;
+        fields_problem(app.post("/account/setup", &weak).await, &[("email", "invalid_email"), ("name", "too_short"), ("password", "too_short")]).await;
         let more = json!({"token": token, "email": "a@example.com", "name": "A", "password": PASSWORD, "role": "user"});
-        assert_eq!(app.post("/setup", &more).await.status(), 400, "unknown fields are refused");
+        assert_eq!(app.post("/account/setup", &more).await.status(), 400, "unknown fields are refused");
 
         let created = submit(&app, &link, "ada@example.com").await;
         assert_eq!((created.status().as_u16(), created.headers()["cache-control"].to_str().unwrap()), (201, "no-store"));
@@ -77,7 +86,7 @@ on_both! {
         assert_eq!(created["actor"]["type"], "operator", "{events}");
 
         field_problem(submit(&app, &link, "eve@example.com").await, "token", "invalid_token").await;
-        assert_eq!(open(&app, token, "en").await.0, 410);
+        assert!(!open(&app, token, "en").await.contains("<form"));
         assert!(setup::issue(&app.operator()).await.unwrap().is_none(), "there is an administrator");
         assert_eq!(state(&app).await, "ready");
     }
@@ -93,14 +102,14 @@ on_both! {
         let app = world.serve_in(&[], Ambience { clock: clock.clone(), ..Ambience::default() }).await;
         let link = link(&app).await;
         clock.advance_s(24 * 60 * 60);
-        assert_eq!(open(&app, link.token.expose_secret(), "en").await.0, 410);
+        assert!(!open(&app, link.token.expose_secret(), "en").await.contains("<form"));
         field_problem(submit(&app, &link, "ada@example.com").await, "token", "invalid_token").await;
     }
 
     async fn a_link_is_refused_once_there_is_an_administrator(app: TestApp) {
         let link = link(&app).await;
         app.admin().await;
-        assert_eq!(open(&app, link.token.expose_secret(), "en").await.0, 410);
+        assert!(!open(&app, link.token.expose_secret(), "en").await.contains("<form"));
         field_problem(submit(&app, &link, "eve@example.com").await, "token", "invalid_token").await;
     }
 
@@ -146,13 +155,13 @@ on_both! {
         })
         .await;
         let printed = token_in(&server.log()).to_owned();
-        assert_eq!(server.status(&format!("/setup?token={printed}"), None).await, 200);
+        assert!(is_open(&server, &printed).await);
 
         let done = run_on(&world, &[("server.public_url", "https://id.example.com/auth")], &["setup-link"], "").await;
-        assert!(done.code == 0 && done.stdout.starts_with("https://id.example.com/auth/setup?token=dns_"), "{done:?}");
-        assert_eq!(server.status(&format!("/setup?token={printed}"), None).await, 410, "invalidated");
+        assert!(done.code == 0 && done.stdout.starts_with("https://id.example.com/auth/account/setup?token=dns_"), "{done:?}");
+        assert!(!is_open(&server, &printed).await, "invalidated");
         let token = token_in(&done.stdout);
-        let created = server.request(Method::POST, "/setup", None).json(&body(token, "ada@example.com")).send().await.unwrap();
+        let created = server.request(Method::POST, "/account/setup", None).json(&body(token, "ada@example.com")).send().await.unwrap();
         assert_eq!(created.status(), 201);
         let refused = run_on(&world, &[], &["setup-link"], "").await;
         assert!(refused.only_line(1).contains("there is an administrator already"), "{refused:?}");
@@ -169,8 +178,12 @@ on_both! {
         })
         .await;
         let lines: Vec<Value> = server.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let with_link: Vec<String> = lines.iter().map(Value::to_string).filter(|line| line.contains("/setup?token=")).collect();
+        let texts = lines.iter().map(Value::to_string);
+        let with_link: Vec<String> = texts.filter(|line| line.contains("/setup?token=")).collect();
         assert_eq!(with_link.len(), 1, "{lines:?}");
-        assert_eq!(server.status(&format!("/setup?token={}", token_in(&with_link[0])), None).await, 200);
+        let start = with_link[0].find("http://127.0.0.1").unwrap();
+        let url = with_link[0][start..].split('"').next().unwrap();
+        let page = server.client.get(url).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("<form id=\"setup\">"), "{url}");
     }
 }

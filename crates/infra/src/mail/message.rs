@@ -59,7 +59,7 @@ pub(super) fn test_mail(sender: &Sender, to: &EmailAddress, sent_at: Timestamp) 
     let address: Address =
         to.as_str().parse().map_err(|_| MailError::Permanent("the recipient address is not valid in mail".into()))?;
     let since_epoch = Duration::from_secs(sent_at.as_seconds().try_into().unwrap_or_default());
-    let text = "This is a test mail, sent by `denizen doctor --send-to`. If you read it, the server can send mail.\n";
+    let text = "This is a test mail, sent by `denizen doctor --send-to`. If you read it, the server can send mail.";
     Message::builder()
         .message_id(None)
         .date(UNIX_EPOCH + since_epoch)
@@ -67,7 +67,7 @@ pub(super) fn test_mail(sender: &Sender, to: &EmailAddress, sent_at: Timestamp) 
         .to(Mailbox::new(None, address))
         .subject("Test mail")
         .header(AutoSubmitted)
-        .body(text.to_owned())
+        .multipart(MultiPart::alternative_plain_html(text.to_owned(), format!("<p>{text}</p>")))
         .map_err(|_| MailError::Permanent("the mail cannot be encoded".into()))
 }
 

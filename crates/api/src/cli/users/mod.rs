@@ -81,7 +81,6 @@ impl UsersCommand {
     fn access(&self) -> Access {
         match self {
             Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
-            Self::Create(_) | Self::Invite(_) => Access::Create,
             Self::SetRole(_)
             | Self::SetPassword(_)
             | Self::Disable(_)
@@ -89,7 +88,7 @@ impl UsersCommand {
             | Self::RemoveFactors(_)
             | Self::Delete(_) => Access::Change,
             Self::Import(args) if args.is_dry_run() => Access::Read,
-            Self::Import(_) => Access::Create,
+            Self::Create(_) | Self::Invite(_) | Self::Import(_) => Access::Create,
         }
     }
 

@@ -8,11 +8,11 @@ history.replaceState(null, "", location.pathname);
 
 onSubmit("setup", async (data) => {
   const { email, password, name } = Object.fromEntries(data);
-  await call("POST", "../../setup", { token, email, name, password }, "omit");
+  await call("POST", "../../account/setup", { token, email, name, password }, "omit");
   try {
     const { status, body } = await call("POST", "sessions", { email, password, cookies: true });
     if (status === 202) sessionStorage.setItem("denizen.challenge", JSON.stringify(body));
-    location.replace(status === 202 ? "account/sign-in?step=factor" : "account/sign-in");
+    location.replace(status === 202 ? "sign-in?step=factor" : "sign-in");
   } catch {
     // The administrator exists: they sign in on the sign-in page.
     document.getElementById("way-on").hidden = false;

@@ -1,6 +1,6 @@
-//! `/setup`: the page that creates the first administrator, with the token of a setup link.
+//! `/account/setup`, and `/setup` where that is free: the page that creates the first administrator, with the token of a setup link.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,16 +13,18 @@ use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::frame::{Frame, Script, attribute};
+use super::frame::{Frame, Script};
 use super::texts::Texts;
 use super::{Field, page};
 use crate::http::Shared;
 use crate::http::body::UserBody;
-use crate::http::extract::{Caller, Fields, JsonBody};
+use crate::http::extract::{Caller, Fields, JsonBody, Query};
 use crate::http::problem::Problem;
 
 /// The path of the page.
-pub(crate) const PATH: &str = "/setup";
+pub(crate) const PATH: &str = "/account/setup";
+/// A shorter path, which redirects to it. Not a route: an application that embeds the server may have its own.
+pub(crate) const SHORT_PATH: &str = "/setup";
 const PAGE: &str = include_str!("setup.html");
 const CLOSED: &str = include_str!("setup-closed.html");
 
@@ -60,10 +62,8 @@ async fn show(
         Err(error) => return Err(error.into()),
     };
     let (texts, policy) = (Texts::of_request(&headers), &shared.services.policy);
-    if is_open {
-        return Ok(page(form(texts, &policy.product_name, policy.password_chars_min)));
-    }
-    Ok((StatusCode::GONE, page(closed(texts, &policy.product_name))).into_response())
+    let product = &policy.product_name;
+    Ok(page(if is_open { form(texts, product, policy.password_chars_min) } else { closed(texts, product) }))
 }
 
 async fn create(
@@ -88,12 +88,11 @@ async fn create(
 pub(super) fn form(texts: &Texts, product: &str, password_chars_min: u32) -> String {
     let password = Field::Password("password").written(texts, password_chars_min);
     let main = texts.fill(PAGE).replace("{password}", &password);
-    let settings = texts.errors() + &attribute("api", "api/v1/");
-    let script = Some(Script { file: "setup.js", settings });
-    Frame { texts, product, title: "setup.title", base: "account/", script }.around(&main)
+    let script = Some(Script { file: "setup.js", settings: texts.errors() });
+    Frame { texts, product, title: "setup.title", base: "", script }.around(&main)
 }
 
 /// The page of a link that cannot be used.
 pub(super) fn closed(texts: &Texts, product: &str) -> String {
-    Frame { texts, product, title: "setup.title", base: "account/", script: None }.around(&texts.fill(CLOSED))
+    Frame { texts, product, title: "setup.title", base: "", script: None }.around(&texts.fill(CLOSED))
 }
