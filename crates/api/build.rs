@@ -23,11 +23,12 @@ const SWAGGER_UI: [&str; 9] = [
     "swagger-ui.css",
 ];
 /// Our own files, by the path they are served at.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("/docs/swagger-initializer.js", "src/http/docs/swagger-initializer.js"),
     ("/account/common.js", "src/http/account/common.js"),
     ("/account/page.css", "src/http/account/page.css"),
     ("/account/page.js", "src/http/account/page.js"),
+    ("/account/setup.js", "src/http/account/setup.js"),
     ("/account/sign-in.js", "src/http/account/sign-in.js"),
 ];
 /// The highest quality of Brotli, and its largest window.

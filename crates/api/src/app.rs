@@ -1,5 +1,7 @@
 //! The composition root, the only one: from configuration to a server that can be mounted anywhere.
 
+mod keys;
+
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -8,35 +10,29 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use axum::Router;
 use denizen_domain::Services;
-use denizen_domain::audit;
 use denizen_domain::budgets::{self, Patience};
 use denizen_domain::ctx::Policy;
-use denizen_domain::keys::{self, Algorithm};
 use denizen_domain::one_time::Purpose;
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::providers::{Federation, Provider, Providers, Redirects};
 use denizen_domain::sessions::SignInTotals;
-use denizen_domain::store::Store;
 use denizen_domain::users::Totals;
 use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::federation::{FederationOptions, HttpFederation};
-use denizen_infra::mail::Links;
-use denizen_infra::master_key::{EXPECTED, MasterKey};
+use denizen_infra::mail::{Links, NoMail};
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
-use denizen_infra::root::{has_root, open_root};
 use denizen_infra::sign_in_hook::HttpSignInHook;
 use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
-use denizen_infra::tokens::{KeyRing, Signing, SigningSecret as TokenSecret};
+use denizen_infra::tokens::KeyRing;
 use denizen_infra::usage::RecentUses;
-use denizen_infra::vault::MasterVault;
 use denizen_infra::webhook_sender::HttpWebhookSender;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Tokens, Webhooks};
+use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Webhooks};
 use crate::feed::Feed;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
@@ -47,6 +43,9 @@ use crate::http::{self, Shared, SharedState};
 use crate::metrics::{self, Metrics};
 use crate::post::{mailer, sends_mail};
 use crate::{grpc, middleware, relying_party, upkeep};
+use denizen_infra::vault::MasterVault;
+pub use keys::master_key;
+use keys::{Keys, signing};
 
 /// How long a call to an outside provider may take.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,6 +80,29 @@ impl Default for Ambience {
     }
 }
 
+/// What a database is opened for.
+enum OpenFor {
+    /// To serve it.
+    Serve(Arc<ServerClaim>),
+    /// To change it, beside a server that may have claimed it.
+    Change,
+    /// To read it: nothing is created.
+    Read,
+}
+
+impl OpenFor {
+    fn is_read(&self) -> bool {
+        matches!(self, Self::Read)
+    }
+
+    fn claim(self) -> Option<Arc<ServerClaim>> {
+        match self {
+            Self::Serve(claim) => Some(claim),
+            Self::Change | Self::Read => None,
+        }
+    }
+}
+
 impl App {
     /// Wires a server over the configured database, which must be migrated, and claims a SQLite file for it, until the
     /// last [router](Self::router) is dropped.
@@ -99,7 +121,7 @@ impl App {
     /// When the database does not answer, the master key does not fit it, or passkeys belong to a relying party that is
     /// neither the configured one nor listed in `webauthn.former_rp_ids`.
     pub async fn open_claimed(config: &Config, claim: ServerClaim) -> anyhow::Result<Self> {
-        Self::wire(config, Ambience::default(), Some(Arc::new(claim))).await
+        Self::wire(config, Ambience::default(), OpenFor::Serve(Arc::new(claim))).await
     }
 
     /// The same with another clock and another randomness, and beside a server that may have claimed the database:
@@ -108,18 +130,26 @@ impl App {
     /// # Errors
     /// As [`App::open_claimed`].
     pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
-        Self::wire(config, ambience, None).await
+        Self::wire(config, ambience, OpenFor::Change).await
     }
 
-    async fn wire(config: &Config, ambience: Ambience, claim: Option<Arc<ServerClaim>>) -> anyhow::Result<Self> {
+    /// The same over a database that exists, for commands that only read: creates no key, no file and no record.
+    ///
+    /// # Errors
+    /// As [`App::open_claimed`].
+    pub async fn open_to_read(config: &Config) -> anyhow::Result<Self> {
+        Self::wire(config, Ambience::default(), OpenFor::Read).await
+    }
+
+    async fn wire(config: &Config, ambience: Ambience, purpose: OpenFor) -> anyhow::Result<Self> {
         let Ambience { clock, random } = ambience;
         let options = store_options(config)?;
         if !config.database.migrate_on_start {
             require_schema(&options).await?;
         }
         let store = options.open().context("opening the database")?;
-        let master = master_key(&config.security, store.as_ref(), random.as_ref()).await?;
-        let vault = Arc::new(open_root(store.as_ref(), &master, clock.as_ref(), random.as_ref()).await?);
+        let keys = Keys::of(purpose.is_read());
+        let vault = Arc::new(keys.vault(&config.security, store.as_ref(), clock.as_ref(), random.as_ref()).await?);
         let policy = policy(config);
         let ring = Arc::new(KeyRing::new(
             Arc::<MasterVault>::clone(&vault),
@@ -137,7 +167,7 @@ impl App {
             usage: Arc::new(RecentUses::default()),
             vault,
             account_throttle: Arc::new(AccountRates::new(config.limits.account_writes_per_minute)),
-            mailer: mailer(config, &clock)?,
+            mailer: if purpose.is_read() { Arc::new(NoMail) } else { mailer(config, &clock)? },
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
             providers: providers(config)?,
             federation: federation(&config.sign_in, &clock, &random)?,
@@ -149,17 +179,11 @@ impl App {
             clock,
             policy,
         });
+        let claim = purpose.claim();
         if claim.is_some() {
             relying_party::require_unchanged(config, &services).await?;
         }
-        let keyed_after = audit::key_log(&services).await.context("sealing the audit log")?;
-        if let Some(position) = keyed_after.filter(|position| *position > 0) {
-            tracing::warn!(
-                position,
-                "the audit log is keyed from now on; records up to this position have no keyed hash"
-            );
-        }
-        keys::keep(&services).await.context("opening the signing keys")?;
+        keys.start(&services).await?;
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone(), claim.clone());
         let surface = http::router(&shared).merge(grpc::router(&shared));
@@ -275,14 +299,6 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-fn signing(tokens: &Tokens) -> anyhow::Result<Signing> {
-    if tokens.algorithm != Algorithm::Hs256 {
-        return Ok(Signing::Stored);
-    }
-    let secret = tokens.hs256_secret.as_ref().context("tokens.hs256_secret must be set for HS256")?;
-    Ok(Signing::Secret(TokenSecret::parse(secret).context("tokens.hs256_secret is too short")?))
-}
-
 fn sign_in_hook(
     config: &SignIn,
     clock: &Arc<dyn Clock>,
@@ -355,27 +371,6 @@ fn guessing(limits: &Limits) -> budgets::Limits {
         account_mails_per_hour: limits.account_mails_per_hour,
         sign_up_attributes_kib_per_hour: limits.sign_up_attributes_kib_per_hour,
     }
-}
-
-/// The master key, from the one source that is configured. A file is created on the first start only: a new key would
-/// not open a database that was set up under another.
-///
-/// # Errors
-/// When the source fails, what it holds is no key, or the file is missing and the database was set up before.
-pub async fn master_key(security: &Security, store: &dyn Store, random: &dyn Random) -> anyhow::Result<MasterKey> {
-    if let Some(text) = &security.master_key {
-        return MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"));
-    }
-    if let Some(command) = &security.master_key_command {
-        return MasterKey::from_command(command.expose_secret()).await.context("security.master_key_command");
-    }
-    let path = &security.master_key_file;
-    if let Some(key) = MasterKey::find_in_file(path)? {
-        return Ok(key);
-    }
-    // The file is written before the root key, so another node that is starting for the first time has written both.
-    let is_set_up = has_root(store).await.context("checking for the root key")?;
-    Ok(if is_set_up { MasterKey::from_existing_file(path)? } else { MasterKey::from_file(path, random)? })
 }
 
 fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2Hasher> {

@@ -17,32 +17,39 @@ const URL_FILES: [&str; 3] = ["sslrootcert=", "sslcert=", "sslkey="];
 
 /// One line for each unusable file or folder. Creates nothing.
 pub(crate) async fn check(loaded: &Loaded) -> Vec<Mistake> {
+    let mut findings = check_tls(loaded).await;
+    findings.extend(check_mail(loaded));
+    findings.extend(check_writable(loaded));
+    findings
+}
+
+/// The files of secrets and data.
+pub(crate) fn check_writable(loaded: &Loaded) -> Vec<Mistake> {
     let mut findings = Vec::new();
-    check_tls(loaded, &mut findings).await;
-    check_mail(loaded, &mut findings);
     check_master_key(loaded, &mut findings);
     check_written(loaded, &mut findings);
     check_database(loaded, &mut findings);
     findings
 }
 
-async fn check_tls(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+/// The files of TLS.
+pub(crate) async fn check_tls(loaded: &Loaded) -> Vec<Mistake> {
+    let mut findings = Vec::new();
     let server = &loaded.config.server;
     let files = [
         ("server.tls_cert_file", &server.tls_cert_file),
         ("server.tls_key_file", &server.tls_key_file),
         ("server.tls_client_ca_file", &server.tls_client_ca_file),
     ];
-    let before = findings.len();
     for (key, path) in files {
         if let Some(path) = path {
             findings.extend(unreadable(loaded, key, path));
         }
     }
-    if findings.len() > before {
-        return;
+    if !findings.is_empty() {
+        return findings;
     }
-    let Some(files) = TlsFiles::of(server) else { return };
+    let Some(files) = TlsFiles::of(server) else { return findings };
     if let Err(error) = Tls::open(files).await {
         let found = format!("not usable: {}", chain(&error.into()));
         findings.push(loaded.finding(
@@ -51,11 +58,13 @@ async fn check_tls(loaded: &Loaded, findings: &mut Vec<Mistake>) {
             "a certificate, its private key and certificate authorities in PEM",
         ));
     }
+    findings
 }
 
-fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
+/// The files of mail.
+pub(crate) fn check_mail(loaded: &Loaded) -> Vec<Mistake> {
     let mail = &loaded.config.mail;
-    let before = findings.len();
+    let mut findings = Vec::new();
     if let Some(path) = &mail.smtp_ca_file {
         findings.extend(unreadable(loaded, "mail.smtp_ca_file", path));
     }
@@ -73,14 +82,15 @@ fn check_mail(loaded: &Loaded, findings: &mut Vec<Mistake>) {
             findings.push(loaded.finding(key, &found, "a folder"));
         }
     }
-    if findings.len() > before {
-        return;
+    if !findings.is_empty() {
+        return findings;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if let Err(error) = post::check(&loaded.config, &clock) {
         let key = if mail.templates.is_some() { "mail.templates" } else { "mail.smtp_host" };
         findings.push(loaded.finding(key, &format!("not usable: {}", chain(&error)), "a valid mail configuration"));
     }
+    findings
 }
 
 /// An absent file is not an error: the first start creates it.

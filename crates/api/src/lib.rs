@@ -28,6 +28,7 @@ pub mod config;
 mod config_files;
 mod deliveries;
 mod descriptors;
+mod doctor;
 mod embedded;
 mod feed;
 mod grpc;

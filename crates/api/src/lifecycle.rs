@@ -1,17 +1,21 @@
 //! The lifecycle of the server: migrate, listen, serve, drain, stop.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use denizen_domain::setup::{self, AtStart};
+use denizen_infra::stores::StoreOptions;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
-use crate::config::Config;
+use crate::cli::setup_link;
+use crate::config::{Config, LogFormat};
 use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::metrics;
@@ -46,7 +50,8 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let leaving = run_over(&app, &config, listener, tls, stop.clone());
     tokio::pin!(leaving);
-    announce(&config);
+    announce(&config, &store);
+    offer_setup(&app, &config).await;
 
     tokio::select! {
         () = &mut leaving => return Ok(()),
@@ -129,7 +134,34 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
     let _ = timeout(CLOSE, app.services.store.close()).await;
 }
 
-fn announce(config: &Config) {
+/// Prints a link for the first administrator if there is no user: to the log and, if that is text, to standard error.
+async fn offer_setup(app: &App, config: &Config) {
+    let link = match setup::issue_on_start(&app.services).await {
+        Ok(AtStart::Issued(link)) => link,
+        Ok(AtStart::NotNeeded) => return,
+        Ok(AtStart::IssuedBefore) => {
+            tracing::warn!(
+                "no user exists, and a setup link was issued less than a minute ago: use it, or run `denizen setup-link`"
+            );
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot create a setup link");
+            return;
+        }
+    };
+    let url = setup_link::url(&config.server.public_url(), &link);
+    let expires_at = link.expires_at;
+    tracing::warn!(%url, %expires_at, "no user exists: create the first administrator with this one-time link");
+    if config.telemetry.log_format == LogFormat::Text {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nThere is no user yet. Create the first administrator, with this link, once, until {expires_at}:\n\n    {url}\n"
+        );
+    }
+}
+
+fn announce(config: &Config, store: &StoreOptions) {
     if !crate::post::sends_mail(config) {
         tracing::warn!(
             "neither mail.smtp_host nor mail.folder is set: no mail is sent, so users cannot reset passwords, verify \
@@ -142,6 +174,7 @@ fn announce(config: &Config) {
         version = env!("CARGO_PKG_VERSION"),
         host = %config.server.host,
         port,
+        database = %store,
         docs = format!("{url}/docs"),
         "denizen is ready at {url}"
     );

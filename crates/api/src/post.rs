@@ -35,6 +35,34 @@ pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<
     Ok(Arc::new(SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")?))
 }
 
+/// What a test mail is sent with.
+pub(crate) enum TestMailer {
+    /// A mail server.
+    Smtp(Box<SmtpMailer>),
+    /// A folder.
+    Folder(Box<FolderMailer>),
+    /// No mail is sent.
+    Off,
+}
+
+/// What a test mail is sent with, as configured.
+pub(crate) fn test_mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<TestMailer> {
+    let mail = &config.mail;
+    if let Some(folder) = &mail.folder {
+        let mailer = FolderMailer::open(folder.clone(), writer(config)?, Printing::Nothing)
+            .with_context(|| format!("mail.folder: creating {}", folder.display()))?;
+        return Ok(TestMailer::Folder(Box::new(mailer)));
+    }
+    let Some(host) = &mail.smtp_host else { return Ok(TestMailer::Off) };
+    Ok(TestMailer::Smtp(Box::new(smtp(config, host, clock)?)))
+}
+
+/// The mail server with this host, as configured. Connects nowhere.
+pub(crate) fn smtp(config: &Config, host: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<SmtpMailer> {
+    let options = smtp_options(config, host.to_owned())?;
+    SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")
+}
+
 /// Whether mail can be set up as configured. Connects nowhere and creates nothing.
 ///
 /// # Errors

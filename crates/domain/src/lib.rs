@@ -39,6 +39,7 @@ pub mod providers;
 pub mod roles;
 pub mod service_accounts;
 pub mod sessions;
+pub mod setup;
 pub mod store;
 pub mod time;
 pub mod tokens;

@@ -23,6 +23,7 @@ use crate::roles::permissions_of;
 use crate::roles::store::{RoleReads, RoleWrites};
 use crate::service_accounts::store::{ServiceAccountReads, ServiceAccountWrites};
 use crate::sessions::store::{Opened, Opening, Rotated, Rotation, SessionReads, SessionWrites, displace};
+use crate::setup::store::{SetupReads, SetupWrites};
 use crate::time::Timestamp;
 use crate::trace::store::{TraceReads, TraceWrites};
 use crate::users::Status;
@@ -174,6 +175,7 @@ pub trait ReadTx:
     UserReads
     + PasswordReads
     + OneTimeTokenReads
+    + SetupReads
     + FactorReads
     + IdentityReads
     + ProviderReads
@@ -201,6 +203,7 @@ pub trait WriteTx:
     + UserWrites
     + PasswordWrites
     + OneTimeTokenWrites
+    + SetupWrites
     + FactorWrites
     + FlowWrites
     + IdentityWrites

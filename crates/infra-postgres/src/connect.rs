@@ -25,6 +25,12 @@ impl PostgresOptions {
         self.connect().map(drop)
     }
 
+    /// Host, port, database and user, for messages. Never the password.
+    #[must_use]
+    pub fn target(&self) -> String {
+        self.connect().map_or_else(|_| "PostgreSQL".to_owned(), |options| target(&options))
+    }
+
     /// How every connection is made. Nothing is sent at the start that a connection pooler such as PgBouncer refuses.
     pub(crate) fn connect(&self) -> Result<PgConnectOptions, StoreError> {
         // The parser's own error may quote the URL, and with it the password.
@@ -132,6 +138,9 @@ fn remedy(error: &sqlx::Error, options: &PgConnectOptions) -> String {
             }
             _ => "Correct the host in database.url".to_owned(),
         },
+        sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => {
+            "Enable TLS on the server (ssl = on), or use sslmode=prefer in database.url in a trusted network".to_owned()
+        }
         sqlx::Error::Tls(_) => "Correct sslmode and sslrootcert in database.url".to_owned(),
         sqlx::Error::Protocol(_) => "Check that a PostgreSQL server, 15 or later, listens there".to_owned(),
         _ => String::new(),
@@ -150,6 +159,14 @@ fn remedy_of(code: &str, message: &str, options: &PgConnectOptions) -> String {
         "28P01" => "Correct user and password in database.url; special characters of a password are percent-encoded, \
                     @ as %40 for example"
             .to_owned(),
+        "28000" if message.contains("no encryption") => "The server accepts encrypted connections only: append \
+                    sslmode=require to database.url, or sslmode=verify-full and sslrootcert"
+            .to_owned(),
+        "28000" if message.contains("pg_hba.conf") => {
+            format!(
+                "Add a line for database \"{database}\", user \"{user}\" and this host to pg_hba.conf of the server"
+            )
+        }
         "28000" => "Create the role, or let it connect: see pg_hba.conf of the server".to_owned(),
         "42501" => format!(
             "Make the role the owner of the database: ALTER DATABASE \"{database}\" OWNER TO \"{user}\"; and of its \
@@ -221,6 +238,12 @@ mod tests {
         for code in ["28P01", "28000", "42501", "53300", "57P03", "25006", "42P05"] {
             assert!(!remedy(code).is_empty(), "{code}");
         }
+        let refused = |message| remedy_of("28000", message, &options);
+        assert!(
+            refused("no pg_hba.conf entry for host \"::1\", user \"app\", no encryption").contains("sslmode=require")
+        );
+        assert!(refused("no pg_hba.conf entry for host \"::1\", user \"app\", SSL encryption").contains("Add a line"));
+        assert!(refused("role \"app\" does not exist").contains("Create the role"));
         assert!(remedy_of("08P01", "unsupported startup parameter: options", &options).contains("PGOPTIONS"));
     }
 }

@@ -18,6 +18,7 @@ mod codec;
 mod connect;
 mod error;
 mod events;
+mod inspect;
 mod lend;
 mod listen;
 mod migrate;
@@ -36,8 +37,9 @@ mod to_forget;
 mod tx;
 mod upkeep;
 
+pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
-pub use shared::migrations::PendingMigration;
+pub use shared::migrations::{PendingMigration, migration_count};
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

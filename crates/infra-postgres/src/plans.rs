@@ -66,6 +66,7 @@ fn checks_of_keys() -> Vec<Check> {
         check!("remove_password"(USER): "passwords_pkey"),
         check!("find_one_time_token"(format!("{USER}, 'sign_in', 1")): "one_time_tokens_"),
         check!("has_one_time_token"(format!("{USER}, 'invitation', 1")): "one_time_tokens_user_id_purpose_key"),
+        check!("has_setup_link"("'\\x00', 1"): "setup_links_pkey"),
         check!("find_idempotent_answer"("'\\x00'"): "idempotency_keys_pkey"),
         check!("find_totp"(USER): "totp_factors_pkey"),
         check!("share_provider"("'google'"): "providers_pkey"),

@@ -24,6 +24,7 @@ mod events;
 mod file;
 mod file_identity;
 mod in_place;
+mod inspect;
 mod migrate;
 mod readers;
 mod recent;
@@ -38,9 +39,10 @@ mod upkeep;
 mod write_health;
 mod writer;
 
+pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
 pub use server_lock::{ServerLock, ServerLockError};
-pub use shared::migrations::PendingMigration;
+pub use shared::migrations::{PendingMigration, migration_count};
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

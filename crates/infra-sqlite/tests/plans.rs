@@ -102,6 +102,8 @@ const CHECKS: &[Check] = &[
         "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
     check!("remove_email_change_by":
         "SEARCH one_time_tokens USING INDEX sqlite_autoindex_one_time_tokens_2 (user_id=? AND purpose=?)"),
+    check!("has_setup_link": "SEARCH setup_links USING INTEGER PRIMARY KEY (rowid=?)"),
+    check!("take_setup_link": "SEARCH setup_links USING INTEGER PRIMARY KEY (rowid=?)"),
     check!("purge_one_time_tokens": "SEARCH one_time_tokens USING INDEX one_time_tokens_by_end (expires_at<?)"),
     check!("second_factor_standing": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)",
         "SEARCH totp_factors USING PRIMARY KEY (user_id=?)",

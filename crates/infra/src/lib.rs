@@ -11,11 +11,12 @@
 //! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`webauthn`]: the ceremonies of passkeys.
-//! - [`stores`]: the store that a URL names.
+//! - [`stores`]: the store that a URL names; [`inspection`]: what a database says about itself.
 
 pub mod account_throttle;
 pub mod clock;
 pub mod federation;
+pub mod inspection;
 pub mod mail;
 pub mod master_key;
 pub mod otlp;

@@ -1,5 +1,6 @@
 //! The store that a URL names.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,6 +55,32 @@ pub struct PendingMigration {
     pub version: i64,
     /// What it does.
     pub description: String,
+}
+
+/// How the schema of a database relates to this release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// The SQLite file does not exist.
+    Absent,
+    /// No migration was ever applied.
+    Empty,
+    /// Some migrations are pending.
+    Outdated {
+        /// How many.
+        pending: usize,
+    },
+    /// All migrations are applied.
+    Current,
+}
+
+impl fmt::Display for StoreOptions {
+    /// Names the database: the file, or host, port, database and user. Never the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(options) => write!(f, "SQLite {}", options.path.display()),
+            Self::Postgres(options) => f.write_str(&options.target()),
+        }
+    }
 }
 
 impl StoreOptions {
@@ -113,6 +140,25 @@ impl StoreOptions {
             Self::Sqlite(options) => denizen_infra_sqlite::migrate(options).await,
             Self::Postgres(options) => denizen_infra_postgres::migrate(options).await,
         }
+    }
+
+    /// How the schema relates to this release. Creates and changes nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        if matches!(self, Self::Sqlite(options) if !options.path.exists()) {
+            return Ok(Schema::Absent);
+        }
+        let total = match self {
+            Self::Sqlite(_) => denizen_infra_sqlite::migration_count(),
+            Self::Postgres(_) => denizen_infra_postgres::migration_count(),
+        };
+        Ok(match self.pending().await?.len() {
+            0 => Schema::Current,
+            pending if pending == total => Schema::Empty,
+            pending => Schema::Outdated { pending },
+        })
     }
 
     /// What [`StoreOptions::migrate`] would do.

@@ -24,6 +24,12 @@ pub(crate) fn migrator() -> Migrator {
     migrator
 }
 
+/// How many steps there are.
+#[must_use]
+pub fn migration_count() -> usize {
+    migrator().iter().count()
+}
+
 /// The steps that a database with a table of them has taken.
 pub(crate) async fn applied(connection: &mut impl Migrate) -> Result<Applied, MigrateError> {
     let applied = connection.list_applied_migrations(&migrator().table_name).await?;

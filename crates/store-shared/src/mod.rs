@@ -33,6 +33,7 @@ mod roles;
 mod root_keys;
 mod service_accounts;
 pub(crate) mod sessions;
+mod setup;
 mod signing_keys;
 mod traces;
 pub(crate) mod users;

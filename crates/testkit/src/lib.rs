@@ -72,6 +72,12 @@ macro_rules! suite {
                 an_address_change_goes_with_the_session_that_asked_for_it,
                 a_purge_is_bounded,
             }
+            setup {
+                a_link_is_taken_once_before_it_expires,
+                a_new_link_replaces_the_previous_one,
+                a_recent_link_stays_when_asked_for,
+                of_fifty_who_take_a_link_one_does,
+            }
             challenges {
                 a_challenge_comes_back_as_it_was,
                 tries_are_counted_down,

@@ -13,11 +13,12 @@ use denizen_domain::time::Timestamp;
 use denizen_domain::users::DisplayName;
 use secrecy::ExposeSecret;
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, moment_or, print, print_json, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{UserRef, parse_moment, parse_name, parse_permission, parse_service_account, parse_user};
-use super::{Globals, operator};
 use crate::http::api_keys::{ApiKeyBody, IssuedKeyBody};
 use crate::http::page::List;
 
@@ -141,6 +142,14 @@ impl WantedKey {
 }
 
 impl ApiKeysCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) => Access::Read,
+            Self::Create(_) | Self::Rotate(_) | Self::Revoke(_) => Access::Change,
+        }
+    }
+
     /// Checks that need only the arguments.
     fn check(&self) -> Result<(), Failure> {
         match self {
@@ -154,7 +163,7 @@ impl ApiKeysCommand {
 pub(super) async fn run(globals: &Globals, command: ApiKeysCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     command.check()?;
-    let ctx = operator::open(&config).await?;
+    let ctx = operator::open(globals, &config, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
         ApiKeysCommand::List(args) => list(&ctx, &args, output).await,

@@ -12,11 +12,12 @@ use denizen_domain::audit::{self, AuditFilter, KnownHead, RawFilter, Report};
 use denizen_domain::error::FieldError;
 use serde::Serialize;
 
+use super::Globals;
 use super::failure::{Failure, fields_line};
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json};
 use super::progress::Progress;
 use super::whole_file::write_whole;
-use super::{Globals, operator};
 use crate::audit_heads::{HeadSigner, is_signed, read_file};
 use crate::http::audit::export::{Format, page_after};
 use crate::http::audit::head::HeadBody;
@@ -129,7 +130,7 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
     match command {
         AuditCommand::Verify(args) => {
             let known = known_heads(&args)?;
-            let ctx = operator::open(&config).await?;
+            let ctx = operator::open(globals, &config, Access::Read).await?;
             let outcome = match open_heads(&ctx, &known) {
                 Ok(known) => verify(&ctx, known, globals.output).await,
                 Err(failure) => Err(failure),
@@ -138,20 +139,20 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
             outcome
         }
         AuditCommand::Head => {
-            let ctx = operator::open(&config).await?;
+            let ctx = operator::open(globals, &config, Access::Read).await?;
             let outcome = head(&ctx, globals.output).await;
             ctx.store().close().await;
             outcome
         }
         AuditCommand::Reseal => {
-            let ctx = operator::open(&config).await?;
+            let ctx = operator::open(globals, &config, Access::Change).await?;
             let outcome = reseal(&ctx, globals.output).await;
             ctx.store().close().await;
             outcome
         }
         AuditCommand::Export(args) => {
             let filter = args.filter().map_err(|faults| Failure::Usage(fields_line(&faults)))?;
-            let ctx = operator::open(&config).await?;
+            let ctx = operator::open(globals, &config, Access::Read).await?;
             let write = async |writer: &mut dyn Write| write_records(&ctx, &filter, args.format, writer).await;
             let outcome = write_whole(&args.file, "records", write).await;
             ctx.store().close().await;

@@ -11,9 +11,10 @@ use denizen_domain::page::PAGE_MAX;
 use denizen_domain::store::StoreError;
 use tokio::time::sleep;
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json, print_json_line, table};
-use super::{Globals, operator};
 use crate::http::events::body::{EventBody, cursor, position};
 
 /// Poll interval of `follow`.
@@ -91,7 +92,7 @@ impl WhichArgs {
 }
 
 pub(super) async fn run(globals: &Globals, command: EventsCommand) -> Result<(), Failure> {
-    let ctx = operator::open(&globals.config()?).await?;
+    let ctx = operator::open(globals, &globals.config()?, Access::Read).await?;
     let outcome = match command {
         EventsCommand::List(args) => list(&ctx, &args, globals.output).await,
         EventsCommand::Follow(args) => follow(&ctx, &args.which).await,

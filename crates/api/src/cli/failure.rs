@@ -179,5 +179,13 @@ pub(super) fn usage_line(text: &str) -> String {
     let said = text.split("\nUsage:").next().unwrap_or(text).split("\nFor more information").next().unwrap_or(text);
     let said = said.strip_prefix("error: ").unwrap_or(said);
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!("{}; see `denizen --help`", lines.join(" ").replace(" tip: ", "; "))
+    format!("{}; see `{} --help`", lines.join(" ").replace(" tip: ", "; "), command_of(text))
+}
+
+/// The command that the message of `clap` is about: the words of its usage before the first option or argument.
+fn command_of(text: &str) -> String {
+    let usage = text.split_once("\nUsage:").map_or("", |(_, usage)| usage).lines().next().unwrap_or_default();
+    let is_word = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let words: Vec<&str> = usage.split_whitespace().take_while(is_word).collect();
+    if words.is_empty() { "denizen".to_owned() } else { words.join(" ") }
 }

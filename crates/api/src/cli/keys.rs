@@ -4,10 +4,11 @@ use clap::{Args, Subcommand};
 use denizen_domain::Ctx;
 use denizen_domain::keys::{self, KeyInfo, KeyState, Takeover};
 
+use super::Globals;
 use super::confirm::confirm;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, moment_or, print, print_json, table};
-use super::{Globals, operator};
 use crate::http::signing_keys::SigningKeyBody;
 
 /// How soon a running server applies the change, for messages.
@@ -73,6 +74,16 @@ pub(super) struct WithdrawArgs {
     yes: bool,
 }
 
+impl KeysCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List => Access::Read,
+            Self::Rotate(_) | Self::Withdraw(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: KeysCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     if let KeysCommand::Withdraw(args) = &command {
@@ -81,7 +92,7 @@ pub(super) async fn run(globals: &Globals, command: KeysCommand) -> Result<(), F
             "withdrawing a signing key invalidates every access token that it signed; clients must refresh",
         )?;
     }
-    let ctx = operator::open(&config).await?;
+    let ctx = operator::open(globals, &config, command.access()).await?;
     let outcome = match command {
         KeysCommand::List => list(&ctx, globals.output).await,
         KeysCommand::Rotate(args) => rotate(&ctx, &args, globals.output).await,

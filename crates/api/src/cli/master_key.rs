@@ -12,10 +12,11 @@ use denizen_infra::master_key::MasterKey;
 use denizen_infra::root::{self, RootError};
 use serde::Serialize;
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json};
-use super::{Globals, operator};
-use crate::app::{master_key, store_options};
+use crate::app::master_key;
 use crate::config::Config;
 
 const STEPS: &str = "\
@@ -84,18 +85,35 @@ struct RetiredBody {
 
 pub(super) async fn run(globals: &Globals, command: MasterKeyCommand) -> Result<(), Failure> {
     let config = globals.config()?;
-    operator::migrate(&config).await?;
-    let store =
-        store_options(&config)?.open().map_err(|error| anyhow::Error::from(error).context("opening the database"))?;
+    let access = if matches!(command, MasterKeyCommand::Status) { Access::Read } else { Access::Change };
+    let options = operator::prepare(globals, &config, access).await?;
+    let store = options.open().map_err(|error| anyhow::Error::from(error).context("opening the database"))?;
+    let outcome = run_on(&store, globals.output, command, &config).await;
+    store.close().await;
+    outcome
+}
+
+async fn run_on(
+    store: &Arc<dyn Store>,
+    output: Output,
+    command: MasterKeyCommand,
+    config: &Config,
+) -> Result<(), Failure> {
+    let is_set_up = root::has_root(store.as_ref()).await.map_err(anyhow::Error::from)?;
+    if !is_set_up {
+        // Without a root key there is nothing to rotate, and no master key is created for it.
+        return match command {
+            MasterKeyCommand::Status => print_status(output, &StatusBody { master_keys: 0, fits: false }),
+            _ => Err(anyhow!("the database has no root key yet; the first start creates it").into()),
+        };
+    }
     let current = master_key(&config.security, store.as_ref(), &SystemChance).await?;
-    let place = Place { store, current, output: globals.output };
-    let outcome = match command {
-        MasterKeyCommand::Rotate(args) => place.rotate(&args.next, &config).await,
+    let place = Place { store: Arc::clone(store), current, output };
+    match command {
+        MasterKeyCommand::Rotate(args) => place.rotate(&args.next, config).await,
         MasterKeyCommand::Retire => place.retire().await,
         MasterKeyCommand::Status => place.status().await,
-    };
-    place.store.close().await;
-    outcome
+    }
 }
 
 /// A database and the configured master key.
@@ -118,7 +136,7 @@ impl Place {
         }
         let rekeyed = root::rekey(self.store.as_ref(), &self.current, &key, &SystemClock).await;
         rekeyed.map_err(anyhow::Error::from)?;
-        self.print_status(&StatusBody { master_keys: self.count().await?, fits: true })?;
+        print_status(self.output, &StatusBody { master_keys: self.count().await?, fits: true })?;
         writeln!(std::io::stderr(), "next: {}", next.steps(config))?;
         Ok(())
     }
@@ -137,7 +155,7 @@ impl Place {
         let master_keys = self.count().await?;
         // A database without a root key would get one by being asked.
         let fits = master_keys > 0 && self.opens(&self.current).await?;
-        self.print_status(&StatusBody { master_keys, fits })
+        print_status(self.output, &StatusBody { master_keys, fits })
     }
 
     /// How many master keys open the database.
@@ -158,18 +176,18 @@ impl Place {
         let opened = root::open_root(self.store.as_ref(), key, &SystemClock, &SystemChance).await;
         opened.map(drop).map_err(|error| anyhow::Error::from(error).into())
     }
+}
 
-    fn print_status(&self, status: &StatusBody) -> Result<(), Failure> {
-        match self.output {
-            Output::Json => print_json(status),
-            Output::Text if status.master_keys == 0 => {
-                print("the database has no root key yet; the first start creates it\n")
-            }
-            Output::Text => {
-                let verb = if status.fits { "is one of them" } else { "is not one of them" };
-                let count = status.master_keys;
-                print(&format!("master keys that open the database: {count}; the configured one {verb}\n"))
-            }
+fn print_status(output: Output, status: &StatusBody) -> Result<(), Failure> {
+    match output {
+        Output::Json => print_json(status),
+        Output::Text if status.master_keys == 0 => {
+            print("the database has no root key yet; the first start creates it\n")
+        }
+        Output::Text => {
+            let verb = if status.fits { "is one of them" } else { "is not one of them" };
+            let count = status.master_keys;
+            print(&format!("master keys that open the database: {count}; the configured one {verb}\n"))
         }
     }
 }

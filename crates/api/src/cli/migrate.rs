@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::failure::Failure;
+use super::operator;
 use super::output::{Output, print, print_json};
 
 const EXAMPLES: &str = "\
@@ -46,7 +47,7 @@ struct MigrationBody {
 }
 
 pub(super) async fn run(globals: &Globals, args: &MigrateArgs) -> Result<(), Failure> {
-    let options = crate::app::store_options(&globals.config()?)?;
+    let options = operator::name(globals, &globals.config()?)?;
     let pending = options.pending().await.map_err(anyhow::Error::from)?;
     let action = args.action.unwrap_or(Action::Run);
     if action == Action::Run {

@@ -1,17 +1,19 @@
 //! The command line: `denizen serve`, and the operations of the REST API for the operator of the machine.
 //!
 //! Exit codes: 0 success, 1 failure, 2 invalid usage or configuration. Results go to standard output, everything else
-//! to standard error; an error is one line.
+//! to standard error: the name of the database, unless `--quiet` is given, and an error as one line.
 
 mod api_keys;
 mod audit;
 mod completions;
 mod config;
 mod confirm;
+mod doctor;
 mod events;
 mod failure;
 mod healthcheck;
 mod keys;
+mod man;
 mod master_key;
 mod migrate;
 mod openapi;
@@ -24,6 +26,7 @@ mod roles;
 mod serve;
 mod service_accounts;
 mod sessions;
+pub(crate) mod setup_link;
 mod users;
 mod wanted;
 mod webhooks;
@@ -72,6 +75,13 @@ pub(crate) struct Globals {
     /// The directory of default.toml and the overlays. Default: ./config
     #[arg(long, global = true, value_name = "DIR", env = "DENIZEN_CONFIG_DIR")]
     config_dir: Option<PathBuf>,
+    /// A file of environment variables that is read instead of .env, such as the environment of the service. Variables
+    /// of this process take precedence.
+    #[arg(long, global = true, value_name = "FILE", env = "DENIZEN_ENV_FILE")]
+    env_file: Option<PathBuf>,
+    /// Does not name the database on standard error.
+    #[arg(long, short, global = true)]
+    quiet: bool,
     /// The output format.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -86,6 +96,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Lists or applies pending database migrations.
     Migrate(migrate::MigrateArgs),
+    /// Prints a one-time link that creates the first administrator in the browser.
+    #[command(after_help = setup_link::EXAMPLES)]
+    SetupLink,
     /// Manages users, without a running server.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -122,12 +135,16 @@ enum Command {
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Examines everything that the server needs, and says what to do.
+    Doctor(doctor::DoctorArgs),
     /// Prints the OpenAPI document of the REST API.
     #[command(after_help = "Example:\n  denizen openapi > openapi.json")]
     Openapi,
     /// Checks whether the running server is ready: exit code 0 if it is, else 1.
     #[command(after_help = healthcheck::EXAMPLES)]
     Healthcheck,
+    /// Writes the manual pages.
+    Man(man::ManArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions {
@@ -154,6 +171,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Migrate(args) => migrate::run(globals, &args).await,
+            Command::SetupLink => setup_link::run(globals).await,
             Command::Users(command) => users::run(globals, command).await,
             Command::Sessions(command) => sessions::run(globals, command).await,
             Command::Roles(command) => roles::run(globals, command).await,
@@ -166,8 +184,10 @@ impl Cli {
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command).await,
+            Command::Doctor(args) => doctor::run(globals, args).await,
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,
+            Command::Man(args) => man::run(&args),
             Command::Completions { shell } => completions::run(shell),
         }
     }
@@ -179,7 +199,8 @@ impl Globals {
         for (key, value) in &self.settings {
             flags.push(key, value, "--set");
         }
-        Config::from_sources(&Sources::of_process(self.config_dir.clone()), &flags).map_err(Failure::Config)
+        let sources = Sources { env_file: self.env_file.clone(), ..Sources::of_process(self.config_dir.clone()) };
+        Config::from_sources(&sources, &flags).map_err(Failure::Config)
     }
 
     fn config(&self) -> Result<Config, Failure> {

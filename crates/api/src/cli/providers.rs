@@ -10,10 +10,11 @@ use denizen_domain::providers::{ProviderName, ProviderSettings};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::Globals;
 use super::confirm::confirm;
 use super::failure::{Failure, printable};
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json, record, table};
-use super::{Globals, operator};
 use crate::http::providers::{ProviderBody, ProviderTestBody, patched};
 
 /// Subcommands of `providers`.
@@ -99,12 +100,23 @@ fn parse_setting(raw: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+impl ProvidersCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List | Self::Get(_) | Self::Test(_) => Access::Read,
+            Self::Create(_) => Access::Create,
+            Self::Update(_) | Self::Enable(_) | Self::Disable(_) | Self::Delete(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: ProvidersCommand) -> Result<(), Failure> {
     let output = globals.output;
     if let ProvidersCommand::Delete(args) = &command {
         confirm(args.yes, "deleting a provider and its client secret cannot be undone")?;
     }
-    let ctx = operator::open(&globals.config()?).await?;
+    let ctx = operator::open(globals, &globals.config()?, command.access()).await?;
     let outcome = match command {
         ProvidersCommand::List => list(&ctx, output).await,
         ProvidersCommand::Get(named) => show(manage::get(&ctx, &named.name).await?, output),

@@ -5,11 +5,12 @@ use denizen_domain::Ctx;
 use denizen_domain::access::{Permission, Permissions};
 use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName, SecondFactorPolicy};
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json, record, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{parse_description, parse_new_role, parse_permission, parse_role_key, parse_second_factor};
-use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::permissions::catalogue;
 use crate::http::roles::RoleBody;
@@ -137,12 +138,23 @@ pub(super) struct DeleteArgs {
     wanted: WantedRole,
 }
 
+impl RolesCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) | Self::Get(_) | Self::Permissions => Access::Read,
+            Self::Create(_) => Access::Create,
+            Self::Set(_) | Self::Delete(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: RolesCommand) -> Result<(), Failure> {
     let output = globals.output;
     if let RolesCommand::Permissions = command {
         return permissions(output);
     }
-    let ctx = operator::open(&globals.config()?).await?;
+    let ctx = operator::open(globals, &globals.config()?, command.access()).await?;
     let outcome = match command {
         RolesCommand::List(args) => list(&ctx, &args, output).await,
         RolesCommand::Get(args) => get(&ctx, &args.wanted.role, output).await,

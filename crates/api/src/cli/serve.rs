@@ -38,7 +38,7 @@ pub(super) async fn run(globals: &Globals, args: ServeArgs) -> Result<(), Failur
     let loaded = globals.load(args.overrides())?;
     // Kept to the end: what is queued is written when it is dropped.
     let _log = crate::telemetry::init(&loaded.config.telemetry)?;
-    for finding in loaded.review() {
+    for finding in loaded.review().iter().chain(&loaded.ignored) {
         tracing::warn!("{finding}");
     }
     tokio::select! {

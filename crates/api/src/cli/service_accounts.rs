@@ -7,12 +7,13 @@ use denizen_domain::roles::{Description, RoleName};
 use denizen_domain::service_accounts::{self, NewServiceAccount, ServiceAccount, ServiceAccountChange};
 use denizen_domain::users::{DisplayName, Status};
 
+use super::Globals;
 use super::confirm::confirm;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json, record, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{parse_description, parse_name, parse_role, parse_service_account};
-use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::service_accounts::ServiceAccountBody;
 
@@ -127,12 +128,23 @@ pub(super) struct DeleteArgs {
     yes: bool,
 }
 
+impl ServiceAccountsCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) | Self::Get(_) => Access::Read,
+            Self::Create(_) => Access::Create,
+            Self::Set(_) | Self::Delete(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: ServiceAccountsCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     if let ServiceAccountsCommand::Delete(args) = &command {
         confirm(args.yes, "deleting a service account and its keys cannot be undone")?;
     }
-    let ctx = operator::open(&config).await?;
+    let ctx = operator::open(globals, &config, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
         ServiceAccountsCommand::List(args) => list(&ctx, &args, output).await,

@@ -5,11 +5,12 @@ use denizen_domain::Ctx;
 use denizen_domain::id::SessionId;
 use denizen_domain::sessions::{self, Session};
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, print, print_json, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{Wanted, parse_session};
-use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::sessions::{EndedBody, SessionBody};
 
@@ -60,8 +61,18 @@ pub(super) struct RevokeAllArgs {
     wanted: Wanted,
 }
 
+impl SessionsCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) => Access::Read,
+            Self::Revoke(_) | Self::RevokeAll(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: SessionsCommand) -> Result<(), Failure> {
-    let ctx = operator::open(&globals.config()?).await?;
+    let ctx = operator::open(globals, &globals.config()?, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
         SessionsCommand::List(args) => list(&ctx, &args, output).await,

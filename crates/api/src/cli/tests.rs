@@ -121,10 +121,13 @@ fn wrong_usage_is_one_line() {
             "denizen serv",
             "unrecognized subcommand 'serv'; some similar subcommands exist: 'service-accounts', 'users', 'serve'; see `denizen --help`",
         ),
-        ("denizen users get", "the following required arguments were not provided: <ID|EMAIL>; see `denizen --help`"),
+        (
+            "denizen users get",
+            "the following required arguments were not provided: <ID|EMAIL>; see `denizen users get --help`",
+        ),
         (
             "denizen users list --role King",
-            "invalid value 'King' for '--role <ROLE>': must be the name of a role; see `denizen --help`",
+            "invalid value 'King' for '--role <ROLE>': must be the name of a role; see `denizen users list --help`",
         ),
     ] {
         assert_eq!(usage_line(&parse(line).err().unwrap().to_string()), expected);

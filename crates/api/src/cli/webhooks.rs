@@ -12,12 +12,13 @@ use denizen_domain::webhooks::{
 };
 use secrecy::ExposeSecret;
 
+use super::Globals;
 use super::confirm::confirm;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, moment_or, print, print_json, record, table};
 use super::paging::{PageArgs, print_page};
 use super::wanted::{parse_description, parse_moment};
-use super::{Globals, operator};
 use crate::http::page::List;
 use crate::http::webhooks::{DeliveryBody, IssuedWebhookBody, TestedBody, WebhookBody, ping_body};
 
@@ -176,12 +177,23 @@ pub(super) struct ReplayArgs {
     delivered: bool,
 }
 
+impl WebhooksCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) | Self::Get(_) | Self::Deliveries(_) => Access::Read,
+            Self::Create(_) => Access::Create,
+            Self::Update(_) | Self::Delete(_) | Self::Test(_) | Self::Replay(_) => Access::Change,
+        }
+    }
+}
+
 pub(super) async fn run(globals: &Globals, command: WebhooksCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     if let WebhooksCommand::Delete(args) = &command {
         confirm(args.yes, "deleting a webhook and its deliveries cannot be undone")?;
     }
-    let ctx = operator::open(&config).await?;
+    let ctx = operator::open(globals, &config, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
         WebhooksCommand::List(args) => list(&ctx, &args, output).await,

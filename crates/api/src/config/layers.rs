@@ -28,6 +28,8 @@ pub(super) struct Layers {
     pub(super) app_env: AppEnv,
     /// The errors.
     pub(super) mistakes: Vec<Mistake>,
+    /// Variables of `.env` that are ignored and look like a key.
+    pub(super) ignored: Vec<Mistake>,
     /// The keys read so far.
     pub(super) entries: Vec<Entry>,
 }
@@ -41,15 +43,22 @@ impl Layers {
             providers: ProviderLayers::default(),
             app_env,
             mistakes: Vec::new(),
+            ignored: Vec::new(),
             entries: Vec::new(),
         };
-        let dot_env = layers.read_dot_env(&sources.dir);
-        layers.choose_app_env(sources, unknown, &dot_env);
+        let dot_env_name =
+            sources.env_file.as_ref().map_or_else(|| ".env".to_owned(), |path| path.display().to_string());
+        let dot_env_source = Source::DotEnv(dot_env_name.clone());
+        let dot_env = layers.read_dot_env(sources, &dot_env_name);
+        layers.choose_app_env(sources, unknown, (&dot_env, &dot_env_source));
         layers.add_files(sources, unknown);
         for (name, value) in dot_env {
-            // A single underscore is a slip here; in the environment Kubernetes sets DENIZEN_PORT and the like.
-            if name.starts_with("DENIZEN_") {
-                layers.add_variable(&name, value, Source::DotEnv);
+            // A section after a single underscore is a slip here; in the environment Kubernetes sets DENIZEN_PORT and the
+            // like. Other names are for other programs, such as those that compose.yaml refers to.
+            if name.starts_with(ENV_PREFIX) || names_section(&name) {
+                layers.add_variable(&name, value, dot_env_source.clone());
+            } else if name.starts_with("DENIZEN_") {
+                layers.ignored.extend(Mistake::ignored_variable(&name, &dot_env_source));
             }
         }
         for (name, value) in sources.env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)) {
@@ -113,10 +122,15 @@ impl Layers {
         }
     }
 
-    fn choose_app_env(&mut self, sources: &Sources, unknown: UnknownAppEnv, dot_env: &[(String, String)]) {
+    fn choose_app_env(
+        &mut self,
+        sources: &Sources,
+        unknown: UnknownAppEnv,
+        (dot_env, dot_env_source): (&[(String, String)], &Source),
+    ) {
         let from_env = sources.env.get("APP_ENV").map(|name| (name, Source::Environment("APP_ENV".to_owned())));
         let from_file =
-            || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, Source::DotEnv));
+            || dot_env.iter().rev().find(|(name, _)| name == "APP_ENV").map(|(_, name)| (name, dot_env_source.clone()));
         let said = from_env.filter(|(name, _)| !name.is_empty()).or_else(from_file);
         let Some((name, source)) = said.filter(|(name, _)| !name.is_empty()) else { return };
         let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
@@ -190,8 +204,13 @@ impl Layers {
         }
     }
 
-    fn read_dot_env(&mut self, dir: &Path) -> Vec<(String, String)> {
-        let Some(text) = self.read_text(&dir.join(".env"), Path::new(".env")) else { return Vec::new() };
+    fn read_dot_env(&mut self, sources: &Sources, shown: &str) -> Vec<(String, String)> {
+        let Some(text) = self.read_text(&sources.dir.join(shown), Path::new(shown)) else {
+            if sources.env_file.is_some() && self.mistakes.is_empty() {
+                self.mistakes.push(Mistake::new(format!("--env-file {shown} does not exist; expected a file")));
+            }
+            return Vec::new();
+        };
         let mut variables = Vec::new();
         for variable in dotenvy::from_read_iter(text.as_bytes()) {
             match variable {
@@ -200,7 +219,7 @@ impl Layers {
                     let line = dot_env_line(&text, &error);
                     let expected =
                         "expected NAME=value, with the value in single quotes if it contains white space, # or $";
-                    self.mistakes.push(Mistake::new(format!(".env{line} is not valid; {expected}")));
+                    self.mistakes.push(Mistake::new(format!("{shown}{line} is not valid; {expected}")));
                 }
             }
         }
@@ -224,6 +243,13 @@ impl Layers {
         self.mistakes.push(Mistake::new(format!("{} is {problem}; {expected}", shown.display())));
         None
     }
+}
+
+/// Whether a variable begins like a key, with a single underscore before the section: `DENIZEN_SERVER_PORT`.
+fn names_section(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("DENIZEN_") else { return false };
+    let rest = rest.to_ascii_lowercase();
+    sections().any(|section| rest.strip_prefix(section).is_some_and(|key| key.starts_with('_')))
 }
 
 /// The position of a TOML error, without the line itself, which may contain a secret.

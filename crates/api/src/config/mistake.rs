@@ -78,9 +78,21 @@ impl Mistake {
         Self(format!("{key} from {source} is not a known key; {hint}"))
     }
 
+    /// A variable that is ignored, if it resembles a key.
+    pub(super) fn ignored_variable(name: &str, source: &Source) -> Option<Self> {
+        let key = name.trim_start_matches("DENIZEN_").to_ascii_lowercase();
+        let known = env_name(nearest(&key)?);
+        Some(Self(format!(
+            "{name} from {source} is not a setting of the server and is ignored; the setting is {known}"
+        )))
+    }
+
     /// A variable that matches no key of the table.
     pub(super) fn unknown_variable(name: &str, source: &Source) -> Self {
-        let source = if *source == Source::DotEnv { ".env" } else { "the environment" };
+        let source = match source {
+            Source::DotEnv(file) => file.as_str(),
+            _ => "the environment",
+        };
         let key = name.trim_start_matches("DENIZEN_").trim_start_matches('_').replace("__", ".").to_ascii_lowercase();
         let hint = nearest(&key).map_or_else(
             || format!("expected {ENV_PREFIX}SECTION__KEY for {}", siblings(&key)),

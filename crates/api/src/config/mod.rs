@@ -75,7 +75,9 @@ impl Config {
             check::check(config, &app_env, &mut layers);
         }
         match config {
-            Some(config) if layers.mistakes.is_empty() => Ok(Loaded { config, entries: layers.entries, app_env }),
+            Some(config) if layers.mistakes.is_empty() => {
+                Ok(Loaded { config, entries: layers.entries, app_env, ignored: layers.ignored })
+            }
             _ => Err(ConfigErrors::new(layers.mistakes)),
         }
     }
@@ -101,6 +103,8 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// The environment.
     pub app_env: AppEnv,
+    /// Variables of `.env` that are ignored and look like a key.
+    pub(crate) ignored: Vec<Mistake>,
 }
 
 impl Loaded {
@@ -141,8 +145,8 @@ pub enum Source {
     BuiltIn,
     /// A TOML file.
     File(String),
-    /// The file `.env` in the working directory.
-    DotEnv,
+    /// The file `.env` in the working directory, or the one that replaces it.
+    DotEnv(String),
     /// An environment variable.
     Environment(String),
     /// A command-line option.
@@ -153,8 +157,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built-in default"),
-            Self::File(path) => f.write_str(path),
-            Self::DotEnv => f.write_str(".env"),
+            Self::File(path) | Self::DotEnv(path) => f.write_str(path),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
         }
@@ -205,6 +208,8 @@ pub struct Sources {
     pub dir: PathBuf,
     /// The directory of the TOML files if it is not `config`; it must exist.
     pub config_dir: Option<PathBuf>,
+    /// The file that is read instead of `.env`; it must exist.
+    pub env_file: Option<PathBuf>,
     /// The environment.
     pub env: BTreeMap<String, String>,
 }
@@ -216,7 +221,7 @@ impl Sources {
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect();
-        Self { dir: PathBuf::from("."), config_dir, env }
+        Self { dir: PathBuf::from("."), config_dir, env_file: None, env }
     }
 }
 

@@ -17,7 +17,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let sources = Sources { dir: dir.path().to_owned(), config_dir: None, env: [].into() };
+        let sources = Sources { dir: dir.path().to_owned(), config_dir: None, env_file: None, env: [].into() };
         Self { dir, sources, flags: Overrides::default() }
     }
 

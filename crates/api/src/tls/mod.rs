@@ -1,5 +1,6 @@
 //! TLS for the listener, from files that may change while it runs.
 
+mod certificate;
 mod files;
 mod identity;
 mod pinned;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Server;
 use crate::http::problem::Chain;
+pub(crate) use certificate::Certificate;
 use files::Contents;
 pub(crate) use files::TlsError;
 pub(crate) use identity::program_of;

@@ -85,6 +85,7 @@ on_both! {
         let file = world.folder().join("in.ndjson");
         std::fs::write(&file, "\u{FEFF}{\"email\":\"a@example.com\",\"name\":\"A\"}\nnonsense\n\n{\"email\":\"b@example.com\",\"name\":\"B\"}\n").unwrap();
         let file = file.to_str().unwrap();
+        assert_eq!(denizen(&world, &["migrate"]).await.code, 0);
         let dry = denizen(&world, &["users", "import", file, "--dry-run"]).await;
         assert!(dry.stdout.contains("would create 2"), "{dry:?}");
         assert_eq!(denizen(&world, &["users", "list", "--output", "json"]).await.json(), json!([]));

@@ -342,6 +342,7 @@ on_both! {
 
     async fn with_a_secret_there_are_no_keys_to_rotate(world: World) {
         let settings = [("tokens.algorithm", "HS256"), ("tokens.hs256_secret", "Jb6vYl2QmK9sXw4tZr8uNc1pHd5gFe7a")];
+        assert_eq!(denizen(&world, &["migrate"]).await.code, 0);
         for arguments in [&["keys", "rotate"][..], &["keys", "withdraw", "x", "--yes"]] {
             let done = run_on(&world, &settings, arguments, "").await;
             assert!(done.only_line(1).contains("tokens.hs256_secret"), "{done:?}");

@@ -136,7 +136,7 @@ impl World {
             flags.push(*key, *value, "test");
         }
         let env = BTreeMap::from([("APP_ENV".to_owned(), "dev".to_owned())]);
-        let sources = Sources { dir: self.folder().to_owned(), config_dir: None, env };
+        let sources = Sources { dir: self.folder().to_owned(), config_dir: None, env_file: None, env };
         Config::from_sources(&sources, &flags).unwrap().config
     }
 }

@@ -136,7 +136,8 @@ on_both! {
 fn a_wildcard_is_refused_with_the_reason() {
     use denizen::config::{Config, Overrides, Sources};
 
-    let sources = Sources { dir: std::env::temp_dir(), config_dir: None, env: std::collections::BTreeMap::new() };
+    let sources =
+        Sources { dir: std::env::temp_dir(), config_dir: None, env_file: None, env: std::collections::BTreeMap::new() };
     for origin in ["https://*.example.com", "*", "https://app.example.com/path", "https://app.example.com/"] {
         let mut flags = Overrides::default();
         flags.push("server.cors_origins", origin, "test");

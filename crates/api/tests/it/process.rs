@@ -194,7 +194,10 @@ impl Process {
 pub(crate) struct Done {
     pub(crate) code: i32,
     pub(crate) stdout: String,
+    /// Without the line that names the database.
     pub(crate) stderr: String,
+    /// The database that the command named.
+    pub(crate) database: Option<String>,
 }
 
 impl Done {
@@ -221,10 +224,16 @@ pub(crate) async fn run(mut command: Command, arguments: &[&str], stdin: &str) -
     let _ = pipe.write_all(stdin.as_bytes()).await;
     drop(pipe);
     let output = timeout(COMMAND_PATIENCE, child.wait_with_output()).await.expect("the command ends").unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (database, stderr) = match stderr.strip_prefix("Database: ").and_then(|rest| rest.split_once('\n')) {
+        Some((database, rest)) => (Some(database.to_owned()), rest.to_owned()),
+        None => (None, stderr),
+    };
     Done {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+        stderr,
+        database,
     }
 }
 

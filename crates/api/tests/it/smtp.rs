@@ -145,7 +145,7 @@ pub(crate) async fn store_of(world: &World) -> Arc<dyn Store> {
         flags.push(key, value, "test");
     }
     let env = [("APP_ENV".to_owned(), "dev".to_owned())].into();
-    let sources = Sources { dir: world.folder().to_owned(), config_dir: None, env };
+    let sources = Sources { dir: world.folder().to_owned(), config_dir: None, env_file: None, env };
     let config = Config::from_sources(&sources, &flags).unwrap().config;
     let options = denizen::app::store_options(&config).unwrap();
     options.migrate().await.unwrap();

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use denizen_domain::ports::{Letter, MailError, Mailer};
-use denizen_domain::users::Locale;
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::{EmailAddress, Locale};
 
 use super::Writer;
-use super::message::compose;
+use super::message::{compose, test_mail};
 use super::words::Written;
 
 /// Whether what mails open is also printed to the log.
@@ -40,6 +41,20 @@ impl FolderMailer {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&folder)?;
         Ok(Self { folder, writer, printing })
+    }
+
+    /// Writes a test mail now.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn send_test(&self, to: &EmailAddress, now: Timestamp) -> Result<(), MailError> {
+        let message = test_mail(&self.writer.sender, to, now)?;
+        let target = self.folder.join(format!("test-{}.eml", now.as_micros()));
+        let writing = tokio::task::spawn_blocking(move || write(&target, &message.formatted()));
+        writing
+            .await
+            .map_err(|error| MailError::Temporary(error.into()))?
+            .map_err(|error| MailError::Temporary(error.into()))
     }
 
     fn print(&self, written: &Written, path: &Path) {

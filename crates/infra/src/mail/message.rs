@@ -3,12 +3,14 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use denizen_domain::ports::{Letter, MailError};
+use denizen_domain::time::Timestamp;
+use denizen_domain::users::EmailAddress;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message};
 
-use super::Writer;
 use super::words::{Written, shown_name};
+use super::{Sender, Writer};
 
 /// Tells vacation notices and other programs not to answer (RFC 3834 §5).
 #[derive(Clone)]
@@ -50,6 +52,23 @@ pub(super) fn compose(writer: &Writer, letter: &Letter<'_>) -> Result<(Message, 
         .multipart(MultiPart::alternative_plain_html(written.text.clone(), written.html.clone()))
         .map_err(|_| MailError::Permanent("the mail cannot be encoded".into()))?;
     Ok((message, written))
+}
+
+/// A mail that only proves that mail arrives, in English.
+pub(super) fn test_mail(sender: &Sender, to: &EmailAddress, sent_at: Timestamp) -> Result<Message, MailError> {
+    let address: Address =
+        to.as_str().parse().map_err(|_| MailError::Permanent("the recipient address is not valid in mail".into()))?;
+    let since_epoch = Duration::from_secs(sent_at.as_seconds().try_into().unwrap_or_default());
+    let text = "This is a test mail, sent by `denizen doctor --send-to`. If you read it, the server can send mail.";
+    Message::builder()
+        .message_id(None)
+        .date(UNIX_EPOCH + since_epoch)
+        .from(sender.mailbox().clone())
+        .to(Mailbox::new(None, address))
+        .subject("Test mail")
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(text.to_owned(), format!("<p>{text}</p>")))
+        .map_err(|_| MailError::Permanent("the mail cannot be encoded".into()))
 }
 
 #[cfg(test)]

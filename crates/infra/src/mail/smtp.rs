@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use denizen_domain::ports::{Clock, Letter, MailError, Mailer};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::Locale;
+use denizen_domain::users::{EmailAddress, Locale};
 use lettre::transport::smtp::authentication::{Credentials as Login, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Writer;
-use super::message::compose;
+use super::message::{compose, test_mail};
 
 mod ascii;
 mod implicit_tls;
@@ -145,6 +145,29 @@ impl SmtpMailer {
         })
     }
 
+    /// Connects, encrypts and authenticates as for a mail, and returns how the server calls itself. Sends no mail.
+    ///
+    /// # Errors
+    /// Names the step that failed.
+    pub async fn probe(&self) -> Result<String, MailError> {
+        let probe = async {
+            let mut connection = self.connect().await?;
+            let name = connection.server_info().name().to_owned();
+            let _ = timeout(GOODBYE, connection.quit()).await;
+            Ok(name)
+        };
+        timeout(self.patience, probe).await.unwrap_or_else(|_| Err(silent()))
+    }
+
+    /// Sends a test mail now.
+    ///
+    /// # Errors
+    /// Names the step that failed.
+    pub async fn send_test(&self, to: &EmailAddress) -> Result<(), MailError> {
+        let message = test_mail(&self.writer.sender, to, self.clock.now())?;
+        timeout(self.patience, self.hand_over(&message)).await.unwrap_or_else(|_| Err(silent()))
+    }
+
     /// A connection that is ready for a mail: one that was kept, or a new one.
     async fn connection(&self) -> Result<AsyncSmtpConnection, MailError> {
         while let Some((mut connection, since)) = self.take_idle() {
@@ -218,9 +241,7 @@ impl Mailer for SmtpMailer {
     async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
         let (message, _) = compose(&self.writer, letter)?;
         // Out of time, the connection is dropped with the conversation.
-        timeout(self.patience, self.hand_over(&message))
-            .await
-            .unwrap_or_else(|_| Err(MailError::Temporary("the mail server did not respond in time".into())))
+        timeout(self.patience, self.hand_over(&message)).await.unwrap_or_else(|_| Err(silent()))
     }
 
     async fn rest(&self) {
@@ -236,6 +257,10 @@ impl Mailer for SmtpMailer {
     fn supports(&self, locale: &Locale) -> bool {
         self.writer.words.supports(locale)
     }
+}
+
+fn silent() -> MailError {
+    MailError::Temporary("the mail server did not respond in time".into())
 }
 
 /// The name or the address literal for `EHLO`.

@@ -23,6 +23,7 @@ pub mod root_keys;
 pub mod rotations;
 pub mod service_accounts;
 pub mod sessions;
+pub mod setup;
 pub mod signing_keys;
 pub mod transactions;
 pub mod users;

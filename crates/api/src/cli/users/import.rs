@@ -43,6 +43,13 @@ pub(crate) struct ImportArgs {
     dry_run: bool,
 }
 
+impl ImportArgs {
+    /// Whether nothing is changed.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+}
+
 pub(super) async fn import(ctx: &Ctx, args: &ImportArgs, limits: &Limits, output: Output) -> Result<(), Failure> {
     let (reader, total_bytes) = open(&args.file).await?;
     let mode = if args.dry_run { ImportMode::DryRun } else { ImportMode::Commit };

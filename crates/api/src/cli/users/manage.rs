@@ -9,7 +9,8 @@ use denizen_domain::users::{
     self, Attributes, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User, UserChange,
 };
 
-use super::{password, print_user};
+use super::password::PasswordArgs;
+use super::print_user;
 use crate::cli::confirm::confirm;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
@@ -18,7 +19,8 @@ use crate::cli::wanted::{Wanted, parse_email, parse_locale, parse_name, parse_ro
 /// The user to create.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
+  denizen users create --email ada@example.com --name Ada --role admin
   printf %s \"$PASSWORD\" | denizen users create --email ada@example.com --name Ada --role admin --password-stdin")]
 pub(crate) struct CreateArgs {
     /// The email address.
@@ -33,9 +35,8 @@ pub(crate) struct CreateArgs {
     /// Preferred language (BCP 47), such as de.
     #[arg(long, value_parser = parse_locale)]
     locale: Option<Locale>,
-    /// Reads the password from standard input.
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 /// The user to print.
@@ -60,14 +61,14 @@ pub(crate) struct SetRoleArgs {
 /// The new password.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
+  denizen users set-password ada@example.com
   printf %s \"$PASSWORD\" | denizen users set-password ada@example.com --password-stdin")]
 pub(crate) struct SetPasswordArgs {
     #[command(flatten)]
     wanted: Wanted,
-    /// Reads the password from standard input.
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 /// The user to disable.
@@ -129,13 +130,13 @@ pub(crate) struct DeleteArgs {
 
 impl CreateArgs {
     pub(super) fn check(&self) -> Result<(), Failure> {
-        password::require_stdin(self.password_stdin, "create")
+        self.password.check("create")
     }
 }
 
 impl SetPasswordArgs {
     pub(super) fn check(&self) -> Result<(), Failure> {
-        password::require_stdin(self.password_stdin, "set-password")
+        self.password.check("set-password")
     }
 }
 
@@ -146,8 +147,8 @@ impl DeleteArgs {
 }
 
 pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
-    let password = password::read(ctx)?;
-    let CreateArgs { email, name, role, locale, password_stdin: _ } = args;
+    let CreateArgs { email, name, role, locale, password } = args;
+    let password = password.read(ctx)?;
     let new = NewUser { email, password, name, role: Some(role), locale, attributes: Attributes::default() };
     let user = users::create(ctx, new).await?;
     match output {
@@ -192,7 +193,7 @@ pub(super) async fn enable(ctx: &Ctx, args: &EnableArgs, output: Output) -> Resu
 
 pub(super) async fn set_password(ctx: &Ctx, args: &SetPasswordArgs) -> Result<(), Failure> {
     let user = args.wanted.find(ctx).await?;
-    credentials::set(ctx, user.id, password::read(ctx)?).await?;
+    credentials::set(ctx, user.id, args.password.read(ctx)?).await?;
     print(&format!("set the password of {} and ended all sessions\n", user.email))
 }
 

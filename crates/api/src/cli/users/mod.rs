@@ -9,9 +9,10 @@ mod password;
 use clap::Subcommand;
 use denizen_domain::users::User;
 
+use super::Globals;
 use super::failure::Failure;
+use super::operator::{self, Access};
 use super::output::{Output, moment_or, print, print_json, record};
-use super::{Globals, operator};
 use crate::http::body::UserBody;
 
 /// Subcommands of `users`.
@@ -55,7 +56,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
     let config = globals.config()?;
     // What needs no database is refused before one is made.
     command.check()?;
-    let ctx = operator::open(&config).await?;
+    let ctx = operator::open(globals, &config, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
         UsersCommand::Create(args) => manage::create(&ctx, args, output).await,
@@ -76,6 +77,21 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
 }
 
 impl UsersCommand {
+    /// What it does with the database.
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
+            Self::SetRole(_)
+            | Self::SetPassword(_)
+            | Self::Disable(_)
+            | Self::Enable(_)
+            | Self::RemoveFactors(_)
+            | Self::Delete(_) => Access::Change,
+            Self::Import(args) if args.is_dry_run() => Access::Read,
+            Self::Create(_) | Self::Invite(_) | Self::Import(_) => Access::Create,
+        }
+    }
+
     /// Checks that need only the arguments.
     fn check(&self) -> Result<(), Failure> {
         match self {

@@ -1,10 +1,11 @@
-//! The pages for users: the sign-in page, and the pages behind the links of mails. The latter ask before they call the API,
+//! The pages for users: the sign-in page, the page for the first administrator, and the pages behind the links of mails. The latter ask before they call the API,
 //! so that programs which follow every link of a mail use none of them up. No page runs or loads anything from elsewhere.
 
 mod buttons;
 pub(crate) mod error_page;
 mod frame;
 mod icons;
+pub(crate) mod setup;
 mod sign_in;
 mod texts;
 
@@ -29,7 +30,8 @@ use super::{Shared, SharedState};
 
 const PAGE: &str = include_str!("page.html");
 /// What the pages load.
-const FILES: [&str; 4] = ["/account/page.css", "/account/common.js", "/account/page.js", "/account/sign-in.js"];
+const FILES: [&str; 5] =
+    ["/account/page.css", "/account/common.js", "/account/page.js", "/account/setup.js", "/account/sign-in.js"];
 
 /// What a page asks for.
 #[derive(Clone, Copy, PartialEq)]
@@ -115,7 +117,7 @@ const PAGES: [Page; 4] = [
 
 /// The pages, and what they load.
 pub(super) fn routes() -> Router<Shared> {
-    let mut router = Router::new().route(Links::path(Purpose::SignIn), get(sign_in::show));
+    let mut router = Router::new().merge(setup::routes()).route(Links::path(Purpose::SignIn), get(sign_in::show));
     for path in FILES {
         router = router.route(path, get(async move |headers: HeaderMap| file(path, &headers)));
     }
@@ -239,6 +241,8 @@ mod tests {
                 let has_link = written.contains("<p class=\"back\"><a href=\"sign-in\">");
                 assert_eq!(has_link, matches!(page.purpose, Purpose::PasswordReset | Purpose::EmailVerification));
             }
+            check(&super::setup::form(texts, PRODUCT, 8), texts.language);
+            check(&super::setup::closed(texts, PRODUCT), texts.language);
             check(&sign_in::written(texts, PRODUCT, &Offer::default(), &Visit::default()), texts.language);
         }
     }

@@ -6,6 +6,7 @@ mod driver;
 mod example;
 mod pages;
 mod required_passkeys;
+mod setup;
 
 use denizen::app::Ambience;
 use tokio::net::TcpListener;

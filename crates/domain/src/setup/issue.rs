@@ -1,0 +1,69 @@
+//! Issue a link.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+
+use super::{PREFIX, SetupLink, StoredLink, TOKEN_BYTES, TTL_S, admin_exists, mac};
+use crate::access::Actor;
+use crate::ctx::{Ctx, Services};
+use crate::error::{Error, Result};
+use crate::page::Count;
+use crate::time::Timestamp;
+use crate::users::UserFilter;
+
+/// How long a link of another node that starts at the same time is left alone, in seconds.
+const START_S: u32 = 60;
+
+/// Issues a link in place of the previous one, for the operator; `None` if there is an active administrator.
+pub async fn issue(ctx: &Ctx) -> Result<Option<SetupLink>> {
+    if !matches!(ctx.actor(), Actor::Operator) {
+        return Err(Error::Forbidden);
+    }
+    put(ctx.services(), Timestamp::from_micros(i64::MAX)).await
+}
+
+/// What a node that starts does about a link.
+#[derive(Debug)]
+pub enum AtStart {
+    /// It issued this one.
+    Issued(SetupLink),
+    /// Another node, or this one before a restart, issued a link a moment ago, which stays.
+    IssuedBefore,
+    /// There are users.
+    NotNeeded,
+}
+
+/// Issues a link when a node starts and there is no user. Of several nodes that start at once, one issues it.
+pub async fn issue_on_start(services: &Services) -> Result<AtStart> {
+    let users = services.store.read().await?.count_users(&UserFilter::default(), 1).await?;
+    if users != Count::Exactly(0) {
+        return Ok(AtStart::NotNeeded);
+    }
+    let issued = put(services, services.clock.now().minus_seconds(START_S)).await?;
+    Ok(issued.map_or(AtStart::IssuedBefore, AtStart::Issued))
+}
+
+async fn put(services: &Services, unless_after: Timestamp) -> Result<Option<SetupLink>> {
+    let now = services.clock.now();
+    let token = new_token(services);
+    let link = StoredLink {
+        token_mac: mac(services.vault.as_ref(), &token),
+        created_at: now,
+        expires_at: now.plus_seconds(TTL_S),
+    };
+    let mut tx = services.store.write().await?;
+    if admin_exists(&mut *tx).await? || !tx.put_setup_link(&link, unless_after).await? {
+        return Ok(None);
+    }
+    tx.commit().await?;
+    Ok(Some(SetupLink { token, expires_at: link.expires_at }))
+}
+
+fn new_token(services: &Services) -> SecretString {
+    let mut bytes = [0; TOKEN_BYTES];
+    services.random.fill(&mut bytes);
+    let mut token = PREFIX.to_owned();
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut token);
+    token.into()
+}

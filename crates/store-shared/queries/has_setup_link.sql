@@ -1,0 +1,7 @@
+-- $1: MAC of the token; $2: now.
+SELECT EXISTS (
+    SELECT 1 FROM setup_links
+    WHERE id = 1
+        AND token_mac = $1
+        AND expires_at > $2
+) AS "has_link!: bool"
