@@ -321,9 +321,12 @@ fn on_webhooks(operation: &str, targets: &Targets) -> Request {
     })
 }
 
+/// Well-formed, and of no link.
+const LINK_TOKEN: &str = "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g";
+
 fn on_credentials(operation: &str, targets: &Targets) -> Request {
     let email = json!({"email": targets.user.email});
-    let token = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"});
+    let token = json!({"token": LINK_TOKEN});
     let with = |mut body: Value, name: &str, value: &str| {
         body[name] = json!(value);
         Some(body)
@@ -409,8 +412,8 @@ const NO_PASSKEY: &str = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50";
 fn on_passkeys(operation: &str, targets: &Targets) -> Request {
     let challenge = "sessions/challenges/dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g/passkey";
     let answer = Some(json!({"state": "expired", "credential": {}}));
-    let token = json!({"token": TOKEN});
-    let linked = Some(json!({"token": TOKEN, "state": "expired", "credential": {}}));
+    let token = json!({"token": LINK_TOKEN});
+    let linked = Some(json!({"token": LINK_TOKEN, "state": "expired", "credential": {}}));
     let mine = format!("me/passkeys/{NO_PASSKEY}");
     let theirs = format!("users/{}/passkeys", targets.user.id);
     let (method, path, body) = match operation {

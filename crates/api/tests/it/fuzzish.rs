@@ -244,7 +244,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
-const NEEDS_A_TOKEN: [&str; 39] = [
+const NEEDS_A_TOKEN: [&str; 43] = [
     "auth.begin",
     "auth.callback",
     "auth.callback_form",
