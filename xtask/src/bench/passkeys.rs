@@ -24,7 +24,7 @@ use super::{Row, Scale, median, ms, now};
 /// How many accounts have a passkey, and how many a password only.
 const ACCOUNTS: usize = 200;
 /// How many clients sign in at once.
-const CLIENTS: usize = 64;
+const CLIENTS: u32 = 64;
 /// How often each side is measured, in turns.
 const ROUNDS: usize = 5;
 /// How long each time, in seconds. The provider stalls for 30 seconds in all.
@@ -76,7 +76,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let (passkey_rate, password_rate) = (of(&by_passkey)?, of(&by_password)?);
 
     // Half of what it can do: the clients take turns at fixed times.
-    let pace = Duration::from_secs_f64(f64::from(u32::try_from(CLIENTS)?) / (passkey_rate / 2.0));
+    let pace = Duration::from_secs_f64(f64::from(CLIENTS) / (passkey_rate / 2.0));
     let stall = Stall::begin(&server).await?;
     let (mut calm, mut stalled) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -127,8 +127,7 @@ async fn sign_in_all(
     let mut tasks = Vec::new();
     for first in 0..CLIENTS {
         let client = Client::connect(server.address).await?;
-        let offset = pace.map(|pace| pace.mul_f64(f64::from(u32::try_from(first)?) / f64::from(u32::try_from(CLIENTS)?)));
-        let slots = pace.zip(offset).map(|(pace, offset)| (begun + offset, pace));
+        let slots = pace.map(|pace| (begun + pace * first / CLIENTS, pace));
         tasks.push(tokio::spawn(ask(client, Arc::clone(devices), first, slots, end)));
     }
     let mut latencies_us = Vec::new();
@@ -142,12 +141,12 @@ async fn sign_in_all(
 async fn ask(
     mut client: Client,
     devices: Arc<Vec<Authenticator>>,
-    first: usize,
+    first: u32,
     mut slots: Option<(Instant, Duration)>,
     end: Instant,
 ) -> anyhow::Result<Vec<u32>> {
     let options = request("POST", OPTIONS, None, None);
-    let (mut latencies_us, mut at) = (Vec::with_capacity(1024), first);
+    let (mut latencies_us, mut at) = (Vec::with_capacity(1024), first as usize);
     loop {
         if let Some((next, pace)) = &mut slots {
             tokio::time::sleep_until((*next).into()).await;
@@ -165,7 +164,7 @@ async fn ask(
         let status = client.send(&request("POST", SIGN_IN, None, Some(&answer))).await?;
         ensure!(status == 201, "the sign-in answered {status}: {}", String::from_utf8_lossy(client.body()));
         latencies_us.push(u32::try_from((now() - sent).as_micros()).unwrap_or(u32::MAX));
-        at += CLIENTS;
+        at += CLIENTS as usize;
     }
 }
 
@@ -210,7 +209,8 @@ impl Authenticator {
         let data = [self.data(ATTESTED).as_slice(), &[0; 16], &length, &self.id, &cose_key].concat();
         let object =
             [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[u8::try_from(data.len())?], &data];
-        let response = json!({"clientDataJSON": encoded(client_data.as_bytes()), "attestationObject": encoded(&object.concat())});
+        let response =
+            json!({"clientDataJSON": encoded(client_data.as_bytes()), "attestationObject": encoded(&object.concat())});
         Ok(self.body(options, &response))
     }
 
@@ -229,7 +229,8 @@ impl Authenticator {
 
     fn body(&self, options: &Value, response: &Value) -> String {
         let id = encoded(&self.id);
-        let credential = json!({"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {}});
+        let credential =
+            json!({"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {}});
         json!({"state": options["state"], "credential": credential}).to_string()
     }
 

@@ -275,7 +275,8 @@ async fn reset_options(
 
 async fn reset(call: Call, request: v1::ResetWithPasskeyRequest) -> Result<v1::ResetWithPasskeyResponse, Refusal> {
     let mut fields = Fields::default();
-    let passkey_name = fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
+    let passkey_name =
+        fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
     let label = fields.check("label", request.label.as_deref().map(DisplayName::parse).transpose());
     let (name, label) = fields.finish(passkey_name.zip(label))?;
     let new = NewPasskey { state: request.state, credential: request.credential_json, name };
@@ -296,7 +297,8 @@ async fn accept_invitation(
     request: v1::AcceptInvitationWithPasskeyRequest,
 ) -> Result<v1::AcceptInvitationWithPasskeyResponse, Refusal> {
     let mut fields = Fields::default();
-    let passkey_name = fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
+    let passkey_name =
+        fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
     let label = fields.check("label", request.label.as_deref().map(DisplayName::parse).transpose());
     let name = fields.check("name", request.name.as_deref().map(DisplayName::parse).transpose());
     let (name, (passkey_name, label)) = fields.finish(name.zip(passkey_name.zip(label)))?;

@@ -87,7 +87,8 @@ impl SecondFactorPolicy {
     /// Refuses a policy that nobody could meet, because the server has no passkeys.
     fn require_available(self, ctx: &Ctx) -> Result<()> {
         if self.requires_passkey() && ctx.services().webauthn.origins().is_empty() {
-            let message = "needs passkeys, which this server does not offer; configure webauthn.rp_id and webauthn.origins";
+            let message =
+                "needs passkeys, which this server does not offer; configure webauthn.rp_id and webauthn.origins";
             return Err(FieldError::new("second_factor", "passkeys_not_offered", message).into());
         }
         Ok(())

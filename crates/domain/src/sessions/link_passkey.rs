@@ -43,12 +43,7 @@ pub async fn invitation_options(ctx: &Ctx, token: &SecretString) -> Result<Regis
 ///
 /// # Errors
 /// As [`reset_options`] and [`register`](register::register).
-pub async fn reset(
-    ctx: &Ctx,
-    token: &SecretString,
-    new: NewPasskey,
-    label: Option<DisplayName>,
-) -> Result<SignedIn> {
+pub async fn reset(ctx: &Ctx, token: &SecretString, new: NewPasskey, label: Option<DisplayName>) -> Result<SignedIn> {
     let (id, registration) = verify(ctx, Purpose::PasswordReset, token, new).await?;
     let mut tx = ctx.write().await?;
     let user = take(ctx, &mut *tx, Purpose::PasswordReset, id).await?;
@@ -88,8 +83,8 @@ pub async fn join(
 async fn options(ctx: &Ctx, purpose: Purpose, token: &SecretString) -> Result<RegistrationOptions> {
     let (id, user) = find(ctx, purpose, token).await?;
     // The first proof of an address removes the factors that were added before it.
-    let has_factor = user.email_verified
-        && ctx.store().read().await?.second_factor_standing(user.id).await?.is_enrolled();
+    let has_factor =
+        user.email_verified && ctx.store().read().await?.second_factor_standing(user.id).await?.is_enrolled();
     if has_factor {
         return Err(Error::Conflict(Conflict::SecondFactorPresent));
     }

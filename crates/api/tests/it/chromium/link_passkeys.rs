@@ -51,9 +51,15 @@ async fn an_invited_user_joins_with_a_passkey() {
     assert_eq!(page.eval("Object.keys(sessionStorage).length").await, 0);
     assert_eq!(page.passkeys().await, 1);
     let me = fetched(&page, "me").await;
-    assert_eq!((&me["name"], &me["status"], &me["email_verified"]), (&json!("Admiral Hopper"), &json!("active"), &json!(true)));
+    assert_eq!(
+        (&me["name"], &me["status"], &me["email_verified"]),
+        (&json!("Admiral Hopper"), &json!("active"), &json!(true))
+    );
     let factors = fetched(&page, "me/factors").await;
-    assert_eq!((&factors["password"], &factors["passkeys"], &factors["recovery_codes_left"]), (&json!(false), &json!(1), &json!(10)));
+    assert_eq!(
+        (&factors["password"], &factors["passkeys"], &factors["recovery_codes_left"]),
+        (&json!(false), &json!(1), &json!(10))
+    );
 
     // It signs in, and the link is used.
     page.forget_calls().await;

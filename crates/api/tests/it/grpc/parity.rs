@@ -170,7 +170,8 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
             said!(rpc, create_enrolment_options(CreateEnrolmentOptionsRequest { challenge_id, kind: 0 }))
         }
         "invitations.passkeys.create" => {
-            let request = v1::AcceptInvitationWithPasskeyRequest { token, state, credential_json, ..Default::default() };
+            let request =
+                v1::AcceptInvitationWithPasskeyRequest { token, state, credential_json, ..Default::default() };
             rpc.accept_invitation_with_passkey(request).await.map(drop)
         }
         "invitations.passkeys.options" => {
