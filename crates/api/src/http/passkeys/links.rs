@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"}))]
-struct LinkBody {
+struct MailedLinkBody {
     /// The token of the link; it begins with `dno_`.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
@@ -49,14 +49,14 @@ struct LinkBody {
 #[utoipa::path(
     post, path = "/api/v1/password-resets/passkeys/options", tag = "credentials",
     operation_id = "password_resets.passkeys.options",
-    request_body = LinkBody,
+    request_body = MailedLinkBody,
     responses(
         (status = 200, description = "The options.", body = RegistrationOptionsBody),
         BadBody, Offered, FactorFree, Always,
     ),
     security(()),
 )]
-async fn reset_options(Caller(ctx): Caller, JsonBody(body): JsonBody<LinkBody>) -> Result<Response, Problem> {
+async fn reset_options(Caller(ctx): Caller, JsonBody(body): JsonBody<MailedLinkBody>) -> Result<Response, Problem> {
     respond(link_passkey::reset_options(&ctx, &body.token).await?)
 }
 
@@ -66,14 +66,17 @@ async fn reset_options(Caller(ctx): Caller, JsonBody(body): JsonBody<LinkBody>) 
 #[utoipa::path(
     post, path = "/api/v1/invitations/passkeys/options", tag = "credentials",
     operation_id = "invitations.passkeys.options",
-    request_body = LinkBody,
+    request_body = MailedLinkBody,
     responses(
         (status = 200, description = "The options.", body = RegistrationOptionsBody),
         BadBody, Offered, Always,
     ),
     security(()),
 )]
-async fn invitation_options(Caller(ctx): Caller, JsonBody(body): JsonBody<LinkBody>) -> Result<Response, Problem> {
+async fn invitation_options(
+    Caller(ctx): Caller,
+    JsonBody(body): JsonBody<MailedLinkBody>,
+) -> Result<Response, Problem> {
     respond(link_passkey::invitation_options(&ctx, &body.token).await?)
 }
 
