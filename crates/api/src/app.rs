@@ -1,6 +1,7 @@
 //! The composition root, the only one: from configuration to a server that can be mounted anywhere.
 
 mod keys;
+mod policy;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -10,29 +11,26 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use axum::Router;
 use denizen_domain::Services;
-use denizen_domain::budgets::{self, Patience};
-use denizen_domain::ctx::Policy;
-use denizen_domain::one_time::Purpose;
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
-use denizen_domain::providers::{Federation, Provider, Providers, Redirects};
+use denizen_domain::providers::{Federation, Provider, Providers};
 use denizen_domain::sessions::SignInTotals;
 use denizen_domain::users::Totals;
-use denizen_domain::webhooks::Patience as WebhookPatience;
 use denizen_infra::account_throttle::AccountRates;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::federation::{FederationOptions, HttpFederation};
-use denizen_infra::mail::{Links, NoMail};
+use denizen_infra::mail::NoMail;
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::sign_in_hook::HttpSignInHook;
 use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
 use denizen_infra::tokens::KeyRing;
 use denizen_infra::usage::RecentUses;
+use denizen_infra::vault::MasterVault;
 use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Audit, Config, Limits, ProviderConfig, Security, SignIn, Webhooks};
+use crate::config::{Audit, Config, ProviderConfig, Security, SignIn, Webhooks};
 use crate::feed::Feed;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
@@ -41,17 +39,16 @@ use crate::http::start::StartPage;
 use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::metrics::{self, Metrics};
-use crate::post::{mailer, sends_mail};
+use crate::post::mailer;
 use crate::{grpc, middleware, relying_party, upkeep};
-use denizen_infra::vault::MasterVault;
 pub use keys::master_key;
 use keys::{Keys, signing};
+use policy::policy;
 
 /// How long a call to an outside provider may take.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest file with the secret of a provider, in bytes.
 const SECRET_BYTES_MAX: usize = 16 * 1024;
-const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
 /// A server, wired but not listening.
 pub struct App {
@@ -261,44 +258,6 @@ fn share(
     })
 }
 
-fn policy(config: &Config) -> Policy {
-    Policy {
-        signup: config.signup.mode,
-        public_url: config.server.public_url(),
-        redirects: Redirects::new(config.sign_in.redirect_urls.clone()).with_own_page(&format!(
-            "{}{}",
-            config.server.public_url(),
-            Links::path(Purpose::SignIn)
-        )),
-        conceals_sign_up: config.signup.conceal_existing,
-        password_chars_min: config.security.password_min_chars,
-        product_name: config.product.name.clone(),
-        guessing: guessing(&config.limits),
-        sends_mail: sends_mail(config),
-        mail_request_delay_ms: config.mail.request_delay_ms,
-        offers_mailed_codes: config.sign_in.mailed_codes,
-        offers_magic_links: config.sign_in.magic_links,
-        access_ttl_s: config.sessions.access_ttl_s,
-        session_idle_ttl_s: config.sessions.idle_ttl_s,
-        session_absolute_ttl_s: config.sessions.absolute_ttl_s,
-        sessions_per_user_max: config.sessions.per_user_max,
-        refresh_grace_s: config.sessions.refresh_grace_s,
-        issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
-        audience: config.tokens.audience.clone(),
-        token_algorithm: config.tokens.algorithm,
-        key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
-        key_lead_s: config.tokens.key_lead_s,
-        events_kept_s: Some(config.events.retention_days)
-            .filter(|days| *days > 0)
-            .map(|days| days.saturating_mul(SECONDS_PER_DAY)),
-        webhooks: WebhookPatience {
-            retry_first_ms: config.webhooks.retry_first_ms,
-            retry_for_s: config.webhooks.retry_for_s,
-            timeout_s: config.webhooks.timeout_s,
-        },
-    }
-}
-
 fn sign_in_hook(
     config: &SignIn,
     clock: &Arc<dyn Clock>,
@@ -352,25 +311,6 @@ fn webhook_sender(config: &Webhooks, clock: &Arc<dyn Clock>) -> anyhow::Result<A
     let timeout = Duration::from_secs(config.timeout_s.into());
     let outside = Outside::new(timeout, &config.allowed_hosts).context("setting up the HTTP client for webhooks")?;
     Ok(Arc::new(HttpWebhookSender::new(outside, Arc::clone(clock))))
-}
-
-fn guessing(limits: &Limits) -> budgets::Limits {
-    let account = Patience {
-        free: limits.failures_free,
-        delay_s: limits.failures_delay_s.min(limits.failures_delay_max_s),
-        delay_max_s: limits.failures_delay_max_s,
-        forgotten_s: limits.failures_forgotten_s,
-    };
-    let address = Patience { free: limits.address_failures_free, ..account };
-    budgets::Limits {
-        account,
-        address: (address.free > 0).then_some(address),
-        mails_per_hour: limits.mails_per_hour,
-        mail_requests_per_hour: limits.mail_requests_per_hour,
-        sign_up_mails_per_hour: limits.sign_up_mails_per_hour,
-        account_mails_per_hour: limits.account_mails_per_hour,
-        sign_up_attributes_kib_per_hour: limits.sign_up_attributes_kib_per_hour,
-    }
 }
 
 fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2Hasher> {
