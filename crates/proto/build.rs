@@ -9,8 +9,10 @@ use prost_types::FileDescriptorSet;
 
 const PACKAGE: &str = "denizen/v1";
 /// The messages that carry a secret, which their `Debug` does not print.
-const SECRET: [&str; 54] = [
+const SECRET: [&str; 60] = [
     "AcceptInvitationRequest",
+    "AcceptInvitationWithPasskeyRequest",
+    "AcceptInvitationWithPasskeyResponse",
     "BeginTotpResponse",
     "Challenge",
     "ChangePasswordRequest",
@@ -22,9 +24,11 @@ const SECRET: [&str; 54] = [
     "ConfirmTotpResponse",
     "CreateApiKeyResponse",
     "CreateEnrolmentOptionsRequest",
+    "CreateInvitationOptionsRequest",
     "CreateNonceResponse",
     "CreateProviderRequest",
     "CreateChallengeOptionsRequest",
+    "CreateResetOptionsRequest",
     "CreateTicketResponse",
     "CreateUserRequest",
     "CreateWebhookResponse",
@@ -51,6 +55,8 @@ const SECRET: [&str; 54] = [
     "RefreshSessionRequest",
     "ReplaceRecoveryCodesResponse",
     "RequestSignInCodeResponse",
+    "ResetWithPasskeyRequest",
+    "ResetWithPasskeyResponse",
     "RevokeRequest",
     "RotateApiKeyResponse",
     "RotateWebhookSecretResponse",

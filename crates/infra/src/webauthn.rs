@@ -59,7 +59,8 @@ impl RelyingParty {
     /// available.
     pub fn new(id: String, origins: Vec<String>, name: &str) -> Result<Self, RelyingPartyError> {
         if origins.is_empty() || is_address(&id) {
-            return Ok(Self { id, origins, ceremonies: None });
+            // No page can use passkeys, so none offers them.
+            return Ok(Self { id, origins: Vec::new(), ceremonies: None });
         }
         let urls = origins.iter().map(|origin| parse_origin(origin)).collect::<Result<Vec<_>, _>>()?;
         let own = urls.iter().find_map(|url| WebauthnBuilder::new(&id, url).ok());

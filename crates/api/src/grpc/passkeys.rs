@@ -4,7 +4,7 @@ use denizen_domain::error::RuleBroken;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::register::RegistrationOptions;
 use denizen_domain::passkeys::{self, AssertionOptions, CredentialKind, NewPasskey, Passkey, PasskeyAnswer};
-use denizen_domain::sessions::{self, Outcome};
+use denizen_domain::sessions::{self, Outcome, link_passkey};
 use denizen_domain::users::DisplayName;
 use denizen_proto::v1;
 use denizen_proto::v1::passkey_service_server::PasskeyService;
@@ -106,6 +106,34 @@ impl PasskeyService for Passkeys {
         request: Request<v1::CreateStepUpOptionsRequest>,
     ) -> Result<Response<v1::CreateStepUpOptionsResponse>, Status> {
         by_caller(&self.0, request, step_up_options).await
+    }
+
+    async fn create_reset_options(
+        &self,
+        request: Request<v1::CreateResetOptionsRequest>,
+    ) -> Result<Response<v1::CreateResetOptionsResponse>, Status> {
+        by_anybody(&self.0, request, reset_options).await
+    }
+
+    async fn reset_with_passkey(
+        &self,
+        request: Request<v1::ResetWithPasskeyRequest>,
+    ) -> Result<Response<v1::ResetWithPasskeyResponse>, Status> {
+        by_anybody(&self.0, request, reset).await
+    }
+
+    async fn create_invitation_options(
+        &self,
+        request: Request<v1::CreateInvitationOptionsRequest>,
+    ) -> Result<Response<v1::CreateInvitationOptionsResponse>, Status> {
+        by_anybody(&self.0, request, invitation_options).await
+    }
+
+    async fn accept_invitation_with_passkey(
+        &self,
+        request: Request<v1::AcceptInvitationWithPasskeyRequest>,
+    ) -> Result<Response<v1::AcceptInvitationWithPasskeyResponse>, Status> {
+        by_anybody(&self.0, request, accept_invitation).await
     }
 }
 
@@ -235,6 +263,49 @@ async fn step_up_options(
 ) -> Result<v1::CreateStepUpOptionsResponse, Refusal> {
     let options = sessions::step_up::passkey_options(&call.ctx).await?;
     Ok(v1::CreateStepUpOptionsResponse { options: Some(assertion(options)) })
+}
+
+async fn reset_options(
+    call: Call,
+    request: v1::CreateResetOptionsRequest,
+) -> Result<v1::CreateResetOptionsResponse, Refusal> {
+    let options = link_passkey::reset_options(&call.ctx, &request.token.into()).await?;
+    Ok(v1::CreateResetOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn reset(call: Call, request: v1::ResetWithPasskeyRequest) -> Result<v1::ResetWithPasskeyResponse, Refusal> {
+    let mut fields = Fields::default();
+    let passkey_name =
+        fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
+    let label = fields.check("label", request.label.as_deref().map(DisplayName::parse).transpose());
+    let (name, label) = fields.finish(passkey_name.zip(label))?;
+    let new = NewPasskey { state: request.state, credential: request.credential_json, name };
+    let (tokens, session_id, user) = parts(link_passkey::reset(&call.ctx, &request.token.into(), new, label).await?);
+    Ok(v1::ResetWithPasskeyResponse { tokens, session_id, user })
+}
+
+async fn invitation_options(
+    call: Call,
+    request: v1::CreateInvitationOptionsRequest,
+) -> Result<v1::CreateInvitationOptionsResponse, Refusal> {
+    let options = link_passkey::invitation_options(&call.ctx, &request.token.into()).await?;
+    Ok(v1::CreateInvitationOptionsResponse { options: Some(creation(options)) })
+}
+
+async fn accept_invitation(
+    call: Call,
+    request: v1::AcceptInvitationWithPasskeyRequest,
+) -> Result<v1::AcceptInvitationWithPasskeyResponse, Refusal> {
+    let mut fields = Fields::default();
+    let passkey_name =
+        fields.check("passkey_name", request.passkey_name.as_deref().map(DisplayName::parse).transpose());
+    let label = fields.check("label", request.label.as_deref().map(DisplayName::parse).transpose());
+    let name = fields.check("name", request.name.as_deref().map(DisplayName::parse).transpose());
+    let (name, (passkey_name, label)) = fields.finish(name.zip(passkey_name.zip(label)))?;
+    let new = NewPasskey { state: request.state, credential: request.credential_json, name: passkey_name };
+    let signed_in = link_passkey::join(&call.ctx, &request.token.into(), new, name, label).await?;
+    let (tokens, session_id, user) = parts(signed_in);
+    Ok(v1::AcceptInvitationWithPasskeyResponse { tokens, session_id, user })
 }
 
 /// A passkey that is used.

@@ -104,6 +104,16 @@ answers! {
     TotpEnrollable => ["409" "second_factor_present" "`second_factor_present`: the user already has a second factor; `passkey_required`: the role requires a passkey or a security key."];
     /// There must be no passkey or security key yet.
     PasskeyEnrollable => ["409" "second_factor_present" "`second_factor_present`: the user already has a passkey or a security key; `passkey_taken`: the passkey is already registered."];
+    /// The passkey must be new, and the user must have no second factor.
+    ResetByPasskey => [
+        "403" "not_offered" "`not_offered`: passkeys are not available on this server; `csrf_failed`: in cookie mode, the origin is not allowed.",
+        "409" "second_factor_present" "`second_factor_present`: the user has a second factor, so set a password instead; `passkey_taken`: the passkey is already registered; `idempotency_key_reused`: the idempotency key was used with a different request.",
+    ];
+    /// The passkey must be new.
+    JoinedByPasskey => [
+        "403" "not_offered" "`not_offered`: passkeys are not available on this server; `csrf_failed`: in cookie mode, the origin is not allowed.",
+        "409" "passkey_taken" "`passkey_taken`: the passkey is already registered; `idempotency_key_reused`: the idempotency key was used with a different request.",
+    ];
     /// There must be no second factor yet.
     FactorFree => ["409" "second_factor_present" "The user already has a second factor."];
     /// The refresh token in the body is not good.

@@ -111,9 +111,10 @@ impl Problem {
             Conflict::TooManyWebhooks => {
                 new("too_many_webhooks", "The limit of 50 webhooks is reached. Delete unused webhooks.")
             }
-            Conflict::SecondFactorPresent => {
-                new("second_factor_present", "The user already has a second factor. Remove it first.")
-            }
+            Conflict::SecondFactorPresent => new(
+                "second_factor_present",
+                "The user already has a second factor. Remove it first; to reset a password, set a new one.",
+            ),
             Conflict::IdentityTaken => new("identity_taken", "The identity is linked to another user."),
             Conflict::LinkRequired => new(
                 "link_required",

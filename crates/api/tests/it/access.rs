@@ -61,6 +61,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("health.ready", [200, 200, 200, 200, 200, 200]),
     row("invitations.accept", [400, 400, 400, 400, 400, 400]),
     row("invitations.create", [401, 403, 403, 403, 403, 201]),
+    row("invitations.passkeys.create", [400, 400, 400, 400, 400, 400]),
+    row("invitations.passkeys.options", [400, 400, 400, 400, 400, 400]),
     row("me.change_password", [401, 403, 204, 204, 403, 204]),
     row("me.events", [401, 403, 200, 200, 403, 200]),
     row("me.factors", [401, 403, 200, 200, 403, 200]),
@@ -87,6 +89,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("oauth2.token", [200, 200, 200, 200, 200, 200]),
     row("password_resets.confirm", [400, 400, 400, 400, 400, 400]),
     row("password_resets.create", [202, 202, 202, 202, 202, 202]),
+    row("password_resets.passkeys.create", [400, 400, 400, 400, 400, 400]),
+    row("password_resets.passkeys.options", [400, 400, 400, 400, 400, 400]),
     row("permissions.list", [401, 200, 200, 200, 200, 200]),
     row("providers.create", [401, 403, 403, 403, 403, 201]),
     row("providers.delete", [401, 403, 403, 403, 403, 204]),
@@ -317,9 +321,12 @@ fn on_webhooks(operation: &str, targets: &Targets) -> Request {
     })
 }
 
+/// Well-formed, and of no link.
+const LINK_TOKEN: &str = "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g";
+
 fn on_credentials(operation: &str, targets: &Targets) -> Request {
     let email = json!({"email": targets.user.email});
-    let token = json!({"token": "dno_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g"});
+    let token = json!({"token": LINK_TOKEN});
     let with = |mut body: Value, name: &str, value: &str| {
         body[name] = json!(value);
         Some(body)
@@ -405,6 +412,8 @@ const NO_PASSKEY: &str = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50";
 fn on_passkeys(operation: &str, targets: &Targets) -> Request {
     let challenge = "sessions/challenges/dnc_AZNlqHsffD6NDAocLT5PUAAAAAAAAAAAr4vT1m0Xg5h1cD2q8g/passkey";
     let answer = Some(json!({"state": "expired", "credential": {}}));
+    let token = json!({"token": LINK_TOKEN});
+    let linked = Some(json!({"token": LINK_TOKEN, "state": "expired", "credential": {}}));
     let mine = format!("me/passkeys/{NO_PASSKEY}");
     let theirs = format!("users/{}/passkeys", targets.user.id);
     let (method, path, body) = match operation {
@@ -412,6 +421,8 @@ fn on_passkeys(operation: &str, targets: &Targets) -> Request {
         "challenges.passkey_options" => (Method::POST, format!("{challenge}/options"), None),
         "challenges.passkeys.create" => (Method::POST, format!("{challenge}s"), answer),
         "challenges.passkeys.options" => (Method::POST, format!("{challenge}s/options"), None),
+        "invitations.passkeys.create" => (Method::POST, "invitations/passkeys".into(), linked),
+        "invitations.passkeys.options" => (Method::POST, "invitations/passkeys/options".into(), Some(token)),
         "me.passkeys.create" => (Method::POST, "me/passkeys".into(), answer),
         "me.passkeys.delete" => (Method::DELETE, mine, None),
         "me.passkeys.list" => (Method::GET, "me/passkeys".into(), None),
@@ -419,6 +430,8 @@ fn on_passkeys(operation: &str, targets: &Targets) -> Request {
         "me.passkeys.update" => (Method::PATCH, mine, Some(json!({"name": "Renamed"}))),
         "metadata.passkey_endpoints" => (Method::GET, "/.well-known/passkey-endpoints".into(), None),
         "metadata.webauthn" => (Method::GET, "/.well-known/webauthn".into(), None),
+        "password_resets.passkeys.create" => (Method::POST, "password-resets/passkeys".into(), linked),
+        "password_resets.passkeys.options" => (Method::POST, "password-resets/passkeys/options".into(), Some(token)),
         "sessions.passkeys.create" => (Method::POST, "sessions/passkeys".into(), answer),
         "sessions.passkeys.options" => (Method::POST, "sessions/passkeys/options".into(), None),
         "sessions.step_up_options" => (Method::POST, "sessions/current/step-up/options".into(), None),

@@ -35,7 +35,11 @@ async fn pages_are_shown_and_keep_to_themselves() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
         let page = response.text().await.unwrap();
         assert!(page.contains("<html lang=\"de\">") && page.contains("Ben &amp; Co"), "{page}");
-        assert!(!page.contains("SECRET") && !page.contains("://"), "{page}");
+        // The only URLs are the origins whose pages can use passkeys.
+        let origins = between(&page, " data-passkeys=\"", "\"").unwrap_or_default();
+        let rest = page.replace(&format!(" data-passkeys=\"{origins}\""), "");
+        assert!(!rest.contains("SECRET") && !rest.contains("://"), "{page}");
+        assert_eq!(page.contains("id=\"by-passkey\""), matches!(name, "reset-password" | "accept-invitation"));
         // Scripts and styles come by a path of their own, so that the policy need not allow any inside.
         assert!(!page.contains("<style") && !page.contains("style=") && !page.contains(" on"), "{page}");
         for posted in [Method::POST, Method::PUT] {
@@ -64,6 +68,10 @@ async fn pages_ask_for_what_their_operations_take() {
     for name in PAGES {
         let path = format!("/account/{name}?token=dno_SECRET");
         let page = app.request(Method::GET, &path, None).send().await.unwrap().text().await.unwrap();
+        let by_passkey = between(&page, "id=\"by-passkey\" data-call=\"", "\"").map(|call| format!("/api/v1/{call}"));
+        for path in by_passkey.iter().flat_map(|path| [path.clone(), format!("{path}/options")]) {
+            assert!(document["paths"][&path].get("post").is_some(), "{path}");
+        }
         let operation = format!("/api/v1/{}", between(&page, "data-call=\"", "\"").unwrap());
         let body = &document["paths"][&operation]["post"]["requestBody"]["content"]["application/json"]["schema"];
         let reference = body["$ref"].as_str().unwrap_or_else(|| panic!("{operation} takes no body"));

@@ -244,7 +244,7 @@ async fn check(operation: &Operation, request: &str, response: Response) -> u16 
 }
 
 /// What is refused without a token or a code that is good once, or by a client that speaks HTTP only.
-const NEEDS_A_TOKEN: [&str; 39] = [
+const NEEDS_A_TOKEN: [&str; 43] = [
     "auth.begin",
     "auth.callback",
     "auth.callback_form",
@@ -281,6 +281,10 @@ const NEEDS_A_TOKEN: [&str; 39] = [
     "challenges.passkey_options",
     "challenges.passkeys.create",
     "challenges.passkeys.options",
+    "invitations.passkeys.create",
+    "invitations.passkeys.options",
+    "password_resets.passkeys.create",
+    "password_resets.passkeys.options",
     "sessions.step_up_options",
     "sessions.passkeys.create",
     "users.passkeys.delete",

@@ -64,6 +64,7 @@ mod key_rotation;
 mod lifecycle;
 mod limits;
 mod lingering;
+mod link_passkeys;
 mod lists;
 mod log_readers;
 mod lost_master_key;

@@ -110,7 +110,8 @@ choices! {
         Source::Provider;
     Way: Way::Password, Way::MailedCode, Way::MagicLink, Way::SecondFactor, Way::Provider,
         Way::Passkey;
-    Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed;
+    Cause: Cause::Changed, Cause::Reset, Cause::Set, Cause::Joined, Cause::Migrated, Cause::Reclaimed,
+        Cause::Removed;
     FactorKind: FactorKind::Password, FactorKind::Totp, FactorKind::RecoveryCode, FactorKind::Passkey,
         FactorKind::SecurityKey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
@@ -204,6 +205,8 @@ words! {
         Migrated = "migrated",
         /// It was removed when somebody else proved to own the address.
         Reclaimed = "reclaimed",
+        /// It was removed when its user registered a passkey in its place, by the link of a reset.
+        Removed = "removed",
     }
 }
 

@@ -5,8 +5,7 @@ use super::{Identity, profile, tokens};
 use crate::access::Subject;
 use crate::auth_methods::{AuthMethod, AuthMethods, Authenticated};
 use crate::budgets;
-use crate::credentials::first_proof::{EarlierPassword, take_over};
-use crate::credentials::verify_email::verified;
+use crate::credentials::first_proof::EarlierPassword;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::catalogue::{Source, Way};
@@ -19,7 +18,7 @@ use crate::providers::{self, LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
 use crate::sessions::{Outcome, Pending, sign_in_proven};
 use crate::store::WriteTx;
-use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, created, record_update};
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, activate, created};
 
 /// Opens a session for the user that the identity is linked to; or a challenge, if a second factor is required. An identity
 /// that is not linked yet makes a user, or is linked to one, as the settings of the provider and `signup.mode` allow.
@@ -116,13 +115,10 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
 /// Accepts the invitation of a [locked](crate::users::store::UserWrites::lock_user) user, which has not expired, with an
 /// identity of the invited address. The mailed link no longer works.
 async fn join(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven: &ProvenIdentity) -> Result<(User, Identity)> {
-    take_over(ctx, tx, &before, EarlierPassword::Removed).await?;
     // An invitation without a name has the address in its place.
     let is_named = before.name.as_str() != before.email.to_string();
     let name = proven.identity.name.clone().filter(|_| !is_named).unwrap_or_else(|| before.name.clone());
-    let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
-    tx.update_user(&user).await?;
-    record_update(ctx, tx, &before, &user);
+    let user = activate(ctx, tx, before, name, EarlierPassword::Removed).await?;
     let identity = add(ctx, tx, user.id, proven).await?;
     Ok((user, identity))
 }

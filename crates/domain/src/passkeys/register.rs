@@ -70,7 +70,18 @@ pub(crate) async fn options_for(
     kind: CredentialKind,
 ) -> Result<RegistrationOptions> {
     let user = read.find_user(user).await?.ok_or(Error::NotFound(Resource::User))?;
-    let mut passkeys = read.list_passkeys(user.id).await?;
+    let passkeys = read.list_passkeys(user.id).await?;
+    options_beside(ctx, context, &user, passkeys, kind)
+}
+
+/// The same for a user who has these passkeys.
+pub(crate) fn options_beside(
+    ctx: &Ctx,
+    context: &[u8],
+    user: &User,
+    mut passkeys: Vec<Passkey>,
+    kind: CredentialKind,
+) -> Result<RegistrationOptions> {
     if passkeys.len() >= PASSKEYS_MAX {
         return Err(Error::Conflict(Conflict::TooManyPasskeys));
     }

@@ -8,6 +8,7 @@ mod device;
 pub mod end;
 pub mod enrol_passkey;
 mod issue;
+pub mod link_passkey;
 pub mod list;
 mod migrate;
 mod open;

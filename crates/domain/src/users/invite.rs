@@ -17,6 +17,7 @@ use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::one_time::{self, Purpose};
 use crate::roles::{RoleName, require_grantable, require_known};
+use crate::store::WriteTx;
 
 /// An invitation.
 #[derive(Debug)]
@@ -102,13 +103,24 @@ pub async fn accept(ctx: &Ctx, token: &SecretString, new: NewPassword, name: Opt
     if user.status != Status::Invited || user.email != token.email {
         return Err(one_time::refused());
     }
-    take_over(ctx, &mut *tx, &user, EarlierPassword::Replaced).await?;
-    let before = user;
-    let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
+    let user = activate(ctx, &mut *tx, user, name, EarlierPassword::Replaced).await?;
     tx.set_password(user.id, &hash, ctx.now()).await?;
-    tx.update_user(&user).await?;
-    record_update(ctx, &mut *tx, &before, &user);
     record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Joined });
     ctx.commit(tx).await?;
+    Ok(user)
+}
+
+/// Activates an invited, [locked](crate::users::store::UserWrites::lock_user) user, whose address is proven.
+pub(crate) async fn activate(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    before: User,
+    name: DisplayName,
+    password: EarlierPassword,
+) -> Result<User> {
+    take_over(ctx, tx, &before, password).await?;
+    let user = User { name, status: Status::Active, ..verified(ctx, before.clone()) };
+    tx.update_user(&user).await?;
+    record_update(ctx, tx, &before, &user);
     Ok(user)
 }

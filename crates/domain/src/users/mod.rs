@@ -24,6 +24,7 @@ pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
 pub use get::{get, get_many};
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
+pub(crate) use invite::activate;
 pub use invite::{Invitation, accept, invite};
 pub use list::{UserFilter, list};
 pub use locale::Locale;

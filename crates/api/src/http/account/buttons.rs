@@ -30,3 +30,22 @@ pub(super) fn below_divider(texts: &Texts, buttons: &str) -> String {
     }
     format!("<p class=\"or\">{}</p>\n{buttons}", escape(texts.say("sign_in_form.or")))
 }
+
+/// What a page offers in place of a new password: a passkey, registered with the operation of this path, and providers. The
+/// passkey is hidden until the script knows that the browser can create one.
+pub(super) fn instead_of_password(texts: &Texts, passkeys: Option<&str>, providers: &Displays) -> String {
+    let others = of_providers(texts, providers);
+    let Some(call) = passkeys else { return below_divider(texts, &others) };
+    let attributes = format!(
+        "id=\"by-passkey\" data-call=\"{}\" aria-describedby=\"by-passkey-note\" data-needs-passkeys hidden",
+        escape(call)
+    );
+    let hidden = if others.is_empty() { " data-needs-passkeys hidden" } else { "" };
+    format!(
+        "<p class=\"or\"{hidden}>{or}</p>\n{button}<p id=\"by-passkey-note\" class=\"note\" data-needs-passkeys hidden>\
+         {note}</p>\n{others}",
+        or = escape(texts.say("sign_in_form.or")),
+        button = button(&attributes, icons::PASSKEY, texts.say("passkey_instead.button")),
+        note = escape(texts.say("passkey_instead.note")),
+    )
+}

@@ -120,9 +120,9 @@ export async function usePasskey(path, more = {}) {
   return { state, credential: credential.toJSON(), rpId: publicKey.rpId };
 }
 
-/** Lets the browser create a passkey or a security key, and returns the response to its registration. */
-export async function createPasskey(path, kind, more) {
-  const { publicKey, state } = (await call("POST", path + "/options", { kind })).body;
+/** Requests options, lets the browser create a passkey or a security key, and returns the response to its registration. */
+export async function createPasskey(path, request, more) {
+  const { publicKey, state } = (await call("POST", path + "/options", request)).body;
   const credential = await navigator.credentials.create({
     publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey),
   });
@@ -139,6 +139,9 @@ export async function synchronize() {
   const names = { name: list.user_name, displayName: list.user_display_name };
   await PublicKeyCredential.signalCurrentUserDetails?.({ ...ids, ...names });
 }
+
+/** Set in the storage of the session by the page of a link on which a passkey was created. */
+export const NEW_PASSKEY = "denizen.new-passkey";
 
 /** The key of the code verifier in the storage of the session. */
 export const VERIFIER = "denizen.verifier";

@@ -48,6 +48,8 @@ struct Page {
     /// The operation's path below `/api/v1/`.
     call: &'static str,
     fields: &'static [Field],
+    /// The path of the operation that registers a passkey in place of the password, if there is one.
+    passkeys: Option<&'static str>,
     other: Other,
     then: Then,
 }
@@ -78,6 +80,7 @@ const LINK: Page = Page {
     purpose: Purpose::SignIn,
     call: "sessions/magic-links/confirm",
     fields: &[],
+    passkeys: None,
     other: Other::Nothing,
     then: Then::Session,
 };
@@ -87,6 +90,7 @@ const PAGES: [Page; 4] = [
         purpose: Purpose::PasswordReset,
         call: "password-resets/confirm",
         fields: &[Field::Password("new_password")],
+        passkeys: Some("password-resets/passkeys"),
         other: Other::SignIn,
         then: Then::Done,
     },
@@ -94,6 +98,7 @@ const PAGES: [Page; 4] = [
         purpose: Purpose::EmailVerification,
         call: "email-verifications/confirm",
         fields: &[Field::OwnPassword],
+        passkeys: None,
         other: Other::SignIn,
         then: Then::Done,
     },
@@ -101,6 +106,7 @@ const PAGES: [Page; 4] = [
         purpose: Purpose::EmailChange,
         call: "email-changes/confirm",
         fields: &[],
+        passkeys: None,
         other: Other::Nothing,
         then: Then::Done,
     },
@@ -108,6 +114,7 @@ const PAGES: [Page; 4] = [
         purpose: Purpose::Invitation,
         call: "invitations/accept",
         fields: &[Field::Name, Field::Password("password")],
+        passkeys: Some("invitations/passkeys"),
         other: Other::Providers,
         then: Then::SignIn,
     },
@@ -132,40 +139,56 @@ pub(super) fn routes() -> Router<Shared> {
     router
 }
 
+/// What a page needs to know of the server.
+struct Facts<'a> {
+    product: &'a str,
+    password_chars_min: u32,
+    sign_in_url: &'a str,
+    /// The origins whose pages can use passkeys.
+    passkey_origins: &'a [String],
+    providers: &'a Displays,
+}
+
 impl Page {
     fn show(self, shared: &SharedState, headers: &HeaderMap, providers: &Displays) -> Response {
         let policy = &shared.services.policy;
-        let (product, chars_min) = (&policy.product_name, policy.password_chars_min);
-        page(self.written(Texts::of_request(headers), product, chars_min, &sign_in::url(policy), providers))
+        let facts = Facts {
+            product: &policy.product_name,
+            password_chars_min: policy.password_chars_min,
+            sign_in_url: &sign_in::url(policy),
+            passkey_origins: shared.services.webauthn.origins(),
+            providers,
+        };
+        page(self.written(Texts::of_request(headers), &facts))
     }
 
     /// The page in a language. Every value is escaped, including those of the configuration.
-    fn written(
-        self,
-        texts: &Texts,
-        product: &str,
-        password_chars_min: u32,
-        sign_in_url: &str,
-        providers: &Displays,
-    ) -> String {
+    fn written(self, texts: &Texts, facts: &Facts<'_>) -> String {
         let name = Links::path(self.purpose).rsplit('/').next().unwrap_or_default();
-        let fields: String = self.fields.iter().map(|field| field.written(texts, password_chars_min)).collect();
+        let fields: String = self.fields.iter().map(|field| field.written(texts, facts.password_chars_min)).collect();
         let mut main = texts.fill(PAGE);
         for part in ["title", "intro", "button", "done"] {
             main = main.replace(&format!("{{{part}}}"), &escape(texts.say(&format!("{name}.{part}"))));
         }
         let is = |then| if self.then == then { "true" } else { "false" };
         let way_other = format!("<p class=\"back\"><a href=\"sign-in\">{}</a></p>\n", escape(texts.say("way_other")));
+        let passkeys = self.passkeys.filter(|_| !facts.passkey_origins.is_empty());
         let main = main
             .replace("{call}", self.call)
             .replace("{cookies}", is(Then::Session))
             .replace("{sign_in}", is(Then::SignIn))
             .replace("{other}", if self.other == Other::SignIn { &way_other } else { "" })
             .replace("{fields}", &fields)
-            .replace("{providers}", &buttons::below_divider(texts, &buttons::of_providers(texts, providers)));
-        let own_url = if providers.is_empty() { String::new() } else { attribute("self", sign_in_url) };
-        let script = Some(Script { file: "page.js", settings: texts.errors() + &own_url });
-        Frame { texts, product, title: &format!("{name}.title"), base: "", script }.around(&main)
+            .replace("{instead}", &buttons::instead_of_password(texts, passkeys, facts.providers));
+        let mut settings = texts.errors();
+        if passkeys.is_some() {
+            settings += &attribute("passkeys", &facts.passkey_origins.join(" "));
+        }
+        if !facts.providers.is_empty() {
+            settings += &attribute("self", facts.sign_in_url);
+        }
+        let script = Some(Script { file: "page.js", settings });
+        Frame { texts, product: facts.product, title: &format!("{name}.title"), base: "", script }.around(&main)
     }
 }
 
@@ -210,12 +233,16 @@ mod tests {
 
     use super::sign_in::{self, Offer, Visit};
     use super::texts::Texts;
-    use super::{LINK, PAGES, Purpose};
+    use super::{Displays, Facts, LINK, PAGES, Purpose};
 
     const PRODUCT: &str = "A <b> & {title}";
     const URL: &str = "https://id.example.com/auth/account/sign-in";
     /// How large a page may be, in bytes.
     const PAGE_BYTES_MAX: usize = 15 * 1024;
+
+    fn facts<'a>(passkey_origins: &'a [String], providers: &'a Displays) -> Facts<'a> {
+        Facts { product: PRODUCT, password_chars_min: 8, sign_in_url: URL, passkey_origins, providers }
+    }
 
     fn check(written: &str, language: &str) {
         assert!(written.contains("A &lt;b&gt; &amp; {title}"), "{written}");
@@ -234,7 +261,7 @@ mod tests {
     fn every_page_is_whole_in_every_language() {
         for texts in Texts::all() {
             for page in PAGES.into_iter().chain([LINK]) {
-                let written = page.written(texts, PRODUCT, 8, URL, &[]);
+                let written = page.written(texts, &facts(&[], &[]));
                 check(&written, texts.language);
                 let has_link = written.contains("<p class=\"back\"><a href=\"sign-in\">");
                 assert_eq!(has_link, matches!(page.purpose, Purpose::PasswordReset | Purpose::EmailVerification));
@@ -247,12 +274,30 @@ mod tests {
     fn the_page_of_an_invitation_offers_providers() {
         let page = PAGES.into_iter().find(|page| page.purpose == Purpose::Invitation).unwrap();
         for texts in Texts::all() {
-            let written = page.written(texts, PRODUCT, 8, URL, &[display("acme", "<Acme>", "generic")]);
+            let written = page.written(texts, &facts(&[], &[display("acme", "<Acme>", "generic")]));
             for part in ["data-provider=\"acme\"", "&lt;Acme&gt;", "class=\"or\"", &format!("data-self=\"{URL}\"")] {
                 assert!(written.contains(part), "{part}: {written}");
             }
-            let written = page.written(texts, PRODUCT, 8, URL, &[]);
+            let written = page.written(texts, &facts(&[], &[]));
             assert!(!written.contains("class=\"or\"") && !written.contains("data-self"), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_passkey_is_offered_in_place_of_a_password() {
+        let origins = ["https://id.example.com".to_owned(), "https://app.example.com".to_owned()];
+        let acme = [display("acme", "<Acme>", "generic")];
+        for page in PAGES.into_iter().chain([LINK]) {
+            for (texts, providers) in Texts::all().iter().flat_map(|texts| [(texts, &[][..]), (texts, &acme[..])]) {
+                let written = page.written(texts, &facts(&origins, providers));
+                assert!(written.len() <= PAGE_BYTES_MAX, "{}: {} bytes", texts.language, written.len());
+                assert_eq!(written.contains("id=\"by-passkey\""), page.passkeys.is_some());
+                let settings = "data-passkeys=\"https://id.example.com https://app.example.com\"";
+                assert_eq!(written.contains(settings), page.passkeys.is_some());
+                // Without JavaScript, neither the button nor a divider above nothing is visible.
+                let is_alone = page.passkeys.is_some() && providers.is_empty();
+                assert_eq!(written.contains("<p class=\"or\" data-needs-passkeys hidden>"), is_alone);
+            }
         }
     }
 

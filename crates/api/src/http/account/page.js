@@ -1,5 +1,5 @@
 // Consumes the link of a mail after confirmation. Opening the page has no effect.
-import { call, fail, onClick, onSubmit, startAt, view } from "./common.js";
+import { call, createPasskey, fail, hasPasskeys, NEW_PASSKEY, onClick, onSubmit, startAt, view } from "./common.js";
 
 const DEAD = { fields: [{ field: "token" }] };
 const token = new URLSearchParams(location.search).get("token") ?? "";
@@ -18,17 +18,24 @@ function end() {
   document.getElementById("way-on").hidden = false;
 }
 
+/** Uses the link. If it is not valid any more, the page only leads to the sign-in page. */
+async function withLink(task) {
+  try {
+    return await task();
+  } catch (error) {
+    const isDead = error.status === 401 || error.fields?.some(({ field }) => field === "token");
+    if (isDead) end();
+    throw isDead ? DEAD : error;
+  }
+}
+
 onSubmit("ask", async (data, form) => {
   const cookies = form.dataset.cookies === "true";
   // Empty fields are omitted.
   const given = Object.fromEntries([...data].filter(([, value]) => value !== ""));
   const body = { token, ...given, ...(cookies && { cookies }) };
   // The link is sufficient. Cookies of an existing session are omitted, because they do not prove who reads the mail.
-  const answer = await call("POST", form.dataset.call, body, cookies ? "same-origin" : "omit").catch((error) => {
-    const isDead = error.status === 401 || error.fields?.some(({ field }) => field === "token");
-    if (isDead) end();
-    throw isDead ? DEAD : error;
-  });
+  const answer = await withLink(() => call("POST", form.dataset.call, body, cookies ? "same-origin" : "omit"));
   if (cookies) return goOn(answer);
   end();
   if (form.dataset.signIn === "true") {
@@ -41,6 +48,13 @@ onSubmit("ask", async (data, form) => {
   }
   view("done");
 });
+onClick("#by-passkey", async ({ dataset, form }) => {
+  const name = form.elements.name?.value;
+  await withLink(() => createPasskey(dataset.call, { token }, { token, ...(name && { name }), cookies: true }));
+  sessionStorage.setItem(NEW_PASSKEY, "1");
+  location.replace("sign-in");
+});
+for (const element of document.querySelectorAll("[data-needs-passkeys]")) element.hidden = !hasPasskeys;
 onClick("[data-provider]", (button) => startAt(button.dataset.provider));
 if (!token) {
   end();

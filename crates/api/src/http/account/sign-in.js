@@ -1,6 +1,7 @@
 // The sign-in page: password, outside providers, passkeys, and the second factor.
 import {
-  call, createPasskey, fail, hasPasskeys, onClick, onSubmit, page, startAt, synchronize, usePasskey, VERIFIER, view,
+  call, createPasskey, fail, hasPasskeys, NEW_PASSKEY, onClick, onSubmit, page, startAt, synchronize, usePasskey,
+  VERIFIER, view,
 } from "./common.js";
 
 /** Before the state of the options expires (five minutes). */
@@ -73,6 +74,14 @@ function showCodes(codes) {
   const items = codes.map((code) => Object.assign(document.createElement("li"), { textContent: code }));
   document.getElementById("codes").replaceChildren(...items);
   view("recovery");
+}
+
+/** Makes recovery codes for a user with a new passkey who has none, and shows them. */
+async function makeCodes() {
+  const factors = (await call("GET", "me/factors")).body;
+  // A role that requires a passkey accepts no codes.
+  if (factors.recovery_codes_left > 0 || factors.passkey_required) return;
+  showCodes((await call("POST", "me/recovery-codes")).body.recovery_codes);
 }
 
 /** Shows who is signed in, and offers a passkey to those who have none. */
@@ -149,13 +158,18 @@ async function open() {
   // Removes the code from the URL, so that it is not stored in the history.
   history.replaceState(null, "", location.pathname + (kept.size ? "?" + kept : ""));
   const pending = sessionStorage.getItem(CHALLENGE);
+  const hasNewPasskey = sessionStorage.getItem(NEW_PASSKEY);
   sessionStorage.removeItem(CHALLENGE);
+  sessionStorage.removeItem(NEW_PASSKEY);
   try {
     if (!isSecureContext) throw { code: "insecure" };
     if (query.has("code") || query.has("error")) return await finishAtProvider(query);
     if (pending && query.has("step")) return await challenged(JSON.parse(pending));
     const user = page.session ? await current() : undefined;
-    if (user) return await signedIn(user);
+    if (user) {
+      await signedIn(user);
+      return hasNewPasskey ? await makeCodes() : undefined;
+    }
     view("sign-in");
   } catch (error) {
     view("sign-in");
@@ -187,7 +201,7 @@ onClick("#factor-passkey", async () => next(await withoutCode(async () => {
   return call("POST", challenge + "/passkey", { ...body, cookies: true });
 })));
 onClick("[data-enrol]", async ({ dataset }) => next(await withoutCode(
-  () => createPasskey(challenge + "/passkeys", dataset.enrol, { cookies: true }),
+  () => createPasskey(challenge + "/passkeys", { kind: dataset.enrol }, { cookies: true }),
 )));
 onClick("[data-forgot]", () => {
   document.getElementById("forgot-email").elements.email.value = form.email.value;
@@ -200,12 +214,10 @@ onSubmit("forgot-email", async (data) => {
 onClick("[data-back]", () => view("sign-in"));
 onClick("#saved", arrive);
 onClick("#create-passkey", async () => {
-  await createPasskey("me/passkeys", "passkey");
+  await createPasskey("me/passkeys", { kind: "passkey" });
   document.getElementById("offer").hidden = true;
   document.getElementById("created").hidden = false;
-  const factors = (await call("GET", "me/factors")).body;
-  // A role that requires a passkey accepts no codes.
-  if (factors.recovery_codes_left === 0 && !factors.passkey_required) showCodes((await call("POST", "me/recovery-codes")).body.recovery_codes);
+  await makeCodes();
 });
 onClick("#sign-out", async () => {
   await call("DELETE", "sessions/current");

@@ -2,6 +2,7 @@
 
 mod body;
 mod enrolment;
+mod links;
 mod schema;
 mod sign_in;
 mod well_known;
@@ -45,7 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// Requests without an access token.
 pub(super) fn open_routes() -> OpenApiRouter<Shared> {
-    sign_in::routes().merge(enrolment::routes()).merge(well_known::routes())
+    sign_in::routes().merge(enrolment::routes()).merge(links::routes()).merge(well_known::routes())
 }
 
 /// Get options to create a passkey or a security key.

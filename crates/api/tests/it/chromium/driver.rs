@@ -85,6 +85,12 @@ impl Page {
         self.send("Page.addScriptToEvaluateOnNewDocument", source).await;
     }
 
+    /// Lets pages that are opened from now on run scripts, or none.
+    pub(super) async fn run_scripts(&self, scripts: Scripts) {
+        let is_disabled = scripts == Scripts::Disabled;
+        self.send("Emulation.setScriptExecutionDisabled", json!({"value": is_disabled})).await;
+    }
+
     /// Opens a URL.
     pub(super) async fn open(&self, url: &str) {
         let opened = self.send("Page.navigate", json!({"url": url})).await;
@@ -238,6 +244,13 @@ impl Device {
 pub(super) enum Verification {
     Succeeds,
     Fails,
+}
+
+/// Whether pages run scripts.
+#[derive(PartialEq, Eq)]
+pub(super) enum Scripts {
+    Enabled,
+    Disabled,
 }
 
 /// When the user touches the authenticator. It counts for the requests that follow: one that is waiting for a touch stays

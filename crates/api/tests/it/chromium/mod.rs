@@ -4,6 +4,7 @@
 
 mod driver;
 mod example;
+mod link_passkeys;
 mod pages;
 mod required_passkeys;
 

@@ -150,7 +150,7 @@ async fn on_providers(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<A
 
 async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<Answer> {
     let (user_id, id) = (targets.user.id.clone(), NO_DELIVERY.to_owned());
-    let challenge_id = TOKEN.replace("dno_", "dnc_");
+    let (challenge_id, token) = (TOKEN.replace("dno_", "dnc_"), TOKEN.to_owned());
     let (state, credential_json) = ("expired".to_owned(), "{}".to_owned());
     let passkey = Some(v1::PasskeyAnswer { state: state.clone(), credential_json: credential_json.clone() });
     let mut rpc = rpc.passkeys();
@@ -169,6 +169,14 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
         "challenges.passkeys.options" => {
             said!(rpc, create_enrolment_options(CreateEnrolmentOptionsRequest { challenge_id, kind: 0 }))
         }
+        "invitations.passkeys.create" => {
+            let request =
+                v1::AcceptInvitationWithPasskeyRequest { token, state, credential_json, ..Default::default() };
+            rpc.accept_invitation_with_passkey(request).await.map(drop)
+        }
+        "invitations.passkeys.options" => {
+            said!(rpc, create_invitation_options(CreateInvitationOptionsRequest { token }))
+        }
         "me.passkeys.create" => {
             said!(rpc, register_passkey(RegisterPasskeyRequest { state, credential_json, name: None }))
         }
@@ -176,6 +184,11 @@ async fn on_passkeys(operation: &str, rpc: &Rpc, targets: &Targets) -> Option<An
         "me.passkeys.list" => said!(rpc, list_passkeys(ListPasskeysRequest::default())),
         "me.passkeys.options" => said!(rpc, create_registration_options(CreateRegistrationOptionsRequest::default())),
         "me.passkeys.update" => said!(rpc, rename_passkey(RenamePasskeyRequest { id, name: "Renamed".into() })),
+        "password_resets.passkeys.create" => {
+            let request = v1::ResetWithPasskeyRequest { token, state, credential_json, ..Default::default() };
+            rpc.reset_with_passkey(request).await.map(drop)
+        }
+        "password_resets.passkeys.options" => said!(rpc, create_reset_options(CreateResetOptionsRequest { token })),
         "sessions.passkeys.create" => {
             said!(rpc, sign_in_with_passkey(SignInWithPasskeyRequest { passkey, label: None }))
         }
