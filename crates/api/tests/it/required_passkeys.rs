@@ -184,6 +184,29 @@ on_both! {
         assert_eq!((factors.security_keys, factors.passkeys, factors.passkey_required), (1, 0, true));
     }
 
+    async fn a_server_without_passkeys_does_not_require_them(world: World) {
+        let before = world.serve(&[]).await;
+        require(&before, &[]).await;
+        drop(before);
+        let settings = [("server.public_url", "https://192.0.2.1")];
+        let app = world.serve(&settings).await;
+        let admin = app.admin().await;
+        let refused = async |response: Response| field_problem(response, "second_factor", "passkeys_not_offered").await;
+        let role = json!({"name": "keyed", "permissions": [], "second_factor": "passkey"});
+        refused(app.post_as("/api/v1/roles", &admin.token, &role).await).await;
+        let user = app.json("/api/v1/roles/user", &admin.token).await;
+        let role = json!({"description": user["description"], "permissions": user["permissions"], "second_factor": "passkey"});
+        refused(app.put("/api/v1/roles/user", &admin.token, &role).await).await;
+        assert_eq!(app.json("/api/v1/roles/user", &admin.token).await, user);
+        let set = ["roles", "set", "user", "--second-factor", "passkey"];
+        let done = run_on(&world, &settings, &set, "").await;
+        let line = done.only_line(1);
+        assert!(line.contains("which this server does not offer"), "{line}");
+        // A role that requires them already can be changed otherwise.
+        let role = json!({"description": "Employees", "permissions": [], "second_factor": "passkey"});
+        assert_eq!(app.put("/api/v1/roles/staff", &admin.token, &role).await.status(), 200);
+    }
+
     async fn the_command_line_requires_passkeys(world: World) {
         let app = world.serve(&[]).await;
         let set = ["roles", "set", "user", "--second-factor", "passkey", "--output", "json"];

@@ -24,6 +24,7 @@ pub struct NewRole {
 pub async fn create(ctx: &Ctx, new: NewRole) -> Result<Role> {
     ctx.require(Permission::RolesWrite)?;
     ctx.require_held(new.permissions)?;
+    new.second_factor.require_available(ctx)?;
     let now = ctx.now();
     let role = Role {
         id: RoleId::from_uuid(ctx.new_id()),

@@ -20,6 +20,8 @@ pub use name::{Description, RoleName};
 pub use update::{RoleChange, update};
 
 use crate::access::Permissions;
+use crate::ctx::Ctx;
+use crate::error::{FieldError, Result};
 use crate::id::RoleId;
 use crate::page::Position;
 use crate::time::Timestamp;
@@ -80,6 +82,16 @@ impl SecondFactorPolicy {
     #[must_use]
     pub fn requires_passkey(self) -> bool {
         self == Self::Passkey
+    }
+
+    /// Refuses a policy that nobody could meet, because the server has no passkeys.
+    fn require_available(self, ctx: &Ctx) -> Result<()> {
+        if self.requires_passkey() && ctx.services().webauthn.origins().is_empty() {
+            let message =
+                "needs passkeys, which this server does not offer; configure webauthn.rp_id and webauthn.origins";
+            return Err(FieldError::new("second_factor", "passkeys_not_offered", message).into());
+        }
+        Ok(())
     }
 
     /// The policy of a role that requires a second factor or not, and a passkey or not.

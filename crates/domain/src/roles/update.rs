@@ -43,6 +43,9 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
     ctx.require_held(permissions)?;
     ctx.require_held(before.permissions)?;
     let second_factor = change.second_factor.unwrap_or(before.second_factor);
+    if second_factor != before.second_factor {
+        second_factor.require_available(ctx)?;
+    }
     let mut role = Role { permissions, second_factor, ..before.clone() };
     if let Some(description) = change.description {
         role.description = description;
