@@ -84,6 +84,7 @@ mod origins;
 mod outage;
 mod pages;
 mod passkey_attacks;
+mod passkey_client;
 mod passkey_forgeries;
 mod passkeys;
 mod password_resets;
