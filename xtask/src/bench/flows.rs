@@ -1,4 +1,5 @@
-//! Sign-ins that begin elsewhere: options for a passkey, the redirect to a provider, and what 20 providers cost at the start.
+//! Sign-ins that begin elsewhere: options for a passkey, the redirect to a provider, what 20 providers cost at the start,
+//! and the sign-ins with a passkey themselves.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use anyhow::ensure;
 use super::client::{Client, request};
 use super::load::{Outcome, Plan, rate, run};
 use super::server::{Binary, Server, Site};
-use super::{Row, Scale, median, ms};
+use super::{Row, Scale, median, ms, passkeys};
 
 /// How many clients ask at once.
 const CLIENTS: usize = 64;
@@ -56,7 +57,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
         server.stop().await?;
     }
     let (options_rate, redirects_rate) = (rate(&options)?, rate(&redirects)?);
-    Ok(vec![
+    let mut rows = vec![
         Row::promised(
             "options for a sign-in with a passkey, no row written",
             describe(&options)?,
@@ -70,7 +71,9 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
             redirects_rate >= REDIRECTS_PER_S_MIN,
         ),
         Row::shown("cold start with 20 providers, median", ms(median(&times)?)),
-    ])
+    ];
+    rows.extend(passkeys::measure(binary, scale).await?);
+    Ok(rows)
 }
 
 async fn asked(server: &Server, asked: Vec<u8>, expected_status: u16, scale: Scale) -> anyhow::Result<Vec<Outcome>> {

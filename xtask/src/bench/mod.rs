@@ -20,12 +20,14 @@ mod grpc;
 mod http2;
 mod load;
 mod pages;
+mod passkeys;
 mod read;
 mod refresh;
 mod server;
 mod sessions;
 mod side_channel;
 mod sign_in;
+mod stalled;
 mod start;
 mod storm;
 mod strangers;
@@ -78,7 +80,7 @@ enum Figure {
     Storm,
     /// What unfinished requests cost, and how others fare meanwhile.
     Strangers,
-    /// Options for passkeys, and redirects to providers.
+    /// Options for passkeys, redirects to providers, and sign-ins with passkeys.
     Flows,
     /// How long known and unknown accounts take to be refused.
     Enumeration,
