@@ -81,7 +81,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
     let (mut calm, mut stalled) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         calm.push(sign_in_all(&server, &devices, Some(pace), duration).await?);
-        let users = stall.send_users(server.address);
+        let users = stall.send_users();
         stalled.push(sign_in_all(&server, &devices, Some(pace), duration).await?);
         users.leave();
     }
@@ -107,7 +107,7 @@ pub(super) async fn measure(binary: &Binary, scale: Scale) -> anyhow::Result<Vec
             calm_p99 <= P99_MAX,
         ),
         Row::promised(
-            format!("… while a provider stalls ({} requests waited for it)", stall.held()),
+            format!("… while a provider stalls ({} connections to it)", stall.held()),
             format!("{} at {:.0}/s, {:+.1} %", ms(stalled_p99), of(&stalled)?, (factor - 1.0) * 100.0),
             "≤ +2 %",
             factor <= STALL_FACTOR_MAX,

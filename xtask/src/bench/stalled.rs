@@ -23,6 +23,7 @@ const NAME: &str = "stalled";
 
 /// The provider.
 pub(super) struct Stall {
+    server: SocketAddr,
     held: Arc<AtomicUsize>,
     listening: JoinHandle<()>,
 }
@@ -49,7 +50,7 @@ impl Stall {
         let mut client = Client::connect(server.address).await?;
         let status = client.send(&request("POST", "/api/v1/providers", Some(&token), Some(&body))).await?;
         ensure!(status == 201, "the provider answered {status}: {}", String::from_utf8_lossy(client.body()));
-        Ok(Self { held, listening })
+        Ok(Self { server: server.address, held, listening })
     }
 
     /// How many connections it has kept waiting.
@@ -58,8 +59,8 @@ impl Stall {
     }
 
     /// Lets users sign in through the provider, until they leave.
-    pub(super) fn send_users(&self, address: SocketAddr) -> Users {
-        Users((0..USERS).map(|_| tokio::spawn(wait(address))).collect())
+    pub(super) fn send_users(&self) -> Users {
+        Users((0..USERS).map(|_| tokio::spawn(wait(self.server))).collect())
     }
 }
 

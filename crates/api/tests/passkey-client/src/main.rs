@@ -26,9 +26,19 @@ const AAGUID: [u8; 16] = [9; 16];
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// `navigator.credentials.create` on a page of an origin.
-    Create { origin: Url, options: Value, #[serde(default)] client_data: Change },
+    Create {
+        origin: Url,
+        options: Value,
+        #[serde(default)]
+        client_data: Change,
+    },
     /// `navigator.credentials.get` on a page of an origin.
-    Get { origin: Url, options: Value, #[serde(default)] client_data: Change },
+    Get {
+        origin: Url,
+        options: Value,
+        #[serde(default)]
+        client_data: Change,
+    },
     /// Sets the counter of the passkey back, or forward.
     SetCounter { counter: u32 },
     /// Whether the authenticator verifies its user from now on.
