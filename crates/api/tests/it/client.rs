@@ -117,3 +117,35 @@ async fn a_rotated_key_is_found() {
     assert!(took < Duration::from_secs(5));
     assert!(verifier.verify(&before.token).await.is_ok());
 }
+
+/// From the request to sign out until the verifier refuses the token: over sockets, in one process.
+async fn check_delays(db: Db) {
+    let app = TestApp::start(db).await;
+    let (verifier, _feed) = service(&app).await;
+    let user = app.user().await;
+    let mut delays = Vec::new();
+    for _ in 0..50 {
+        let session = app.sign_in(&user.email).await;
+        assert!(verifier.verify(&session.token).await.is_ok());
+        let noticed = async {
+            assert!(app.delete("/api/v1/sessions/current", &session.token).await.status().is_success());
+            while !is_revoked(&verifier, &session.token).await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        delays.push(timed(noticed).await.1);
+    }
+    delays.sort();
+    eprintln!("{db:?}: sign-outs noticed after {:?} (median), {:?} (slowest of 50)", delays[25], delays[49]);
+    assert!(delays[49] <= NOTICED, "{delays:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_outs_are_noticed_within_a_second_on_sqlite() {
+    check_delays(Db::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_outs_are_noticed_within_a_second_on_postgres() {
+    check_delays(Db::Postgres).await;
+}
