@@ -100,7 +100,7 @@ async fn tokens_of_every_algorithm_are_verified_by_discovery() {
     }
 }
 
-/// A key that was withdrawn is not trusted for longer than the keys are.
+/// A token of a new key is accepted, and one of the key before it still is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_is_found() {
     let app = TestApp::start(Db::Sqlite).await;
@@ -111,10 +111,8 @@ async fn a_rotated_key_is_found() {
     denizen_domain::keys::rotate(&app.operator(), denizen_domain::keys::Takeover::Immediate).await.unwrap();
     let after = app.user().await;
     // Fetches of keys are at least a second apart.
-    let verified =
-        eventually("the new key", Duration::from_secs(5), async || verifier.verify(&after.token).await.is_ok());
-    let ((), took) = timed(verified).await;
-    assert!(took < Duration::from_secs(5));
+    let is_accepted = async || verifier.verify(&after.token).await.is_ok();
+    eventually("the new key", Duration::from_secs(5), is_accepted).await;
     assert!(verifier.verify(&before.token).await.is_ok());
 }
 
