@@ -91,7 +91,8 @@ fn token(alg: Alg) -> String {
 }
 
 fn verifier(runtime: &Runtime, cache_size: usize, feed: Option<RevocationFeed>) -> Verifier {
-    let builder = Verifier::builder(ISSUER).audience(AUDIENCE).transport(Server).cache_size(cache_size);
+    let builder = Verifier::builder(ISSUER).audience(AUDIENCE).server_url(ISSUER);
+    let builder = builder.transport(Server).cache_size(cache_size);
     let builder = match feed {
         Some(feed) => builder.revocations(feed),
         None => builder,

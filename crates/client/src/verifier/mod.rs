@@ -68,16 +68,18 @@ impl Verifier {
     /// [`VerifyError::Invalid`] if the token is not accepted, the other variants if that cannot be decided.
     pub async fn verify(&self, token: &str) -> Result<Claims, VerifyError> {
         self.check_length(token)?;
-        let keys = match self.current(self.now()) {
+        let mut now = self.now();
+        let keys = match self.current(now) {
             Current::Fresh(keys) => keys,
             Current::Outdated => {
                 if let Some(fetch) = self.0.source.begin(Purpose::Age) {
                     let _ = KeySource::settle(fetch).await;
                 }
+                now = self.now();
                 self.present().ok_or(VerifyError::KeysUnavailable)?
             }
         };
-        match self.check(&keys, token) {
+        match self.check(&keys, token, now) {
             Err(VerifyError::Invalid(InvalidToken::UnknownKey)) => self.verify_with_new_keys(token).await,
             outcome => outcome,
         }
@@ -90,7 +92,8 @@ impl Verifier {
     /// As [`verify`](Self::verify); [`VerifyError::KeysUnavailable`] also while keys are being fetched.
     pub fn verify_now(&self, token: &str) -> Result<Claims, VerifyError> {
         self.check_length(token)?;
-        let keys = match self.current(self.now()) {
+        let now = self.now();
+        let keys = match self.current(now) {
             Current::Fresh(keys) => keys,
             Current::Outdated => {
                 let fetch = self.0.source.begin(Purpose::Age);
@@ -102,7 +105,7 @@ impl Verifier {
                 keys
             }
         };
-        let outcome = self.check(&keys, token);
+        let outcome = self.check(&keys, token, now);
         if outcome == Err(VerifyError::Invalid(InvalidToken::UnknownKey))
             && self.0.source.begin(Purpose::UnknownKey).is_some()
         {
@@ -196,11 +199,11 @@ impl Verifier {
         };
         KeySource::settle(fetch).await.map_err(|_| VerifyError::KeysUnavailable)?;
         let keys = self.present().ok_or(VerifyError::KeysUnavailable)?;
-        self.check(&keys, token)
+        self.check(&keys, token, self.now())
     }
 
-    fn check(&self, keys: &KeySet, token: &str) -> Result<Claims, VerifyError> {
-        let now = self.now();
+    /// The time is read once for each token, which is a good part of what a cached one costs.
+    fn check(&self, keys: &KeySet, token: &str, now: Now) -> Result<Claims, VerifyError> {
         let verified = self.verified(keys, token, now.unix_s)?;
         if let Some(revocations) = &self.0.revocations {
             revocations.check(&verified, now.monotonic)?;
