@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{PASSWORD, TestApp, World, field_problem, fields_problem, on_both};
+use crate::harness::{PASSWORD, TestApp, field_problem, fields_problem, on_both};
 use crate::process::{Process, run_on};
 
 async fn link(app: &TestApp) -> SetupLink {
