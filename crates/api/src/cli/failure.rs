@@ -13,8 +13,8 @@ use crate::config::ConfigErrors;
 pub(crate) enum Failure {
     /// Invalid arguments: exit code 2.
     Usage(String),
-    /// Output of `clap`: help, the version, or a usage error.
-    Arguments(clap::Error),
+    /// Output of `clap`: help, the version, or a usage error; and the command that was meant.
+    Arguments(clap::Error, String),
     /// Invalid configuration: exit code 2, one line per error.
     Config(ConfigErrors),
     /// The command failed: exit code 1.
@@ -28,7 +28,7 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let (lines, code) = match self {
             Self::ReaderGone => return ExitCode::SUCCESS,
-            Self::Arguments(error) => match error.kind() {
+            Self::Arguments(error, command) => match error.kind() {
                 ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => {
                     // The reader may have gone: there is nobody left to tell.
                     let _ = error.print();
@@ -38,7 +38,7 @@ impl Failure {
                     let _ = error.print();
                     return ExitCode::from(2);
                 }
-                _ => (vec![usage_line(&error.to_string())], 2),
+                _ => (vec![usage_line(&error.to_string(), &command)], 2),
             },
             Self::Usage(line) => (vec![line], 2),
             Self::Config(mistakes) => (mistakes.iter().map(ToString::to_string).collect(), 2),
@@ -48,12 +48,6 @@ impl Failure {
             let _ = writeln!(io::stderr(), "denizen: {}", printable(&line));
         }
         ExitCode::from(code)
-    }
-}
-
-impl From<clap::Error> for Failure {
-    fn from(error: clap::Error) -> Self {
-        Self::Arguments(error)
     }
 }
 
@@ -174,18 +168,10 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     line
 }
 
-/// The multi-line message of `clap` in one line.
-pub(super) fn usage_line(text: &str) -> String {
+/// The multi-line message of `clap` in one line, with the help of the command.
+pub(super) fn usage_line(text: &str, command: &str) -> String {
     let said = text.split("\nUsage:").next().unwrap_or(text).split("\nFor more information").next().unwrap_or(text);
     let said = said.strip_prefix("error: ").unwrap_or(said);
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!("{}; see `{} --help`", lines.join(" ").replace(" tip: ", "; "), command_of(text))
-}
-
-/// The command that the message of `clap` is about: the words of its usage before the first option or argument.
-fn command_of(text: &str) -> String {
-    let usage = text.split_once("\nUsage:").map_or("", |(_, usage)| usage).lines().next().unwrap_or_default();
-    let is_word = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
-    let words: Vec<&str> = usage.split_whitespace().take_while(is_word).collect();
-    if words.is_empty() { "denizen".to_owned() } else { words.join(" ") }
+    format!("{}; see `{command} --help`", lines.join(" ").replace(" tip: ", "; "))
 }

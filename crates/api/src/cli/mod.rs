@@ -39,7 +39,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Loaded, Overrides, Sources};
 use failure::Failure;
@@ -155,9 +155,10 @@ enum Command {
 
 /// Parses the arguments of a process, the first being its name, runs the command and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let outcome = match Cli::try_parse_from(settings_first(arguments)) {
+    let arguments = settings_first(arguments);
+    let outcome = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli.run().await,
-        Err(error) => Err(Failure::from(error)),
+        Err(error) => Err(Failure::Arguments(error, command_of(&arguments))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -206,6 +207,19 @@ impl Globals {
     fn config(&self) -> Result<Config, Failure> {
         self.load(Overrides::default()).map(|loaded| loaded.config)
     }
+}
+
+/// The command that arguments name, as far as they name one: `denizen users create`.
+fn command_of(arguments: &[OsString]) -> String {
+    let mut words = vec!["denizen".to_owned()];
+    let mut command = Cli::command();
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        // Options and their values name no command.
+        let Some(inner) = command.find_subcommand(argument).cloned() else { continue };
+        words.push(argument.to_owned());
+        command = inner;
+    }
+    words.join(" ")
 }
 
 /// The arguments with every `--set` before the command: of a global option that is given both before and

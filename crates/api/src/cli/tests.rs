@@ -3,7 +3,7 @@ use clap::{Command, CommandFactory, Parser};
 
 use super::failure::{Failure, printable, usage_line};
 use super::output::table;
-use super::{Cli, parse_setting, settings_first};
+use super::{Cli, command_of, parse_setting, settings_first};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(settings_first(line.split_whitespace().map(Into::into)))
@@ -130,7 +130,8 @@ fn wrong_usage_is_one_line() {
             "invalid value 'King' for '--role <ROLE>': must be the name of a role; see `denizen users list --help`",
         ),
     ] {
-        assert_eq!(usage_line(&parse(line).err().unwrap().to_string()), expected);
+        let arguments: Vec<_> = line.split_whitespace().map(Into::into).collect();
+        assert_eq!(usage_line(&parse(line).err().unwrap().to_string(), &command_of(&arguments)), expected);
     }
     assert_eq!(printable("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
 }

@@ -71,7 +71,7 @@ on_both! {
             field_problem(app.post("/account/setup", &body(token, "ada@example.com")).await, "token", "invalid_token").await;
         }
         let weak = json!({"token": token, "email": "ada", "name": "", "password": "short"});
-        fields_problem(app.post("/account/setup", &weak).await, &[("email", "invalid_email"), ("name", "too_short"), ("password", "too_short")]).await;
+        fields_problem(app.post("/account/setup", &weak).await, &[("email", "invalid_email"), ("name", "required"), ("password", "too_short")]).await;
         let more = json!({"token": token, "email": "a@example.com", "name": "A", "password": PASSWORD, "role": "user"});
         assert_eq!(app.post("/account/setup", &more).await.status(), 400, "unknown fields are refused");
 

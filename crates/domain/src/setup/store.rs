@@ -18,7 +18,7 @@ pub trait SetupReads {
 #[async_trait]
 pub trait SetupWrites {
     /// Stores a link in place of the previous one; `false`, and nothing done, if that was created after `unless_after` and
-    /// not later than this one.
+    /// at most a minute later than this one.
     async fn put_setup_link(&mut self, link: &StoredLink, unless_after: Timestamp) -> Result<bool, StoreError>;
 
     /// Removes the link with this token, by one statement: of many at once, one gets `true`. `false` if there is none, or
