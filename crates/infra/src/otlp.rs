@@ -103,6 +103,7 @@ impl Exporter {
     }
 
     /// The layer that records spans.
+    #[must_use]
     pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

@@ -59,7 +59,7 @@ async fn follow_hangups(globals: &Globals, args: &ServeArgs) {
         }
         Err(error) => tracing::warn!(%error, "cannot handle SIGHUP"),
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[cfg(unix)]

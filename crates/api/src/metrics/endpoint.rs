@@ -1,4 +1,4 @@
-//! `/metrics`, in the text format of Prometheus or, if the client prefers it, of OpenMetrics.
+//! `/metrics`, in the text format of Prometheus or, if the client prefers it, of `OpenMetrics`.
 
 use std::net::SocketAddr;
 use std::time::Duration;

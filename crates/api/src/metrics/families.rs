@@ -68,6 +68,7 @@ impl EncodeLabelValue for Route {
 }
 
 /// What HTTP requests are told apart by.
+#[expect(clippy::struct_field_names, reason = "the names of the labels")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct HttpLabels {
     pub(super) http_request_method: &'static str,

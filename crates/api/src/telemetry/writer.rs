@@ -121,12 +121,11 @@ impl Queue {
             std::mem::swap(&mut batch, &mut state.bytes);
             let lines = std::mem::take(&mut state.lines);
             drop(state);
-            match write_all(&mut sink, &batch) {
-                Ok(()) => self.report_dropped(),
-                Err(_) => {
-                    lock(&self.0.state).dropped += lines;
-                    DROPPED.fetch_add(lines, Ordering::Relaxed);
-                }
+            if write_all(&mut sink, &batch).is_ok() {
+                self.report_dropped();
+            } else {
+                lock(&self.0.state).dropped += lines;
+                DROPPED.fetch_add(lines, Ordering::Relaxed);
             }
         }
     }

@@ -87,10 +87,13 @@ on_both! {
         hands.restore().await;
         whole(&hands.verify(&[]).await);
 
-        // Without its seals the log looks like one of the release before; a head that was kept tells.
+        // Without its seals the log looks like one of the release before, which the next start seals; a head that was kept
+        // tells.
         let kept = run_on(&world, &[], &["audit", "head"], "").await.stdout;
         rewrite(&hands, &mut records, 0).await;
         hands.run("UPDATE event_log SET keyed_position = NULL, keyed_hash = NULL, keyed_seal = NULL, floor_seal = NULL").await;
+        found(&hands.verify(&[]).await, 0, "unsealed_start", "a log whose seals were removed");
+        drop(world.serve(&[]).await);
         let report = whole(&hands.verify(&[]).await);
         assert_eq!(report["keyed_from"].as_i64(), Some(end + 1), "a check says how much is without a key: {report}");
         found(&hands.verify(&[kept.trim()]).await, end, "known_differs", "a log without seals");
@@ -150,6 +153,8 @@ on_both! {
         let done = run_on(&world, &[], &["audit", "reseal"], "").await;
         assert_eq!(done.code, 0, "{done:?}");
         app.user().await;
+        found(&hands.verify(&[]).await, 0, "unsealed_start", "a log whose seals were removed");
+        drop(world.serve(&[]).await);
         let report = whole(&hands.verify(&[]).await);
         assert_eq!(report["keyed_from"].as_i64(), Some(end + 1), "{report}");
     }

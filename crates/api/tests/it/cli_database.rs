@@ -132,14 +132,13 @@ on_both! {
     }
 
     async fn the_database_is_named_without_its_password(world: World) {
-        let name = match &world.sqlite_file() {
-            Some(file) => format!("SQLite {}", file.display()),
-            None => {
-                let url: url::Url = world.database_url.parse().unwrap();
-                let place = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-                let (database, user) = (url.path().trim_start_matches('/'), url.username());
-                format!("PostgreSQL at {place}, database \"{database}\", user \"{user}\"")
-            }
+        let name = if let Some(file) = world.sqlite_file() {
+            format!("SQLite {}", file.display())
+        } else {
+            let url: url::Url = world.database_url.parse().unwrap();
+            let place = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+            let (database, user) = (url.path().trim_start_matches('/'), url.username());
+            format!("PostgreSQL at {place}, database \"{database}\", user \"{user}\"")
         };
         let name = Some(name);
         assert_eq!(denizen(&world, &["migrate"]).await.database, name);

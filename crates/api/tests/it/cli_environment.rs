@@ -55,7 +55,7 @@ async fn the_variables_of_compose_break_no_command() {
         .map(|rest| rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap())
         .collect();
     assert!(!names.is_empty());
-    let lines: String = names.iter().map(|name| format!("{name}=x\n")).collect();
+    let lines = names.iter().map(|name| format!("{name}=x\n")).collect::<Vec<_>>().concat();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), lines).unwrap();
     let done = denizen(folder.path(), &["config", "check"]).await;

@@ -112,7 +112,7 @@ on_both! {
         let port = free_port();
         let app = world.serve(&[("metrics.enabled", "true"), ("metrics.port", &port)]).await;
         let user = app.user().await;
-        let request = || GetUserRequest { id: user.id.clone(), ..Default::default() };
+        let request = || GetUserRequest { id: user.id.clone() };
         Rpc::to(&app).by(&user.token).users().get_user(request()).await.unwrap();
         Rpc::to(&app).by("forged").users().get_user(request()).await.unwrap_err();
         eventually("metrics are served", WITHIN, async || {
