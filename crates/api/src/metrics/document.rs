@@ -22,7 +22,7 @@ network policy.
 | `metrics.port` | `9464` | If the port is in use, the server logs a warning, keeps running, and tries again every second. |
 
 ```sh
-curl http://127.0.0.1:9464/metrics
+curl -sS http://127.0.0.1:9464/metrics
 ```
 
 The response is in the text format of Prometheus, or in the OpenMetrics format for clients that accept it. Reading the
