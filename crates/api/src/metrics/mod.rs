@@ -19,7 +19,9 @@ use std::time::Duration;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use denizen_domain::ports::Clock;
 use denizen_domain::time::Timestamp;
+use denizen_infra::clock::SystemClock;
 use families::{BuildLabels, CodeLabels, Families, HttpLabels, JobLabels, JobRunLabels, ResultLabels, RpcLabels};
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
@@ -51,6 +53,8 @@ impl Metrics {
         let families = Families::register(&mut registry);
         let build = BuildLabels { version: env!("CARGO_PKG_VERSION"), database };
         families.build.get_or_create(&build).set(1);
+        // More precisely by `/proc`, unless it is hidden.
+        families.process_started.set(seconds_of(SystemClock.now()));
         Arc::new(Self { registry, families })
     }
 

@@ -210,7 +210,9 @@ on_both! {
     async fn the_command_line_requires_passkeys(world: World) {
         let app = world.serve(&[]).await;
         let set = ["roles", "set", "user", "--second-factor", "passkey", "--output", "json"];
-        assert_eq!(run_on(&world, &[], &set, "").await.json()["second_factor"], "passkey");
+        // The command has the configuration of the server, whose port the system has chosen.
+        let settings = [("server.public_url", &*app.url)];
+        assert_eq!(run_on(&world, &settings, &set, "").await.json()["second_factor"], "passkey");
         let email = world.fresh_email();
         let body = json!({"email": email, "password": PASSWORD, "name": "Some Body"});
         assert!(app.post("/api/v1/users", &body).await.status().is_success());
