@@ -1,7 +1,7 @@
 //! The log, one line per event on standard error, and traces for an OpenTelemetry collector.
 //!
 //! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them. Spans for
-//! traces have the target [`TARGET`](denizen_infra::tracing_context::TARGET): the log does not show them, and without a
+//! traces have the target [`TARGET`]: the log does not show them, and without a
 //! collector they do not exist.
 
 mod writer;
