@@ -66,7 +66,7 @@ async fn take(services: &Services, free: usize, troubles: &mut Troubles) -> Vec<
 type Outcome = (DueMail, denizen_domain::Result<Delivery>);
 
 async fn deliver(services: Arc<Services>, due: DueMail) -> Outcome {
-    let span = span_after(&services, due.id.as_uuid(), "mail.deliver", "producer").await;
+    let span = span_after(&services, due.id.as_uuid(), "mail.deliver").await;
     let outcome = mail::deliver(&services, &due).instrument(span).await;
     (due, outcome)
 }

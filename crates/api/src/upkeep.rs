@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use denizen_domain::events::tickets;
 use denizen_domain::identities::tokens;
+use denizen_domain::trace::SPAN_TARGET;
 use denizen_domain::{
     Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, trace, usage, webhooks,
 };
@@ -20,14 +21,7 @@ use crate::http::problem::Chain;
 use crate::metrics::Metrics;
 use crate::{audit_heads, deliveries, webhook_deliveries};
 
-/// How often the signing keys are read: what another node, or the command line, did to them is felt so soon.
-const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(2);
-/// How often the next signing key is looked after, and what no token needs any more removed.
-const KEEP_KEYS_EVERY: Duration = Duration::from_mins(1);
-/// How often the moments of use are brought to the database.
-const RECORD_USES_EVERY: Duration = Duration::from_secs(10);
-/// How often what is past its time is removed, how much at once, and how long others have their turn in between.
-const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// How much is removed at once, and how long others have their turn in between.
 const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -40,7 +34,7 @@ pub(crate) async fn run(shared: Shared, audit: Audit, stop: CancellationToken) {
     tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(services, metrics, &stop));
 }
 
-/// Work that is done again and again.
+/// Periodic work.
 struct Job {
     /// Its name in the metrics.
     name: &'static str,
@@ -49,11 +43,15 @@ struct Job {
     period: Duration,
 }
 
+/// Changes to the keys by another node, or by the command line, apply here after this time.
 const FOLLOW_KEYS: Job =
-    Job { name: "follow_signing_keys", action: "following signing keys", period: FOLLOW_KEYS_EVERY };
-const KEEP_KEYS: Job = Job { name: "keep_signing_keys", action: "maintaining signing keys", period: KEEP_KEYS_EVERY };
-const RECORD_USES: Job = Job { name: "record_uses", action: "recording last-use times", period: RECORD_USES_EVERY };
-const PURGE: Job = Job { name: "purge", action: "deleting expired data", period: PURGE_EVERY };
+    Job { name: "follow_signing_keys", action: "following signing keys", period: Duration::from_secs(2) };
+/// Creates the next signing key in time, and removes those that no token needs any more.
+const KEEP_KEYS: Job =
+    Job { name: "keep_signing_keys", action: "maintaining signing keys", period: Duration::from_mins(1) };
+const RECORD_USES: Job =
+    Job { name: "record_uses", action: "recording last-use times", period: Duration::from_secs(10) };
+const PURGE: Job = Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1) };
 
 async fn keep(services: &Services, metrics: &Metrics, stop: &CancellationToken) {
     tokio::join!(
@@ -67,7 +65,7 @@ async fn keep(services: &Services, metrics: &Metrics, stop: &CancellationToken) 
 }
 
 impl Job {
-    /// Works again and again until `stop` is cancelled. What fails is tried again the next time; it is told once, not
+    /// Runs once per period until `stop` is canceled. A failed run is repeated after the next period. It is logged once, not
     /// each time, or a lost database would fill the log.
     async fn run<W>(self, services: &Services, metrics: &Metrics, stop: &CancellationToken, work: impl Fn() -> W)
     where
@@ -79,7 +77,7 @@ impl Job {
                 () = stop.cancelled() => return,
                 () = sleep(self.period) => {}
             }
-            let span = tracing::info_span!(target: tracing_context::TARGET, "job", otel.name = self.name);
+            let span = tracing::info_span!(target: SPAN_TARGET, "job", otel.name = self.name);
             let outcome = work().instrument(span).await;
             metrics.job_ran(self.name, outcome.is_ok(), services.clock.now());
             is_failing = report(self.action, is_failing, outcome);
@@ -87,15 +85,15 @@ impl Job {
     }
 }
 
-/// The span of work that something caused that was done earlier, possibly on another node. Without an exporter there is
-/// none, and nothing is looked up.
-pub(crate) async fn span_after(services: &Services, cause: Uuid, name: &'static str, kind: &'static str) -> Span {
+/// The span of a mail or a delivery, in the trace of the request that caused it, possibly on another node. Without an
+/// exporter there is none, and nothing is looked up.
+pub(crate) async fn span_after(services: &Services, cause: Uuid, name: &'static str) -> Span {
     if !tracing_context::is_on() {
         return Span::none();
     }
     let found = async { services.store.read().await?.find_trace(cause).await };
-    let span = tracing::info_span!(target: tracing_context::TARGET, "job", otel.name = name, otel.kind = kind);
-    // Without its trace, the work is done all the same.
+    let span = tracing::info_span!(target: SPAN_TARGET, "job", otel.name = name, otel.kind = "consumer");
+    // If the trace cannot be read, the work is done all the same.
     tracing_context::continue_after(&span, found.await.ok().flatten());
     span
 }

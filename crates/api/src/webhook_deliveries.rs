@@ -103,7 +103,7 @@ type Outcome = (Taken, denizen_domain::Result<(Settled, Attempt)>);
 async fn deliver(services: Arc<Services>, taken: Taken) -> Outcome {
     let body = taken.event.clone().map(|event| EventBody::new(services.vault.as_ref(), event));
     let body = body.map(|body| serde_json::to_vec(&body).expect("an event is JSON"));
-    let span = span_after(&services, taken.due.event.as_uuid(), "webhook.deliver", "producer").await;
+    let span = span_after(&services, taken.due.event.as_uuid(), "webhook.deliver").await;
     let outcome = webhooks::settle(&services, &taken, body).instrument(span).await;
     (taken, outcome)
 }

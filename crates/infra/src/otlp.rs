@@ -4,7 +4,6 @@
 //! waits for the collector.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +23,7 @@ use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::outside::tls_of;
 use crate::tracing_context;
 
 /// How long an export may take.
@@ -168,15 +168,8 @@ struct Client {
 
 impl Client {
     fn new(headers: HeaderMap) -> Result<Self, reqwest::Error> {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls_of(&[]))
             .default_headers(headers)
             .no_proxy()
             .timeout(TIMEOUT)

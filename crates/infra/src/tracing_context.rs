@@ -12,9 +12,6 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The target of spans that are for traces only.
-pub const TARGET: &str = "denizen::trace";
-
 /// Whether spans are exported.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 

@@ -1,14 +1,12 @@
 //! Spans of statements in traces, by the semantic conventions of OpenTelemetry. Without an exporter there are none.
 
+use denizen_domain::trace::SPAN_TARGET;
 use tracing::Span;
-
-/// The target of spans that are for traces only.
-const TARGET: &str = "denizen::trace";
 
 /// The span of the statement in a file.
 pub(crate) fn statement(file: &'static str) -> Span {
     tracing::info_span!(
-        target: TARGET,
+        target: SPAN_TARGET,
         "db.query",
         otel.name = name_of(file),
         otel.kind = "client",

@@ -9,7 +9,7 @@ use super::failure::{Failure, printable};
 use super::output::{Output, print, print_json};
 use super::wanted::parse_email;
 use crate::config::Overrides;
-use crate::doctor::{self, Finding, Findings, Severity};
+use crate::doctor::{self, Finding, Findings, Severity, counted};
 
 /// What to do besides the checks.
 #[derive(Args)]
@@ -64,8 +64,4 @@ fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
     };
     let lines: String = findings.iter().map(line).collect();
     format!("{lines}{}, {}\n", counted(errors, "error"), counted(warnings, "warning"))
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

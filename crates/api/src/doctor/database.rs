@@ -180,19 +180,10 @@ fn millis(micros: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::config;
     use super::super::{Findings, Severity};
     use super::{check_clock, check_connections, check_permissions, check_postgres, check_sqlite, millis};
-    use crate::config::{Config, Overrides, Sources};
     use denizen_infra::inspection::{PostgresInspection, SqliteInspection};
-
-    fn config(settings: &[(&str, &str)]) -> Config {
-        let mut flags = Overrides::default();
-        for (key, value) in settings {
-            flags.push(*key, *value, "test");
-        }
-        let sources = Sources { dir: "/nowhere".into(), config_dir: None, env_file: None, env: [].into() };
-        Config::from_sources(&sources, &flags).unwrap().config
-    }
 
     fn server() -> PostgresInspection {
         PostgresInspection {

@@ -8,7 +8,7 @@ use denizen_domain::time::Timestamp;
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::root::{has_root, open_root};
 
-use super::Findings;
+use super::{Findings, counted};
 use crate::app::master_key;
 use crate::cli::chain;
 use crate::config::Config;
@@ -28,7 +28,7 @@ pub(super) async fn check_master_key(config: &Config, store: &dyn Store, finding
             true
         }
         Ok(Opened::All { master_keys: 1, signing_keys }) => {
-            findings.ok(check, format!("it opens the root key and {signing_keys} signing keys"));
+            findings.ok(check, format!("it opens the root key and {}", counted(signing_keys, "signing key")));
             true
         }
         Ok(Opened::All { master_keys, .. }) => {
@@ -106,7 +106,8 @@ fn judge(keys: &[KeyInfo], config: &Config, now: Timestamp, findings: &mut Findi
         let line = format!("{age}; the rotation is overdue, it is due every {} days", config.tokens.key_rotation_days);
         findings.warn(check, line, "Start the server, and look for errors of the rotation in its log");
     } else if rotation_s > 0 {
-        let due_days = (rotation_s - age_s).max(0) / SECONDS_PER_DAY;
+        // Rounded up: a key of a moment ago is due in as many days as are configured.
+        let due_days = ((rotation_s - age_s).max(0) + SECONDS_PER_DAY - 1) / SECONDS_PER_DAY;
         findings.ok(check, format!("{age}; the next rotation is due in {due_days} days"));
     } else {
         findings.ok(check, format!("{age}; automatic rotation is disabled"));

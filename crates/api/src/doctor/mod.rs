@@ -94,6 +94,11 @@ impl Findings {
     }
 }
 
+/// A number of things, such as "1 error" and "2 errors".
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The findings if the configuration cannot be read: nothing else can be examined.
 pub(crate) fn unreadable(errors: &ConfigErrors) -> Findings {
     let mut findings = Findings::default();
@@ -185,5 +190,20 @@ async fn check_providers(ctx: &Ctx, findings: &mut Findings) {
             }
             Err(error) => findings.error(check, chain(&error.into()), "Correct the settings of the provider"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Overrides, Sources};
+
+    /// A configuration with these settings, and the defaults.
+    pub(super) fn config(settings: &[(&str, &str)]) -> Config {
+        let mut flags = Overrides::default();
+        for (key, value) in settings {
+            flags.push(*key, *value, "test");
+        }
+        let sources = Sources { dir: "/nowhere".into(), config_dir: None, env_file: None, env: [].into() };
+        Config::from_sources(&sources, &flags).unwrap().config
     }
 }

@@ -87,18 +87,9 @@ fn check_proxies(config: &Config, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::config;
     use super::super::{Findings, Severity};
     use super::{check_proxies, check_public_url};
-    use crate::config::{Config, Overrides, Sources};
-
-    fn config(settings: &[(&str, &str)]) -> Config {
-        let mut flags = Overrides::default();
-        for (key, value) in settings {
-            flags.push(*key, *value, "test");
-        }
-        let sources = Sources { dir: "/nowhere".into(), config_dir: None, env_file: None, env: [].into() };
-        Config::from_sources(&sources, &flags).unwrap().config
-    }
 
     const PUBLIC: (&str, &str) = ("server.public_url", "https://id.example.com");
 

@@ -67,7 +67,7 @@ impl EncodeLabelValue for Route {
     }
 }
 
-/// What HTTP requests are told apart by.
+/// The labels of HTTP requests.
 #[expect(clippy::struct_field_names, reason = "the names of the labels")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct HttpLabels {
@@ -76,7 +76,7 @@ pub(super) struct HttpLabels {
     pub(super) http_response_status_code: u16,
 }
 
-/// What calls are told apart by.
+/// The labels of gRPC calls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RpcLabels {
     pub(super) rpc_method: &'static str,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use denizen_domain::access::Subject;
+use denizen_domain::trace::SPAN_TARGET;
 use denizen_infra::tracing_context;
 use denizen_proto::METHODS;
 use http::{HeaderMap, Method};
@@ -54,7 +55,8 @@ impl Observed {
         Self { began: now(), kind, client, is_probe, _active: metrics.request() }
     }
 
-    /// Notes the answer, before its body is written. What a probe found is in its answer: it asks again and again.
+    /// Records the response, before its body is written. Health checks are frequent, and their result is in the response: they
+    /// are logged at level debug.
     pub(super) fn answered(self, response: &Response, caller: Option<Subject>, metrics: &Metrics, span: &Span) {
         let Self { began, kind, client, is_probe, _active } = self;
         let took = began.elapsed();
@@ -135,7 +137,7 @@ pub(super) fn server_span(request: &Request, observed: &Observed) -> Span {
         (None, method, route) => format!("{} {}", method.unwrap_or(OTHER), route.unwrap_or_default()),
     };
     let span = tracing::info_span!(
-        target: tracing_context::TARGET,
+        target: SPAN_TARGET,
         "request",
         otel.name = name,
         otel.kind = "server",

@@ -1,8 +1,7 @@
 //! The log, one line per event on standard error, and traces for an OpenTelemetry collector.
 //!
 //! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them. Spans for
-//! traces have the target [`TARGET`]: the log does not show them, and without a
-//! collector they do not exist.
+//! traces have the target [`SPAN_TARGET`]: the log does not show them, and without a collector they do not exist.
 
 mod writer;
 
@@ -11,8 +10,8 @@ use std::panic;
 use std::sync::OnceLock;
 
 use anyhow::Context;
+use denizen_domain::trace::SPAN_TARGET;
 use denizen_infra::otlp::{self, Exporter};
-use denizen_infra::tracing_context::TARGET;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -46,7 +45,7 @@ pub fn init(telemetry: &Telemetry) -> anyhow::Result<Running> {
     let exporter = exporter(telemetry)?;
 
     let (filter, handle) = reload::Layer::new(filter);
-    let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != SPAN_TARGET));
     let log = match telemetry.log_format {
         LogFormat::Text => fmt::layer()
             .with_writer(writer.queue())
@@ -62,7 +61,7 @@ pub fn init(telemetry: &Telemetry) -> anyhow::Result<Running> {
             .with_filter(filter)
             .boxed(),
     };
-    let spans = Targets::new().with_target(TARGET, LevelFilter::INFO);
+    let spans = Targets::new().with_target(SPAN_TARGET, LevelFilter::INFO);
     let traces = exporter.as_ref().map(|exporter| exporter.layer().with_filter(spans));
     let started = tracing_subscriber::registry().with(log).with(traces).try_init();
     if started.is_ok() {

@@ -183,7 +183,7 @@ on_both! {
 
     async fn a_first_proof_ends_what_was_made_before_it(world: World) {
         let (app, clock) = stage(&world).await;
-        // Somebody signed up with the address of another, and prepared the account.
+        // An attacker signed up with the address of another person, and prepared the account.
         let user = app.user().await;
         let mut theirs = app.authenticator();
         app.register(&user, &mut theirs).await;

@@ -82,8 +82,8 @@ impl RevocationFeedBuilder {
         self
     }
 
-    /// Permits `http` URLs of other hosts than the machine itself. Whoever can change the traffic can then suppress
-    /// revocations and use the API key.
+    /// Permits `http` URLs of other hosts than the machine itself. Anyone who can modify the traffic could
+    /// then suppress revocations and use the API key.
     pub fn allow_http(mut self) -> Self {
         self.allows_http = true;
         self

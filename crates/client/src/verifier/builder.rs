@@ -110,7 +110,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Permits `http` URLs of other hosts than the machine itself. Whoever can change the traffic can then forge tokens.
+    /// Permits `http` URLs of other hosts than the machine itself. Anyone who can modify the traffic could
+    /// then forge tokens.
     pub fn allow_http(mut self) -> Self {
         self.allows_http = true;
         self
@@ -136,7 +137,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Stops to use keys that could not be refreshed for this time: 1 hour by default.
+    /// Stops using keys that could not be refreshed for this time: 1 hour by default.
     pub fn keys_max_age(mut self, age: Duration) -> Self {
         self.schedule.max_age = age;
         self

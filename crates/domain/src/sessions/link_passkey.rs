@@ -1,7 +1,8 @@
 //! Register a passkey in place of a password, by the mailed link of a password reset or of an invitation, and sign in.
 //!
 //! A passkey is two factors, and a link proves one. So a user who has a second factor cannot add a passkey by a link:
-//! whoever reads the mail could sign in without that factor. They set a password, and prove the factor at the sign-in.
+//! anyone with access to the mail could sign in without that factor. They set a password, and prove the factor when they
+//! sign in.
 
 use secrecy::SecretString;
 

@@ -5,6 +5,9 @@ pub mod store;
 use crate::ctx::Services;
 use crate::error::Result;
 
+/// The target of spans that are for traces only: the log does not show them, and without an exporter they do not exist.
+pub const SPAN_TARGET: &str = "denizen::trace";
+
 /// How long it is recorded in which trace something was caused, in seconds: for as long as it is retried.
 pub const KEPT_S: u32 = 24 * 60 * 60;
 

@@ -17,11 +17,13 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, RequestBuilder, Response, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use address::is_public;
 use denizen_domain::error::RuleBroken;
+use denizen_domain::trace::SPAN_TARGET;
 pub use rules::AddressRules;
 pub(crate) use signature::sign_with;
 pub use signature::{SecretError, SigningSecret};
@@ -88,16 +90,8 @@ impl Outside {
         authorities: &[CertificateDer<'static>],
     ) -> Result<Self, reqwest::Error> {
         let rules = AddressRules::new(allowed_hosts);
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        roots.add_parsable_certificates(authorities.iter().cloned());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls_of(authorities))
             .dns_resolver(Arc::new(PublicOnly(rules.clone())))
             .redirect(Policy::none())
             .no_proxy()
@@ -129,6 +123,18 @@ impl Outside {
     pub fn host_of(&self, address: &str) -> Result<String, RuleBroken> {
         self.rules.host_of(address)
     }
+}
+
+/// TLS that trusts the public certificate authorities, and these.
+pub(crate) fn tls_of(authorities: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 /// The canonical form of a host name or an IP address, as it stands in a URL: lower case, an IPv6 address in brackets.
@@ -185,7 +191,7 @@ pub(crate) async fn begin(request: RequestBuilder) -> Result<Response, reqwest::
 fn span_of(request: &Request) -> Span {
     let (method, url) = (request.method().as_str(), request.url());
     tracing::info_span!(
-        target: tracing_context::TARGET,
+        target: SPAN_TARGET,
         "http.client.request",
         otel.name = method,
         otel.kind = "client",
