@@ -182,7 +182,7 @@ impl App {
         }
         keys.start(&services).await?;
         let draining = CancellationToken::new();
-        let shared = share(config, &services, ring, draining.clone(), claim.clone());
+        let shared = share(config, &services, ring, draining.clone(), (claim.clone(), options.system_name()));
         let surface = http::router(&shared).merge(grpc::router(&shared));
         let router = middleware::around_all(surface, &shared, &config.server);
         Ok(Self { services, router, shared, audit: config.audit.clone(), draining, _claim: claim })
@@ -235,7 +235,7 @@ fn share(
     services: &Arc<Services>,
     ring: Arc<KeyRing>,
     draining: CancellationToken,
-    claim: Option<Arc<ServerClaim>>,
+    (claim, database): (Option<Arc<ServerClaim>>, &'static str),
 ) -> Shared {
     let policy = &services.policy;
     Arc::new(SharedState {
@@ -253,7 +253,8 @@ fn share(
         limits: config.limits.clone(),
         capacity: middleware::Capacity::new(&config.limits),
         running: Running::default(),
-        metrics: Metrics::new(if config.database.url.starts_with("postgres") { "postgresql" } else { "sqlite" }),
+        accepts_public_traces: config.telemetry.accept_public_traces,
+        metrics: Metrics::new(database),
         claim,
     })
 }

@@ -1,6 +1,5 @@
 //! The lifecycle of the server: migrate, listen, serve, drain, stop.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
 use crate::cli::setup_link;
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::metrics;
@@ -51,10 +50,10 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     let leaving = run_over(&app, &config, listener, tls, stop.clone());
     tokio::pin!(leaving);
     announce(&config, &store);
-    offer_setup(&app, &config).await;
 
     tokio::select! {
-        () = &mut leaving => return Ok(()),
+        // The server answers while the link is being created.
+        ((), ()) = async { tokio::join!(&mut leaving, offer_setup(&app, &config)) } => return Ok(()),
         () = signals.next() => {}
     }
     tracing::info!("shutting down: no longer ready, waiting for requests in progress");
@@ -134,7 +133,7 @@ async fn run_over(app: &App, config: &Config, socket: TcpListener, tls: Option<A
     let _ = timeout(CLOSE, app.services.store.close()).await;
 }
 
-/// Prints a link for the first administrator if there is no user: to the log and, if that is text, to standard error.
+/// Logs a link for the first administrator if there is no user.
 async fn offer_setup(app: &App, config: &Config) {
     let link = match setup::issue_on_start(&app.services).await {
         Ok(AtStart::Issued(link)) => link,
@@ -153,12 +152,6 @@ async fn offer_setup(app: &App, config: &Config) {
     let url = setup_link::url(&config.server.public_url(), &link);
     let expires_at = link.expires_at;
     tracing::warn!(%url, %expires_at, "no user exists: create the first administrator with this one-time link");
-    if config.telemetry.log_format == LogFormat::Text {
-        let _ = writeln!(
-            std::io::stderr(),
-            "\nThere is no user yet. Create the first administrator, with this link, once, until {expires_at}:\n\n    {url}\n"
-        );
-    }
 }
 
 fn announce(config: &Config, store: &StoreOptions) {

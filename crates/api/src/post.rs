@@ -31,8 +31,7 @@ pub(crate) fn mailer(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<
         return Ok(Arc::new(mailer));
     }
     let Some(host) = &mail.smtp_host else { return Ok(Arc::new(NoMail)) };
-    let options = smtp_options(config, host.clone())?;
-    Ok(Arc::new(SmtpMailer::new(options, writer(config)?, Arc::clone(clock)).context("mail.smtp_ca_file")?))
+    Ok(Arc::new(smtp(config, host, clock)?))
 }
 
 /// What a test mail is sent with.
@@ -68,12 +67,10 @@ pub(crate) fn smtp(config: &Config, host: &str, clock: &Arc<dyn Clock>) -> anyho
 /// # Errors
 /// When a file that the configuration names cannot be used.
 pub(crate) fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
-    let writer = writer(config)?;
-    if let Some(host) = &config.mail.smtp_host {
-        let options = smtp_options(config, host.clone())?;
-        SmtpMailer::new(options, writer, Arc::clone(clock)).context("mail.smtp_ca_file")?;
+    match &config.mail.smtp_host {
+        Some(host) => smtp(config, host, clock).map(drop),
+        None => writer(config).map(drop),
     }
-    Ok(())
 }
 
 fn smtp_options(config: &Config, host: String) -> anyhow::Result<SmtpOptions> {

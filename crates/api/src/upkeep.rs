@@ -45,10 +45,10 @@ struct Job {
 
 /// Changes to the keys by another node, or by the command line, apply here after this time.
 const FOLLOW_KEYS: Job =
-    Job { name: "follow_signing_keys", action: "following signing keys", period: Duration::from_secs(2) };
+    Job { name: "refresh_signing_keys", action: "following signing keys", period: Duration::from_secs(2) };
 /// Creates the next signing key in time, and removes those that no token needs any more.
 const KEEP_KEYS: Job =
-    Job { name: "keep_signing_keys", action: "maintaining signing keys", period: Duration::from_mins(1) };
+    Job { name: "maintain_signing_keys", action: "maintaining signing keys", period: Duration::from_mins(1) };
 const RECORD_USES: Job =
     Job { name: "record_uses", action: "recording last-use times", period: Duration::from_secs(10) };
 const PURGE: Job = Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1) };

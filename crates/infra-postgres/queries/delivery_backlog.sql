@@ -1,7 +1,23 @@
 -- $1: now. $2: the largest count.
-SELECT count(*) AS "count!", min(due_at) AS "oldest"
+SELECT
+    count(*) AS "count!",
+    (
+        SELECT min(oldest.due_at)
+        FROM webhooks
+        CROSS JOIN LATERAL (
+            SELECT deliveries.due_at
+            FROM deliveries
+            WHERE deliveries.webhook_id = webhooks.id
+                AND deliveries.state = 'pending'
+                AND deliveries.due_at IS NOT NULL
+                AND deliveries.due_at <= $1
+            ORDER BY deliveries.due_at
+            LIMIT 1
+        ) AS oldest
+        WHERE webhooks.status = 'active'
+    ) AS "oldest"
 FROM (
-    SELECT deliveries.due_at
+    SELECT 1
     FROM webhooks
     JOIN deliveries ON deliveries.webhook_id = webhooks.id
     WHERE webhooks.status = 'active'

@@ -40,7 +40,7 @@ pub struct Inspection {
 pub async fn inspect(options: &PostgresOptions, clock: &dyn Clock) -> Result<Inspection, StoreError> {
     let mut connection = options.connect_once().await?;
     let found = ask(&mut connection, clock).await.map_err(|error| options.explain(error))?;
-    // What it said is known; how it takes leave does not matter.
+    // An error while closing the connection is ignored.
     let _ = connection.close().await;
     Ok(found)
 }

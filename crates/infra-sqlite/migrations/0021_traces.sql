@@ -1,11 +1,11 @@
--- The span in which an event was recorded or a mail queued (W3C Trace Context), while traces are exported: what happens
--- later because of it continues the trace. The table only adds: the release before runs on it.
+-- The span in which an event was recorded or a mail queued (W3C Trace Context), if its trace is recorded: what
+-- happens later because of it continues the trace. The table only adds: the release before runs on it.
 
 CREATE TABLE traces (
     -- The id of the event or of the mail.
     cause_id BLOB NOT NULL PRIMARY KEY CHECK (length(cause_id) = 16),
-    -- The ids of the trace and of the span, and the flags.
-    parent BLOB NOT NULL CHECK (length(parent) = 25),
+    -- The ids of the trace and of the span.
+    parent BLOB NOT NULL CHECK (length(parent) = 24),
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

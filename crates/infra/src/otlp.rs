@@ -4,6 +4,7 @@
 //! waits for the collector.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,8 @@ use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{self, Sampler, SdkTracer, SdkTracerProvider, SpanData};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tracing::Subscriber;
@@ -53,7 +55,7 @@ pub struct Settings {
     pub service_name: String,
     /// The version of the service (`service.version`).
     pub version: &'static str,
-    /// The share of traces that are recorded if nobody has decided before, in percent.
+    /// The share of the traces that start here that are recorded, in percent.
     pub sampled_percent: u32,
 }
 
@@ -94,12 +96,16 @@ impl Exporter {
             .with_attribute(KeyValue::new("service.version", settings.version))
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(Reporting { exporter, is_failing: AtomicBool::new(false) })
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share))))
             .with_resource(resource)
             .build();
-        tracing_context::set_on();
         Ok(Self { provider })
+    }
+
+    /// Declares that [`layer`](Self::layer) records the spans of this process.
+    pub fn activate(&self) {
+        tracing_context::set_on();
     }
 
     /// The layer that records spans.
@@ -118,6 +124,38 @@ impl Drop for Exporter {
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_PATIENCE) {
             tracing::warn!(%error, "exporting the last spans failed");
         }
+    }
+}
+
+/// Logs when exports begin to fail, and when they succeed again: once, not for each batch.
+#[derive(Debug)]
+struct Reporting {
+    exporter: SpanExporter,
+    is_failing: AtomicBool,
+}
+
+impl trace::SpanExporter for Reporting {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let exported = self.exporter.export(batch).await;
+        let was_failing = self.is_failing.swap(exported.is_err(), Ordering::Relaxed);
+        match &exported {
+            Err(error) if !was_failing => tracing::warn!(%error, "exporting traces failed, dropping spans"),
+            Ok(()) if was_failing => tracing::info!("exporting traces again"),
+            _ => {}
+        }
+        exported
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store that a URL names.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use denizen_domain::store::{Store, StoreError};
@@ -84,6 +84,24 @@ impl fmt::Display for StoreOptions {
 }
 
 impl StoreOptions {
+    /// The file of a SQLite database.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(options) => Some(&options.path),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// The name of the database system (`db.system.name` of OpenTelemetry).
+    #[must_use]
+    pub const fn system_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
     /// The options that a URL and bounds name.
     ///
     /// # Errors

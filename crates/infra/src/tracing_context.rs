@@ -15,7 +15,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// Whether spans are exported.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
-/// Whether spans are exported. If not, nothing of this costs anything.
+/// Whether spans are exported. If not, the functions of this module return at once.
 #[must_use]
 pub fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
@@ -35,10 +35,9 @@ pub fn continue_from(span: &Span, headers: &HeaderMap) {
 
 /// Makes a span the child of one that ended earlier, possibly in another process.
 pub fn continue_after(span: &Span, parent: Option<TraceParent>) {
-    let Some(TraceParent { trace_id, span_id, is_sampled }) = parent.filter(|_| is_on()) else { return };
-    let flags = if is_sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+    let Some(TraceParent { trace_id, span_id }) = parent else { return };
     let (trace_id, span_id) = (TraceId::from_bytes(trace_id), SpanId::from_bytes(span_id));
-    let parent = SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE);
+    let parent = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, TraceState::NONE);
     let _ = span.set_parent(Context::new().with_remote_span_context(parent));
 }
 
@@ -51,7 +50,7 @@ pub fn trace_id_of(span: &Span) -> Option<String> {
     span.is_valid().then(|| span.trace_id().to_string())
 }
 
-/// The span that is being worked in, for those who continue after it.
+/// The current span, to be stored as the parent of later work; `None` if its trace is not recorded.
 #[must_use]
 pub fn current() -> Option<TraceParent> {
     if !is_on() {
@@ -60,11 +59,9 @@ pub fn current() -> Option<TraceParent> {
     let context = Context::current();
     let span = context.span();
     let span = span.span_context();
-    span.is_valid().then(|| TraceParent {
-        trace_id: span.trace_id().to_bytes(),
-        span_id: span.span_id().to_bytes(),
-        is_sampled: span.is_sampled(),
-    })
+    // Nothing is stored for a trace that is not recorded.
+    let is_recorded = span.is_valid() && span.is_sampled();
+    is_recorded.then(|| TraceParent { trace_id: span.trace_id().to_bytes(), span_id: span.span_id().to_bytes() })
 }
 
 /// Names the current span in the headers of a request to another server.

@@ -384,6 +384,9 @@ table! {
         otlp_headers: Option<SecretString> = "", optional(password());
         /// The name of this service in traces (`service.name`).
         service_name: String = "denizen", text();
+        /// Whether `traceparent` is accepted from clients with a public address, too. They could then choose which of their
+        /// requests are recorded, and add spans to any trace.
+        accept_public_traces: bool = "false", flag();
         /// The share of traces that are recorded, in percent. Requests that belong to a trace already are recorded if the
         /// rest of the trace is.
         sampled_percent: u32 = "100", whole(0..=100);

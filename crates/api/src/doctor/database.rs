@@ -8,7 +8,7 @@ use denizen_infra::clock::SystemClock;
 use denizen_infra::inspection::{Inspection, PostgresInspection, SqliteInspection};
 use denizen_infra::stores::Schema;
 
-use super::Findings;
+use super::{Findings, counted};
 use crate::app::store_options;
 use crate::cli::chain;
 use crate::config::Config;
@@ -131,13 +131,13 @@ fn check_postgres(name: &str, config: &Config, found: &PostgresInspection, findi
 
 fn check_permissions(config: &Config, found: &PostgresInspection, findings: &mut Findings) {
     let check = "database_permissions";
-    let before = findings.count(super::Severity::Ok);
     if found.is_standby {
         findings.error(check, "the server is a standby and refuses writes", "Name the primary in database.url");
     } else if !found.denied_tables.is_empty() {
         let named: Vec<&str> = found.denied_tables.iter().take(TABLES_NAMED).map(String::as_str).collect();
-        let line =
-            format!("the role may not read and write {} tables: {} …", found.denied_tables.len(), named.join(", "));
+        let more = if found.denied_tables.len() > TABLES_NAMED { ", …" } else { "" };
+        let count = counted(found.denied_tables.len(), "table");
+        let line = format!("the role may not read and write {count}: {}{more}", named.join(", "));
         let remedy =
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO the role, or make it the owner";
         findings.error(check, line, remedy);
@@ -145,8 +145,7 @@ fn check_permissions(config: &Config, found: &PostgresInspection, findings: &mut
         let remedy = "GRANT CREATE ON SCHEMA public TO the role; or set database.migrate_on_start = false and run \
                       `denizen migrate` as the owner of the tables";
         findings.warn(check, "the role may not create tables, so the next upgrade cannot migrate", remedy);
-    }
-    if before == findings.count(super::Severity::Ok) && !findings.has_problem(check) {
+    } else {
         let encrypted = if found.is_encrypted { "encrypted" } else { "not encrypted" };
         findings.ok(check, format!("the role may read and write all tables; the connection is {encrypted}"));
     }

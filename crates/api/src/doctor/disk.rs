@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use denizen_infra::stores::StoreOptions;
+
 use super::Findings;
+use crate::app::store_options;
 use crate::config::Config;
 
 const MIB: u64 = 1024 * 1024;
@@ -42,9 +45,8 @@ fn judge(folder: &Path, free: u64, findings: &mut Findings) {
 
 /// The folders that the server writes to, or those above them that exist.
 fn folders(config: &Config) -> BTreeSet<PathBuf> {
-    let url = &config.database.url;
-    let sqlite = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).map(Path::new);
-    let files = [sqlite, config.audit.head_file.as_deref()];
+    let database = store_options(config).ok();
+    let files = [database.as_ref().and_then(StoreOptions::sqlite_file), config.audit.head_file.as_deref()];
     let above = files.into_iter().flatten().filter_map(Path::parent);
     above.chain(config.mail.folder.as_deref()).filter_map(existing).collect()
 }

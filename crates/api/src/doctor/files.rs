@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
+use crate::app::store_options;
 use crate::config::{Loaded, Source};
 use crate::config_files;
 
@@ -44,11 +45,8 @@ fn secret_files(loaded: &Loaded) -> BTreeSet<(PathBuf, &'static str)> {
 }
 
 fn sqlite_file(loaded: &Loaded) -> Option<PathBuf> {
-    let url = &loaded.config.database.url;
-    url.strip_prefix("sqlite://")
-        .or_else(|| url.strip_prefix("sqlite:"))
-        .map(PathBuf::from)
-        .filter(|path| path.is_file())
+    let database = store_options(&loaded.config).ok()?;
+    database.sqlite_file().filter(|path| path.is_file()).map(Path::to_owned)
 }
 
 #[cfg(unix)]

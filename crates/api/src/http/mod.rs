@@ -99,6 +99,8 @@ pub(crate) struct SharedState {
     pub(crate) capacity: Capacity,
     /// Requests with an idempotency key that this node works on.
     pub(crate) running: idempotency::Running,
+    /// Whether clients of the public network can name the trace of their request.
+    pub(crate) accepts_public_traces: bool,
     /// The metrics of this server.
     pub(crate) metrics: Arc<Metrics>,
     /// The right to serve the database.

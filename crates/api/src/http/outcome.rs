@@ -113,7 +113,7 @@ impl Problem {
             }
             Conflict::SecondFactorPresent => new(
                 "second_factor_present",
-                "The user already has a second factor. Remove it first; to reset a password, set a new one.",
+                "The user already has a second factor, which must be removed first. A reset link can set a new password instead.",
             ),
             Conflict::IdentityTaken => new("identity_taken", "The identity is linked to another user."),
             Conflict::LinkRequired => new(

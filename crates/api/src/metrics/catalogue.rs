@@ -59,6 +59,8 @@ catalogue! {
         ["http_request_method", "http_route", "http_response_status_code"];
     /// Requests and gRPC calls in progress, until the response head.
     HTTP_ACTIVE: Gauge "http_server_active_requests" [];
+    /// Requests and gRPC calls that ended before the response head, because the client closed the connection or the stream.
+    CANCELED: Counter "denizen_canceled_requests_total" [];
     /// Duration of gRPC and gRPC-Web calls, until the response or the first message of a response stream.
     RPC_DURATION: Histogram "rpc_server_call_duration_seconds" ["rpc_method", "rpc_response_status_code"];
     /// Error responses by error code; see docs/errors.md. Rate limits are `too_many_requests`, lack of capacity `overloaded`.
@@ -66,8 +68,9 @@ catalogue! {
     /// Open connections.
     CONNECTIONS: Gauge "denizen_open_connections" [];
 
-    /// Attempts to sign in, by method and result. A completed challenge (a second factor, or a mailed code) is counted
-    /// as an attempt of its own.
+    /// Attempts to sign in, by method and result: succeeded, challenged (another factor is required), rejected,
+    /// `rate_limited`, overloaded or failed. The completion of a challenge (a second factor, or a mailed code) is counted as
+    /// an attempt of its own.
     SIGN_INS: Counter "denizen_sign_ins_total" ["method", "result"];
     /// Password hashes that are being computed.
     HASHES_RUNNING: Gauge "denizen_password_hashes_running" [];
@@ -84,7 +87,7 @@ catalogue! {
 
     /// Whether the database answered when the metrics were read. While it is 0, values that are read from it are absent.
     DATABASE_UP: Gauge "denizen_database_up" [];
-    /// Time that the database took to answer when the metrics were read.
+    /// Duration of the queries that read these metrics.
     DATABASE_LATENCY: Gauge "denizen_database_latency_seconds" [];
     /// Database connections in use: of the pool on PostgreSQL, for long reads on SQLite.
     DATABASE_USED: Gauge "denizen_database_connections_used" [];

@@ -27,8 +27,8 @@ curl -sS http://127.0.0.1:9464/metrics
 
 The response is in the text format of Prometheus, or in the OpenMetrics format for clients that accept it. Reading the
 metrics runs five short queries; if the database does not answer within two seconds, `denizen_database_up` is 0, and the
-metrics that are read from it are absent. An application that embeds Denizen serves `App::metrics_router()` where it
-likes.
+metrics that are read from it are absent. An application that embeds Denizen can serve `App::metrics_router()` on its
+own listener.
 
 ## Prometheus and Grafana
 

@@ -34,6 +34,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
 
 async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let metrics = &shared.metrics;
+    let _scraping = metrics.scraping.lock().await;
     metrics.sample(&shared).await;
     let mut body = String::with_capacity(32 * 1024);
     let wants_open_metrics = headers

@@ -146,6 +146,7 @@ macro_rules! families {
 families! {
     http_duration: Durations<HttpLabels> = HTTP_DURATION,
     http_active: Gauge = HTTP_ACTIVE,
+    canceled: Counter = CANCELED,
     rpc_duration: Durations<RpcLabels> = RPC_DURATION,
     errors: Family<CodeLabels, Counter> = ERRORS,
     connections: Gauge = CONNECTIONS,

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
 
 use denizen_domain::ports::Clock;
 use denizen_domain::time::Timestamp;
@@ -34,13 +35,15 @@ pub(crate) use families::Route;
 pub(crate) struct Metrics {
     registry: Registry,
     families: Families,
+    /// Held while the values are read from the database and encoded: one scrape at a time.
+    scraping: Mutex<()>,
 }
 
-/// Something that is in progress; counted until it is dropped.
+/// A connection that is counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct InProgress(Gauge);
+pub(crate) struct OpenConnection(Gauge);
 
-impl Drop for InProgress {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -55,17 +58,28 @@ impl Metrics {
         families.build.get_or_create(&build).set(1);
         // More precisely by `/proc`, unless it is hidden.
         families.process_started.set(seconds_of(SystemClock.now()));
-        Arc::new(Self { registry, families })
+        Arc::new(Self { registry, families, scraping: Mutex::default() })
     }
 
-    /// A request, from now on.
-    pub(crate) fn request(&self) -> InProgress {
-        in_progress(&self.families.http_active)
+    /// A request has begun.
+    pub(crate) fn request_began(&self) {
+        self.families.http_active.inc();
+    }
+
+    /// A request has ended, with or without a response.
+    pub(crate) fn request_ended(&self) {
+        self.families.http_active.dec();
+    }
+
+    /// A request ended without a response, because its client had gone.
+    pub(crate) fn request_canceled(&self) {
+        self.families.canceled.inc();
     }
 
     /// A connection, from now on.
-    pub(crate) fn connection(&self) -> InProgress {
-        in_progress(&self.families.connections)
+    pub(crate) fn connection(&self) -> OpenConnection {
+        self.families.connections.inc();
+        OpenConnection(self.families.connections.clone())
     }
 
     /// An answered HTTP request.
@@ -103,11 +117,6 @@ impl Metrics {
             self.families.job_succeeded.get_or_create(&JobLabels { job_name }).set(seconds_of(now));
         }
     }
-}
-
-fn in_progress(gauge: &Gauge) -> InProgress {
-    gauge.inc();
-    InProgress(gauge.clone())
 }
 
 /// A moment as a Unix time in seconds.

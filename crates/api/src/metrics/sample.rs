@@ -104,7 +104,7 @@ impl Metrics {
         set_lag(&families.webhook_lag.get_or_create(&NO_LABELS), deliveries, now);
         families.webhook_events.get_or_create(&NO_LABELS).set((log_end - distributed).max(0));
         families.event_position.get_or_create(&NO_LABELS).set(log_end);
-        // The newest first, so the newest of each state stays.
+        // The oldest first: the newest key of each state overwrites the others.
         for (key, state) in keys.entries().iter().rev() {
             let age = seconds_of(now) - seconds_of(key.created_at);
             families.key_age.get_or_create(&StateLabels { state: state.as_str() }).set(age);
@@ -114,7 +114,6 @@ impl Metrics {
 
 impl Database {
     async fn ask(services: &Services) -> Result<Self, StoreError> {
-        services.store.ping().await?;
         let now = services.clock.now();
         let mut read = services.store.read().await?;
         Ok(Self {

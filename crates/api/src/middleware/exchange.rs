@@ -160,7 +160,7 @@ impl Exchange {
         }
     }
 
-    /// Who asks is known.
+    /// Records the authenticated caller.
     pub(crate) fn identify(&self, actor: &Actor) {
         if let Actor::Known(principal) = actor {
             // Once known, it does not change.
@@ -168,7 +168,7 @@ impl Exchange {
         }
     }
 
-    /// Who asks, if that is known.
+    /// The authenticated caller, if any.
     pub(super) fn caller(&self) -> Option<Subject> {
         self.caller.get().copied()
     }

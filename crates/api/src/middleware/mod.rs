@@ -72,7 +72,8 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
         header_bytes_max: limits.header_bytes,
     };
     let (origins, metrics) = (Arc::clone(&shared.origins), Arc::clone(&shared.metrics));
-    let outer = Outer { error_pages, origins, guards, metrics };
+    let accepts_public_traces = shared.accepts_public_traces;
+    let outer = Outer { error_pages, origins, guards, metrics, accepts_public_traces };
     router.layer((from_fn_with_state(Arc::new(outer), name_and_log), ShareLayer))
 }
 
@@ -105,6 +106,8 @@ struct Outer {
     origins: Arc<Origins>,
     guards: Guards,
     metrics: Arc<Metrics>,
+    /// Whether clients of the public network can name the trace of their request.
+    accepts_public_traces: bool,
 }
 
 /// First: a name for the request, its span in the log, and on the way back the body of whatever error there is,
@@ -113,8 +116,8 @@ async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, nex
     let id = RequestId::of(request.headers());
     let client = outer.guards.clients.client_of(&request);
     let observed = Observed::begin(&request, client, is_exempt(&request), &outer.metrics);
-    let server_span = trace::server_span(&request, &observed);
-    let span = trace::span(&request, &id, &server_span);
+    let server_span = trace::server_span(&request, &observed, outer.accepts_public_traces);
+    let span = trace::span(&request, &id, &observed, &server_span);
     let exchange = exchange_of(&mut request);
     request.extensions_mut().insert(client);
     let area = Area::of(request.uri().path());
@@ -124,7 +127,7 @@ async fn name_and_log(State(outer): State<Arc<Outer>>, mut request: Request, nex
 
     let answered = async {
         let response = across_origins(&outer, request, next, (client, &exchange)).await;
-        observed.answered(&response, exchange.caller(), &outer.metrics, &server_span);
+        observed.answered(&response, exchange.caller(), &server_span);
         response
     };
     let mut response = id.mark(answered.instrument(span).instrument(server_span.clone()).await, shape, error_page);

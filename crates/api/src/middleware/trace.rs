@@ -1,11 +1,13 @@
 //! What is known of a request besides its content: its span, its metrics, and one line when it is answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use denizen_domain::access::Subject;
 use denizen_domain::trace::SPAN_TARGET;
+use denizen_infra::outside::is_public;
 use denizen_infra::tracing_context;
 use denizen_proto::METHODS;
 use http::{HeaderMap, Method};
@@ -20,22 +22,19 @@ use super::request_id::RequestId;
 use super::rpc::Dialect;
 use crate::grpc::status::Refusal;
 use crate::http::problem::Problem;
-use crate::metrics::{InProgress, Metrics, Route};
+use crate::metrics::{Metrics, Route};
 
-/// No registered method is longer.
-const VERB_BYTES_MAX: usize = 20;
-/// A name of a service and of a method is not longer.
-const METHOD_BYTES_MAX: usize = 128;
 /// What stands for a method that is not in the list.
 const OTHER: &str = "_OTHER";
 
-/// A request that is being answered.
+/// A request that is being answered. Dropped before, it is recorded as canceled: its client has gone.
 pub(super) struct Observed {
+    metrics: Arc<Metrics>,
     began: Instant,
     kind: Kind,
     client: ClientAddress,
     is_probe: bool,
-    _active: InProgress,
+    is_answered: bool,
 }
 
 enum Kind {
@@ -45,41 +44,43 @@ enum Kind {
 
 impl Observed {
     /// A request whose head has been read.
-    pub(super) fn begin(request: &Request, client: ClientAddress, is_probe: bool, metrics: &Metrics) -> Self {
+    pub(super) fn begin(request: &Request, client: ClientAddress, is_probe: bool, metrics: &Arc<Metrics>) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         let kind = if is_call(request, matched) {
             Kind::Rpc(rpc_method(request.uri().path()))
         } else {
             Kind::Http(http_method(request.method()), matched.cloned().map_or(Route::None, Route::Matched))
         };
-        Self { began: now(), kind, client, is_probe, _active: metrics.request() }
+        metrics.request_began();
+        let metrics = Arc::clone(metrics);
+        Self { metrics, began: now(), kind, client, is_probe, is_answered: false }
     }
 
     /// Records the response, before its body is written. Health checks are frequent, and their result is in the response: they
     /// are logged at level debug.
-    pub(super) fn answered(self, response: &Response, caller: Option<Subject>, metrics: &Metrics, span: &Span) {
-        let Self { began, kind, client, is_probe, _active } = self;
-        let took = began.elapsed();
+    pub(super) fn answered(mut self, response: &Response, caller: Option<Subject>, span: &Span) {
+        self.is_answered = true;
+        let (metrics, took) = (&self.metrics, self.began.elapsed());
         if let Some(problem) = response.extensions().get::<Problem>() {
             metrics.refused(problem.shared_code());
         }
         let status = response.status();
-        let (code, is_failure) = match kind {
+        let (code, is_failure) = match &self.kind {
             Kind::Http(method, route) => {
-                metrics.answered(method, route, status.as_u16(), took);
+                metrics.answered(method, route.clone(), status.as_u16(), took);
                 (None, status.is_server_error())
             }
             // Of a call, the status over HTTP says nothing.
             Kind::Rpc(method) => {
                 let code = code_of(response, metrics);
                 let name = name_of(code);
-                metrics.called(method, name, took);
+                metrics.called(rpc_name(method), name, took);
                 (Some(name), matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DataLoss))
             }
         };
         let status = code.is_none().then(|| status.as_u16());
         note_on_span(span, status, code, is_failure, caller);
-        let client = client.0.map(tracing::field::display);
+        let client = self.client.0.map(tracing::field::display);
         let (user, service_account) = match caller {
             Some(Subject::User(id)) => (Some(tracing::field::display(id.as_uuid())), None),
             Some(Subject::ServiceAccount(id)) => (None, Some(tracing::field::display(id.as_uuid()))),
@@ -95,11 +96,23 @@ impl Observed {
                 )
             };
         }
-        match (is_probe, is_failure) {
+        match (self.is_probe, is_failure) {
             (true, _) => line!(debug),
             (false, true) => line!(warn),
             (false, false) => line!(info),
         }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        self.metrics.request_ended();
+        if self.is_answered {
+            return;
+        }
+        self.metrics.request_canceled();
+        let (duration_ms, client) = (in_milliseconds(self.began.elapsed()), self.client.0.map(tracing::field::display));
+        tracing::info!(target: "denizen::access", duration_ms, client, "request canceled by the client");
     }
 }
 
@@ -124,13 +137,13 @@ fn note_on_span(
 
 /// The span of a request in its trace, by the semantic conventions of OpenTelemetry; the child of the span that the request
 /// names (W3C Trace Context). Without an exporter there is none.
-pub(super) fn server_span(request: &Request, observed: &Observed) -> Span {
+pub(super) fn server_span(request: &Request, observed: &Observed, accepts_public: bool) -> Span {
     if !tracing_context::is_on() {
         return Span::none();
     }
     let (method, route, rpc) = match &observed.kind {
         Kind::Http(method, route) => (Some(*method), Some(route.as_str()), None),
-        Kind::Rpc(method) => (None, None, Some(*method)),
+        Kind::Rpc(method) => (None, None, Some(rpc_name(method))),
     };
     let name = match (rpc, method, route) {
         (Some(rpc), ..) => rpc.to_owned(),
@@ -151,18 +164,21 @@ pub(super) fn server_span(request: &Request, observed: &Observed) -> Span {
         user.id = Empty,
         otel.status_code = Empty,
     );
-    tracing_context::continue_from(&span, request.headers());
+    // A stranger must not decide what is recorded, nor write into the traces of others.
+    let is_known_network = observed.client.0.is_some_and(|client| !is_public(client));
+    if is_known_network || accepts_public {
+        tracing_context::continue_from(&span, request.headers());
+    }
     span
 }
 
 /// A span that names the request, its method and its route: never its query or its headers, which may carry
 /// secrets. Of a trace that it is part of (W3C Trace Context), the span carries the id.
-pub(super) fn span(request: &Request, id: &RequestId, server_span: &Span) -> Span {
-    let matched = request.extensions().get::<MatchedPath>();
-    let path = request.uri().path();
-    let is_call = is_call(request, matched) && path.len() <= METHOD_BYTES_MAX;
-    let route = if is_call { path } else { matched.map_or("none", MatchedPath::as_str) };
-    let method = Some(request.method().as_str()).filter(|method| method.len() <= VERB_BYTES_MAX).unwrap_or("other");
+pub(super) fn span(request: &Request, id: &RequestId, observed: &Observed, server_span: &Span) -> Span {
+    let (method, route) = match &observed.kind {
+        Kind::Http(method, route) => (*method, route.as_str()),
+        Kind::Rpc(method) => ("POST", *method),
+    };
     let span = tracing::info_span!("request", request_id = id.as_str(), method, route, trace_id = Empty);
     if server_span.is_none() {
         if let Some(trace_id) = trace_of(request.headers()) {
@@ -179,10 +195,14 @@ fn is_call(request: &Request, matched: Option<&MatchedPath>) -> bool {
     matched.is_some_and(|route| route.as_str().ends_with("/{*rest}")) && Dialect::of(request.headers()).is_some()
 }
 
-/// The method of a call as `rpc.method` has it; callers can name methods that do not exist.
+/// The path of the method of a call; callers can name methods that do not exist.
 fn rpc_method(path: &str) -> &'static str {
-    let found = METHODS.binary_search(&path).map(|index| METHODS[index]);
-    found.map_or(OTHER, |path| path.trim_start_matches('/'))
+    METHODS.binary_search(&path).map_or(OTHER, |index| METHODS[index])
+}
+
+/// A method as `rpc.method` has it.
+fn rpc_name(method: &'static str) -> &'static str {
+    method.trim_start_matches('/')
 }
 
 /// The method of a request as `http.request.method` has it.
@@ -262,7 +282,7 @@ fn trace_of(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{METHODS, OTHER, rpc_method, trace_of};
+    use super::{METHODS, OTHER, rpc_method, rpc_name, trace_of};
     use http::HeaderMap;
 
     fn check(header: &str, expected: Option<&str>) {
@@ -284,8 +304,8 @@ mod tests {
     #[test]
     fn a_method_is_known_by_its_path() {
         assert!(METHODS.is_sorted());
-        assert_eq!(rpc_method("/denizen.v1.UserService/GetUser"), "denizen.v1.UserService/GetUser");
-        assert_eq!(rpc_method("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
+        assert_eq!(rpc_method("/denizen.v1.UserService/GetUser"), "/denizen.v1.UserService/GetUser");
+        assert_eq!(rpc_name(rpc_method("/grpc.health.v1.Health/Check")), "grpc.health.v1.Health/Check");
         assert_eq!(rpc_method("/denizen.v1.UserService/Forged"), OTHER);
     }
 }

@@ -66,6 +66,9 @@ pub fn init(telemetry: &Telemetry) -> anyhow::Result<Running> {
     let started = tracing_subscriber::registry().with(log).with(traces).try_init();
     if started.is_ok() {
         let _ = FILTER.set(handle);
+        if let Some(exporter) = &exporter {
+            exporter.activate();
+        }
         log_panics();
     }
     Ok(Running { _exporter: exporter, _log: writer })

@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use crate::grpc::Rpc;
 use crate::harness::{PASSWORD, eventually, on_both};
 use crate::process::Process;
+use crate::webhook_sinks::{Mood, Sink};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -90,7 +91,7 @@ on_both! {
         samples.check(&requests("_OTHER", "/api/v1/me", 405), 1.0);
         samples.check("http_server_active_requests", 0.0);
         samples.check("denizen_sign_ins_total{method=\"password\",result=\"succeeded\"}", 1.0);
-        samples.check("denizen_sign_ins_total{method=\"password\",result=\"refused\"}", 1.0);
+        samples.check("denizen_sign_ins_total{method=\"password\",result=\"rejected\"}", 1.0);
         samples.check("denizen_sign_ins_total{method=\"passkey\",result=\"succeeded\"}", 0.0);
         samples.check("denizen_error_responses_total{code=\"invalid_credentials\"}", 1.0);
         samples.check("denizen_error_responses_total{code=\"route_not_found\"}", 1.0);
@@ -154,6 +155,24 @@ on_both! {
         let metrics = metrics.unwrap();
         assert_eq!(metrics.headers()["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
         assert!(metrics.text().await.unwrap().ends_with("# EOF\n"));
+    }
+
+    async fn a_client_that_leaves_is_counted(world: World) {
+        let (port, slow) = (free_port(), Sink::that(Mood::Stall).await);
+        let settings = [
+            ("metrics.enabled", "true"), ("metrics.port", &*port), ("sign_in.hook_url", &*slow.url),
+            ("sign_in.hook_secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+            ("sign_in.hook_allowed_hosts", "127.0.0.1"), ("sign_in.hook_timeout_ms", "10000"),
+        ];
+        let app = world.serve(&settings).await;
+        let body = json!({"email": "nobody@example.com", "password": PASSWORD});
+        let request = app.request(Method::POST, "/api/v1/sessions", None).json(&body).timeout(Duration::from_secs(1));
+        assert!(request.send().await.unwrap_err().is_timeout());
+        eventually("the request is counted", WITHIN, async || {
+            let samples = Samples::read(&port).await;
+            samples.get("denizen_canceled_requests_total") == Some(1.0)
+                && samples.get("http_server_active_requests") == Some(0.0)
+        }).await;
     }
 
     async fn a_port_in_use_is_taken_once_it_is_free(world: World) {

@@ -148,4 +148,13 @@ on_both! {
         process.terminate().await;
         assert!(process.ended(Duration::from_secs(20)).await.success());
     }
+
+    async fn a_collector_that_is_away_is_reported_once(world: World) {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = [("telemetry.otlp_endpoint", &*format!("http://127.0.0.1:{port}"))];
+        let process = Process::start(&world, &settings).await;
+        let reports = || process.log().matches("exporting traces failed").count();
+        assert_eq!(process.status("/api/v1/me", None).await, 401);
+        eventually("the failure is reported", WITHIN, async || reports() == 1).await;
+    }
 }

@@ -205,7 +205,7 @@ words! {
         Migrated = "migrated",
         /// It was removed when somebody else proved to own the address.
         Reclaimed = "reclaimed",
-        /// It was removed when its user registered a passkey in its place, by the link of a reset.
+        /// Removed by a password reset that registered a passkey instead.
         Removed = "removed",
     }
 }

@@ -39,8 +39,8 @@ pub async fn invitation_options(ctx: &Ctx, token: &SecretString) -> Result<Regis
 
 /// Replaces a forgotten password by a passkey, and opens a session.
 ///
-/// The password is removed: who resets it has forgotten it, or fears that others know it, and goes on without one. As
-/// after any reset, all sessions end, and the address is proven.
+/// Removes the password: it is forgotten or possibly known to others, and the passkey replaces it. As after any reset, all
+/// sessions end, and the address is proven.
 ///
 /// # Errors
 /// As [`reset_options`] and [`register`](register::register).

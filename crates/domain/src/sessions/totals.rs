@@ -28,9 +28,11 @@ pub enum SignInResult {
     /// Another factor is required.
     Challenged,
     /// The credentials were not accepted.
-    Refused,
-    /// There were too many attempts, or no capacity.
-    Limited,
+    Rejected,
+    /// There were too many attempts.
+    RateLimited,
+    /// There was no capacity.
+    Overloaded,
     /// The server failed.
     Failed,
 }
@@ -54,7 +56,8 @@ impl SignInMethod {
 
 impl SignInResult {
     /// All results.
-    pub const ALL: [Self; 5] = [Self::Succeeded, Self::Challenged, Self::Refused, Self::Limited, Self::Failed];
+    pub const ALL: [Self; 6] =
+        [Self::Succeeded, Self::Challenged, Self::Rejected, Self::RateLimited, Self::Overloaded, Self::Failed];
 
     /// The name of the result.
     #[must_use]
@@ -62,8 +65,9 @@ impl SignInResult {
         match self {
             Self::Succeeded => "succeeded",
             Self::Challenged => "challenged",
-            Self::Refused => "refused",
-            Self::Limited => "limited",
+            Self::Rejected => "rejected",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
             Self::Failed => "failed",
         }
     }
@@ -72,9 +76,10 @@ impl SignInResult {
         match result {
             Ok(signed_in) if signed_in.is_open() => Self::Succeeded,
             Ok(_) => Self::Challenged,
-            Err(Error::TooManyRequests { .. } | Error::Overloaded { .. }) => Self::Limited,
+            Err(Error::TooManyRequests { .. }) => Self::RateLimited,
+            Err(Error::Overloaded { .. }) => Self::Overloaded,
             Err(Error::Store(_) | Error::Internal(_) | Error::ProviderUnavailable { .. }) => Self::Failed,
-            Err(_) => Self::Refused,
+            Err(_) => Self::Rejected,
         }
     }
 }

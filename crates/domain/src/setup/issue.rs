@@ -12,8 +12,8 @@ use crate::page::Count;
 use crate::time::Timestamp;
 use crate::users::UserFilter;
 
-/// How long a link of another node that starts at the same time is left alone, in seconds.
-const START_S: u32 = 60;
+/// A node that starts does not replace a link that was issued less than this many seconds ago.
+const REISSUE_AFTER_S: u32 = 60;
 
 /// Issues a link in place of the previous one, for the operator; `None` if there is an active administrator.
 pub async fn issue(ctx: &Ctx) -> Result<Option<SetupLink>> {
@@ -40,7 +40,7 @@ pub async fn issue_on_start(services: &Services) -> Result<AtStart> {
     if users != Count::Exactly(0) {
         return Ok(AtStart::NotNeeded);
     }
-    let issued = put(services, services.clock.now().minus_seconds(START_S)).await?;
+    let issued = put(services, services.clock.now().minus_seconds(REISSUE_AFTER_S)).await?;
     Ok(issued.map_or(AtStart::IssuedBefore, AtStart::Issued))
 }
 

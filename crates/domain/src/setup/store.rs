@@ -17,8 +17,8 @@ pub trait SetupReads {
 /// Writing the link.
 #[async_trait]
 pub trait SetupWrites {
-    /// Stores a link in place of the previous one; `false`, and nothing done, if that was created after `unless_after` and
-    /// at most a minute later than this one.
+    /// Stores a link in place of the previous one. Returns `false` and changes nothing if the existing link was created after
+    /// `unless_after`. A link that is dated over a minute in the future is replaced: the clock was set back.
     async fn put_setup_link(&mut self, link: &StoredLink, unless_after: Timestamp) -> Result<bool, StoreError>;
 
     /// Removes the link with this token, by one statement: of many at once, one gets `true`. `false` if there is none, or

@@ -21,7 +21,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use address::is_public;
+pub use address::is_public;
 use denizen_domain::error::RuleBroken;
 use denizen_domain::trace::SPAN_TARGET;
 pub use rules::AddressRules;
