@@ -71,7 +71,7 @@ struct Known {
     credentials: Table,
     /// Accounts, each with the time from which new tokens are valid.
     subjects: Table,
-    /// Until when, on the monotonic clock, the revocations were complete; `None` before the first snapshot.
+    /// Until when, on the monotonic clock of the feed, the revocations were complete; `None` before the first snapshot.
     complete_at: watch::Sender<Option<Duration>>,
     staleness_max: Duration,
     when_stale: WhenStale,
@@ -123,12 +123,12 @@ impl RevocationFeed {
     }
 
     /// Refuses a token that was revoked, or every token if it fails closed and is stale.
-    pub(crate) fn check(&self, token: &Verified, now: Duration) -> Result<(), VerifyError> {
+    pub(crate) fn check(&self, token: &Verified) -> Result<(), VerifyError> {
         let known = &self.0.known;
         if known.is_revoked(token) {
             return Err(InvalidToken::Revoked.into());
         }
-        if known.when_stale == WhenStale::FailClosed && !known.is_current(now) {
+        if known.when_stale == WhenStale::FailClosed && !self.is_current() {
             return Err(VerifyError::RevocationsUnavailable);
         }
         Ok(())
@@ -147,11 +147,6 @@ impl fmt::Debug for RevocationFeed {
 impl Known {
     fn len(&self) -> usize {
         self.credentials.len() + self.subjects.len()
-    }
-
-    fn is_current(&self, now: Duration) -> bool {
-        let complete_at = *self.complete_at.borrow();
-        complete_at.is_some_and(|at| now.saturating_sub(at) <= self.staleness_max)
     }
 
     fn is_revoked(&self, token: &Verified) -> bool {
