@@ -162,6 +162,12 @@ impl Verifier {
         self.0.revocations.as_ref()
     }
 
+    /// Whether the other verifier is this one or a clone of it.
+    #[cfg(feature = "actix")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn now(&self) -> Now {
         let clock = &self.0.source.clock;
         Now { unix_s: clock.unix_time().as_secs(), monotonic: clock.monotonic() }
