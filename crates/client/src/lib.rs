@@ -8,6 +8,8 @@ pub mod axum;
 mod claims;
 mod clock;
 mod error;
+#[cfg(any(feature = "tower", feature = "warp"))]
+mod http_response;
 mod keys;
 mod policy;
 mod revocations;
