@@ -70,7 +70,7 @@ async fn list(
 }
 
 /// Create a note.
-#[utoipa::path(post, path = "/notes", request_body = Draft, responses((status = 201, body = Note), (status = 400), (status = 401)))]
+#[utoipa::path(post, path = "/notes", request_body = Draft, responses((status = 201, body = Note), (status = 400), (status = 401), (status = 413), (status = 415)))]
 async fn create(
     State(notes): State<Notes>,
     user: Caller,
@@ -102,7 +102,7 @@ async fn get(
 }
 
 /// Replace a note.
-#[utoipa::path(put, path = "/notes/{id}", params(("id" = Uuid, Path)), request_body = Draft, responses((status = 200, body = Note), (status = 400), (status = 401), (status = 404)))]
+#[utoipa::path(put, path = "/notes/{id}", params(("id" = Uuid, Path)), request_body = Draft, responses((status = 200, body = Note), (status = 400), (status = 401), (status = 404), (status = 413), (status = 415)))]
 async fn replace(
     State(notes): State<Notes>,
     user: Caller,
