@@ -12,16 +12,8 @@ pub(crate) async fn authenticate(verifier: &Verifier, headers: &HeaderMap) -> Re
     verifier.authenticate(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)).await
 }
 
-/// The response to a refused request: status, `WWW-Authenticate`, `Retry-After` and a JSON body.
-///
-/// ```
-/// use denizen_client::{AuthError, tower::response};
-///
-/// let response = response::<String>(&AuthError::MissingToken);
-/// assert_eq!(response.status(), 401);
-/// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"denizen\"");
-/// ```
-pub fn response<B: From<String>>(error: &AuthError) -> Response<B> {
+/// The response to a refused request.
+pub(crate) fn response<B: From<String>>(error: &AuthError) -> Response<B> {
     let mut response = Response::new(B::from(error.to_json()));
     *response.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

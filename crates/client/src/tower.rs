@@ -10,12 +10,10 @@ use tower_service::Service;
 
 use crate::claims::Claims;
 use crate::error::AuthError;
-use crate::http_response::authenticate;
+use crate::http_response::{self, authenticate};
 use crate::policy::Policy;
 use crate::transport::BoxFuture;
 use crate::verifier::Verifier;
-
-pub use crate::http_response::response;
 
 /// Authenticates requests by their bearer token. The claims are read with [`claims`], or with the extractors of Axum.
 ///
@@ -155,6 +153,19 @@ impl<B: From<String>> OnRejection<B> for HttpRejection {
     fn respond(&self, error: AuthError) -> Response<B> {
         response(&error)
     }
+}
+
+/// The response to a refused request: status, `WWW-Authenticate`, `Retry-After` and a JSON body.
+///
+/// ```
+/// use denizen_client::{AuthError, tower::response};
+///
+/// let response = response::<String>(&AuthError::MissingToken);
+/// assert_eq!(response.status(), 401);
+/// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"denizen\"");
+/// ```
+pub fn response<B: From<String>>(error: &AuthError) -> Response<B> {
+    http_response::response(error)
 }
 
 impl fmt::Debug for AuthResult {
