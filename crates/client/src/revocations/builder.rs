@@ -11,9 +11,9 @@ use super::follow::Connection;
 use super::table::Table;
 use super::{Handle, Known, RevocationFeed, WhenStale};
 use crate::clock::{Clock, SystemClock};
-use crate::transport::Transport;
+use crate::error::BuildError;
+use crate::transport::{Transport, transport_or_default};
 use crate::url;
-use crate::verifier::{BuildError, or_default};
 
 const DEFAULT_STALENESS_MAX: Duration = Duration::from_secs(30);
 const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -158,7 +158,7 @@ impl RevocationFeedBuilder {
         });
         let connection = Connection::new(
             Arc::clone(&known),
-            or_default(self.transport)?,
+            transport_or_default(self.transport)?,
             format!("{base}/api/v1/events/revocations"),
             self.api_key,
             self.heartbeat_timeout,

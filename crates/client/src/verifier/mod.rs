@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-pub(crate) use builder::or_default;
-pub use builder::{BuildError, VerifierBuilder};
+pub use builder::VerifierBuilder;
 pub use source::RefreshError;
 
 use crate::claims::{Claims, Verified};
