@@ -53,13 +53,13 @@ pub enum InvalidToken {
     #[error("signed with an unsupported algorithm")]
     UnsupportedAlgorithm,
     /// Its header has `crit`.
-    #[error("in need of an extension")]
+    #[error("using an unsupported critical header")]
     CriticalHeader,
     /// The issuer has no key with its `kid`.
     #[error("signed with an unknown key")]
     UnknownKey,
     /// Its signature is wrong.
-    #[error("not signed by its key")]
+    #[error("signed with an invalid signature")]
     BadSignature,
     /// A claim is missing or has the wrong type.
     #[error("missing required claims")]

@@ -19,7 +19,7 @@ use crate::error::ApiError;
 
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 200;
-/// Who deletes all of their notes has authenticated a short time ago.
+/// The maximum age of the authentication when deleting all notes.
 const RECENT: Duration = Duration::from_mins(5);
 
 pub(crate) fn routes() -> OpenApiRouter<Notes> {
@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Notes> {
 /// The caller, or the refusal in the format of this API.
 type Caller = Result<User, AuthError>;
 
-/// What it takes to delete all notes.
+/// The policy for deleting all notes.
 struct DeleteAll;
 
 impl Requirement for DeleteAll {
