@@ -31,37 +31,61 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use tokio::sync::OnceCell;
 
 use crate::claims::{Claims, User};
 use crate::error::AuthError;
 use crate::policy::{Authorized, OptionalUser, Policy, Requirement};
 use crate::verifier::Verifier;
 
+type SharedResult = Rc<OnceCell<Result<Option<Claims>, AuthError>>>;
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// What the middleware found out, in the extensions of the request.
+/// The result of the authentication, stored in the request extensions.
 #[derive(Clone)]
-struct Outcome(Result<Option<Claims>, AuthError>);
+struct AuthResult(Result<Option<Claims>, AuthError>);
+
+/// The result of the authentication by extractors, without the middleware, stored in the request extensions. Concurrent
+/// extractors wait for the first one.
+struct ExtractorResult {
+    /// A scope can have another verifier than the application, whose result does not apply there.
+    verifier: Verifier,
+    result: SharedResult,
+}
 
 async fn authenticate(verifier: &Verifier, headers: &HeaderMap) -> Result<Option<Claims>, AuthError> {
     verifier.authenticate(headers.get_all(AUTHORIZATION).map(HeaderValue::as_bytes)).await
 }
 
-/// The claims: those that the middleware found, or else those that the verifier of the application finds.
+/// The claims: those of the middleware, or otherwise of the verifier in the application data.
 fn claims(request: &HttpRequest) -> impl Future<Output = Result<Option<Claims>, AuthError>> + 'static {
-    let known = request.extensions().get::<Outcome>().cloned();
+    let known = request.extensions().get::<AuthResult>().cloned();
     let request = request.clone();
     async move {
-        if let Some(Outcome(outcome)) = known {
-            return outcome;
+        if let Some(AuthResult(result)) = known {
+            return result;
         }
         let data = request.app_data::<Data<Verifier>>().map(Data::get_ref);
         let Some(verifier) = data.or_else(|| request.app_data::<Verifier>()).cloned() else {
             tracing::error!("the claims of a request were extracted, but no Verifier was added as application data");
             return Err(AuthError::NotConfigured);
         };
-        authenticate(&verifier, request.headers()).await
+        let result = extractor_result(&request, &verifier);
+        result.get_or_init(|| authenticate(&verifier, request.headers())).await.clone()
     }
+}
+
+/// The result of the extractors of this request that use this verifier; empty before the first one.
+fn extractor_result(request: &HttpRequest, verifier: &Verifier) -> SharedResult {
+    let mut extensions = request.extensions_mut();
+    if let Some(known) = extensions.get::<ExtractorResult>()
+        && known.verifier.is_same(verifier)
+    {
+        return Rc::clone(&known.result);
+    }
+    let result = Rc::default();
+    extensions.insert(ExtractorResult { verifier: verifier.clone(), result: Rc::clone(&result) });
+    result
 }
 
 impl FromRequest for Claims {
@@ -217,14 +241,14 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, settings) = (Rc::clone(&self.service), Arc::clone(&self.settings));
         Box::pin(async move {
-            let outcome = authenticate(&settings.verifier, request.headers()).await;
+            let result = authenticate(&settings.verifier, request.headers()).await;
             if let Some(policy) = &settings.policy
-                && let Err(error) = policy.admit(&outcome)
+                && let Err(error) = policy.admit(&result)
             {
                 let response = (settings.on_rejection)(error);
                 return Ok(request.into_response(response).map_into_right_body());
             }
-            request.extensions_mut().insert(Outcome(outcome));
+            request.extensions_mut().insert(AuthResult(result));
             service.call(request).await.map(ServiceResponse::map_into_left_body)
         })
     }

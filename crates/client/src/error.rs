@@ -1,14 +1,40 @@
-//! Why a request is refused, and the response to it (RFC 6750, RFC 9470).
+//! Why a verifier cannot be built, why a request is refused, and the response to it (RFC 6750, RFC 9470).
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::claims::Acr;
+use crate::transport::TransportError;
+use crate::url::UrlError;
 
 /// The protection space of `WWW-Authenticate`, the same as the server's.
 const REALM: &str = "Bearer realm=\"denizen\"";
 /// When to try again if keys or revocations are unavailable, in seconds.
 const RETRY_AFTER_S: u32 = 5;
+
+/// Why a verifier or a feed cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No audience was added.
+    #[error("no audience: add the value of tokens.audience")]
+    NoAudience,
+    /// The issuer or the URL of the server cannot be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A time or size is outside its range.
+    #[error("{0}")]
+    OutOfRange(&'static str),
+    /// There is no HTTP client: the feature `reqwest` is disabled and no transport was set.
+    #[error("no transport: enable the feature reqwest, or set one")]
+    NoTransport,
+    /// The HTTP client cannot be created.
+    #[error("creating the HTTP client failed")]
+    Transport(#[source] TransportError),
+    /// The feed was started outside a Tokio runtime.
+    #[error("the revocation feed must be started within a Tokio runtime")]
+    NoRuntime,
+}
 
 /// Why a token is invalid. For logs: the response is the same for all reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -27,13 +53,13 @@ pub enum InvalidToken {
     #[error("signed with an unsupported algorithm")]
     UnsupportedAlgorithm,
     /// Its header has `crit`.
-    #[error("in need of an extension")]
+    #[error("using an unsupported critical header")]
     CriticalHeader,
     /// The issuer has no key with its `kid`.
     #[error("signed with an unknown key")]
     UnknownKey,
     /// Its signature is wrong.
-    #[error("not signed by its key")]
+    #[error("signed with an invalid signature")]
     BadSignature,
     /// A claim is missing or has the wrong type.
     #[error("missing required claims")]

@@ -8,6 +8,8 @@ pub mod axum;
 mod claims;
 mod clock;
 mod error;
+#[cfg(any(feature = "tower", feature = "warp"))]
+mod http_response;
 mod keys;
 mod policy;
 mod revocations;
@@ -26,11 +28,11 @@ pub mod warp;
 
 pub use claims::{Acr, Claims, User};
 pub use clock::{Clock, SystemClock};
-pub use error::{AuthError, InvalidToken, VerifyError};
+pub use error::{AuthError, BuildError, InvalidToken, VerifyError};
 pub use policy::{Authorized, OptionalUser, Policy, Requirement};
 pub use revocations::{RevocationFeed, RevocationFeedBuilder, WhenStale};
 pub use url::UrlError;
-pub use verifier::{BuildError, RefreshError, Verifier, VerifierBuilder};
+pub use verifier::{RefreshError, Verifier, VerifierBuilder};
 
 /// The examples of the guide compile.
 #[cfg(doctest)]

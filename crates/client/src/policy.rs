@@ -80,10 +80,10 @@ impl Policy {
         claims.require_authentication(self.acr, self.max_age)
     }
 
-    /// Checks the outcome of an authentication. A request without a token meets no policy.
-    #[cfg(any(feature = "actix", feature = "tower", feature = "warp"))]
-    pub(crate) fn admit(&self, outcome: &Result<Option<Claims>, AuthError>) -> Result<(), AuthError> {
-        let claims = outcome.as_ref().map_err(Clone::clone)?;
+    /// Checks the result of an authentication. A request without a token meets no policy.
+    #[cfg(any(feature = "actix", feature = "tower"))]
+    pub(crate) fn admit(&self, result: &Result<Option<Claims>, AuthError>) -> Result<(), AuthError> {
+        let claims = result.as_ref().map_err(Clone::clone)?;
         self.check(claims.as_ref().ok_or(AuthError::MissingToken)?)
     }
 }

@@ -21,6 +21,8 @@
 //! # Ok::<(), denizen_client::BuildError>(())
 //! ```
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rocket::catcher::{BoxFuture, Catcher};
 use rocket::fairing::{Fairing, Info, Kind, Result as FairingResult};
 use rocket::http::{ContentType, Header, Status};
@@ -66,13 +68,20 @@ impl Fairing for AuthFairing {
     }
 }
 
-/// What the guards of a request found out, so that each token is verified once.
-struct Found(Result<Option<Claims>, AuthError>);
+/// The result of the authentication of a request, so that each token is verified once.
+struct AuthResult(Result<Option<Claims>, AuthError>);
 
-/// Why the first guard of a request failed.
-struct Refusal(Option<AuthError>);
+/// Why the last guard of a request failed: an earlier failure may have been accepted by its route.
+#[derive(Default)]
+struct Refusal(Mutex<Option<AuthError>>);
 
-/// Why a guard of this crate refused the request, for catchers: `None` if none did.
+impl Refusal {
+    fn of<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<AuthError>> {
+        request.local_cache(Self::default).0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a guard of this crate refused the request, for catchers: the reason of the last refusal, `None` if there was none.
 ///
 /// ```
 /// use denizen_client::rocket::refusal;
@@ -88,8 +97,8 @@ struct Refusal(Option<AuthError>);
 /// # let _ = failed;
 /// ```
 #[must_use]
-pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r AuthError> {
-    request.local_cache(|| Refusal(None)).0.as_ref()
+pub fn refusal(request: &Request<'_>) -> Option<AuthError> {
+    Refusal::of(request).clone()
 }
 
 /// Catchers that respond to refusals with a JSON body, and to other errors of these statuses with the status alone.
@@ -114,21 +123,21 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> BoxFuture<'r> {
 }
 
 async fn claims(request: &Request<'_>) -> Result<Option<Claims>, AuthError> {
-    let found = request.local_cache_async(async {
+    let result = request.local_cache_async(async {
         let Some(verifier) = request.rocket().state::<Verifier>() else {
             tracing::error!("a request guard needs the claims of a request, but no AuthFairing was attached");
-            return Found(Err(AuthError::NotConfigured));
+            return AuthResult(Err(AuthError::NotConfigured));
         };
-        Found(verifier.authenticate(request.headers().get("authorization").map(str::as_bytes)).await)
+        AuthResult(verifier.authenticate(request.headers().get("authorization").map(str::as_bytes)).await)
     });
-    found.await.0.clone()
+    result.await.0.clone()
 }
 
 fn outcome<T>(request: &Request<'_>, result: Result<T, AuthError>) -> Outcome<T, AuthError> {
     match result {
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
-            request.local_cache(|| Refusal(Some(error.clone())));
+            *Refusal::of(request) = Some(error.clone());
             let status = Status::from_code(error.status()).unwrap_or(Status::InternalServerError);
             Outcome::Error((status, error))
         }
@@ -140,8 +149,8 @@ impl<'r> FromRequest<'r> for Claims {
     type Error = AuthError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AuthError> {
-        let found = claims(request).await;
-        outcome(request, found.and_then(|claims| claims.ok_or(AuthError::MissingToken)))
+        let result = claims(request).await;
+        outcome(request, result.and_then(|claims| claims.ok_or(AuthError::MissingToken)))
     }
 }
 
@@ -150,8 +159,8 @@ impl<'r> FromRequest<'r> for User {
     type Error = AuthError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AuthError> {
-        let found = claims(request).await;
-        outcome(request, found.and_then(|claims| claims.ok_or(AuthError::MissingToken)?.try_into()))
+        let result = claims(request).await;
+        outcome(request, result.and_then(|claims| claims.ok_or(AuthError::MissingToken)?.try_into()))
     }
 }
 
@@ -160,8 +169,8 @@ impl<'r> FromRequest<'r> for OptionalUser {
     type Error = AuthError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AuthError> {
-        let found = claims(request).await;
-        outcome(request, found.and_then(|claims| Ok(Self(claims.map(User::try_from).transpose()?))))
+        let result = claims(request).await;
+        outcome(request, result.and_then(|claims| Ok(Self(claims.map(User::try_from).transpose()?))))
     }
 }
 
@@ -170,7 +179,7 @@ impl<'r, R: Requirement> FromRequest<'r> for Authorized<R> {
     type Error = AuthError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AuthError> {
-        let found = claims(request).await;
-        outcome(request, found.and_then(|claims| Self::new(claims.ok_or(AuthError::MissingToken)?)))
+        let result = claims(request).await;
+        outcome(request, result.and_then(|claims| Self::new(claims.ok_or(AuthError::MissingToken)?)))
     }
 }

@@ -13,13 +13,13 @@ use crate::keys::{Algorithm, KeySet};
 /// The types of an access token (RFC 9068 §2.1), compared without case.
 const TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
 
-/// What a token must agree with.
+/// The required issuer, audience and lifetime.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
     pub(crate) leeway_s: u64,
-    /// The longest lifetime of a token, if revocations are followed: they are forgotten after it.
+    /// The maximum token lifetime, if a revocation feed is used: older revocations are deleted.
     pub(crate) lifetime_max_s: Option<u64>,
 }
 
@@ -30,7 +30,7 @@ struct Header<'a> {
     typ: &'a str,
     alg: &'a str,
     kid: &'a str,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     crit: Option<IgnoredAny>,
 }
 
@@ -43,29 +43,29 @@ struct Payload {
     exp: u64,
     iat: u64,
     jti: String,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     nbf: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     cnf: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     sid: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     key_id: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     client_id: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     email: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     email_verified: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     auth_time: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     acr: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     amr: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     role: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     scope: Option<String>,
 }
 
@@ -86,7 +86,7 @@ impl OneOrMany {
 }
 
 /// A claim may be absent; it must not be `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn non_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

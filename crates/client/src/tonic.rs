@@ -23,7 +23,7 @@ use tonic::{Code, Request, Status};
 use crate::claims::{Claims, User};
 use crate::error::AuthError;
 use crate::policy::{Authorized, Policy, Requirement};
-use crate::tower::{AuthLayer as HttpLayer, OnRejection, Outcome, claims};
+use crate::tower::{AuthLayer as HttpLayer, AuthResult, OnRejection, claims};
 use crate::verifier::Verifier;
 
 /// The layer of tower that responds with a gRPC status.
@@ -92,11 +92,11 @@ impl AuthInterceptor {
 impl Interceptor for AuthInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let values = request.metadata().get_all("authorization");
-        let outcome = self.verifier.authenticate_now(values.iter().map(MetadataValue::as_encoded_bytes));
+        let result = self.verifier.authenticate_now(values.iter().map(MetadataValue::as_encoded_bytes));
         if let Some(policy) = &self.policy {
-            policy.admit(&outcome)?;
+            policy.admit(&result)?;
         }
-        request.extensions_mut().insert(Outcome(outcome));
+        request.extensions_mut().insert(AuthResult(result));
         Ok(request)
     }
 }

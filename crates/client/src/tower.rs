@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::claims::Claims;
 use crate::error::AuthError;
+use crate::http_response::{self, authenticate};
 use crate::policy::Policy;
 use crate::transport::BoxFuture;
 use crate::verifier::Verifier;
@@ -105,34 +105,29 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (shared, on_rejection) = (Arc::clone(&self.shared), self.on_rejection.clone());
         Box::pin(async move {
-            let outcome = authenticate(&shared.verifier, request.headers()).await;
+            let result = authenticate(&shared.verifier, request.headers()).await;
             if let Some(policy) = &shared.policy
-                && let Err(error) = policy.admit(&outcome)
+                && let Err(error) = policy.admit(&result)
             {
                 return Ok(on_rejection.respond(error));
             }
-            request.extensions_mut().insert(Outcome(outcome));
+            request.extensions_mut().insert(AuthResult(result));
             inner.call(request).await
         })
     }
 }
 
-/// Authenticates by the headers of a request.
-pub(crate) async fn authenticate(verifier: &Verifier, headers: &HeaderMap) -> Result<Option<Claims>, AuthError> {
-    verifier.authenticate(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)).await
-}
-
-/// What the layer found out, in the extensions of the request.
+/// The result of the authentication, stored in the request extensions.
 #[derive(Clone)]
-pub(crate) struct Outcome(pub(crate) Result<Option<Claims>, AuthError>);
+pub(crate) struct AuthResult(pub(crate) Result<Option<Claims>, AuthError>);
 
 /// The claims of a request that passed an [`AuthLayer`]; `None` if it has no token.
 ///
 /// # Errors
 /// The reason if its token is not valid; [`AuthError::NotConfigured`] if it passed no layer.
 pub fn claims(extensions: &Extensions) -> Result<Option<Claims>, AuthError> {
-    if let Some(Outcome(outcome)) = extensions.get() {
-        return outcome.clone();
+    if let Some(AuthResult(result)) = extensions.get() {
+        return result.clone();
     }
     tracing::error!("the claims of a request were read, but no AuthLayer was added");
     Err(AuthError::NotConfigured)
@@ -170,21 +165,10 @@ impl<B: From<String>> OnRejection<B> for HttpRejection {
 /// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"denizen\"");
 /// ```
 pub fn response<B: From<String>>(error: &AuthError) -> Response<B> {
-    let mut response = Response::new(B::from(error.to_json()));
-    *response.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = error.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
-    if let Some(seconds) = error.retry_after_s() {
-        headers.insert(RETRY_AFTER, seconds.into());
-    }
-    response
+    http_response::response(error)
 }
 
-impl fmt::Debug for Outcome {
+impl fmt::Debug for AuthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -17,13 +17,13 @@
 use std::future::{Ready, ready};
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reject::{Reject, Rejection, custom};
-use warp::reply::{Reply, Response};
+use warp::reply::Response;
 use warp::{Filter, header};
 
 use crate::claims::{Claims, User};
 use crate::error::AuthError;
+use crate::http_response::{self, authenticate};
 use crate::policy::Policy;
 use crate::verifier::Verifier;
 
@@ -36,12 +36,8 @@ pub fn require(
     policy: Policy,
 ) -> impl Filter<Extract = (Claims,), Error = Rejection> + Clone + Send + Sync + 'static {
     identify(verifier).and_then(move |claims: Option<Claims>| {
-        let outcome = policy.admit(&Ok(claims.clone()));
-        ready(match (outcome, claims) {
-            (Ok(()), Some(claims)) => Ok(claims),
-            (Ok(()), None) => Err(custom(AuthError::MissingToken)),
-            (Err(error), _) => Err(custom(error)),
-        })
+        let claims = claims.ok_or(AuthError::MissingToken);
+        ready(claims.and_then(|claims| policy.check(&claims).map(|()| claims)).map_err(custom))
     })
 }
 
@@ -66,10 +62,7 @@ pub fn identify(
 ) -> impl Filter<Extract = (Option<Claims>,), Error = Rejection> + Clone + Send + Sync + 'static {
     header::headers_cloned().and_then(move |headers: HeaderMap| {
         let verifier = verifier.clone();
-        async move {
-            let values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-            verifier.authenticate(values).await.map_err(custom)
-        }
+        async move { authenticate(&verifier, &headers).await.map_err(custom) }
     })
 }
 
@@ -84,16 +77,5 @@ pub fn recover(rejection: Rejection) -> Ready<Result<Response, Rejection>> {
 /// The response to a refusal.
 #[must_use]
 pub fn response(error: &AuthError) -> Response {
-    let status = http::StatusCode::from_u16(error.status()).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = warp::reply::with_status(error.to_json(), status).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = error.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
-    if let Some(seconds) = error.retry_after_s() {
-        headers.insert(RETRY_AFTER, seconds.into());
-    }
-    response
+    http_response::response(error)
 }

@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use super::follow::Connection;
 use super::table::Table;
-use super::{Handle, Known, RevocationFeed, WhenStale};
+use super::{Handle, RevocationFeed, Revocations, WhenStale};
 use crate::clock::{Clock, SystemClock};
-use crate::transport::Transport;
+use crate::error::BuildError;
+use crate::transport::{Transport, transport_or_default};
 use crate::url;
-use crate::verifier::{BuildError, or_default};
 
 const DEFAULT_STALENESS_MAX: Duration = Duration::from_secs(30);
 const DEFAULT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -146,7 +146,7 @@ impl RevocationFeedBuilder {
         }
         let base = url::base(&self.server_url, self.allows_http)?;
         let runtime = runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let known = Arc::new(Known {
+        let revocations = Arc::new(Revocations {
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             credentials: Table::new(),
             subjects: Table::new(),
@@ -157,13 +157,13 @@ impl RevocationFeedBuilder {
             entries_max: self.entries_max,
         });
         let connection = Connection::new(
-            Arc::clone(&known),
-            or_default(self.transport)?,
+            Arc::clone(&revocations),
+            transport_or_default(self.transport)?,
             format!("{base}/api/v1/events/revocations"),
             self.api_key,
             self.heartbeat_timeout,
         );
         let task = runtime.spawn(connection.run()).abort_handle();
-        Ok(RevocationFeed(Arc::new(Handle { known, task })))
+        Ok(RevocationFeed(Arc::new(Handle { revocations, task })))
     }
 }

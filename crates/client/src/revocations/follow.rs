@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Known;
+use super::Revocations;
 use super::backoff::Backoff;
 use super::sse::{Event, Malformed, Parser};
 use crate::transport::{Request, Transport, TransportError};
@@ -22,7 +22,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The one connection, and where it continues.
 pub(super) struct Connection {
-    known: Arc<Known>,
+    revocations: Arc<Revocations>,
     transport: Arc<dyn Transport>,
     url: String,
     api_key: String,
@@ -34,7 +34,7 @@ pub(super) struct Connection {
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum Disconnect {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error(transparent)]
@@ -48,7 +48,7 @@ enum End {
     #[error("the server closed the stream")]
     Closed,
     #[error("the server closed the stream: {0}")]
-    ByServer(String),
+    ErrorEvent(String),
     #[error("the server responded with status {0}")]
     Status(u16),
     #[error("the response is not an event stream")]
@@ -73,25 +73,25 @@ struct Heartbeat {
 }
 
 #[derive(Deserialize)]
-struct ByServer {
-    error: ByServerDetail,
+struct ErrorEvent {
+    error: ErrorDetail,
 }
 
 #[derive(Deserialize)]
-struct ByServerDetail {
+struct ErrorDetail {
     code: String,
 }
 
 impl Connection {
     pub(super) fn new(
-        known: Arc<Known>,
+        revocations: Arc<Revocations>,
         transport: Arc<dyn Transport>,
         url: String,
         api_key: String,
         heartbeat_timeout: Duration,
     ) -> Self {
-        let swept_at = known.clock.monotonic();
-        Self { known, transport, url, api_key, heartbeat_timeout, cursor: None, swept_at }
+        let swept_at = revocations.clock.monotonic();
+        Self { revocations, transport, url, api_key, heartbeat_timeout, cursor: None, swept_at }
     }
 
     /// Follows the feed until the task is aborted.
@@ -99,17 +99,18 @@ impl Connection {
         let mut backoff = Backoff::default();
         loop {
             let mut has_caught_up = false;
-            let end = match self.follow(&mut has_caught_up).await {
+            let reason = match self.follow(&mut has_caught_up).await {
                 Ok(never) => match never {},
-                Err(end) => end,
+                Err(reason) => reason,
             };
             if has_caught_up {
                 backoff.reset();
             }
-            self.reconsider(&end);
+            self.restart_if_cursor_unusable(&reason);
+            self.sweep();
             let wait = backoff.next();
             tracing::warn!(
-                error = &end as &dyn std::error::Error,
+                error = &reason as &dyn std::error::Error,
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "revocation feed disconnected"
             );
@@ -117,23 +118,22 @@ impl Connection {
         }
     }
 
-    /// Decides whether the next connection can continue where this one ended.
-    fn reconsider(&mut self, end: &End) {
-        let must_restart = match end {
+    /// Starts with a new snapshot if the next connection cannot continue after the last message.
+    fn restart_if_cursor_unusable(&mut self, reason: &Disconnect) {
+        let must_restart = match reason {
             // The events after the cursor have been deleted, or the cursor is one of another database.
-            End::Status(400 | 410) => self.cursor.is_some(),
-            End::ByServer(code) => code == "cursor_expired",
-            End::Full => true,
+            Disconnect::Status(400 | 410) => self.cursor.is_some(),
+            Disconnect::ErrorEvent(code) => code == "cursor_expired",
+            Disconnect::Full => true,
             _ => false,
         };
         if must_restart {
             self.cursor = None;
-            self.known.mark_incomplete();
+            self.revocations.mark_incomplete();
         }
-        self.sweep();
     }
 
-    async fn follow(&mut self, has_caught_up: &mut bool) -> Result<std::convert::Infallible, End> {
+    async fn follow(&mut self, has_caught_up: &mut bool) -> Result<std::convert::Infallible, Disconnect> {
         let request = Request {
             bearer: Some(&self.api_key).filter(|key| !key.is_empty()).map(String::as_str),
             last_event_id: self.cursor.as_deref(),
@@ -141,12 +141,12 @@ impl Connection {
         };
         let limit = self.heartbeat_timeout;
         let connecting = timeout(limit, self.transport.get(request)).await;
-        let response = connecting.map_err(|_| End::TimedOut(limit))??;
+        let response = connecting.map_err(|_| Disconnect::TimedOut(limit))??;
         if response.status != 200 {
-            return Err(End::Status(response.status));
+            return Err(Disconnect::Status(response.status));
         }
         if !response.has_media_type(&["text/event-stream"]) {
-            return Err(End::MediaType);
+            return Err(Disconnect::MediaType);
         }
         let (mut body, mut parser) = (response.body, Parser::default());
         loop {
@@ -154,79 +154,79 @@ impl Connection {
             let events = timeout(limit, async {
                 let mut events = Vec::new();
                 while events.is_empty() {
-                    let chunk = body.chunk().await?.ok_or(End::Closed)?;
+                    let chunk = body.chunk().await?.ok_or(Disconnect::Closed)?;
                     parser.push(&chunk, |event| events.push(event))?;
                 }
-                Ok::<_, End>(events)
+                Ok::<_, Disconnect>(events)
             });
-            for event in events.await.map_err(|_| End::TimedOut(limit))?? {
+            for event in events.await.map_err(|_| Disconnect::TimedOut(limit))?? {
                 self.accept(&event, has_caught_up)?;
             }
             self.sweep_if_due();
         }
     }
 
-    fn accept(&mut self, event: &Event, has_caught_up: &mut bool) -> Result<(), End> {
+    fn accept(&mut self, event: &Event, has_caught_up: &mut bool) -> Result<(), Disconnect> {
         match event.kind.as_str() {
             "revocation" => {
-                let revocation: Revocation = serde_json::from_str(&event.data).map_err(End::Message)?;
+                let revocation: Revocation = serde_json::from_str(&event.data).map_err(Disconnect::Message)?;
                 self.record(&revocation)?;
                 self.cursor = Some(revocation.cursor);
             }
             // The first one marks the end of the past.
             "heartbeat" => {
-                let heartbeat: Heartbeat = serde_json::from_str(&event.data).map_err(End::Message)?;
+                let heartbeat: Heartbeat = serde_json::from_str(&event.data).map_err(Disconnect::Message)?;
                 self.cursor = Some(heartbeat.cursor);
                 if !*has_caught_up {
                     *has_caught_up = true;
-                    tracing::debug!(revocations = self.known.len(), "revocation feed is current");
+                    tracing::debug!(revocations = self.revocations.len(), "revocation feed is current");
                 }
             }
             "error" => {
-                let by_server: ByServer = serde_json::from_str(&event.data).map_err(End::Message)?;
-                return Err(End::ByServer(by_server.error.code));
+                let event: ErrorEvent = serde_json::from_str(&event.data).map_err(Disconnect::Message)?;
+                return Err(Disconnect::ErrorEvent(event.error.code));
             }
             // Of a later release.
             _ => {}
         }
         if *has_caught_up {
-            self.known.mark_complete();
+            self.revocations.mark_complete();
         }
         Ok(())
     }
 
-    fn record(&self, revocation: &Revocation) -> Result<(), End> {
-        if self.known.len() >= self.known.entries_max {
-            return Err(End::Full);
+    fn record(&self, revocation: &Revocation) -> Result<(), Disconnect> {
+        if self.revocations.len() >= self.revocations.entries_max {
+            return Err(Disconnect::Full);
         }
-        let since = OffsetDateTime::parse(&revocation.since, &Rfc3339).map_err(|_| End::Fields)?;
-        let since_s = u64::try_from(since.unix_timestamp()).map_err(|_| End::Fields)?;
-        let id = |raw: &str| Uuid::try_parse(raw).map_err(|_| End::Fields);
+        let since = OffsetDateTime::parse(&revocation.since, &Rfc3339).map_err(|_| Disconnect::Fields)?;
+        let since_s = u64::try_from(since.unix_timestamp()).map_err(|_| Disconnect::Fields)?;
+        let id = |raw: &str| Uuid::try_parse(raw).map_err(|_| Disconnect::Fields);
         if let Some(session) = &revocation.session_id {
-            self.known.credentials.insert(id(session)?, since_s);
+            self.revocations.credentials.insert(id(session)?, since_s);
         }
         if let Some(key) = &revocation.api_key_id {
-            self.known.credentials.insert(id(key)?, since_s);
+            self.revocations.credentials.insert(id(key)?, since_s);
         }
         if let Some(subject) = &revocation.subject {
             // `iat` is in whole seconds, and is before a time exactly if it is before the next whole second.
-            self.known.subjects.insert(id(subject)?, since_s + u64::from(since.nanosecond() > 0));
+            self.revocations.subjects.insert(id(subject)?, since_s + u64::from(since.nanosecond() > 0));
         }
         Ok(())
     }
 
     fn sweep_if_due(&mut self) {
-        if self.known.clock.monotonic().saturating_sub(self.swept_at) >= SWEEP_INTERVAL {
+        if self.revocations.clock.monotonic().saturating_sub(self.swept_at) >= SWEEP_INTERVAL {
             self.sweep();
         }
     }
 
     /// Deletes revocations that only affect tokens that have expired.
     fn sweep(&mut self) {
-        self.swept_at = self.known.clock.monotonic();
-        let retained_s = self.known.token_lifetime.as_secs() + RETAINED_BEYOND_S;
-        let oldest_s = self.known.clock.unix_time().as_secs().saturating_sub(retained_s);
-        self.known.credentials.remove_before(oldest_s);
-        self.known.subjects.remove_before(oldest_s);
+        self.swept_at = self.revocations.clock.monotonic();
+        let retained_s = self.revocations.token_lifetime.as_secs() + RETAINED_BEYOND_S;
+        let oldest_s = self.revocations.clock.unix_time().as_secs().saturating_sub(retained_s);
+        self.revocations.credentials.remove_before(oldest_s);
+        self.revocations.subjects.remove_before(oldest_s);
     }
 }

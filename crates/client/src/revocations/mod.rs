@@ -54,7 +54,7 @@ pub enum WhenStale {
 pub struct RevocationFeed(Arc<Handle>);
 
 struct Handle {
-    known: Arc<Known>,
+    revocations: Arc<Revocations>,
     task: AbortHandle,
 }
 
@@ -65,13 +65,13 @@ impl Drop for Handle {
 }
 
 /// What verifiers and the connection share.
-struct Known {
+struct Revocations {
     clock: Arc<dyn Clock>,
     /// Sessions and API keys, each with the time of the revocation.
     credentials: Table,
     /// Accounts, each with the time from which new tokens are valid.
     subjects: Table,
-    /// Until when, on the monotonic clock, the revocations were complete; `None` before the first snapshot.
+    /// Until when, on the monotonic clock of the feed, the revocations were complete; `None` before the first snapshot.
     complete_at: watch::Sender<Option<Duration>>,
     staleness_max: Duration,
     when_stale: WhenStale,
@@ -87,7 +87,7 @@ impl RevocationFeed {
 
     /// Waits until all revocations up to now are known, for example at startup.
     pub async fn caught_up(&self) {
-        let mut complete_at = self.0.known.complete_at.subscribe();
+        let mut complete_at = self.0.revocations.complete_at.subscribe();
         // The sender lives as long as `self`.
         let _ = complete_at.wait_for(Option::is_some).await;
     }
@@ -96,20 +96,20 @@ impl RevocationFeed {
     /// snapshot.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
-        let complete_at = *self.0.known.complete_at.borrow();
-        complete_at.map(|at| self.0.known.clock.monotonic().saturating_sub(at))
+        let complete_at = *self.0.revocations.complete_at.borrow();
+        complete_at.map(|at| self.0.revocations.clock.monotonic().saturating_sub(at))
     }
 
     /// Whether the known revocations are complete up to [`RevocationFeedBuilder::staleness_max`] ago.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.staleness().is_some_and(|staleness| staleness <= self.0.known.staleness_max)
+        self.staleness().is_some_and(|staleness| staleness <= self.0.revocations.staleness_max)
     }
 
     /// The number of known revocations.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.known.len()
+        self.0.revocations.len()
     }
 
     /// Whether no revocation is known.
@@ -119,16 +119,16 @@ impl RevocationFeed {
     }
 
     pub(crate) fn token_lifetime_s(&self) -> u64 {
-        self.0.known.token_lifetime.as_secs()
+        self.0.revocations.token_lifetime.as_secs()
     }
 
     /// Refuses a token that was revoked, or every token if it fails closed and is stale.
-    pub(crate) fn check(&self, token: &Verified, now: Duration) -> Result<(), VerifyError> {
-        let known = &self.0.known;
-        if known.is_revoked(token) {
+    pub(crate) fn check(&self, token: &Verified) -> Result<(), VerifyError> {
+        let revocations = &self.0.revocations;
+        if revocations.is_revoked(token) {
             return Err(InvalidToken::Revoked.into());
         }
-        if known.when_stale == WhenStale::FailClosed && !known.is_current(now) {
+        if revocations.when_stale == WhenStale::FailClosed && !self.is_current() {
             return Err(VerifyError::RevocationsUnavailable);
         }
         Ok(())
@@ -144,14 +144,9 @@ impl fmt::Debug for RevocationFeed {
     }
 }
 
-impl Known {
+impl Revocations {
     fn len(&self) -> usize {
         self.credentials.len() + self.subjects.len()
-    }
-
-    fn is_current(&self, now: Duration) -> bool {
-        let complete_at = *self.complete_at.borrow();
-        complete_at.is_some_and(|at| now.saturating_sub(at) <= self.staleness_max)
     }
 
     fn is_revoked(&self, token: &Verified) -> bool {

@@ -6,7 +6,6 @@ const EVENT_BYTES_MAX: usize = 16 * 1024;
 /// An event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    pub(super) id: Option<String>,
     pub(super) kind: String,
     pub(super) data: String,
 }
@@ -59,7 +58,6 @@ impl Parser {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "id" => self.event.id = Some(value.to_owned()),
             "event" => value.clone_into(&mut self.event.kind),
             "data" => {
                 if !self.event.data.is_empty() {
@@ -67,7 +65,7 @@ impl Parser {
                 }
                 self.event.data.push_str(value);
             }
-            // Comments, `retry` and what a later release adds.
+            // Comments, `id` (the cursor is in the data), `retry` and fields of later releases.
             _ => {}
         }
         self.line.clear();
@@ -79,8 +77,8 @@ impl Parser {
 mod tests {
     use super::{EVENT_BYTES_MAX, Event, Malformed, Parser};
 
-    fn event(id: Option<&str>, kind: &str, data: &str) -> Event {
-        Event { id: id.map(str::to_owned), kind: kind.to_owned(), data: data.to_owned() }
+    fn event(kind: &str, data: &str) -> Event {
+        Event { kind: kind.to_owned(), data: data.to_owned() }
     }
 
     fn parse(chunks: &[&[u8]]) -> Vec<Event> {
@@ -94,14 +92,14 @@ mod tests {
     #[test]
     fn events_are_read() {
         let text = b"retry: 2000\n\n: a comment\nid: 1\nevent: revocation\ndata: {}\n\ndata:a\ndata: b\n\n";
-        let expected = [event(Some("1"), "revocation", "{}"), event(None, "", "a\nb")];
+        let expected = [event("revocation", "{}"), event("", "a\nb")];
         assert_eq!(parse(&[text]), expected);
     }
 
     #[test]
     fn chunks_and_line_ends_do_not_matter() {
-        let expected = [event(Some("é"), "heartbeat", "x")];
-        for text in ["id: é\nevent: heartbeat\ndata: x\n\n", "id: é\r\nevent: heartbeat\r\ndata: x\r\n\r\n"] {
+        let expected = [event("heartbeat", "é")];
+        for text in ["id: 1\nevent: heartbeat\ndata: é\n\n", "id: 1\r\nevent: heartbeat\r\ndata: é\r\n\r\n"] {
             let chunks: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
             assert_eq!(parse(&chunks), expected, "{text:?}");
         }

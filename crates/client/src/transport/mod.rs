@@ -7,8 +7,11 @@ mod reqwest;
 use std::error::Error;
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::error::BuildError;
 
 pub(crate) use self::fetch::{FetchError, fetch};
 #[cfg(feature = "reqwest")]
@@ -119,4 +122,18 @@ impl TransportError {
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
     }
+}
+
+/// The transport that was set, or that of the feature `reqwest`.
+pub(crate) fn transport_or_default(transport: Option<Arc<dyn Transport>>) -> Result<Arc<dyn Transport>, BuildError> {
+    if let Some(transport) = transport {
+        return Ok(transport);
+    }
+    #[cfg(feature = "reqwest")]
+    {
+        let transport = ReqwestTransport::new().map_err(BuildError::Transport)?;
+        Ok(Arc::new(transport))
+    }
+    #[cfg(not(feature = "reqwest"))]
+    Err(BuildError::NoTransport)
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::source::{KeySource, Location, Schedule};
 use super::{Inner, Verifier};
 use crate::clock::{Clock, SystemClock};
+use crate::error::BuildError;
 use crate::revocations::RevocationFeed;
 use crate::token::Expected;
-use crate::transport::Transport;
+use crate::transport::{Transport, transport_or_default};
 use crate::url::{self, UrlError};
 
 const DEFAULT_REFRESH_AFTER: Duration = Duration::from_mins(5);
@@ -48,30 +49,6 @@ pub struct VerifierBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     revocations: Option<RevocationFeed>,
-}
-
-/// Why a verifier or a feed cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// No audience was added.
-    #[error("no audience: add the value of tokens.audience")]
-    NoAudience,
-    /// The issuer or the URL of the server cannot be used.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// A time or size is outside its range.
-    #[error("{0}")]
-    OutOfRange(&'static str),
-    /// There is no HTTP client: the feature `reqwest` is disabled and no transport was set.
-    #[error("no transport: enable the feature reqwest, or set one")]
-    NoTransport,
-    /// The HTTP client cannot be created.
-    #[error("creating the HTTP client failed")]
-    Transport(#[source] crate::transport::TransportError),
-    /// The feed was started outside a Tokio runtime.
-    #[error("the revocation feed must be started within a Tokio runtime")]
-    NoRuntime,
 }
 
 impl VerifierBuilder {
@@ -194,7 +171,7 @@ impl VerifierBuilder {
             return Err(BuildError::OutOfRange("keys_max_age must not be less than refresh_after"));
         }
         let location = location(&self.issuer, self.server_url.as_deref(), self.allows_http)?;
-        let transport = or_default(self.transport)?;
+        let transport = transport_or_default(self.transport)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let lifetime_max_s = self.revocations.as_ref().map(RevocationFeed::token_lifetime_s);
         let source = KeySource::new(clock, transport, location, self.schedule, self.cache_size);
@@ -219,18 +196,4 @@ fn location(issuer: &str, server_url: Option<&str>, allows_http: bool) -> Result
     let base = url::base(issuer, allows_http)?;
     let url = format!("{base}/.well-known/openid-configuration");
     Ok(Location::Discovery { url, issuer: issuer.to_owned(), allows_http })
-}
-
-/// The transport that was set, or that of the feature `reqwest`.
-pub(crate) fn or_default(transport: Option<Arc<dyn Transport>>) -> Result<Arc<dyn Transport>, BuildError> {
-    if let Some(transport) = transport {
-        return Ok(transport);
-    }
-    #[cfg(feature = "reqwest")]
-    {
-        let transport = crate::transport::ReqwestTransport::new().map_err(BuildError::Transport)?;
-        Ok(Arc::new(transport))
-    }
-    #[cfg(not(feature = "reqwest"))]
-    Err(BuildError::NoTransport)
 }

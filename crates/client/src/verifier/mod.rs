@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-pub(crate) use builder::or_default;
-pub use builder::{BuildError, VerifierBuilder};
+pub use builder::VerifierBuilder;
 pub use source::RefreshError;
 
 use crate::claims::{Claims, Verified};
@@ -69,14 +68,14 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Claims, VerifyError> {
         self.check_length(token)?;
         let mut now = self.now();
-        let keys = match self.current(now) {
-            Current::Fresh(keys) => keys,
-            Current::Outdated => {
+        let keys = match self.key_state(now) {
+            KeyState::Usable(keys) => keys,
+            KeyState::MustFetch => {
                 if let Some(fetch) = self.0.source.begin(Purpose::Age) {
                     let _ = KeySource::settle(fetch).await;
                 }
                 now = self.now();
-                self.present().ok_or(VerifyError::KeysUnavailable)?
+                self.usable_keys().ok_or(VerifyError::KeysUnavailable)?
             }
         };
         match self.check(&keys, token, now) {
@@ -93,11 +92,11 @@ impl Verifier {
     pub fn verify_now(&self, token: &str) -> Result<Claims, VerifyError> {
         self.check_length(token)?;
         let now = self.now();
-        let keys = match self.current(now) {
-            Current::Fresh(keys) => keys,
-            Current::Outdated => {
+        let keys = match self.key_state(now) {
+            KeyState::Usable(keys) => keys,
+            KeyState::MustFetch => {
                 let fetch = self.0.source.begin(Purpose::Age);
-                let keys = self.present().ok_or(VerifyError::KeysUnavailable)?;
+                let keys = self.usable_keys().ok_or(VerifyError::KeysUnavailable)?;
                 // They may have been withdrawn since: wait for the fetch, unless it keeps failing.
                 if fetch.is_some() && !self.0.source.is_failing() {
                     return Err(VerifyError::KeysUnavailable);
@@ -162,29 +161,35 @@ impl Verifier {
         self.0.revocations.as_ref()
     }
 
+    /// Whether the other verifier is this one or a clone of it.
+    #[cfg(feature = "actix")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn now(&self) -> Now {
         let clock = &self.0.source.clock;
         Now { unix_s: clock.unix_time().as_secs(), monotonic: clock.monotonic() }
     }
 
-    fn present(&self) -> Option<Arc<KeySet>> {
-        self.0.source.present(self.0.source.clock.monotonic()).map(|(keys, _)| keys)
+    fn usable_keys(&self) -> Option<Arc<KeySet>> {
+        self.0.source.usable_keys(self.0.source.clock.monotonic()).map(|(keys, _)| keys)
     }
 
-    /// The keys, if they can be used at once. Starts to refresh those that are old.
-    fn current(&self, now: Now) -> Current {
+    /// The keys, if they can be used without waiting. Starts to refresh old keys.
+    fn key_state(&self, now: Now) -> KeyState {
         let source = &self.0.source;
-        let Some((keys, age)) = source.present(now.monotonic) else { return Current::Outdated };
+        let Some((keys, age)) = source.usable_keys(now.monotonic) else { return KeyState::MustFetch };
         if age <= source.schedule.refresh_after {
-            return Current::Fresh(keys);
+            return KeyState::Usable(keys);
         }
         // After a long pause, a key may have been withdrawn long ago. While the issuer is unreachable, requests must
         // not wait for each attempt.
         if age > source.schedule.refresh_after * 2 && !source.is_failing() {
-            return Current::Outdated;
+            return KeyState::MustFetch;
         }
         let _ = source.begin(Purpose::Age);
-        Current::Fresh(keys)
+        KeyState::Usable(keys)
     }
 
     fn check_length(&self, token: &str) -> Result<(), InvalidToken> {
@@ -198,15 +203,16 @@ impl Verifier {
             return Err(if is_failing { VerifyError::KeysUnavailable } else { InvalidToken::UnknownKey.into() });
         };
         KeySource::settle(fetch).await.map_err(|_| VerifyError::KeysUnavailable)?;
-        let keys = self.present().ok_or(VerifyError::KeysUnavailable)?;
+        let keys = self.usable_keys().ok_or(VerifyError::KeysUnavailable)?;
         self.check(&keys, token, self.now())
     }
 
-    /// The time is read once for each token, which is a good part of what a cached one costs.
+    /// The clock of the verifier is read once for each token, because reading it is a large part of what a cached token
+    /// costs. The feed has its own clock.
     fn check(&self, keys: &KeySet, token: &str, now: Now) -> Result<Claims, VerifyError> {
         let verified = self.verified(keys, token, now.unix_s)?;
         if let Some(revocations) = &self.0.revocations {
-            revocations.check(&verified, now.monotonic)?;
+            revocations.check(&verified)?;
         }
         Ok(Claims::new(verified, now.unix_s))
     }
@@ -224,9 +230,9 @@ impl Verifier {
     }
 }
 
-enum Current {
-    Fresh(Arc<KeySet>),
-    Outdated,
+enum KeyState {
+    Usable(Arc<KeySet>),
+    MustFetch,
 }
 
 impl fmt::Debug for Verifier {

@@ -17,15 +17,14 @@ use crate::url::{self, UrlError};
 pub(super) enum Location {
     /// At this URL.
     Jwks(String),
-    /// Where the metadata of the issuer says (OpenID Connect Discovery 1.0 §4).
+    /// At the `jwks_uri` of the issuer's metadata (OpenID Connect Discovery 1.0 §4).
     Discovery { url: String, issuer: String, allows_http: bool },
 }
 
 /// How old keys may be, and how often they are fetched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
-    /// Keys of this age are fetched again, beside the verification that notices it. At twice this age, the verification
-    /// waits.
+    /// Keys of this age are refreshed in the background. At twice this age, verification waits for the refresh.
     pub(super) refresh_after: Duration,
     /// Keys of this age are no longer used.
     pub(super) max_age: Duration,
@@ -60,8 +59,8 @@ enum Cause {
     Aborted,
 }
 
-/// What came of a fetch; `None` while it is running.
-type Outcome = watch::Receiver<Option<Result<(), RefreshError>>>;
+/// The result of a fetch; `None` while it is running.
+type PendingFetch = watch::Receiver<Option<Result<(), RefreshError>>>;
 
 /// The keys of the issuer. At most one fetch runs at a time, in a task of its own, so that a caller who stops waiting
 /// does not stop it.
@@ -77,7 +76,7 @@ pub(super) struct KeySource {
 
 #[derive(Default)]
 struct Fetches {
-    running: Option<Outcome>,
+    running: Option<PendingFetch>,
     /// When the last one ended, and how.
     last: Option<(Duration, Result<(), RefreshError>)>,
 }
@@ -104,7 +103,7 @@ impl KeySource {
     }
 
     /// The keys, and their age; `None` if there are none that may still be used.
-    pub(super) fn present(&self, now: Duration) -> Option<(Arc<KeySet>, Duration)> {
+    pub(super) fn usable_keys(&self, now: Duration) -> Option<(Arc<KeySet>, Duration)> {
         let keys = Arc::clone(self.keys.read().unwrap_or_else(PoisonError::into_inner).as_ref()?);
         let age = now.saturating_sub(keys.fetched_at);
         (age <= self.schedule.max_age).then_some((keys, age))
@@ -121,7 +120,7 @@ impl KeySource {
     }
 
     /// The running fetch, or a new one; `None` if it is too soon for another, or there is no runtime to run it.
-    pub(super) fn begin(self: &Arc<Self>, purpose: Purpose) -> Option<Outcome> {
+    pub(super) fn begin(self: &Arc<Self>, purpose: Purpose) -> Option<PendingFetch> {
         let mut fetches = self.lock();
         if let Some(running) = &fetches.running {
             return Some(running.clone());
@@ -148,8 +147,8 @@ impl KeySource {
     }
 
     /// Waits for a fetch.
-    pub(super) async fn settle(mut outcome: Outcome) -> Result<(), RefreshError> {
-        let ended = outcome.wait_for(Option::is_some).await;
+    pub(super) async fn settle(mut fetch: PendingFetch) -> Result<(), RefreshError> {
+        let ended = fetch.wait_for(Option::is_some).await;
         ended.ok().and_then(|outcome| outcome.clone()).unwrap_or_else(aborted)
     }
 

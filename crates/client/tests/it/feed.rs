@@ -25,11 +25,21 @@ struct Followed {
 
 impl Followed {
     fn start(configure: impl FnOnce(RevocationFeedBuilder) -> RevocationFeedBuilder) -> Self {
-        let (clock, net) = (TestClock::default(), Net::default());
+        let clock = TestClock::default();
+        Self::with_clocks(clock.clone(), clock, configure)
+    }
+
+    /// With separate clocks for the feed and the verifier.
+    fn with_clocks(
+        feed_clock: TestClock,
+        clock: TestClock,
+        configure: impl FnOnce(RevocationFeedBuilder) -> RevocationFeedBuilder,
+    ) -> Self {
+        let net = Net::default();
         net.serve_issuer(Issuer::shared());
         let (reply, stream) = Reply::stream();
         net.reply(Net::FEED, reply);
-        let builder = RevocationFeed::builder(ISSUER).api_key("dnk_secret").clock(clock.clone()).transport(net.clone());
+        let builder = RevocationFeed::builder(ISSUER).api_key("dnk_secret").clock(feed_clock).transport(net.clone());
         let feed = configure(builder).start().unwrap();
         let builder = Verifier::builder(ISSUER).audience(AUDIENCE).revocations(feed.clone());
         let verifier = builder.clock(clock.clone()).transport(net.clone()).build().unwrap();
@@ -144,6 +154,24 @@ async fn a_stale_feed_fails_closed_or_open() {
         followed.heartbeat(3);
         followed.settle().await;
         assert_eq!(followed.outcome(&token()).await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn staleness_is_measured_with_the_clock_of_the_feed() {
+    for (feed_origin_s, verifier_origin_s) in [(100, 0), (0, 100)] {
+        let (feed_clock, clock) = (TestClock::default(), TestClock::default());
+        feed_clock.advance(feed_origin_s);
+        clock.advance(verifier_origin_s);
+        let followed = Followed::with_clocks(feed_clock.clone(), clock.clone(), |builder| builder);
+        followed.heartbeat(0);
+        followed.feed.caught_up().await;
+        let pass = |seconds| [&feed_clock, &clock].map(|clock| clock.advance(seconds));
+        pass(30);
+        assert_eq!(followed.outcome(&token()).await, Ok(()), "{feed_origin_s} {verifier_origin_s}");
+        pass(1);
+        assert_eq!(followed.outcome(&token()).await, UNAVAILABLE, "{feed_origin_s} {verifier_origin_s}");
+        assert_eq!(followed.verifier.verify_now(&token()).map(drop), UNAVAILABLE);
     }
 }
 

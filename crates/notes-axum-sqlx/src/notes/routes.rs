@@ -19,7 +19,7 @@ use crate::error::ApiError;
 
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 200;
-/// Who deletes all of their notes has authenticated a short time ago.
+/// The maximum age of the authentication when deleting all notes.
 const RECENT: Duration = Duration::from_mins(5);
 
 pub(crate) fn routes() -> OpenApiRouter<Notes> {
@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Notes> {
 /// The caller, or the refusal in the format of this API.
 type Caller = Result<User, AuthError>;
 
-/// What it takes to delete all notes.
+/// The policy for deleting all notes.
 struct DeleteAll;
 
 impl Requirement for DeleteAll {
@@ -70,7 +70,7 @@ async fn list(
 }
 
 /// Create a note.
-#[utoipa::path(post, path = "/notes", request_body = Draft, responses((status = 201, body = Note), (status = 400), (status = 401)))]
+#[utoipa::path(post, path = "/notes", request_body = Draft, responses((status = 201, body = Note), (status = 400), (status = 401), (status = 413), (status = 415)))]
 async fn create(
     State(notes): State<Notes>,
     user: Caller,
@@ -102,7 +102,7 @@ async fn get(
 }
 
 /// Replace a note.
-#[utoipa::path(put, path = "/notes/{id}", params(("id" = Uuid, Path)), request_body = Draft, responses((status = 200, body = Note), (status = 400), (status = 401), (status = 404)))]
+#[utoipa::path(put, path = "/notes/{id}", params(("id" = Uuid, Path)), request_body = Draft, responses((status = 200, body = Note), (status = 400), (status = 401), (status = 404), (status = 413), (status = 415)))]
 async fn replace(
     State(notes): State<Notes>,
     user: Caller,

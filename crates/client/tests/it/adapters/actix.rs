@@ -1,16 +1,21 @@
 //! The extractors and the middleware of Actix Web.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use actix_web::body::{MessageBody, to_bytes};
-use actix_web::dev::{Service, ServiceResponse};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};
 use denizen_client::actix::Auth;
-use denizen_client::{AuthError, Authorized, Claims, OptionalUser, Requirement, User};
+use denizen_client::{AuthError, Authorized, Claims, Clock, OptionalUser, Requirement, User, Verifier};
 
 use super::table::{MayWrite, Recent, Route, Row, SecondFactor};
 use super::{Answer, Guard, check_all, check_body};
-use crate::support::{Issuer, USER};
+use crate::support::{AUDIENCE, ISSUER, Issuer, Net, TestClock, USER};
 
 async fn optional(OptionalUser(user): OptionalUser) -> String {
     user.map_or("nobody".to_owned(), |user| user.id().to_string())
@@ -144,6 +149,76 @@ async fn refusals_become_errors_of_the_application() {
             USER,
             "{path}"
         );
+    }
+}
+
+/// Counts how often the time is read: once for each verification, while there are keys.
+#[derive(Debug, Clone, Default)]
+struct CountingClock(TestClock, Arc<AtomicUsize>);
+
+impl Clock for CountingClock {
+    fn unix_time(&self) -> Duration {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+fn verifier(audience: &str, clock: CountingClock) -> Verifier {
+    let net = Net::default();
+    net.serve_issuer(Issuer::shared());
+    Verifier::builder(ISSUER).audience(audience).clock(clock).transport(net).build().unwrap()
+}
+
+#[actix_web::test]
+async fn a_token_is_verified_once_for_all_extractors_of_a_request() {
+    let three = async |user: User, caller: Claims, OptionalUser(optional): OptionalUser| {
+        assert_eq!((caller.subject(), optional.as_ref()), (user.id(), Some(&user)));
+        user.id().to_string()
+    };
+    let mut counts = Vec::new();
+    for path in ["/one", "/three"] {
+        let clock = CountingClock::default();
+        let app = App::new()
+            .app_data(verifier(AUDIENCE, clock.clone()))
+            .route("/one", web::get().to(required))
+            .route("/three", web::get().to(three));
+        let service = init_service(app).await;
+        // The first request waits for the keys.
+        let send_and_count = async || {
+            let answer = send(&service, request(path, &bearer(&Issuer::shared().token())).to_request()).await;
+            assert_eq!((answer.status, answer.body.as_str()), (200, USER), "{path}");
+            clock.1.swap(0, Ordering::Relaxed)
+        };
+        counts.push([send_and_count().await, send_and_count().await]);
+    }
+    assert_eq!((counts[0], counts[0][1]), (counts[1], 1));
+}
+
+#[actix_web::test]
+async fn the_verifier_of_a_scope_applies_after_an_extractor_outside_it() {
+    async fn outside(
+        _: User,
+        request: ServiceRequest,
+        next: Next<impl MessageBody>,
+    ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+        next.call(request).await
+    }
+    let scope = |path, audience| {
+        web::scope(path).app_data(verifier(audience, CountingClock::default())).route("", web::get().to(required))
+    };
+    let app = App::new()
+        .wrap(from_fn(outside))
+        .app_data(verifier(AUDIENCE, CountingClock::default()))
+        .service(scope("/same", AUDIENCE))
+        .service(scope("/other", "other"));
+    let service = init_service(app).await;
+    for (path, status) in [("/same", 200), ("/other", 401)] {
+        let answer = send(&service, request(path, &bearer(&Issuer::shared().token())).to_request()).await;
+        assert_eq!(answer.status, status, "{path}");
     }
 }
 

@@ -9,10 +9,11 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::response::status::Custom;
 use rocket::{Build, Request, Rocket, catch, get, routes};
+use serde_json::json;
 
 use super::table::{MayWrite, Recent, Row, SecondFactor};
 use super::{Answer, Guard, check_all, check_body};
-use crate::support::{Issuer, USER};
+use crate::support::{Issuer, NOW_S, USER};
 
 #[get("/optional")]
 fn optional(user: OptionalUser) -> String {
@@ -54,6 +55,12 @@ fn accepting(user: Option<User>) -> &'static str {
     if user.is_some() { "somebody" } else { "nobody" }
 }
 
+/// A route that accepts the refusal of its first guard, but not that of the second.
+#[get("/two-guards")]
+fn two_guards(strong: Result<Authorized<SecondFactor>, AuthError>, recent: Authorized<Recent>) -> String {
+    format!("{} {}", strong.is_ok(), recent.subject())
+}
+
 #[catch(401)]
 fn own_words(request: &Request<'_>) -> String {
     refusal(request).map_or("no refusal".to_owned(), |error| format!("the application's own words: {}", error.code()))
@@ -62,7 +69,7 @@ fn own_words(request: &Request<'_>) -> String {
 fn bare() -> Rocket<Build> {
     let config = Config { log_level: LogLevel::Off, ..Config::debug_default() };
     rocket::custom(config)
-        .mount("/", routes![optional, required, permission, second_factor, recent, by_result, accepting])
+        .mount("/", routes![optional, required, permission, second_factor, recent, by_result, accepting, two_guards])
 }
 
 async fn client(rocket: Rocket<Build>) -> Client {
@@ -122,6 +129,18 @@ async fn a_route_that_accepts_a_failure_has_no_challenge() {
     let client = client(bare().attach(AuthFairing::new(guard.verifier.clone()))).await;
     let answer = send(&client, "/accepting", &bearer("x")).await;
     assert_eq!((answer.status, answer.challenge, answer.body.as_str()), (200, None, "nobody"));
+}
+
+#[rocket::async_test]
+async fn the_last_refusal_of_a_request_is_the_response() {
+    let guard = Guard::start().await;
+    let fairing = AuthFairing::new(guard.verifier.clone());
+    let client = client(bare().attach(fairing).register("/", catchers())).await;
+    let old = Issuer::shared().token_with(&json!({"auth_time": NOW_S - 301}));
+    let answer = send(&client, "/two-guards", &bearer(&old)).await;
+    let expected = "Bearer realm=\"denizen\", error=\"insufficient_user_authentication\", max_age=\"300\"";
+    assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(expected)));
+    check_body(&answer, "insufficient_user_authentication");
 }
 
 #[rocket::async_test]
