@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -126,6 +125,10 @@ class Node:
         await self.process.wait()
         return time.monotonic() - begun
 
+    async def kill_if_running(self):
+        if self.process and self.process.returncode is None:
+            await self.kill()
+
 
 class Client:
     """One account: five reads, then a write of the next number."""
@@ -170,26 +173,23 @@ class Client:
         return self.acknowledged <= stored <= self.sent
 
 
-def owner_of_databases():
-    """PostgreSQL refuses to run as root: it then runs as `postgres`, or as `nobody`."""
-    names = {user.pw_name for user in pwd.getpwall()}
-    return next(name for name in ("postgres", "nobody") if name in names)
+def script(name, *arguments):
+    """What a script of this folder prints."""
+    command = [Path(__file__).resolve().parent / name, *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def binaries():
     """The folder with the newest PostgreSQL server, or nothing."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
-    on_path = shutil.which("initdb")
-    folders += [Path(on_path).parent] if on_path else []
-    usable = [folder for folder in folders if (folder / "pg_ctl").exists()]
-    return usable[0] if usable else None
+    folder = script("postgres", "binaries")
+    return Path(folder) if folder else None
 
 
 class Database:
     """A PostgreSQL of its own, run by a user that is not root."""
 
     def __init__(self, name, folder):
-        self.name, self.folder, self.owner, self.port = name, folder / name, owner_of_databases(), free_port()
+        self.name, self.folder, self.owner, self.port = name, folder / name, script("postgres", "owner"), free_port()
         self.bin = binaries()
         if os.geteuid() == 0:
             os.makedirs(self.folder, 0o700)
