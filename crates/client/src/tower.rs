@@ -164,6 +164,7 @@ impl<B: From<String>> OnRejection<B> for HttpRejection {
 /// assert_eq!(response.status(), 401);
 /// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"denizen\"");
 /// ```
+#[must_use]
 pub fn response<B: From<String>>(error: &AuthError) -> Response<B> {
     http_response::response(error)
 }
