@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::{contract, sqlx_data};
+use crate::{client, contract, sqlx_data};
 
 /// The files that `crates/api/examples/derived.rs` prints, each with the name it goes by there.
 const DERIVED: &[(&str, &str)] = &[
@@ -32,7 +32,7 @@ pub(crate) fn generate(root: &Path) -> anyhow::Result<()> {
         fs::write(&file, fresh).with_context(|| format!("writing {path}"))?;
         println!("{path}: written");
     }
-    Ok(())
+    client::generate(root)
 }
 
 /// Fails when a derived file is not what [`generate`] would write; changes nothing.
@@ -48,6 +48,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         }
     }
     ensure!(stale.is_empty(), "run `make generate` and look at what changed:\n{}", stale.join("\n"));
+    client::check(root)?;
     contract::check(root)?;
     sqlx_data::check()?;
     println!("crates/infra-{{sqlite,postgres}}/.sqlx: up to date");

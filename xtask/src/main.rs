@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what a command finds out goes to stdout")]
 
 mod bench;
+mod client;
 mod contract;
 mod generate;
 mod sqlx_data;

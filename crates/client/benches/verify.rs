@@ -43,7 +43,7 @@ const REVOKED: u32 = 1_000_000;
 struct Server;
 
 impl Transport for Server {
-    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+    fn send<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(std::future::ready(Ok(if request.url.ends_with("revocations") {
             Response { body: Box::new(snapshot()), ..Response::full(200, "text/event-stream", "") }
         } else {

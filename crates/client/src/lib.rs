@@ -3,8 +3,11 @@
 
 #[cfg(feature = "actix")]
 pub mod actix;
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "axum")]
 pub mod axum;
+mod backoff;
 mod claims;
 mod clock;
 mod error;

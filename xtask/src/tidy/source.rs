@@ -14,6 +14,8 @@ pub(super) struct Source {
     pub(super) test_modules: Vec<String>,
     /// Whether all of it is a test.
     pub(super) is_test: bool,
+    /// Whether it is written by `make generate`.
+    pub(super) is_generated: bool,
 }
 
 impl Source {
@@ -23,7 +25,8 @@ impl Source {
         let mut test_modules = Vec::new();
         let is_test_line = mark_tests(path, &code, &mut test_modules);
         let lines: Vec<String> = code.lines().map(ToOwned::to_owned).collect();
-        Self { path: path.to_owned(), lines, is_test_line, test_modules, is_test: is_test_path(path) }
+        let (is_test, is_generated) = (is_test_path(path), text.starts_with("// @generated"));
+        Self { path: path.to_owned(), lines, is_test_line, test_modules, is_test, is_generated }
     }
 
     /// The crate's folder: `crates/domain` or `xtask`.

@@ -34,6 +34,7 @@ mod cli_environment;
 mod cli_events;
 mod cli_providers;
 mod client;
+mod client_api;
 mod client_notes;
 mod clock_set_back;
 mod collector;

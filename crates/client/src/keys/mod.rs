@@ -1,18 +1,13 @@
 //! The public keys of the issuer, and the tokens that they were seen to have signed.
 
 mod jwk;
+mod verified;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
-
-use crate::claims::Verified;
-
 pub(crate) use jwk::{Algorithm, JwksError, Key, parse};
-
-/// Verified tokens by their SHA-256 digest.
-pub(crate) type VerifiedTokens = Cache<[u8; 32], Arc<Verified>>;
+pub(crate) use verified::VerifiedTokens;
 
 /// The keys of a moment. A set never changes; the next fetch replaces it.
 pub(crate) struct KeySet {
@@ -27,7 +22,7 @@ pub(crate) struct KeySet {
 impl KeySet {
     /// The first set.
     pub(crate) fn new(keys: Vec<Arc<Key>>, cache_size: usize, fetched_at: Duration) -> Self {
-        Self { keys, verified: Arc::new(Cache::new(cache_size)), fetched_at }
+        Self { keys, verified: Arc::new(VerifiedTokens::new(cache_size)), fetched_at }
     }
 
     /// The set that replaces this one. Verified tokens are retained if no key was removed.

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Revocations;
-use super::backoff::Backoff;
 use super::sse::{Event, Malformed, Parser};
+use crate::backoff::Backoff;
 use crate::transport::{Request, Transport, TransportError};
 
 /// The server retains revocations for the lifetime of a token and a minute; clocks and the leeway of `exp` differ by a
@@ -134,13 +134,14 @@ impl Connection {
     }
 
     async fn follow(&mut self, has_caught_up: &mut bool) -> Result<std::convert::Infallible, Disconnect> {
+        let cursor = self.cursor.as_deref().map(|cursor| ("last-event-id", cursor));
         let request = Request {
             bearer: Some(&self.api_key).filter(|key| !key.is_empty()).map(String::as_str),
-            last_event_id: self.cursor.as_deref(),
-            ..Request::new(&self.url, "text/event-stream")
+            headers: cursor.as_slice(),
+            ..Request::get(&self.url, "text/event-stream")
         };
         let limit = self.heartbeat_timeout;
-        let connecting = timeout(limit, self.transport.get(request)).await;
+        let connecting = timeout(limit, self.transport.send(request)).await;
         let response = connecting.map_err(|_| Disconnect::TimedOut(limit))??;
         if response.status != 200 {
             return Err(Disconnect::Status(response.status));

@@ -3,7 +3,6 @@
 //! Reading order: this file (the known revocations, and whether they are current) → `follow` (the connection) → `sse`,
 //! `table`, `backoff`.
 
-mod backoff;
 mod builder;
 mod follow;
 mod sse;

@@ -26,7 +26,7 @@ pub(crate) enum FetchError {
 /// Fetches a JSON document. The time limit applies to all of it, so a slow or endless response ends, too.
 pub(crate) async fn fetch(transport: &dyn Transport, url: &str, timeout: Duration) -> Result<Vec<u8>, FetchError> {
     let fetching = async {
-        let response = transport.get(Request::new(url, "application/json")).await?;
+        let response = transport.send(Request::get(url, "application/json")).await?;
         read(response).await
     };
     tokio::time::timeout(timeout, fetching).await.unwrap_or(Err(FetchError::TimedOut(timeout)))

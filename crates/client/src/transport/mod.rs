@@ -20,7 +20,7 @@ pub use self::reqwest::ReqwestTransport;
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// An HTTP client that sends GET requests.
+/// An HTTP client.
 ///
 /// Implement it to use your own HTTP client, or to answer in tests. An implementation must not follow redirects to
 /// other hosts and must not decompress without a limit; the size of bodies and the total time are limited by the caller.
@@ -33,39 +33,72 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// struct OneDocument(&'static str);
 ///
 /// impl Transport for OneDocument {
-///     fn get<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+///     fn send<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
 ///         Box::pin(async { Ok(Response::full(200, "application/json", self.0)) })
 ///     }
 /// }
 /// ```
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Sends the request and returns the head of the response. The body is read in chunks.
-    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>>;
+    fn send<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>>;
 }
 
-/// A GET request.
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+}
+
+impl Method {
+    /// The method as it is sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
     /// The absolute URL.
     pub url: &'a str,
     /// The value of `Accept`.
     pub accept: &'a str,
     /// The bearer token for `Authorization`. Must not be logged.
     pub bearer: Option<&'a str>,
-    /// The value of `Last-Event-ID`.
-    pub last_event_id: Option<&'a str>,
+    /// Further headers, with names in lower case.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The body, a JSON document.
+    pub json: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(url: &'a str, accept: &'a str) -> Self {
-        Self { url, accept, bearer: None, last_event_id: None }
+    pub(crate) fn get(url: &'a str, accept: &'a str) -> Self {
+        Self { method: Method::Get, url, accept, bearer: None, headers: &[], json: None }
     }
 }
 
 impl Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Request").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -75,6 +108,8 @@ pub struct Response {
     pub status: u16,
     /// The value of `Content-Type`; empty if absent.
     pub content_type: String,
+    /// The headers, with names in lower case. Values that are not text are left out.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Box<dyn Body>,
 }
@@ -82,7 +117,14 @@ pub struct Response {
 impl Response {
     /// A response whose body is complete.
     pub fn full(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: content_type.into(), body: Box::new(Full(Some(body.into()))) }
+        let body = Box::new(Full(Some(body.into())));
+        Self { status, content_type: content_type.into(), headers: Vec::new(), body }
+    }
+
+    /// The value of a header, whose name is in lower case.
+    #[cfg(feature = "api")]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the media type is one of these, ignoring parameters and case.

@@ -7,7 +7,7 @@ use reqwest::Client;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 
-use super::{Body, BoxFuture, Request, Response, Transport, TransportError};
+use super::{Body, BoxFuture, Method, Request, Response, Transport, TransportError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,21 +49,35 @@ impl ReqwestTransport {
 }
 
 impl Transport for ReqwestTransport {
-    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
-        let mut builder = self.0.get(request.url).header(ACCEPT, request.accept);
+    fn send<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut builder = self.0.request(method, request.url).header(ACCEPT, request.accept);
         if let Some(token) = request.bearer {
             builder = builder.bearer_auth(token);
         }
-        if let Some(id) = request.last_event_id {
-            builder = builder.header("last-event-id", id);
+        for (name, value) in request.headers {
+            builder = builder.header(*name, *value);
+        }
+        if let Some(json) = request.json {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(json.to_vec());
         }
         Box::pin(async move {
             // Without the URL, which the caller knows.
             let response = builder.send().await.map_err(|error| TransportError::new(error.without_url()))?;
             let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let headers = response.headers().iter();
+            let headers =
+                headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
             Ok(Response {
                 status: response.status().as_u16(),
                 content_type: content_type.unwrap_or_default().to_owned(),
+                headers: headers.collect(),
                 body: Box::new(Chunks(response)),
             })
         })

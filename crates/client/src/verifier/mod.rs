@@ -7,8 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 pub use builder::VerifierBuilder;
 pub use source::RefreshError;
 
@@ -218,14 +216,15 @@ impl Verifier {
     }
 
     fn verified(&self, keys: &KeySet, token: &str, now_s: u64) -> Result<Arc<Verified>, InvalidToken> {
-        let sha256 = digest(&SHA256, token.as_bytes());
-        let sha256 = <[u8; 32]>::try_from(sha256.as_ref()).map_err(|_| InvalidToken::Malformed)?;
-        if let Some(known) = keys.verified.get(&sha256) {
+        let tag = keys.verified.tag(token);
+        if let Some(known) = tag.and_then(|tag| keys.verified.get(tag)) {
             token::check_time(&known, &self.0.expected, now_s)?;
             return Ok(known);
         }
         let verified = Arc::new(token::verify(keys, token, &self.0.expected, now_s)?);
-        keys.verified.insert(sha256, Arc::clone(&verified));
+        if let Some(tag) = tag {
+            keys.verified.insert(tag, Arc::clone(&verified));
+        }
         Ok(verified)
     }
 }

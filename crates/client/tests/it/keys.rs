@@ -166,7 +166,7 @@ async fn requests_do_not_wait_for_a_slow_issuer_while_there_are_keys() {
 #[tokio::test]
 async fn documents_that_are_wrong_are_not_used() {
     let jwk = Issuer::shared().jwk(Alg::Es256);
-    let text = |content_type, body: &Value| Reply::Full { status: 200, content_type, body: body.to_string() };
+    let text = |content_type, body: &Value| Reply::full(content_type, body.to_string());
     let many: Vec<Value> = (0..33)
         .map(|number| {
             let mut jwk = jwk.clone();
@@ -184,7 +184,7 @@ async fn documents_that_are_wrong_are_not_used() {
         ("status", Reply::status(404)),
         ("redirect", Reply::status(302)),
         ("HTML", text("text/html", &json!({"keys": [jwk]}))),
-        ("not JSON", Reply::Full { status: 200, content_type: "application/json", body: "<html>".to_owned() }),
+        ("not JSON", Reply::full("application/json", "<html>".to_owned())),
         ("large", Reply::json(&json!({"keys": [jwk], "padding": "a".repeat(70_000)}))),
         ("many", Reply::json(&json!({"keys": many}))),
         ("twice", Reply::json(&json!({"keys": [jwk, jwk]}))),
@@ -212,10 +212,7 @@ async fn keys_that_are_not_understood_do_not_harm() {
         {"kty": "AKP", "alg": "ML-DSA-65", "kid": "later", "pub": "AAAA"}, {"no": "key"}, "text",
         {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "short"}, fixture.issuer.jwk(Alg::Es256),
     ]});
-    fixture.net.reply(
-        Net::JWKS,
-        Reply::Full { status: 200, content_type: "application/jwk-set+json; charset=utf-8", body: keys.to_string() },
-    );
+    fixture.net.reply(Net::JWKS, Reply::full("application/jwk-set+json; charset=utf-8", keys.to_string()));
     assert_eq!(fixture.outcome(&fixture.issuer.token()).await, Ok(()));
 }
 

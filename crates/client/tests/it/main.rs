@@ -5,6 +5,7 @@
 mod support;
 
 mod adapters;
+mod api;
 mod feed;
 mod keys;
 mod tokens;

@@ -14,7 +14,7 @@ use super::{ISSUER, Issuer};
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// A complete response.
-    Full { status: u16, content_type: &'static str, body: String },
+    Full { status: u16, content_type: &'static str, headers: Vec<(&'static str, String)>, body: String },
     /// No connection.
     Unreachable,
     /// No response, ever.
@@ -27,11 +27,31 @@ pub(crate) enum Reply {
 
 impl Reply {
     pub(crate) fn json(body: &Value) -> Self {
-        Self::Full { status: 200, content_type: "application/json", body: body.to_string() }
+        Self::full("application/json", body.to_string())
     }
 
     pub(crate) fn status(status: u16) -> Self {
-        Self::Full { status, content_type: "application/json", body: "{}".to_owned() }
+        Self::full("application/json", "{}".to_owned()).with_status(status)
+    }
+
+    pub(crate) fn full(content_type: &'static str, body: String) -> Self {
+        Self::Full { status: 200, content_type, headers: Vec::new(), body }
+    }
+
+    /// A complete response with another status.
+    pub(crate) fn with_status(mut self, new: u16) -> Self {
+        if let Self::Full { status, .. } = &mut self {
+            *status = new;
+        }
+        self
+    }
+
+    /// A complete response with a header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Self::Full { headers, .. } = &mut self {
+            headers.push((name, value.to_owned()));
+        }
+        self
     }
 
     /// An event stream, and what writes to it. Dropping the writer ends the stream.
@@ -44,9 +64,17 @@ impl Reply {
 /// A request that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
+    pub(crate) method: &'static str,
     pub(crate) url: String,
     pub(crate) bearer: Option<String>,
-    pub(crate) last_event_id: Option<String>,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) json: Option<Value>,
+}
+
+impl Sent {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -90,9 +118,11 @@ impl Net {
     fn next(&self, request: Request<'_>) -> Reply {
         let mut state = self.0.lock().unwrap();
         state.sent.push(Sent {
+            method: request.method.as_str(),
             url: request.url.to_owned(),
             bearer: request.bearer.map(str::to_owned),
-            last_event_id: request.last_event_id.map(str::to_owned),
+            headers: request.headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            json: request.json.map(|json| serde_json::from_slice(json).unwrap()),
         });
         match state.replies.get_mut(request.url) {
             Some(replies) if replies.len() > 1 => replies.remove(0),
@@ -103,13 +133,16 @@ impl Net {
 }
 
 impl Transport for Net {
-    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+    fn send<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
         let reply = self.next(request);
         Box::pin(async move {
             // Another task may run: a fetch is never finished at once.
             tokio::task::yield_now().await;
             match reply {
-                Reply::Full { status, content_type, body } => Ok(Response::full(status, content_type, body)),
+                Reply::Full { status, content_type, headers, body } => Ok(Response {
+                    headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                    ..Response::full(status, content_type, body)
+                }),
                 Reply::Unreachable => Err(TransportError::new("connection refused")),
                 Reply::Hangs => std::future::pending().await,
                 Reply::Endless => Ok(streamed("application/json", Endless)),

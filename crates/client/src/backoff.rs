@@ -1,24 +1,24 @@
-//! How long to wait between connections.
+//! How long to wait between attempts.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Exponential backoff with full jitter, so that verifiers do not reconnect at the same time.
+/// Exponential backoff with full jitter, so that clients do not come back at the same time.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The next connection is the first again.
-    pub(super) fn reset(&mut self) {
+    /// The next attempt is the first again.
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// The time to wait: a random part of a limit that doubles with each failure, but not less than a tenth of it.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let limit = self.limit();
         self.failures = self.failures.saturating_add(1);
         limit.mul_f64(0.1 + 0.9 * random())
@@ -30,7 +30,7 @@ impl Backoff {
 }
 
 /// A number from 0 to 1.
-#[expect(clippy::disallowed_methods, reason = "jitter between reconnections, which no test depends on")]
+#[expect(clippy::disallowed_methods, reason = "jitter between attempts, which no test depends on")]
 fn random() -> f64 {
     let mut bytes = [0; 4];
     // Without randomness, the limit itself applies.
