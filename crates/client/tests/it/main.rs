@@ -7,4 +7,5 @@ mod support;
 mod adapters;
 mod feed;
 mod keys;
+mod test_util;
 mod tokens;
