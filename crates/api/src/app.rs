@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
 use denizen_domain::Services;
+use denizen_domain::hooks::Hooks;
 use denizen_domain::ports::{Clock, Random, SignInHook, WebhookSender};
 use denizen_domain::providers::{Federation, Provider, Providers};
 use denizen_domain::sessions::SignInTotals;
@@ -54,7 +57,12 @@ const SECRET_BYTES_MAX: usize = 16 * 1024;
 pub struct App {
     /// The ports, for use cases: the command line calls them as the transports do.
     pub services: Arc<Services>,
-    router: Router,
+    /// The routes of REST, the pages and the documents.
+    http: Router,
+    /// The services of gRPC.
+    rpc: Router,
+    /// Documents that belong to the root of the host even if the rest is mounted under a path.
+    root_documents: Router,
     shared: Shared,
     audit: Audit,
     draining: CancellationToken,
@@ -118,7 +126,17 @@ impl App {
     /// When the database does not answer, the master key does not fit it, or passkeys belong to a relying party that is
     /// neither the configured one nor listed in `webauthn.former_rp_ids`.
     pub async fn open_claimed(config: &Config, claim: ServerClaim) -> anyhow::Result<Self> {
-        Self::wire(config, Ambience::default(), OpenFor::Serve(Arc::new(claim))).await
+        Self::wire(config, Ambience::default(), None, OpenFor::Serve(Arc::new(claim))).await
+    }
+
+    /// The same for an application that brings its own clock, randomness or hooks.
+    pub(crate) async fn open_embedded(
+        config: &Config,
+        claim: ServerClaim,
+        ambience: Ambience,
+        hooks: Option<Arc<dyn Hooks>>,
+    ) -> anyhow::Result<Self> {
+        Self::wire(config, ambience, hooks, OpenFor::Serve(Arc::new(claim))).await
     }
 
     /// The same with another clock and another randomness, and beside a server that may have claimed the database:
@@ -127,7 +145,7 @@ impl App {
     /// # Errors
     /// As [`App::open_claimed`].
     pub async fn open_in(config: &Config, ambience: Ambience) -> anyhow::Result<Self> {
-        Self::wire(config, ambience, OpenFor::Change).await
+        Self::wire(config, ambience, None, OpenFor::Change).await
     }
 
     /// The same over a database that exists, for commands that only read: creates no key, no file and no record.
@@ -135,10 +153,15 @@ impl App {
     /// # Errors
     /// As [`App::open_claimed`].
     pub async fn open_to_read(config: &Config) -> anyhow::Result<Self> {
-        Self::wire(config, Ambience::default(), OpenFor::Read).await
+        Self::wire(config, Ambience::default(), None, OpenFor::Read).await
     }
 
-    async fn wire(config: &Config, ambience: Ambience, purpose: OpenFor) -> anyhow::Result<Self> {
+    async fn wire(
+        config: &Config,
+        ambience: Ambience,
+        hooks: Option<Arc<dyn Hooks>>,
+        purpose: OpenFor,
+    ) -> anyhow::Result<Self> {
         let Ambience { clock, random } = ambience;
         let options = store_options(config)?;
         if !config.database.migrate_on_start {
@@ -166,6 +189,7 @@ impl App {
             account_throttle: Arc::new(AccountRates::new(config.limits.account_writes_per_minute)),
             mailer: if purpose.is_read() { Arc::new(NoMail) } else { mailer(config, &clock)? },
             sign_in_hook: sign_in_hook(&config.sign_in, &clock, &random)?,
+            hooks,
             providers: providers(config)?,
             federation: federation(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
@@ -183,17 +207,29 @@ impl App {
         keys.start(&services).await?;
         let draining = CancellationToken::new();
         let shared = share(config, &services, ring, draining.clone(), (claim.clone(), options.system_name()));
-        let surface = http::router(&shared).merge(grpc::router(&shared));
-        let router = middleware::around_all(surface, &shared, &config.server);
-        Ok(Self { services, router, shared, audit: config.audit.clone(), draining, _claim: claim })
+        let surface = [http::router(&shared), grpc::router(&shared), http::root_documents(&shared)];
+        let [http, rpc, root_documents] = middleware::around_all(surface, &shared, &config.server);
+        let audit = config.audit.clone();
+        Ok(Self { services, http, rpc, root_documents, shared, audit, draining, _claim: claim })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
     ///
-    /// A host that wants rate limits and sessions to know the client's address lays a
-    /// [`PeerAddress`](crate::PeerAddress) extension on each request, as our own listener does.
+    /// The client's address is read from [`PeerAddress`](crate::PeerAddress), which our own listener adds, or from
+    /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
     pub fn router(&self) -> Router {
-        self.router.clone()
+        self.http.clone().merge(self.rpc.clone())
+    }
+
+    /// The same routes under a path such as `/auth`, which must end the path of `server.public_url`. gRPC and the
+    /// metadata documents of RFC 8414 §3.1 stay at the root: their clients cannot put a path in front.
+    pub(crate) fn router_at(&self, path: &str) -> Router {
+        // `nest` does not match the path with a slash at its end.
+        let to_start = Redirect::temporary(path);
+        let below = Router::new().nest(path, self.http.clone()).route(&format!("{path}/"), get(async || to_start));
+        // Other paths are the application's: only the nested routes bring a fallback.
+        let at_root = self.rpc.clone().reset_fallback().merge(self.root_documents.clone().reset_fallback());
+        below.merge(at_root)
     }
 
     /// The work beside the requests, until `stop` is cancelled: reading the log of events for those who follow it, sending

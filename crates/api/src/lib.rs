@@ -1,17 +1,16 @@
 //! Denizen: users, authentication and authorization for any product.
 //!
-//! The binary `denizen` serves it; this library mounts it in an Axum application:
+//! The binary `denizen` serves it; this library embeds it in an application with Axum:
 //!
 //! ```no_run
-//! use denizen::Embedded;
-//! use denizen::config::{Config, Overrides};
+//! use axum::{Router, routing::get};
+//! use denizen::Denizen;
 //!
-//! # async fn mount() -> anyhow::Result<()> {
-//! let config = Config::load(&Overrides::default())?.config;
-//! let accounts = Embedded::start(&config).await?;
-//! let app = axum::Router::new().merge(accounts.router());
-//! // Serve `app`, and then:
-//! accounts.stop().await;
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let denizen = Denizen::builder().build().await?;
+//! let app = Router::new().route("/hello", get(async || "hello")).merge(denizen.router());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! denizen.serve(listener, app).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -41,6 +40,7 @@ mod lines;
 mod listener;
 pub mod metrics;
 mod middleware;
+mod new_user;
 pub mod openapi;
 mod post;
 mod relying_party;
@@ -49,6 +49,28 @@ mod tls;
 mod upkeep;
 mod webhook_deliveries;
 
+pub mod types;
+
+/// Users, sessions and tokens as plain calls.
+pub mod accounts {
+    pub use crate::embedded::accounts::{Accounts, NewAccount};
+}
+
+/// Rows of the application in the transaction of a use case.
+pub mod transaction {
+    pub use crate::embedded::transaction::{
+        PgConnection, SharedTransaction, StatementError, TransactionError, rusqlite,
+    };
+}
+
+/// Code of the application around sign-up, sign-in and deletion.
+pub mod hooks {
+    pub use denizen_domain::events::catalogue::{Source, Way};
+    pub use denizen_domain::hooks::{MESSAGE_CHARS_MAX, Refusal, SignInRequest, SignUpRequest};
+
+    pub use crate::embedded::hooks::Hooks;
+}
+
 pub use app::App;
-pub use embedded::Embedded;
+pub use embedded::{BuildError, Builder, Denizen};
 pub use middleware::{PeerAddress, PeerProgram};

@@ -14,16 +14,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, store_options};
 use crate::cli::setup_link;
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::descriptors;
 use crate::listener::{self, Sockets};
 use crate::metrics;
 use crate::tls::{Tls, TlsFiles};
 
 /// How long requests are still accepted after the readiness check fails, so that load balancers can react.
-const DRAIN: Duration = Duration::from_millis(500);
+pub(crate) const DRAIN: Duration = Duration::from_millis(500);
 /// How long the database connections may take to close.
-const CLOSE: Duration = Duration::from_secs(1);
+pub(crate) const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs the server until SIGTERM or SIGINT (Ctrl-C); a second signal stops it immediately.
 ///
@@ -96,7 +96,12 @@ pub async fn run(app: &App, config: &Config, listener: TcpListener, stop: Cancel
 
 /// TLS, when it is configured.
 async fn tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
-    Ok(match TlsFiles::of(&config.server) {
+    tls_of(&config.server).await
+}
+
+/// The same, from the section `[server]`.
+pub(crate) async fn tls_of(server: &Server) -> anyhow::Result<Option<Arc<Tls>>> {
+    Ok(match TlsFiles::of(server) {
         Some(files) => Some(Arc::new(Tls::open(files).await.context("setting up TLS")?)),
         None => None,
     })

@@ -18,6 +18,8 @@ mod policy;
 mod revocations;
 #[cfg(feature = "rocket")]
 pub mod rocket;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod token;
 #[cfg(feature = "tonic")]
 pub mod tonic;

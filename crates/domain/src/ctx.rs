@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::access::{Actor, Origin, Permission, Permissions, Principal, Subject};
 use crate::authority::{Authority, AuthorityLock};
 use crate::error::{Error, Resource, Result, Unauthenticated};
+use crate::hooks::Hooks;
 use crate::id::{SessionId, UserId, uuid_v7};
 use crate::idempotency::DeferredCommit;
 use crate::page::Total;
@@ -51,6 +52,8 @@ pub struct Services {
     pub mailer: Arc<dyn Mailer>,
     /// Asks the product's old system, where there is one.
     pub sign_in_hook: Option<Arc<dyn SignInHook>>,
+    /// Called before and after sign-up, sign-in and deletion, if there are any.
+    pub hooks: Option<Arc<dyn Hooks>>,
     /// The outside providers of the configuration.
     pub providers: Providers,
     /// Speaks to outside providers.
@@ -116,9 +119,9 @@ impl Ctx {
     /// The store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
-        let is_pending = self.deferred.as_ref().is_some_and(|deferred| deferred.is_pending());
+        let forbids_reads = self.deferred.as_ref().is_some_and(|deferred| deferred.forbids_reads());
         debug_assert!(
-            !is_pending,
+            !forbids_reads,
             "the store is used while a commit is deferred: the read would wait for the commit or miss it"
         );
         self.services.store.as_ref()

@@ -1,5 +1,6 @@
 //! Outcomes, named for what they mean to the caller. Transports map them exhaustively.
 
+use crate::hooks::Refusal;
 use crate::ports::{HashError, SignError};
 use crate::store::StoreError;
 
@@ -33,6 +34,15 @@ pub enum Error {
     /// Only those who may write users create accounts here.
     #[error("sign-up is closed")]
     SignupClosed,
+    /// A hook refused the operation.
+    #[error("refused by a hook")]
+    HookRefused(Refusal),
+    /// A hook failed or did not answer in time, so the operation did not begin.
+    #[error("a hook failed")]
+    HookFailed {
+        /// When it is worth trying again, in seconds.
+        retry_after_s: u32,
+    },
     /// This way to sign in is not offered here.
     #[error("disabled")]
     NotOffered,

@@ -24,6 +24,7 @@ pub mod error;
 pub mod events;
 pub mod factors;
 pub mod flows;
+pub mod hooks;
 pub mod id;
 pub mod idempotency;
 pub mod identities;

@@ -1,5 +1,7 @@
 //! The port of the store: units of work. What you hold decides what you can reach.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 
 use crate::api_keys::store::{ApiKeyReads, ApiKeyWrites};
@@ -225,6 +227,9 @@ pub trait WriteTx:
     + WebhookWrites
     + DeliveryWrites
 {
+    /// The transaction itself, for the crate of its database.
+    fn as_any(&mut self) -> &mut dyn Any;
+
     /// Makes every change of this transaction durable, or none. After `Ok` it is on disk.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

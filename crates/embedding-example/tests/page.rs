@@ -33,15 +33,26 @@ fn the_page_shows_this_crate() {
     assert_eq!(shown.trim(), dependencies.trim(), "docs/embedding.md differs from Cargo.toml");
 }
 
+#[test]
+fn the_readme_shows_its_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("../../README.md")).unwrap();
+    let source = std::fs::read_to_string(root.join("examples/readme.rs")).unwrap();
+    let shown = block(&readme, "rust");
+    assert_eq!(source.strip_prefix("//! The example of `README.md`.\n\n"), Some(shown), "README.md differs");
+    assert!(shown.lines().count() <= 15, "the example is short");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_serves_and_sends_mail() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
+    let host = format!("http://127.0.0.1:{port}");
+    let url = format!("{host}/auth");
     let mut command = Command::new(env!("CARGO_BIN_EXE_denizen-embedding-example"));
     // The application's own APP_ENV, which has no overlay.
     command.env_clear().env("APP_ENV", "staging").env("DENIZEN__SERVER__PORT", port.to_string());
-    command.env("DENIZEN__SERVER__PUBLIC_URL", &url).env("DENIZEN__MAIL__FOLDER", "mail");
+    command.env("DENIZEN__SERVER__PUBLIC_URL", &host).env("DENIZEN__MAIL__FOLDER", "mail");
     command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
     let mut application = command.spawn().unwrap();
 
@@ -52,7 +63,7 @@ async fn the_example_serves_and_sends_mail() {
         }
     };
     timeout(PATIENCE, ready).await.expect("the application starts");
-    let hello = client.get(format!("{url}/hello")).send().await.unwrap().text().await.unwrap();
+    let hello = client.get(format!("{host}/hello")).send().await.unwrap().text().await.unwrap();
     assert_eq!(hello, "hello");
 
     let body = json!({"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"});

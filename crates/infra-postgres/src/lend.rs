@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -88,6 +88,14 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
+    /// The connection itself, for statements whose time the caller limits. If the caller is cancelled, the connection is not
+    /// used again before it was tried out.
+    pub(crate) fn raw(&mut self) -> Result<&mut PgConnection, StoreError> {
+        let borrowed = self.borrowed.as_mut().ok_or_else(|| store_error(sqlx::Error::PoolClosed))?;
+        self.is_answered = false;
+        Ok(&mut borrowed.connection)
+    }
+
     /// Commits the transaction, after one more statement if there is one: both in one round trip.
     pub(crate) async fn commit_after(mut self, last: Option<String>) -> Result<(), StoreError> {
         let statements = match last {

@@ -22,6 +22,7 @@ mod inspect;
 mod lend;
 mod listen;
 mod migrate;
+mod native;
 #[cfg(test)]
 mod plans;
 mod read_ahead;
@@ -39,7 +40,9 @@ mod upkeep;
 
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
+pub use native::{connection_of, execute};
 pub use shared::migrations::{PendingMigration, migration_count};
+pub use sqlx::PgConnection;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

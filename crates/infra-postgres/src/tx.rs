@@ -1,5 +1,6 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file of `shared`.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -283,6 +284,10 @@ impl ReadTx for PostgresTx {}
 
 #[async_trait]
 impl WriteTx for PostgresTx {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.write_traces().await?;
         match self.0 {

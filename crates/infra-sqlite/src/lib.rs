@@ -26,6 +26,7 @@ mod file_identity;
 mod in_place;
 mod inspect;
 mod migrate;
+mod native;
 mod readers;
 mod recent;
 mod recent_reads;
@@ -41,6 +42,8 @@ mod writer;
 
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
+pub use native::{execute, with_connection};
+pub use rusqlite;
 pub use server_lock::{ServerLock, ServerLockError};
 pub use shared::migrations::{PendingMigration, migration_count};
 

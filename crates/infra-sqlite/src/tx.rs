@@ -1,5 +1,6 @@
 //! A unit of work: every trait of the port is implemented for it, each in its own file of `shared`.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -222,7 +223,7 @@ impl SqliteTx {
         }
     }
 
-    fn turn(&mut self) -> Result<&mut Turn, StoreError> {
+    pub(crate) fn turn(&mut self) -> Result<&mut Turn, StoreError> {
         match &mut self.0 {
             Reach::Write { turn, .. } => Ok(turn),
             Reach::Single { .. } | Reach::Snapshot(_) => Err(broken("a write through a handle that reads")),
@@ -289,6 +290,10 @@ impl ReadTx for SqliteTx {}
 
 #[async_trait]
 impl WriteTx for SqliteTx {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.append_events().await?;
         self.write_traces().await?;

@@ -206,6 +206,19 @@ impl Turn {
         })
     }
 
+    /// Runs statements of an application. One that ends the shared transaction fails all its writes.
+    pub(crate) fn lend<T>(&mut self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        let (value, has_ended) = self.run(|connection| {
+            let value = work(connection);
+            Ok((value, connection.is_autocommit()))
+        })?;
+        if has_ended && let Some(open) = self.state.as_mut().and_then(|state| state.open.as_mut()) {
+            open.is_lost = true;
+            return Err(unavailable("the transaction was ended by a statement of the application"));
+        }
+        Ok(value)
+    }
+
     /// Where the log of events ended when it was last written to.
     pub(crate) fn head(&self) -> Option<Head> {
         self.state.as_ref().and_then(|state| state.head)

@@ -4,12 +4,37 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use denizen_domain::store::{Store, StoreError};
+use denizen_domain::store::{Store, StoreError, WriteTx};
 use denizen_infra_postgres::{PostgresOptions, PostgresStore};
 use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
 use secrecy::SecretString;
 
-pub use denizen_infra_sqlite::ServerLockError;
+pub use denizen_infra_postgres::{PgConnection, connection_of};
+pub use denizen_infra_sqlite::{ServerLockError, rusqlite, with_connection};
+
+/// Begins the statements of an application in a write transaction.
+///
+/// # Errors
+/// If the transaction is lost.
+pub async fn begin_foreign(tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+    execute(tx, "SAVEPOINT application").await
+}
+
+/// Ends them.
+///
+/// # Errors
+/// If one of them failed or ended the transaction: then nothing may be committed.
+pub async fn end_foreign(tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+    execute(tx, "RELEASE SAVEPOINT application").await
+}
+
+async fn execute(tx: &mut dyn WriteTx, statement: &'static str) -> Result<(), StoreError> {
+    if let Some(executed) = denizen_infra_sqlite::execute(tx, statement) {
+        return executed;
+    }
+    let executed = denizen_infra_postgres::execute(tx, statement).await;
+    executed.unwrap_or_else(|| Err(StoreError::Broken("a transaction of another database".into())))
+}
 
 /// Which database, and how to use it.
 #[derive(Debug, Clone)]

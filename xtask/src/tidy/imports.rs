@@ -32,6 +32,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("denizen-notes-axum-sqlx", &["denizen-client"]),
     ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
     ("denizen-embedding-example", &["denizen"]),
+    // For tests of applications: the server, and the fake clock.
+    ("denizen-test-server", &["denizen", "denizen-domain", "denizen-testkit"]),
     (
         "xtask",
         &[
@@ -55,7 +57,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
         &["denizen-infra-sqlite", "denizen-infra-postgres", "denizen-testkit", "denizen-notes-axum-sqlx", "xtask"],
     ),
     ("rusqlite", &["denizen-infra-sqlite"]),
-    ("axum", &["denizen", "denizen-embedding-example", "denizen-notes-axum-sqlx", "xtask"]),
+    ("axum", &["denizen", "denizen-embedding-example", "denizen-notes-axum-sqlx", "denizen-test-server", "xtask"]),
     ("tonic", &["denizen", "denizen-proto", "denizen-client", "xtask"]),
 ];
 

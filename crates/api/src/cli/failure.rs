@@ -74,6 +74,10 @@ impl From<Error> for Failure {
             | Error::EmailUnverified
             | Error::Grant(_) => said("this operation is not available to the operator"),
             Error::ProviderUnavailable { .. } => said("the provider is unavailable"),
+            Error::HookRefused(refusal) => anyhow::Error::msg(refusal.message().to_owned()),
+            Error::HookFailed { retry_after_s } => {
+                anyhow::Error::msg(format!("a hook failed; retry in {retry_after_s} s"))
+            }
             Error::StepUpRequired => said("recent authentication is required"),
             Error::NotOffered => said("mail is disabled; set mail.smtp_host or mail.folder"),
             Error::NotHeld => said("the role of the owner does not hold all scopes of the key"),

@@ -186,15 +186,17 @@ fn code_of(error: &Error) -> Code {
         | Error::StepUpRequired
         | Error::SignupClosed
         | Error::EmailUnverified
+        | Error::HookRefused(_)
         | Error::NotOffered => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,
         Error::Conflict(conflict) => code_of_conflict(*conflict),
         Error::Stale => Code::Aborted,
         Error::CursorExpired => Code::OutOfRange,
         Error::TooManyRequests { .. } => Code::ResourceExhausted,
-        Error::ProviderUnavailable { .. } | Error::Overloaded { .. } | Error::Store(StoreError::Unavailable(_)) => {
-            Code::Unavailable
-        }
+        Error::ProviderUnavailable { .. }
+        | Error::HookFailed { .. }
+        | Error::Overloaded { .. }
+        | Error::Store(StoreError::Unavailable(_)) => Code::Unavailable,
         Error::Store(StoreError::Broken(_)) | Error::Internal(_) => Code::Internal,
     }
 }

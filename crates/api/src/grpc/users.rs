@@ -7,7 +7,7 @@ use denizen_domain::credentials::{self, NewPassword, PasswordAttempt};
 use denizen_domain::error::{Error, FieldError};
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, NewUser, SignUp, UserFilter};
+use denizen_domain::users::{self, Attributes, EmailAddress, SignUp, UserFilter};
 use denizen_proto::v1;
 use denizen_proto::v1::get_me_response::Credential;
 use denizen_proto::v1::user_service_server::UserService;
@@ -24,6 +24,7 @@ use crate::http::Shared;
 use crate::http::page::List;
 use crate::http::users_list::prefix;
 use crate::json_form::Fields;
+use crate::new_user::{self, RawUser};
 
 /// How many users can be got at once.
 const BATCH_MAX: usize = 100;
@@ -103,27 +104,17 @@ impl UserService for Users {
 
 async fn create(call: Call, request: v1::CreateUserRequest) -> Result<v1::CreateUserResponse, Refusal> {
     let mut fields = Fields::default();
-    let email = fields.check("email", EmailAddress::parse(&request.email));
-    let password = NewPassword::parse(&request.password.into(), call.ctx.policy().password_chars_min);
-    let password = fields.check("password", password);
-    let strength = password.as_ref().map(NewPassword::strength);
-    let name = fields.check("name", DisplayName::parse(&request.name));
-    let role = request.role.map(|role| fields.check("role", RoleName::reference(&role)));
-    let locale = fields.check("locale", request.locale.as_deref().map(Locale::parse).transpose());
-    let attributes = convert::read_object(request.attributes.unwrap_or_default()).and_then(Attributes::parse);
-    let attributes = fields.check("attributes", attributes);
-    let new = (|| {
-        Some(NewUser {
-            email: email?,
-            password: password?,
-            name: name?,
-            role: role.flatten(),
-            locale: locale?,
-            attributes: attributes?,
-        })
-    })();
-
+    let raw = RawUser {
+        email: &request.email,
+        password: &request.password.into(),
+        name: &request.name,
+        role: request.role.as_deref(),
+        locale: request.locale.as_deref(),
+        attributes: convert::read_object(request.attributes.unwrap_or_default()).and_then(Attributes::parse),
+    };
+    let new = new_user::parse(&mut fields, raw, call.ctx.policy());
     let new = fields.finish(new)?;
+    let strength = convert::strength(new.password.strength());
     let earliest_answer = concealment::earliest_answer(call.ctx.policy());
     let outcome = users::sign_up(&call.ctx, new).await;
     if let Some(earliest_answer) = earliest_answer
@@ -135,7 +126,6 @@ async fn create(call: Call, request: v1::CreateUserRequest) -> Result<v1::Create
         SignUp::Created(user) => Some(convert::user(*user)),
         SignUp::Concealed => None,
     };
-    let strength = strength.map_or(v1::PasswordStrength::Unspecified, convert::strength);
     Ok(v1::CreateUserResponse { user, password_strength: strength.into() })
 }
 

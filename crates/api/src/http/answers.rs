@@ -61,7 +61,7 @@ answers! {
     ProviderAnswers => ["503" "provider_unavailable" "The provider, the database or this server is unavailable. Retry after the number of seconds in `Retry-After`."];
     /// The identity must be linked, or it must be possible to link it or to create a user.
     IdentityUsable => [
-        "403" "signup_closed" "`signup_closed`: only administrators can create accounts; `email_unverified`: the provider reports no verified email address; `csrf_failed`: in cookie mode, the origin is not allowed.",
+        "403" "signup_closed" "`signup_closed`: only administrators can create accounts; `hook_refused`: the application refused it; `email_unverified`: the provider reports no verified email address; `csrf_failed`: in cookie mode, the origin is not allowed.",
         "409" "link_required" "`link_required`: a user with this email address exists, sign in as that user and link the identity; `idempotency_key_reused`: the idempotency key was used with a different request.",
     ];
     /// The identity must not be linked to another user.
@@ -127,7 +127,7 @@ answers! {
     /// The caller must hold a permission, and whatever they grant.
     Grantable => ["403" "permission_not_held" "`forbidden`: the caller lacks the required permission; `permission_not_held`: callers can grant only permissions that they hold."];
     /// Sign-up must be open, or the caller must hold a permission and whatever they grant.
-    SignupOpen => ["403" "signup_closed" "`signup_closed`: only administrators can create accounts; `permission_not_held`: callers can grant only permissions that they hold."];
+    SignupOpen => ["403" "signup_closed" "`signup_closed`: only administrators can create accounts; `hook_refused`: the application refused it; `permission_not_held`: callers can grant only permissions that they hold."];
     /// The session must exist and be visible to the caller.
     SessionExists => ["404" "session_not_found" "The session does not exist or is not visible to the caller."];
     /// The role must exist.

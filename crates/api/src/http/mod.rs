@@ -178,3 +178,9 @@ pub(crate) fn router(shared: &Shared) -> Router {
         .method_not_allowed_fallback(async || Problem::of_status(StatusCode::METHOD_NOT_ALLOWED))
         .with_state(Arc::clone(shared))
 }
+
+/// The documents at the root of the host when the server is mounted under a path.
+pub(crate) fn root_documents(shared: &Shared) -> Router {
+    let routes = well_known::root_routes(&shared.services.policy.issuer);
+    middleware::for_open_requests(routes, shared).with_state(Arc::clone(shared))
+}

@@ -189,6 +189,15 @@ impl From<Error> for Problem {
                 "signup_closed",
                 "Sign-up is closed. Ask an administrator for an account or an invitation.",
             ),
+            Error::HookRefused(refusal) => {
+                Self::new(StatusCode::FORBIDDEN, "hook_refused", refusal.message().to_owned())
+            }
+            Error::HookFailed { retry_after_s } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "hook_failed",
+                "A check of the application failed or did not answer in time. Retry later.",
+            )
+            .retry_after(retry_after_s),
             Error::NotOffered => Self::new(
                 StatusCode::FORBIDDEN,
                 "not_offered",

@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use denizen_domain::credentials::NewPassword;
 use denizen_domain::error::RuleBroken;
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, NewUser, SignUp, Status, UserChange,
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, SignUp, Status, UserChange,
 };
 use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LOCATION};
@@ -28,6 +27,7 @@ use super::extract::{Caller, Fields, IdPath, JsonBody};
 use super::problem::Problem;
 use super::strength::PasswordStrength;
 use super::{Shared, etag};
+use crate::new_user::{self, RawUser};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(get, replace, patch, delete))
@@ -88,31 +88,24 @@ async fn create(
     JsonBody(body): JsonBody<CreateUserBody>,
 ) -> Result<Response, Problem> {
     let mut fields = Fields::default();
-    let email = fields.check("email", EmailAddress::parse(&body.email));
-    let password = NewPassword::parse(&body.password, shared.services.policy.password_chars_min);
-    let password = fields.check("password", password);
-    let strength = password.as_ref().map(NewPassword::strength);
-    let name = fields.check("name", DisplayName::parse(&body.name));
-    let role = body.role.map(|role| fields.check("role", RoleName::reference(&role)));
-    let locale = fields.check("locale", body.locale.as_deref().map(Locale::parse).transpose());
-    let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
-    let new = (|| {
-        Some(NewUser {
-            email: email?,
-            password: password?,
-            name: name?,
-            role: role.flatten(),
-            locale: locale?,
-            attributes: attributes?,
-        })
-    })();
+    let raw = RawUser {
+        email: &body.email,
+        password: &body.password,
+        name: &body.name,
+        role: body.role.as_deref(),
+        locale: body.locale.as_deref(),
+        attributes: Attributes::parse(body.attributes.unwrap_or_default()),
+    };
+    let new = new_user::parse(&mut fields, raw, &shared.services.policy);
+    let new = fields.finish(new)?;
+    let strength = PasswordStrength(new.password.strength());
 
-    let user = match users::sign_up(&ctx, fields.finish(new)?).await? {
+    let user = match users::sign_up(&ctx, new).await? {
         SignUp::Created(user) => *user,
-        SignUp::Concealed => return Ok((StatusCode::ACCEPTED, strength.map(PasswordStrength), ()).into_response()),
+        SignUp::Concealed => return Ok((StatusCode::ACCEPTED, strength, ()).into_response()),
     };
     let headers = [(LOCATION, format!("/api/v1/users/{}", user.id)), (ETAG, etag::of_user(&user))];
-    Ok((StatusCode::CREATED, headers, strength.map(PasswordStrength), Json(UserBody::from(user))).into_response())
+    Ok((StatusCode::CREATED, headers, strength, Json(UserBody::from(user))).into_response())
 }
 
 /// Get a user.

@@ -32,6 +32,16 @@ pub(super) fn path_suffixed_routes() -> Router<Shared> {
         .route("/.well-known/openid-configuration/{*path}", get(metadata_of_path))
 }
 
+/// The same for this issuer only: without parameters, they do not conflict with routes of the application that embeds the
+/// server.
+pub(super) fn root_routes(issuer: &str) -> Router<Shared> {
+    let Some(path) = path_of(issuer) else { return Router::new() };
+    let document = || get(async |State(shared): State<Shared>, headers: HeaderMap| shared.metadata.respond(&headers));
+    Router::new()
+        .route(&format!("/.well-known/oauth-authorization-server/{path}"), document())
+        .route(&format!("/.well-known/openid-configuration/{path}"), document())
+}
+
 /// How a client authenticates, by the names of RFC 8414 §2.
 const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 /// The same, and the public client of sessions, which does not.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use denizen_domain::id::ServiceAccountId;
 use http::{HeaderMap, HeaderName};
 
@@ -10,7 +10,9 @@ use crate::config::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Who holds the other end of the connection: an extension that the listener lays.
+/// The address of the peer: a request extension that the listener adds.
+///
+/// In an application that embeds the server, it takes precedence over axum's [`ConnectInfo`].
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub SocketAddr);
 
@@ -47,14 +49,13 @@ impl Trusted {
 
     /// Whose request it is.
     pub(super) fn client_of(&self, request: &Request) -> ClientAddress {
-        let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip());
+        let peer = peer_of(request);
         ClientAddress(peer.map(|peer| self.client(peer, request.headers())))
     }
 
     /// Whether one of them holds the other end of the connection.
     pub(super) fn is_peer_of(&self, request: &Request) -> bool {
-        let peer = request.extensions().get::<PeerAddress>();
-        peer.is_some_and(|peer| self.contains(peer.0.ip().to_canonical()))
+        peer_of(request).is_some_and(|peer| self.contains(peer.to_canonical()))
     }
 
     /// Whether this is the address of one.
@@ -81,6 +82,13 @@ impl Trusted {
         }
         nearest
     }
+}
+
+/// The address of the peer, from our own listener or from that of the application.
+fn peer_of(request: &Request) -> Option<IpAddr> {
+    let extensions = request.extensions();
+    let own = extensions.get::<PeerAddress>().map(|peer| peer.0);
+    own.or_else(|| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0)).map(|address| address.ip())
 }
 
 fn parse(hop: &str) -> Option<IpAddr> {

@@ -58,8 +58,8 @@ use crate::http::shape::Shape;
 use crate::http::{Shared, idempotency};
 use crate::metrics::Metrics;
 
-/// Around everything, outermost last.
-pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Router {
+/// Around everything, outermost last. All these routers share their limits.
+pub(crate) fn around_all<const N: usize>(routers: [Router; N], shared: &Shared, server: &Server) -> [Router; N] {
     let product = shared.services.policy.product_name.as_str().into();
     let error_pages = ErrorPages { prefix: shared.prefix.as_str().into(), product };
     let limits = &shared.limits;
@@ -73,8 +73,8 @@ pub(crate) fn around_all(router: Router, shared: &Shared, server: &Server) -> Ro
     };
     let (origins, metrics) = (Arc::clone(&shared.origins), Arc::clone(&shared.metrics));
     let accepts_public_traces = shared.accepts_public_traces;
-    let outer = Outer { error_pages, origins, guards, metrics, accepts_public_traces };
-    router.layer((from_fn_with_state(Arc::new(outer), name_and_log), ShareLayer))
+    let outer = Arc::new(Outer { error_pages, origins, guards, metrics, accepts_public_traces });
+    routers.map(|router| router.layer((from_fn_with_state(Arc::clone(&outer), name_and_log), ShareLayer)))
 }
 
 /// Around bounded requests.

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 72] = [
+pub(super) const CODES: [&str; 74] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -18,6 +18,7 @@ pub(super) const CODES: [&str; 72] = [
     "permission_not_held",
     "step_up_required",
     "not_offered",
+    "hook_refused",
     "origin_not_allowed",
     "user_not_found",
     "session_not_found",
@@ -74,6 +75,7 @@ pub(super) const CODES: [&str; 72] = [
     "server_stopping",
     "database_unavailable",
     "provider_unavailable",
+    "hook_failed",
 ];
 /// The codes below `/oauth2/` (RFC 6749 §5.2).
 pub(super) const OAUTH_CODES: [&str; 11] = [

@@ -77,6 +77,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         account_throttle: Arc::clone(&of.account_throttle),
         mailer: Arc::clone(&of.mailer),
         sign_in_hook: None,
+        hooks: None,
         providers: of.providers.clone(),
         federation: Arc::clone(&of.federation),
         webhook_sender: Arc::clone(&of.webhook_sender),

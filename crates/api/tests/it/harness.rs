@@ -126,6 +126,12 @@ impl World {
         }
     }
 
+    /// A server that the test runs, at this URL.
+    pub(crate) fn app_at(&self, url: String, services: Arc<Services>, stop: CancellationToken) -> TestApp {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        TestApp { url, services, client, _stop: stop.drop_guard(), world: self.clone() }
+    }
+
     /// The configuration of a server here.
     pub(crate) fn config(&self, settings: &[(&str, &str)]) -> Config {
         let mut flags = Overrides::default();

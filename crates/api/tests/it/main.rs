@@ -51,6 +51,7 @@ mod doctor;
 mod dump;
 mod early_answers;
 mod email_changes;
+mod embedded;
 mod enrolment_rate;
 mod enumeration;
 mod errors;

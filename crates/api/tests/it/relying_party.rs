@@ -1,6 +1,6 @@
 //! A changed relying party id: passkeys of the former one stop working, so the change has to be accepted.
 
-use denizen::Embedded;
+use denizen::Denizen;
 use denizen_domain::id::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,7 +33,8 @@ on_both! {
             assert!(line.contains("would stop working (3 of \"localhost\")"), "{line}");
             assert!(line.contains("webauthn.former_rp_ids = [\"localhost\"]"), "{line}");
         }
-        let error = Embedded::start(&world.config(&CHANGED)).await.err().expect("the change is refused").to_string();
+        let refused = Denizen::builder().config(world.config(&CHANGED)).build().await;
+        let error = refused.err().expect("the change is refused").to_string();
         assert!(error.contains("3 of \"localhost\""), "{error}");
         // The command line works with the same configuration.
         assert_eq!(run_on(&world, &CHANGED, &["users", "list"], "").await.code, 0);
@@ -42,7 +43,7 @@ on_both! {
         let server = Process::start(&world, &accepted).await;
         assert_eq!(server.status("/health/ready", None).await, 200);
         server.kill().await;
-        let embedded = Embedded::start(&world.config(&accepted)).await.unwrap();
+        let embedded = Denizen::builder().config(world.config(&accepted)).build().await.unwrap();
         embedded.stop().await;
         drop(embedded);
         // Set back, the server starts without the acceptance.

@@ -8,4 +8,5 @@ mod adapters;
 mod api;
 mod feed;
 mod keys;
+mod test_util;
 mod tokens;

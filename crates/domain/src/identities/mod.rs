@@ -10,6 +10,7 @@
 //! - An identity is known by issuer and subject, never by its email address.
 //! - No token is ever in a URL.
 
+mod asked;
 pub mod begin;
 pub mod callback;
 mod code;

@@ -1,5 +1,6 @@
 //! Sign in with an identity at a provider.
 
+use super::asked::{Arrival, Asked};
 use super::code::{Proof, ProvenIdentity, invalid};
 use super::{Identity, profile, tokens};
 use crate::access::Subject;
@@ -10,13 +11,14 @@ use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::catalogue::{Source, Way};
 use crate::events::{Happened, record_by};
+use crate::hooks::{self, After};
 use crate::id::{IdentityId, UserId};
 use crate::mail::{self, MailSubject};
 use crate::one_time::Purpose;
 use crate::ports::AccountActivity;
 use crate::providers::{self, LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
-use crate::sessions::{Outcome, Pending, SignInMethod, sign_in_proven};
+use crate::sessions::{Outcome, Pending, SignInMethod, finished, sign_in_proven};
 use crate::store::WriteTx;
 use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, activate, created};
 
@@ -29,32 +31,41 @@ use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, activate
 /// [`Proof`].
 pub async fn sign_in(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
     let result = by_identity(ctx, proof, label).await;
-    ctx.services().sign_ins.count(SignInMethod::Provider, result)
+    finished(ctx, SignInMethod::Provider, result).await
 }
 
 async fn by_identity(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Result<Outcome> {
     let proven = proof.verify(ctx).await?;
+    let asked = Asked::ask(ctx, &proven).await?;
     let mut tx = ctx.write().await?;
     if !proven.flow.finish(&mut *tx).await? {
         return Err(invalid());
     }
-    let (user, identity_id, is_linked_now) =
-        match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await? {
-            Some(known) => (returning(ctx, &mut *tx, &known, &proven).await?, known.id, false),
-            None => newcomer(ctx, &mut *tx, &proven).await?,
-        };
+    let (user, identity_id, arrival) = match tx.find_identity(&proven.identity.issuer, &proven.identity.subject).await?
+    {
+        Some(known) => (returning(ctx, &mut *tx, &known, &proven).await?, known.id, Arrival::Returning),
+        None => newcomer(ctx, &mut *tx, &proven).await?,
+    };
+    // The identity or the address may have changed since the hooks were asked.
+    if !asked.covers(&user, arrival) {
+        return Err(invalid());
+    }
     // It may have been disabled since the proof was verified.
     if !providers::is_usable(ctx, &mut *tx, &proven.provider.name).await? {
         return Err(Error::NotFound(Resource::Provider));
     }
     ctx.throttle(Subject::User(user.id), AccountActivity::SignIn)?;
     // At a first link, the second factor at the provider is not yet known to be that of the user.
-    let is_proven = proven.identity.has_proven_second_factor && !is_linked_now;
+    let is_proven = proven.identity.has_proven_second_factor && arrival != Arrival::Linked;
     let methods: &[_] =
         if is_proven { &[AuthMethod::Federated, AuthMethod::MultiFactor] } else { &[AuthMethod::Federated] };
     let authenticated = Authenticated { methods: AuthMethods::of(methods), identity_id: Some(identity_id) };
+    let created = (arrival == Arrival::Created).then(|| Box::new(user.clone()));
     let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, authenticated).await?;
     ctx.commit(tx).await?;
+    if let Some(created) = created {
+        hooks::after(ctx, || After::SignUp(created)).await?;
+    }
     pending.issue(ctx)
 }
 
@@ -78,9 +89,8 @@ async fn returning(ctx: &Ctx, tx: &mut dyn WriteTx, known: &Identity, proven: &P
     Ok(user)
 }
 
-/// The user for an identity that is not linked: an existing one of the same address, or a new one; the identity; and
-/// whether it is an existing user.
-async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, IdentityId, bool)> {
+/// The user for an identity that is not linked: an existing one of the same address, or a new one; and the identity.
+async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> Result<(User, IdentityId, Arrival)> {
     let identity = &proven.identity;
     // Before any lookup: a sign-in with an unverified address must not reveal whether it has an account.
     let email = identity.email.as_ref().filter(|_| identity.email_verified).ok_or(Error::EmailUnverified)?;
@@ -90,7 +100,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
         let user = user.filter(|_| may_link).ok_or(Error::Conflict(Conflict::LinkRequired))?;
         if user.status == Status::Invited && tx.has_one_time_token(user.id, Purpose::Invitation, ctx.now()).await? {
             let (user, identity) = join(ctx, tx, user, proven).await?;
-            return Ok((user, identity.id, false));
+            return Ok((user, identity.id, Arrival::Joined));
         }
         if !user.email_verified || user.status != Status::Active {
             return Err(Error::Conflict(Conflict::LinkRequired));
@@ -101,7 +111,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
         }
         let identity = add(ctx, tx, user.id, proven).await?;
         mail::tell(ctx, tx, &user, MailSubject::IdentityLinked).await?;
-        return Ok((user, identity.id, true));
+        return Ok((user, identity.id, Arrival::Linked));
     }
     if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
         return Err(Error::SignupClosed);
@@ -114,7 +124,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     budgets::admit_attributes(ctx, tx, &user.attributes).await?;
     let user = tx.lock_user(user.id).await?.ok_or_else(invalid)?;
     let identity = add(ctx, tx, user.id, proven).await?;
-    Ok((user, identity.id, false))
+    Ok((user, identity.id, Arrival::Created))
 }
 
 /// Accepts the invitation of a [locked](crate::users::store::UserWrites::lock_user) user, which has not expired, with an

@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::open::{Opened, open};
+use super::totals::finished;
 use super::{Device, Outcome, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::{Acr, AuthMethods, Authenticated};
@@ -16,6 +17,7 @@ use crate::error::{Conflict, Error, Result, Unauthenticated};
 use crate::events::catalogue::Way;
 use crate::events::{Happened, record_by};
 use crate::factors::{self, Enrolment, SecondFactorCode, Standing, totp};
+use crate::hooks;
 use crate::id::{ChallengeId, UserId};
 use crate::pending::{self, Ending};
 use crate::ports::AccountActivity;
@@ -151,7 +153,7 @@ pub async fn finish(
     device_token: Option<&SecretString>,
 ) -> Result<Finished> {
     let result = by_code(ctx, token, code, device_token).await;
-    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+    finished(ctx, SignInMethod::Challenge, result).await
 }
 
 async fn by_code(
@@ -193,6 +195,7 @@ async fn by_mailed_code(ctx: &Ctx, challenge: Challenge, code: &SecretString, ad
     if !bool::from(typed.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
         return Err(refused());
     }
+    hooks::before_sign_in(ctx, challenge.user_id.ok_or_else(refused)?, Way::MailedCode).await?;
     let mut tx = ctx.write().await?;
     let user = owner(ctx, &mut *tx, &challenge).await?;
     if !tx.remove_challenge(challenge.id).await? {

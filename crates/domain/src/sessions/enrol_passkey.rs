@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use super::SignInMethod;
 use super::challenge::{self, Finished, Owed, Pending, owed_by, owner, use_try};
 use super::open::open;
+use super::totals::finished;
 use crate::access::Subject;
 use crate::challenges::{self, ChallengeKind};
 use crate::ctx::Ctx;
@@ -37,7 +38,7 @@ pub async fn options(ctx: &Ctx, token: &SecretString, kind: CredentialKind) -> R
 /// As [`options`] and [`register`](register::register).
 pub async fn finish(ctx: &Ctx, token: &SecretString, new: NewPasskey) -> Result<Finished> {
     let result = by_registration(ctx, token, new).await;
-    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+    finished(ctx, SignInMethod::Challenge, result).await
 }
 
 async fn by_registration(ctx: &Ctx, token: &SecretString, new: NewPasskey) -> Result<Finished> {

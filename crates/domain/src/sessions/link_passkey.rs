@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Result};
 use crate::events::catalogue::{Cause, Way};
 use crate::events::{Happened, record_by};
+use crate::hooks;
 use crate::id::OneTimeTokenId;
 use crate::one_time::{self, OneTimeToken, Purpose};
 use crate::passkeys::register::{self, Registration, RegistrationOptions};
@@ -100,7 +101,9 @@ async fn verify(
     new: NewPasskey,
 ) -> Result<(OneTimeTokenId, Registration)> {
     let (id, user) = find(ctx, purpose, token).await?;
-    Ok((id, register::verify(ctx, &context(purpose, id), user.id, new)?))
+    let registration = register::verify(ctx, &context(purpose, id), user.id, new)?;
+    hooks::before_sign_in(ctx, user.id, Way::Passkey).await?;
+    Ok((id, registration))
 }
 
 /// The link of a token, and its user. Only [`take`] decides.
@@ -137,7 +140,9 @@ async fn finish(
     let methods = registration.passkey.auth_methods();
     let opened = open(ctx, &mut *tx, user, label, Way::Passkey, methods.into()).await?;
     ctx.commit(tx).await?;
-    opened.issue(ctx)
+    let signed_in = opened.issue(ctx)?;
+    hooks::after_sign_in(ctx, &signed_in).await?;
+    Ok(signed_in)
 }
 
 /// A state is accepted with the link that it was made for only.

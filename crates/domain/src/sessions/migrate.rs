@@ -5,6 +5,7 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::{Cause, Source};
 use crate::events::{Happened, record_by};
+use crate::hooks::{self, After};
 use crate::id::UserId;
 use crate::ports::HookedUser;
 use crate::roles::RoleName;
@@ -24,12 +25,17 @@ pub(super) async fn migrate(
         return Ok(None);
     }
     let Some(said) = hook.ask(email, attempt).await else { return Ok(None) };
+    let new = if known.is_none() { Some(new_user(ctx, email.address(), said)) } else { None };
+    if let Some(new) = &new {
+        hooks::before_sign_up(ctx, &new.email, &new.name, &new.role, Source::SignInHook).await?;
+    }
     let hash = ctx.services().hasher.hash(&Password::from_verified(attempt), ctx.origin()).await?;
     let mut tx = ctx.write().await?;
+    let is_new = new.is_some();
     let user = if let Some(user) = known {
         user
     } else {
-        let user = new_user(ctx, email.address(), said);
+        let Some(user) = new else { return Ok(None) };
         if !tx.insert_user(&user).await? {
             // The address was taken meanwhile, perhaps by a write that shares this transaction. The user is read next.
             ctx.commit(tx).await?;
@@ -48,6 +54,9 @@ pub(super) async fn migrate(
     tx.set_password(user.id, &hash, now).await?;
     record_by(ctx, &mut *tx, user.id, Happened::PasswordChanged { cause: Cause::Migrated });
     ctx.commit(tx).await?;
+    if is_new {
+        hooks::after(ctx, || After::SignUp(Box::new(user.clone()))).await?;
+    }
     Ok(Some((user, hash)))
 }
 

@@ -33,6 +33,7 @@ pub use purge::purge;
 pub use refresh::{refresh, session_of};
 pub use sign_in::{Outcome, sign_in};
 pub use step_up::step_up;
+pub(crate) use totals::finished;
 pub use totals::{SignInMethod, SignInResult, SignInTotals};
 
 use crate::access::{Origin, Permissions};

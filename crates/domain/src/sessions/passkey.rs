@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::challenge::{self, Finished, Pending, owner, use_try};
 use super::open::{Opened, open};
+use super::totals::finished;
 use super::{Device, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::budgets::{self, Admitted};
@@ -11,6 +12,7 @@ use crate::challenges::{self, Challenge, ChallengeKind};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::Way;
+use crate::hooks;
 use crate::id::{ChallengeId, UserId};
 use crate::passkeys::assert::{self, VerifiedPasskey};
 use crate::passkeys::{AssertionOptions, PasskeyAnswer};
@@ -32,7 +34,7 @@ pub fn options(ctx: &Ctx) -> Result<AssertionOptions> {
 /// [`Resource::PasskeyCredential`](crate::error::Resource::PasskeyCredential) if no user has the credential.
 pub async fn sign_in(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
     let result = by_passkey(ctx, answer, label).await;
-    ctx.services().sign_ins.count(SignInMethod::Passkey, result)
+    finished(ctx, SignInMethod::Passkey, result).await
 }
 
 async fn by_passkey(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>) -> Result<SignedIn> {
@@ -42,6 +44,10 @@ async fn by_passkey(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>
     let user = verified.passkey.user_id;
     // Only the owner gets here: other clients cannot use up the budget of the account.
     if let Err(error) = ctx.throttle(Subject::User(user), AccountActivity::SignIn) {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(error);
+    }
+    if let Err(error) = hooks::before_sign_in(ctx, user, Way::Passkey).await {
         budgets::give_back(ctx, admitted).await?;
         return Err(error);
     }
@@ -91,7 +97,7 @@ pub async fn finish_challenge(
     device_token: Option<&SecretString>,
 ) -> Result<Finished> {
     let result = finish_by_passkey(ctx, token, answer, device_token).await;
-    ctx.services().sign_ins.count(SignInMethod::Challenge, result)
+    finished(ctx, SignInMethod::Challenge, result).await
 }
 
 async fn finish_by_passkey(

@@ -3,12 +3,14 @@
 use secrecy::SecretString;
 
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
+use super::totals::finished;
 use super::{Outcome, SignInMethod};
 use crate::auth_methods::Authenticated;
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::events::catalogue::Way;
+use crate::hooks;
 use crate::mail::{self, MailSubject, Wanted};
 use crate::one_time::{self, Purpose};
 use crate::users::{DisplayName, EmailAddress, Status};
@@ -54,7 +56,7 @@ pub async fn request_link(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
 /// The field `token` when it is not good.
 pub async fn follow_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) -> Result<Outcome> {
     let result = by_link(ctx, token, label).await;
-    ctx.services().sign_ins.count(SignInMethod::MagicLink, result)
+    finished(ctx, SignInMethod::MagicLink, result).await
 }
 
 async fn by_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) -> Result<Outcome> {
@@ -62,6 +64,10 @@ async fn by_link(ctx: &Ctx, token: &SecretString, label: Option<DisplayName>) ->
         return Err(Error::NotOffered);
     }
     let id = one_time::read(ctx, Purpose::SignIn, token)?;
+    if hooks::are_called(ctx) {
+        let token = ctx.store().read().await?.find_one_time_token(id, Purpose::SignIn, ctx.now()).await?;
+        hooks::before_sign_in(ctx, token.ok_or_else(one_time::refused)?.user_id, Way::MagicLink).await?;
+    }
     let mut tx = ctx.write().await?;
     let (token, user) = one_time::take(ctx, &mut *tx, Purpose::SignIn, id).await?;
     if user.status != Status::Active || user.email != token.email {

@@ -7,6 +7,7 @@ use super::challenge::{Challenged, challenge, owed_by};
 use super::migrate::migrate;
 use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
+use super::totals::finished;
 use super::{Device, DeviceClaim, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::AuthMethods;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result, Unauthenticated};
 use crate::events::catalogue::Way;
 use crate::events::{Happened, record_by};
 use crate::factors::Standing;
+use crate::hooks;
 use crate::id::UserId;
 use crate::ports::{AccountActivity, HashError, Verdict};
 use crate::users::{Status, TypedEmail, User};
@@ -34,7 +36,7 @@ pub enum Outcome {
 /// wrong password and disabled account are one and the same answer, in content and in time.
 pub async fn sign_in(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, device: DeviceClaim) -> Result<Outcome> {
     let result = by_password(ctx, email, attempt, device).await;
-    ctx.services().sign_ins.count(SignInMethod::Password, result)
+    finished(ctx, SignInMethod::Password, result).await
 }
 
 async fn by_password(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, device: DeviceClaim) -> Result<Outcome> {
@@ -43,6 +45,10 @@ async fn by_password(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, de
     let Proven { user, before, renewed, admitted } = prove(ctx, email, &attempt, device.token.as_ref()).await?;
     // Only who knows the password gets here: a stranger does not keep the owner out with it.
     if let Err(error) = ctx.throttle(Subject::User(user.id), AccountActivity::SignIn) {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(error);
+    }
+    if let Err(error) = hooks::before_sign_in(ctx, user.id, Way::Password).await {
         budgets::give_back(ctx, admitted).await?;
         return Err(error);
     }

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Finished, Outcome, SignedIn};
+use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::hooks;
 
 /// What a sign-in is attempted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,37 +76,51 @@ impl SignInResult {
 
     fn of<T: SignIn>(result: &Result<T>) -> Self {
         match result {
-            Ok(signed_in) if signed_in.is_open() => Self::Succeeded,
+            Ok(signed_in) if signed_in.session().is_some() => Self::Succeeded,
             Ok(_) => Self::Challenged,
             Err(Error::TooManyRequests { .. }) => Self::RateLimited,
             Err(Error::Overloaded { .. }) => Self::Overloaded,
-            Err(Error::Store(_) | Error::Internal(_) | Error::ProviderUnavailable { .. }) => Self::Failed,
+            Err(
+                Error::Store(_) | Error::Internal(_) | Error::ProviderUnavailable { .. } | Error::HookFailed { .. },
+            ) => Self::Failed,
             Err(_) => Self::Rejected,
         }
     }
 }
 
+/// Counts an attempt by its result, and notifies hooks of a session.
+pub(crate) async fn finished<T: SignIn>(ctx: &Ctx, method: SignInMethod, result: Result<T>) -> Result<T> {
+    let value = ctx.services().sign_ins.count(method, result)?;
+    if let Some(signed_in) = value.session() {
+        hooks::after_sign_in(ctx, signed_in).await?;
+    }
+    Ok(value)
+}
+
 /// What an attempt returns.
 pub(crate) trait SignIn {
-    /// Whether there is a session.
-    fn is_open(&self) -> bool;
+    /// The session, if there is one.
+    fn session(&self) -> Option<&SignedIn>;
 }
 
 impl SignIn for SignedIn {
-    fn is_open(&self) -> bool {
-        true
+    fn session(&self) -> Option<&SignedIn> {
+        Some(self)
     }
 }
 
 impl SignIn for Outcome {
-    fn is_open(&self) -> bool {
-        matches!(self, Self::SignedIn(_))
+    fn session(&self) -> Option<&SignedIn> {
+        match self {
+            Self::SignedIn(signed_in) => Some(signed_in),
+            Self::Challenged(_) => None,
+        }
     }
 }
 
 impl SignIn for Finished {
-    fn is_open(&self) -> bool {
-        self.outcome.is_open()
+    fn session(&self) -> Option<&SignedIn> {
+        self.outcome.session()
     }
 }
 
@@ -114,7 +130,7 @@ pub struct SignInTotals([[AtomicU64; SignInResult::ALL.len()]; SignInMethod::ALL
 
 impl SignInTotals {
     /// Counts an attempt by its result, which is returned as it is.
-    pub(crate) fn count<T: SignIn>(&self, method: SignInMethod, result: Result<T>) -> Result<T> {
+    fn count<T: SignIn>(&self, method: SignInMethod, result: Result<T>) -> Result<T> {
         self.0[method as usize][SignInResult::of(&result) as usize].fetch_add(1, Ordering::Relaxed);
         result
     }

@@ -9,6 +9,7 @@ use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Result, Unauthenticated};
 use crate::events::catalogue::Source;
 use crate::events::record;
+use crate::hooks::{self, After};
 use crate::id::UserId;
 use crate::mail::{self, MailSubject};
 use crate::roles::{RoleName, require_grantable, require_known};
@@ -52,6 +53,8 @@ pub async fn sign_up(ctx: &Ctx, new: NewUser) -> Result<SignUp> {
     }
     require_allowed(ctx, &new).await?;
     let password = accept_password(ctx, new.password, &new.email, &new.name)?;
+    // Before anything depends on whether the address is taken.
+    hooks::before_sign_up(ctx, &new.email, &new.name, &RoleName::user(), Source::SignUp).await?;
     let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
     let user = User { status: Status::Invited, ..user_of(ctx, new.email, new.name, new.locale, new.attributes, None) };
     let mut tx = ctx.write().await?;
@@ -69,6 +72,9 @@ pub async fn sign_up(ctx: &Ctx, new: NewUser) -> Result<SignUp> {
         }
     }
     ctx.commit(tx).await?;
+    if is_free {
+        hooks::after(ctx, || After::SignUp(Box::new(user))).await?;
+    }
     Ok(SignUp::Concealed)
 }
 
@@ -106,6 +112,9 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     if ctx.store().read().await?.find_user_by_email(&new.email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
+    let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
+    let role = new.role.clone().unwrap_or_else(RoleName::user);
+    hooks::before_sign_up(ctx, &new.email, &new.name, &role, source).await?;
     let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
 
     let user = user_of(ctx, new.email, new.name, new.locale, new.attributes, new.role);
@@ -117,13 +126,13 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
     tx.set_password(user.id, &hash, ctx.now()).await?;
-    let source = if ctx.holds(Permission::UsersWrite) { Source::Admin } else { Source::SignUp };
     record(ctx, &mut *tx, user.id, created(&user, source));
     budgets::admit_attributes(ctx, &mut *tx, &user.attributes).await?;
     if budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::SignUp).await? {
         verify_email::begin(ctx, &mut *tx, &user).await?;
     }
     ctx.commit(tx).await?;
+    hooks::after(ctx, || After::SignUp(Box::new(user.clone()))).await?;
     Ok(user)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::User;
+use super::{EmailAddress, User};
 use crate::access::Permission;
 use crate::ctx::Ctx;
 use crate::error::{Error, Resource, Result};
@@ -12,6 +12,13 @@ use crate::id::UserId;
 pub async fn get(ctx: &Ctx, id: UserId) -> Result<User> {
     ctx.require_self_or(id, Permission::UsersRead)?;
     let user = ctx.store().read().await?.find_user(id).await?;
+    user.ok_or(Error::NotFound(Resource::User))
+}
+
+/// The user with this email address, for callers who may read users.
+pub async fn get_by_email(ctx: &Ctx, email: &EmailAddress) -> Result<User> {
+    ctx.require(Permission::UsersRead)?;
+    let user = ctx.store().read().await?.find_user_by_email(email).await?;
     user.ok_or(Error::NotFound(Resource::User))
 }
 

@@ -22,7 +22,7 @@ pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
 pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
-pub use get::{get, get_many};
+pub use get::{get, get_by_email, get_many};
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
 pub(crate) use invite::activate;
 pub use invite::{Invitation, accept, invite};

@@ -7,6 +7,7 @@ mod browser;
 mod crash;
 mod github;
 mod grpc;
+mod hooked;
 pub(crate) mod issuer;
 mod links;
 mod native;
