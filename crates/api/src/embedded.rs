@@ -34,6 +34,7 @@ impl Embedded {
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let store = store_options(config)?;
         let claim = store.claim()?;
+        store.check_sessions().await.context("connecting to the database")?;
         if config.database.migrate_on_start {
             store.migrate().await.context("migrating the database")?;
         }
