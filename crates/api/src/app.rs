@@ -25,7 +25,7 @@ use denizen_infra::mail::NoMail;
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::sign_in_hook::HttpSignInHook;
-use denizen_infra::stores::{ServerClaim, StoreLimits, StoreOptions};
+use denizen_infra::stores::{Pooling, ServerClaim, StoreLimits, StoreOptions};
 use denizen_infra::tokens::KeyRing;
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
@@ -381,5 +381,10 @@ pub fn store_options(config: &Config) -> anyhow::Result<StoreOptions> {
         acquire_timeout_s: database.acquire_timeout_s,
         statement_timeout_s: database.statement_timeout_s,
     };
-    StoreOptions::parse(&database.url, limits).context("database.url")
+    let pooling = Pooling {
+        mode: database.pooler_mode,
+        prepared_statements: database.prepared_statements,
+        listen_url: database.listen_url.clone().map(SecretString::from),
+    };
+    StoreOptions::parse(&database.url, limits).context("database.url")?.pooled(pooling).context("database.listen_url")
 }

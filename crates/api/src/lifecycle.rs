@@ -39,6 +39,7 @@ pub async fn serve(mut config: Config) -> anyhow::Result<()> {
     let store = store_options(&config)?;
     // Before the migrations: a second server must not change the schema of the first.
     let claim = store.claim()?;
+    store.check_sessions().await.context("connecting to the database")?;
     // Before anything is changed: a file that cannot be used ends the start.
     let tls = tls(&config).await?;
     if config.database.migrate_on_start {

@@ -3,25 +3,22 @@
 //! Not row locks: those would write to the row of a caller for each of their requests, and many who share one can keep
 //! a transaction that wants it alone waiting. An advisory lock is granted in the order in which it was asked for.
 
-use std::fmt::Write;
-
 use denizen_domain::access::Subject;
 use denizen_domain::authority::{Authority, AuthorityLock, LockMode};
 use denizen_domain::store::StoreError;
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::sql::execute;
 use crate::tx::PostgresTx;
 
 /// How a write transaction begins. READ COMMITTED is stated because a server can default to another level: a statement after
 /// a lock must see what was committed while waiting for it.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// The beginning of a write transaction that holds some locks.
 pub(crate) struct Beginning {
-    /// The statements, for one round trip. Each lock has one of its own, so that locks are granted in this order, and the
-    /// statement after them sees what the holders before have committed.
-    pub(crate) sql: SqlStr,
+    /// The statements that follow [`BEGIN`] in the same round trip. Each lock has one of its own, so that locks are granted in
+    /// this order, and the statement after them sees what the holders before have committed.
+    pub(crate) locks: Vec<String>,
     /// What is locked exclusively.
     pub(crate) locked: Vec<Authority>,
 }
@@ -29,21 +26,18 @@ pub(crate) struct Beginning {
 impl Beginning {
     /// Takes the locks in the order of their numbers, for every caller: no two wait in a circle.
     pub(crate) fn under(locks: &[AuthorityLock]) -> Self {
-        if locks.is_empty() {
-            return Self { sql: BEGIN.into_sql_str(), locked: Vec::new() };
-        }
-        let mut sql = BEGIN.to_owned();
-        for (key, mode) in in_order(locks) {
+        let statement = |(key, mode)| {
             let function = match mode {
                 LockMode::Shared => "pg_advisory_xact_lock_shared",
                 LockMode::Exclusive => "pg_advisory_xact_lock",
             };
             // Quoted, or the lowest number would not be a bigint. Nothing but a number is put into the text.
-            let _ = write!(sql, "; SELECT {function}('{key}')");
-        }
+            format!("SELECT {function}('{key}')")
+        };
+        let statements = in_order(locks).into_iter().map(statement).collect();
         let is_exclusive = |lock: &&AuthorityLock| lock.mode == LockMode::Exclusive;
         let locked = locks.iter().filter(is_exclusive).map(|lock| lock.of.clone()).collect();
-        Self { sql: AssertSqlSafe(sql).into_sql_str(), locked }
+        Self { locks: statements, locked }
     }
 }
 
@@ -116,12 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_begins_and_locks_in_one_text() {
-        assert!(!Beginning::under(&[]).sql.as_str().contains(';'));
+    fn an_exclusive_lock_is_a_statement_of_its_own() {
+        assert!(Beginning::under(&[]).locks.is_empty());
         let of = Authority::from(RoleName::admin());
         let beginning = Beginning::under(&[AuthorityLock { of: of.clone(), mode: LockMode::Exclusive }]);
         let number = key(&of);
-        assert!(beginning.sql.as_str().ends_with(&format!("; SELECT pg_advisory_xact_lock('{number}')")));
+        assert_eq!(beginning.locks, [format!("SELECT pg_advisory_xact_lock('{number}')")]);
         assert_eq!(beginning.locked, [of]);
     }
 }

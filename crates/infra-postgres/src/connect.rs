@@ -4,25 +4,31 @@ use std::fmt;
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 use tokio::time::timeout;
 
-use crate::PostgresOptions;
 use crate::error::{PostgresError, broken, is_unavailable};
+use crate::{PoolerMode, PostgresOptions};
+
+/// What to set behind a pooler in transaction mode.
+pub(crate) const TRANSACTION_MODE: &str = "database.pooler_mode = \"transaction\"";
+/// What to set behind a pooler in transaction mode that does not track prepared statements.
+pub(crate) const UNNAMED_STATEMENTS: &str = "database.prepared_statements = false unless it tracks prepared statements (max_prepared_statements of PgBouncer 1.21)";
 
 /// How long a transaction may sit idle, in seconds: longer than the pauses between its statements, shorter
 /// than anybody can wait for its locks.
 const IDLE_IN_TRANSACTION_TIMEOUT_S: u32 = 30;
 
 impl PostgresOptions {
-    /// Whether the URL can be understood. Connects nothing.
+    /// Whether the URLs can be understood. Connects nothing.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When one cannot.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.connect().map(drop)
+        self.connect()?;
+        self.connect_directly().map(drop)
     }
 
     /// Host, port, database and user, for messages. Never the password.
@@ -33,20 +39,31 @@ impl PostgresOptions {
 
     /// How every connection is made. Nothing is sent at the start that a connection pooler such as PgBouncer refuses.
     pub(crate) fn connect(&self) -> Result<PgConnectOptions, StoreError> {
-        // The parser's own error may quote the URL, and with it the password.
-        let options: PgConnectOptions =
-            self.url.expose_secret().parse().map_err(|_| broken("the database URL is malformed"))?;
-        Ok(options.application_name("denizen").extra_float_digits(None))
+        parse(&self.url)
+    }
+
+    /// How a connection is made that has a session of the server for itself: to `listen_url`, or to `url` unless a pooler in
+    /// transaction mode is in front of it. `None` if there is no such connection.
+    pub(crate) fn connect_directly(&self) -> Result<Option<PgConnectOptions>, StoreError> {
+        match (&self.listen_url, self.pooler_mode) {
+            (Some(url), _) => parse(url).map(Some),
+            (None, PoolerMode::Session) => parse(&self.url).map(Some),
+            (None, PoolerMode::Transaction) => Ok(None),
+        }
     }
 
     /// What is set on every connection of the pool, in one round trip after it is made: as startup parameters, a
-    /// connection pooler would refuse them.
-    pub(crate) fn settings(&self) -> String {
+    /// connection pooler would refuse them. Nothing if sessions are shared: then every transaction
+    /// [sets it](Self::local_settings).
+    pub(crate) fn settings(&self) -> Option<String> {
+        if self.pooler_mode == PoolerMode::Transaction {
+            return None;
+        }
         // The isolation: a statement that stands alone must not fail because it waited for another.
         // Read-only: each connection reads a default of the database once, and would keep it after it was reset.
         // The scans: every query has its index, and statistics that lag must not make the planner read a whole table.
         // JIT: a scan that cannot be avoided counts as so costly that a query of one row would be compiled.
-        format!(
+        Some(format!(
             "SET statement_timeout = '{}s'; \
              SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'; \
              SET default_transaction_isolation = 'read committed'; \
@@ -54,7 +71,21 @@ impl PostgresOptions {
              SET enable_seqscan = off; \
              SET jit = off",
             self.statement_timeout_s
-        )
+        ))
+    }
+
+    /// What every transaction sets for itself, in the round trip of its `BEGIN`, if a pooler shares the sessions of the
+    /// server. Isolation and access mode are part of each `BEGIN`.
+    pub(crate) fn local_settings(&self) -> Option<String> {
+        (self.pooler_mode == PoolerMode::Transaction).then(|| {
+            format!(
+                "SET LOCAL statement_timeout = '{}s'; \
+                 SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'; \
+                 SET LOCAL enable_seqscan = off; \
+                 SET LOCAL jit = off",
+                self.statement_timeout_s
+            )
+        })
     }
 
     /// A connection of its own, outside the pool.
@@ -62,18 +93,34 @@ impl PostgresOptions {
     /// # Errors
     /// Names the server, the database and what to do.
     pub(crate) async fn connect_once(&self) -> Result<PgConnection, StoreError> {
+        self.connect_with(&self.connect()?).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn connect_with(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
         let within = Duration::from_secs(self.acquire_timeout_s.into());
-        let connected = timeout(within, self.connect()?.connect()).await;
-        connected.unwrap_or_else(|_| Err(silent())).map_err(|error| self.explain(error))
+        let connected = timeout(within, options.connect()).await;
+        connected.unwrap_or_else(|_| Err(silent())).map_err(|error| explain(error, options))
     }
 
     /// Says of an error at which server and database it occurred, and what to do.
     pub(crate) fn explain(&self, error: sqlx::Error) -> StoreError {
         let Ok(options) = self.connect() else { return broken(error) };
-        let is_unavailable = is_unavailable(&error);
-        let explained = Box::new(ConnectError { remedy: remedy(&error, &options), target: target(&options), error });
-        if is_unavailable { StoreError::Unavailable(explained) } else { StoreError::Broken(explained) }
+        explain(error, &options)
     }
+}
+
+/// The parser's own error may quote the URL, and with it the password.
+fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| broken("the database URL is malformed"))?;
+    Ok(options.application_name("denizen").extra_float_digits(None))
+}
+
+/// Says of an error at which server and database it occurred, and what to do.
+pub(crate) fn explain(error: sqlx::Error, options: &PgConnectOptions) -> StoreError {
+    let is_unavailable = is_unavailable(&error);
+    let explained = Box::new(ConnectError { remedy: remedy(&error, options), target: target(options), error });
+    if is_unavailable { StoreError::Unavailable(explained) } else { StoreError::Broken(explained) }
 }
 
 /// Sets the [settings](PostgresOptions::settings) on a new connection.
@@ -82,7 +129,7 @@ pub(crate) async fn set(connection: &mut PgConnection, settings: String, within:
     done.unwrap_or_else(|_| Err(silent())).map(drop)
 }
 
-fn silent() -> sqlx::Error {
+pub(crate) fn silent() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time"))
 }
 
@@ -112,7 +159,7 @@ fn host(options: &PgConnectOptions) -> &str {
     options.get_host().trim_matches(['[', ']'])
 }
 
-fn target(options: &PgConnectOptions) -> String {
+pub(crate) fn target(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or(options.get_username());
     let user = options.get_username();
     let (host, port) = (host(options), options.get_port());
@@ -175,9 +222,10 @@ fn remedy_of(code: &str, message: &str, options: &PgConnectOptions) -> String {
         "53300" => "Lower database.max_connections, or raise max_connections of the server".to_owned(),
         "57P03" => "The server is starting, stopping or recovering: try again".to_owned(),
         "25006" => "The server is read-only, a standby for example: name the primary in database.url".to_owned(),
-        "42P05" | "26000" => "A connection pooler gives one connection to several clients: set it to session mode \
-                              (pool_mode = session in PgBouncer), or connect without it"
-            .to_owned(),
+        "42P05" | "26000" => format!(
+            "A connection pooler shares sessions between clients. In transaction mode (pool_mode = transaction in \
+             PgBouncer) set {TRANSACTION_MODE}, and {UNNAMED_STATEMENTS}; or connect without the pooler"
+        ),
         _ if message.contains("startup parameter") => {
             "A connection pooler refuses it: remove options from database.url and PGOPTIONS from the environment"
                 .to_owned()

@@ -6,6 +6,7 @@ use denizen_domain::time::Timestamp;
 use sqlx::{Connection, PgConnection, query, query_scalar};
 
 use crate::PostgresOptions;
+use crate::pooler::{PoolerInspection, observe};
 
 /// How often the round trip is measured; the shortest one counts.
 const ROUNDS: u32 = 5;
@@ -31,6 +32,8 @@ pub struct Inspection {
     pub clock_ahead_us: i64,
     /// The duration of a round trip, in microseconds.
     pub latency_us: i64,
+    /// What is in front of it.
+    pub pooler: PoolerInspection,
 }
 
 /// Asks a server about itself. Changes nothing.
@@ -38,14 +41,21 @@ pub struct Inspection {
 /// # Errors
 /// When it does not answer.
 pub async fn inspect(options: &PostgresOptions, clock: &dyn Clock) -> Result<Inspection, StoreError> {
+    // First: behind a pooler that shares sessions without our knowledge, everything else may fail.
+    let pooler = observe(options).await?;
     let mut connection = options.connect_once().await?;
-    let found = ask(&mut connection, clock).await.map_err(|error| options.explain(error))?;
+    let asked = async {
+        let mut transaction = options.pin(&mut connection).await?;
+        let found = ask(&mut transaction, pooler, clock).await?;
+        options.release(transaction).await.map(|()| found)
+    };
+    let found = asked.await.map_err(|error| options.explain(error))?;
     // An error while closing the connection is ignored.
     let _ = connection.close().await;
     Ok(found)
 }
 
-async fn ask(connection: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<Inspection> {
+async fn ask(connection: &mut PgConnection, pooler: PoolerInspection, clock: &dyn Clock) -> sqlx::Result<Inspection> {
     let mut latency_us = i64::MAX;
     for _ in 0..ROUNDS {
         let begun = clock.now();
@@ -83,6 +93,7 @@ async fn ask(connection: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<I
         connections_max: server.connections_max,
         clock_ahead_us: theirs - ours,
         latency_us,
+        pooler,
     })
 }
 

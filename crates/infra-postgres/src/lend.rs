@@ -2,36 +2,102 @@
 //!
 //! A server that is stopped keeps its connections and answers nothing: no statement timeout of its own ends that. So the
 //! time of every statement is measured here as well, and a connection on which it ran out is closed.
+//!
+//! Behind a pooler in transaction mode, a statement outside of a transaction may run in any session, without our settings.
+//! There every statement is part of a transaction, which makes the settings for itself: reads that stand alone share one,
+//! any other statement that stands alone gets its own.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use denizen_domain::store::StoreError;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::PostgresOptions;
+use crate::authority::BEGIN;
 use crate::error::{is_unavailable, store_error};
 use crate::spares::{Borrowed, Spares};
 
 /// How long the answer to a statement may take beyond the time that the server gives it, in seconds.
 const ANSWER_MARGIN_S: u32 = 1;
 
+/// The beginning of a transaction for reads that stand alone: each of them sees what was committed before it.
+const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+
 /// The pool, and how long an answer may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Lender {
     spares: Arc<Spares>,
     answer_within: Duration,
+    session: Session,
+}
+
+/// What a connection can rely on.
+#[derive(Debug, Clone)]
+struct Session {
+    /// What every transaction sets for itself; `None` if the connection has a session of the server for itself.
+    local_settings: Option<Arc<str>>,
+    /// Whether a prepared statement is found by its name later.
+    has_named_statements: bool,
+}
+
+impl Session {
+    /// A beginning, the settings and what follows, for one round trip.
+    fn begin(&self, begin: &'static str, then: &[String]) -> SqlStr {
+        if self.local_settings.is_none() && then.is_empty() {
+            return begin.into_sql_str();
+        }
+        let settings = self.local_settings.as_deref();
+        let parts: Vec<&str> = iter::once(begin).chain(settings).chain(then.iter().map(String::as_str)).collect();
+        AssertSqlSafe(parts.join("; ")).into_sql_str()
+    }
+
+    fn query<Q>(&self, query: Q) -> Query<Q> {
+        Query { query, may_be_named: self.has_named_statements }
+    }
+}
+
+/// A statement that is prepared without a name if names are not found again.
+struct Query<Q> {
+    query: Q,
+    may_be_named: bool,
+}
+
+impl<'q, Q: Execute<'q, Postgres>> Execute<'q, Postgres> for Query<Q> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.may_be_named && self.query.persistent()
+    }
 }
 
 impl Lender {
-    pub(crate) fn new(pool: PgPool, acquire_within: Duration, statement_timeout_s: u32) -> Self {
-        let answer_within = Duration::from_secs(statement_timeout_s.saturating_add(ANSWER_MARGIN_S).into());
-        Self { spares: Arc::new(Spares::new(pool, acquire_within, answer_within)), answer_within }
+    pub(crate) fn new(pool: PgPool, options: &PostgresOptions) -> Self {
+        let answer_within = Duration::from_secs(options.statement_timeout_s.saturating_add(ANSWER_MARGIN_S).into());
+        let acquire_within = Duration::from_secs(options.acquire_timeout_s.into());
+        let session = Session {
+            local_settings: options.local_settings().map(Arc::from),
+            has_named_statements: options.prepared_statements,
+        };
+        Self { spares: Arc::new(Spares::new(pool, acquire_within, answer_within)), answer_within, session }
     }
 
     /// How long an answer may take.
@@ -47,18 +113,27 @@ impl Lender {
             borrowed: Some(borrowed),
             spares,
             answer_within,
+            session: self.session.clone(),
             in_transaction: false,
             is_answered: true,
             is_lost: false,
         })
     }
 
-    /// A connection with a transaction open on it. The statement may be followed by others that belong to it.
-    pub(crate) async fn begin(&self, statement: impl SqlSafeStr + Send) -> Result<Lent, StoreError> {
+    /// A connection, for reads that stand alone.
+    pub(crate) async fn lend_to_read(&self) -> Result<Lent, StoreError> {
+        match self.session.local_settings {
+            None => self.lend().await,
+            Some(_) => self.begin(BEGIN_TO_READ, &[]).await,
+        }
+    }
+
+    /// A connection with a transaction open on it, and the statements executed that follow its beginning.
+    pub(crate) async fn begin(&self, begin: &'static str, then: &[String]) -> Result<Lent, StoreError> {
         let mut lent = self.lend().await?;
         // Before it is: the caller may be cancelled before the answer is there.
         lent.in_transaction = true;
-        lent.execute(statement.into_sql_str()).await.map_err(store_error)?;
+        lent.execute(self.session.begin(begin, then)).await.map_err(store_error)?;
         Ok(lent)
     }
 
@@ -80,6 +155,7 @@ pub(crate) struct Lent {
     borrowed: Option<Borrowed>,
     spares: Arc<Spares>,
     answer_within: Duration,
+    session: Session,
     in_transaction: bool,
     /// Whether the last statement was answered to its end, and without an error.
     is_answered: bool,
@@ -94,6 +170,36 @@ impl Lent {
         let borrowed = self.borrowed.as_mut().ok_or_else(|| store_error(sqlx::Error::PoolClosed))?;
         self.is_answered = false;
         Ok(&mut borrowed.connection)
+    }
+
+    /// Whether a transaction is open.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    /// Whether the next statement needs a transaction of its own.
+    fn needs_transaction(&self) -> bool {
+        self.session.local_settings.is_some() && !self.in_transaction
+    }
+
+    /// Begins the transaction of one statement.
+    async fn begin_for_one(&mut self) -> sqlx::Result<()> {
+        let begin = self.session.begin(BEGIN, &[]);
+        self.in_transaction = true;
+        answered(self, |connection| connection.execute(begin)).await.map(drop)
+    }
+
+    /// Ends it, and returns the answer to the statement.
+    async fn end_after<T>(&mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
+        if !self.is_lost {
+            let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            let ended = answered(self, |connection| connection.execute(end)).await;
+            self.in_transaction = ended.is_err();
+            if answer.is_ok() {
+                ended?;
+            }
+        }
+        answer
     }
 
     /// Commits the transaction, after one more statement if there is one: both in one round trip.
@@ -194,6 +300,17 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
+        let query = self.session.query(query);
+        if self.needs_transaction() {
+            let all = async move {
+                self.begin_for_one().await?;
+                let steps = answered(self, |connection| connection.fetch_many(query).try_collect::<Vec<_>>().boxed());
+                let steps = steps.await;
+                let steps = self.end_after(steps).await?;
+                Ok::<_, sqlx::Error>(stream::iter(steps.into_iter().map(Ok)))
+            };
+            return stream::once(all).try_flatten().boxed();
+        }
         let Lent { borrowed, spares, answer_within, is_answered, is_lost, .. } = self;
         let Some(borrowed) = borrowed else { return stream::iter([Err(sqlx::Error::PoolClosed)]).boxed() };
         let (until, spares) = (deadline(*answer_within), &**spares);
@@ -226,6 +343,14 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
+        let query = self.session.query(query);
+        if self.needs_transaction() {
+            return Box::pin(async move {
+                self.begin_for_one().await?;
+                let found = answered(self, |connection| connection.fetch_optional(query)).await;
+                self.end_after(found).await
+            });
+        }
         Box::pin(answered(self, move |connection| connection.fetch_optional(query)))
     }
 

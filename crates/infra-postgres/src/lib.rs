@@ -25,6 +25,7 @@ mod migrate;
 mod native;
 #[cfg(test)]
 mod plans;
+mod pooler;
 mod read_ahead;
 mod recent;
 mod recent_reads;
@@ -41,6 +42,7 @@ mod upkeep;
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
 pub use native::{connection_of, execute};
+pub use pooler::{PoolerInspection, check_sessions};
 pub use shared::migrations::{PendingMigration, migration_count};
 pub use sqlx::PgConnection;
 
@@ -59,7 +61,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
-use crate::authority::Beginning;
+use crate::authority::{BEGIN, Beginning};
 use crate::error::store_error;
 use crate::lend::Lender;
 use crate::listen::Listening;
@@ -77,11 +79,28 @@ const TRIAL_S_MAX: u64 = 1;
 /// The database in traces (`db.system.name`).
 const DATABASE_SYSTEM: &str = "postgresql";
 
+/// Whether a connection has a session of the server for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolerMode {
+    /// It has: there is no connection pooler, or one in session mode.
+    Session,
+    /// A connection pooler assigns a session for each transaction (`pool_mode = transaction` in PgBouncer).
+    Transaction,
+}
+
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
     /// `postgres://user:password@host:port/database?sslmode=…`
     pub url: SecretString,
+    /// The same for connections that need a session for themselves, which `LISTEN` and migrations do; if absent, `url` unless
+    /// sessions are shared.
+    pub listen_url: Option<SecretString>,
+    /// Whether sessions are shared.
+    pub pooler_mode: PoolerMode,
+    /// Whether statements are prepared once for each connection and found by their name. A pooler in transaction mode must
+    /// track them.
+    pub prepared_statements: bool,
     /// How many connections there are at most; at least 1.
     pub max_connections: u32,
     /// How many connections are kept open though idle.
@@ -97,6 +116,9 @@ impl PostgresOptions {
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
+            listen_url: None,
+            pooler_mode: PoolerMode::Session,
+            prepared_statements: true,
             max_connections: 20,
             min_idle_connections: 0,
             acquire_timeout_s: 3,
@@ -131,7 +153,12 @@ impl PostgresStore {
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let settings = settings.clone();
-                Box::pin(connect::set(connection, settings, within))
+                Box::pin(async move {
+                    match settings {
+                        Some(settings) => connect::set(connection, settings, within).await,
+                        None => Ok(()),
+                    }
+                })
             })
             .before_acquire(|connection, usage| {
                 Box::pin(async move {
@@ -145,10 +172,11 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options.connect()?);
-        let lender = Lender::new(pool, within, options.statement_timeout_s);
+        let lender = Lender::new(pool, options);
         let recent = Arc::new(Recent::new());
         let waiting = Waiting::default();
-        let listening = Listening::prepare(options.connect()?.application_name("denizen listener"), &recent, &waiting);
+        let listens_at = options.connect_directly()?.map(|options| options.application_name("denizen listener"));
+        let listening = Listening::prepare(listens_at, &recent, &waiting);
         let rotations = Rotations::new(&lender, &recent, options.max_connections);
         let chain_key = Arc::default();
         let sequencer = Sequencer::new(&lender, &recent, &chain_key);
@@ -163,7 +191,7 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn ReadTx>, StoreError> {
-        let transaction = self.lender.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let transaction = self.lender.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &[]).await?;
         Ok(Box::new(PostgresTx::snapshot(transaction)))
     }
 
@@ -172,8 +200,8 @@ impl Store for PostgresStore {
     }
 
     async fn write_under(&self, locks: &[AuthorityLock]) -> Result<Box<dyn WriteTx>, StoreError> {
-        let Beginning { sql, locked } = Beginning::under(locks);
-        let transaction = self.lender.begin(sql).await?;
+        let Beginning { locks, locked } = Beginning::under(locks);
+        let transaction = self.lender.begin(BEGIN, &locks).await?;
         let wake = Wake::nobody(&self.waiting);
         Ok(Box::new(PostgresTx::write(transaction, locked, &self.recent, wake, &self.chain_key)))
     }
@@ -212,7 +240,7 @@ impl Store for PostgresStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!""#);
-        query.fetch_one(&mut self.lender.lend().await?).await.map(drop).map_err(store_error)
+        query.fetch_one(&mut self.lender.lend_to_read().await?).await.map(drop).map_err(store_error)
     }
 
     async fn close(&self) {

@@ -32,8 +32,8 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Prepares to listen; connects nothing. Call it within a tokio runtime.
-    pub(crate) fn prepare(options: PgConnectOptions, recent: &Arc<Recent>, waiting: &Waiting) -> Self {
+    /// Prepares to listen; connects nothing. Without options it never does. Call it within a tokio runtime.
+    pub(crate) fn prepare(options: Option<PgConnectOptions>, recent: &Arc<Recent>, waiting: &Waiting) -> Self {
         let wanted = Arc::default();
         let task = tokio::spawn(listen(options, Arc::clone(recent), Arc::clone(&waiting.events), Arc::clone(&wanted)));
         Self { task, wanted }
@@ -56,11 +56,15 @@ impl Drop for Listening {
     }
 }
 
-async fn listen(options: PgConnectOptions, recent: Arc<Recent>, events: Arc<Notify>, wanted: Arc<Notify>) {
+async fn listen(options: Option<PgConnectOptions>, recent: Arc<Recent>, events: Arc<Notify>, wanted: Arc<Notify>) {
     tokio::select! {
         () = recent.is_used() => {}
         () = wanted.notified() => {}
     }
+    let Some(options) = options else {
+        tracing::info!("no LISTEN in database.pooler_mode transaction without database.listen_url; polling instead");
+        return;
+    };
     let mut pause = PAUSE_MIN;
     loop {
         match hear(&options, &recent, &events, &mut pause).await {

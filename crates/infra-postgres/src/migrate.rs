@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crc::{CRC_32_ISO_HDLC, Crc};
 use denizen_domain::store::StoreError;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection, query_scalar};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, query, query_scalar};
 
 use crate::PostgresOptions;
+use crate::connect::explain;
 use crate::error::{migrate_error, store_error};
 use crate::shared::migrations::{self, Applied, PendingMigration, migrator, missing};
 
@@ -19,16 +21,56 @@ pub async fn migrate(options: &PostgresOptions) -> Result<(), StoreError> {
     if pending(options).await?.is_empty() {
         return Ok(());
     }
+    match options.connect_directly()? {
+        Some(direct) => migrate_directly(options, direct).await,
+        None => migrate_in_one_transaction(options).await,
+    }
+}
+
+/// Each step in a transaction of its own.
+async fn migrate_directly(options: &PostgresOptions, direct: PgConnectOptions) -> Result<(), StoreError> {
     // SQLx holds an advisory lock while it migrates. The connection has no bound on its statements: a
     // migration takes the time it takes.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(connect_timeout(options));
-    let pool = pool.connect_with(options.connect()?).await.map_err(|error| options.explain(error))?;
+    let pool = pool.connect_with(direct.clone()).await.map_err(|error| explain(error, &direct))?;
     let migrated = migrator().run(&pool).await;
     pool.close().await;
-    migrated.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => options.explain(error),
+    migrated.map_err(|error| migration_failed(error, &direct))
+}
+
+/// All steps in one transaction: a pooler in transaction mode assigns one session to it, so the lock can be held. The locks of
+/// the first step last until the end of the last one.
+async fn migrate_in_one_transaction(options: &PostgresOptions) -> Result<(), StoreError> {
+    let target = options.connect()?;
+    let mut connection = options.connect_with(&target).await?;
+    let migrated = async {
+        let mut transaction = options.pin(&mut connection).await?;
+        let database: String = query_scalar("SELECT current_database()::text").fetch_one(&mut *transaction).await?;
+        query("SELECT pg_advisory_xact_lock($1)").bind(lock_number(&database)).execute(&mut *transaction).await?;
+        let mut migrator = migrator();
+        migrator.set_locking(false);
+        // Not `run`: its future is not `Send` for a borrowed connection.
+        migrator.run_direct(None, &mut *transaction, false).await?;
+        options.release(transaction).await.map_err(MigrateError::from)
+    };
+    migrated.await.map_err(|error| migration_failed(error, &target))?;
+    // An error while closing the connection is ignored.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// The number of the advisory lock of SQLx, which it takes for a session. Both exclude each other by it.
+fn lock_number(database: &str) -> i64 {
+    const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+    const FACTOR: i64 = 0x3d32_ad9e;
+    FACTOR * i64::from(CRC.checksum(database.as_bytes()))
+}
+
+fn migration_failed(error: MigrateError, target: &PgConnectOptions) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error, target),
         error => migrate_error(error),
-    })
+    }
 }
 
 /// The steps that [`migrate`] would take. Changes nothing.
@@ -36,8 +78,14 @@ pub async fn migrate(options: &PostgresOptions) -> Result<(), StoreError> {
 /// # Errors
 /// When the database is away.
 pub async fn pending(options: &PostgresOptions) -> Result<Vec<PendingMigration>, StoreError> {
-    let mut connection = options.connect_once().await?;
-    let applied = applied(&mut connection).await.map_err(|error| options.explain(error))?;
+    let target = options.connect_directly()?.map_or_else(|| options.connect(), Ok)?;
+    let mut connection = options.connect_with(&target).await?;
+    let asked = async {
+        let mut transaction = options.pin(&mut connection).await?;
+        let applied = applied(&mut transaction).await?;
+        options.release(transaction).await.map(|()| applied)
+    };
+    let applied = asked.await.map_err(|error| explain(error, &target))?;
     connection.close().await.map_err(store_error)?;
     Ok(missing(&applied))
 }
@@ -50,7 +98,7 @@ fn connect_timeout(options: &PostgresOptions) -> Duration {
 async fn applied(connection: &mut PgConnection) -> sqlx::Result<Applied> {
     let migrator = migrator();
     let table: &str = &migrator.table_name;
-    let query = query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "is_there!""#, table);
+    let query = sqlx::query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "is_there!""#, table);
     if !query.fetch_one(&mut *connection).await? {
         return Ok(Applied::new());
     }
@@ -58,4 +106,27 @@ async fn applied(connection: &mut PgConnection) -> sqlx::Result<Applied> {
         MigrateError::Execute(error) => error,
         error => sqlx::Error::Migrate(Box::new(error)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use denizen_testkit::postgres::PostgresDatabase;
+    use sqlx::migrate::Migrate;
+    use sqlx::{Connection, PgConnection, query_scalar};
+
+    use super::lock_number;
+
+    #[tokio::test]
+    async fn the_lock_is_that_of_sqlx() {
+        let database = PostgresDatabase::create().await;
+        let mut one = PgConnection::connect(database.url()).await.unwrap();
+        let mut other = PgConnection::connect(database.url()).await.unwrap();
+        let name: String = query_scalar("SELECT current_database()::text").fetch_one(&mut one).await.unwrap();
+        let try_lock = query_scalar::<_, bool>("SELECT pg_try_advisory_xact_lock($1)").bind(lock_number(&name));
+        one.lock().await.unwrap();
+        assert!(!try_lock.fetch_one(&mut other).await.unwrap());
+        one.unlock().await.unwrap();
+        let try_lock = query_scalar::<_, bool>("SELECT pg_try_advisory_xact_lock($1)").bind(lock_number(&name));
+        assert!(try_lock.fetch_one(&mut other).await.unwrap());
+    }
 }

@@ -220,7 +220,7 @@ fn checks_of_lists() -> Vec<Check> {
 /// A connection with the settings of the pool.
 async fn connect_as_pooled(options: &PostgresOptions) -> PgConnection {
     let mut connection = options.connect_once().await.unwrap();
-    set(&mut connection, options.settings(), Duration::from_secs(10)).await.unwrap();
+    set(&mut connection, options.settings().unwrap(), Duration::from_secs(10)).await.unwrap();
     connection
 }
 

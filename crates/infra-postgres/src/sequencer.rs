@@ -82,7 +82,7 @@ impl Sequencer {
 
     async fn read_pending(&self) -> Result<Option<Pending>, StoreError> {
         let query = query_file_as!(PendingRow, "queries/list_pending_events.sql", EVENTS_AT_ONCE_MAX);
-        let rows = query.fetch_all(&mut self.lender.lend().await?).await.map_err(store_error)?;
+        let rows = query.fetch_all(&mut self.lender.lend_to_read().await?).await.map_err(store_error)?;
         let Some(first) = rows.first() else { return Ok(None) };
         let (head, head_hash) = (first.head_position, hash(first.head_hash.clone())?);
         let last_sequence = first.last_sequence;

@@ -111,7 +111,7 @@ impl PostgresTx {
                 Ok(transaction)
             }
             Reach::Fresh(connection) | Reach::Single { connection: Some(connection), .. } => Ok(connection),
-            Reach::Single { connection, lender, .. } => Ok(connection.insert(lender.lend().await?)),
+            Reach::Single { connection, lender, .. } => Ok(connection.insert(lender.lend_to_read().await?)),
         }
     }
 
@@ -237,12 +237,23 @@ impl Concurrency for PostgresTx {
     }
 
     async fn plan_for_values(&mut self) -> Result<(), StoreError> {
-        let set = self.connection().await?.execute("SET plan_cache_mode = force_custom_plan").await;
+        let connection = self.connection().await?;
+        // A session that others share must not keep it.
+        let set = if connection.is_in_transaction() {
+            connection.execute("SET LOCAL plan_cache_mode = force_custom_plan").await
+        } else {
+            connection.execute("SET plan_cache_mode = force_custom_plan").await
+        };
         set.map(drop).map_err(store_error)
     }
 
     async fn plan_as_usual(&mut self) -> Result<(), StoreError> {
-        let reset = self.connection().await?.execute("RESET plan_cache_mode").await;
+        let connection = self.connection().await?;
+        let reset = if connection.is_in_transaction() {
+            connection.execute("SET LOCAL plan_cache_mode = DEFAULT").await
+        } else {
+            connection.execute("RESET plan_cache_mode").await
+        };
         reset.map(drop).map_err(store_error)
     }
 

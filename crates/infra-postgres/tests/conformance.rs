@@ -4,15 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use denizen_domain::store::{Store, StoreError};
-use denizen_infra_postgres::{PostgresOptions, PostgresStore, migrate, pending};
+use denizen_infra_postgres::{PoolerMode, PostgresOptions, PostgresStore, migrate, pending};
 use denizen_testkit::postgres::PostgresDatabase;
 use denizen_testkit::{TestDatabase, suite};
 
-struct Postgres(PostgresDatabase);
+struct Postgres {
+    database: PostgresDatabase,
+    pooler_mode: PoolerMode,
+}
 
 impl Postgres {
     fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(self.0.url())
+        let prepared_statements = self.pooler_mode == PoolerMode::Session;
+        PostgresOptions {
+            pooler_mode: self.pooler_mode,
+            prepared_statements,
+            ..PostgresOptions::new(self.database.url())
+        }
     }
 }
 
@@ -32,7 +40,18 @@ impl TestDatabase for Postgres {
 }
 
 async fn open() -> Postgres {
-    Postgres(PostgresDatabase::create().await)
+    Postgres { database: PostgresDatabase::create().await, pooler_mode: PoolerMode::Session }
 }
 
 suite!(open);
+
+/// Without anything that outlasts a transaction in its session.
+mod in_transaction_mode {
+    use super::*;
+
+    async fn open() -> Postgres {
+        Postgres { pooler_mode: PoolerMode::Transaction, ..super::open().await }
+    }
+
+    suite!(open);
+}

@@ -7,7 +7,7 @@ use denizen_domain::store::StoreError;
 
 use crate::stores::StoreOptions;
 
-pub use denizen_infra_postgres::Inspection as PostgresInspection;
+pub use denizen_infra_postgres::{Inspection as PostgresInspection, PoolerInspection};
 pub use denizen_infra_sqlite::Inspection as SqliteInspection;
 
 /// What a database says about itself.

@@ -9,7 +9,7 @@ use denizen_infra_postgres::{PostgresOptions, PostgresStore};
 use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
 use secrecy::SecretString;
 
-pub use denizen_infra_postgres::{PgConnection, connection_of};
+pub use denizen_infra_postgres::{PgConnection, PoolerMode, connection_of};
 pub use denizen_infra_sqlite::{ServerLockError, rusqlite, with_connection};
 
 /// Begins the statements of an application in a write transaction.
@@ -45,6 +45,17 @@ pub enum StoreOptions {
     Postgres(PostgresOptions),
 }
 
+/// How connections to PostgreSQL are pooled in front of the server.
+#[derive(Debug, Clone)]
+pub struct Pooling {
+    /// Whether a connection has a session of the server for itself.
+    pub mode: PoolerMode,
+    /// Whether statements are prepared by name.
+    pub prepared_statements: bool,
+    /// The URL of connections that need a session for themselves.
+    pub listen_url: Option<SecretString>,
+}
+
 /// Bounds on the use of a database.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
@@ -67,6 +78,11 @@ pub struct DatabaseUrlError {
     /// What is expected instead.
     pub expected: &'static str,
 }
+
+const INVALID_POSTGRES_URL: DatabaseUrlError = DatabaseUrlError {
+    problem: "not a valid PostgreSQL URL",
+    expected: "postgres://USER:PASSWORD@HOST:PORT/NAME, with /, ?, #, @ and % in the password percent-encoded",
+};
 
 /// The right to serve a database. PostgreSQL has any number of servers, and needs none.
 #[derive(Debug)]
@@ -150,11 +166,31 @@ impl StoreOptions {
             statement_timeout_s: limits.statement_timeout_s,
             ..PostgresOptions::new(SecretString::from(url))
         };
-        options.check().map_err(|_| DatabaseUrlError {
-            problem: "not a valid PostgreSQL URL",
-            expected: "postgres://USER:PASSWORD@HOST:PORT/NAME, with /, ?, #, @ and % in the password percent-encoded",
-        })?;
+        options.check().map_err(|_| INVALID_POSTGRES_URL)?;
         Ok(Self::Postgres(options))
+    }
+
+    /// The same with a connection pooler in front of PostgreSQL. On SQLite it changes nothing.
+    ///
+    /// # Errors
+    /// When `listen_url` is not a valid URL of PostgreSQL.
+    pub fn pooled(self, pooling: Pooling) -> Result<Self, DatabaseUrlError> {
+        let Self::Postgres(options) = self else { return Ok(self) };
+        let Pooling { mode, prepared_statements, listen_url } = pooling;
+        let options = PostgresOptions { pooler_mode: mode, prepared_statements, listen_url, ..options };
+        options.check().map_err(|_| INVALID_POSTGRES_URL)?;
+        Ok(Self::Postgres(options))
+    }
+
+    /// Checks that connections that need a session of the server for themselves have one.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a connection pooler shares sessions although the options say otherwise.
+    pub async fn check_sessions(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(options) => denizen_infra_postgres::check_sessions(options).await,
+        }
     }
 
     /// Opens the store. A server need not be there yet.

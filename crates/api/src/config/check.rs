@@ -4,8 +4,8 @@ use denizen_domain::error::FieldError;
 use denizen_domain::keys::Algorithm;
 use denizen_infra::federation;
 use denizen_infra::master_key::{self, MasterKey};
-use denizen_infra::stores::{DatabaseUrlError, StoreLimits, StoreOptions};
-use secrecy::ExposeSecret;
+use denizen_infra::stores::{DatabaseUrlError, PoolerMode, Pooling, StoreLimits, StoreOptions};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
 use super::mistake::Mistake;
@@ -138,9 +138,26 @@ fn check_database_url(database: &Database, layers: &mut Layers) {
         acquire_timeout_s: database.acquire_timeout_s,
         statement_timeout_s: database.statement_timeout_s,
     };
-    if let Err(DatabaseUrlError { problem, expected }) = StoreOptions::parse(&database.url, limits) {
-        let key = "database.url";
+    let mut refuse = |key: &str, problem: &str, expected: &str| {
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), problem, expected));
+    };
+    let options = match StoreOptions::parse(&database.url, limits) {
+        Ok(options) => options,
+        Err(DatabaseUrlError { problem, expected }) => return refuse("database.url", problem, expected),
+    };
+    if options.sqlite_file().is_some() {
+        let why = "because database.url is a SQLite file";
+        if database.listen_url.is_some() {
+            refuse("database.listen_url", "set", &format!("no value, {why}"));
+        }
+        if database.pooler_mode == PoolerMode::Transaction {
+            refuse("database.pooler_mode", "transaction", &format!("session, {why}"));
+        }
+    }
+    let listen_url = database.listen_url.clone().map(SecretString::from);
+    let pooling = Pooling { mode: database.pooler_mode, prepared_statements: true, listen_url };
+    if let Err(DatabaseUrlError { problem, expected }) = options.pooled(pooling) {
+        refuse("database.listen_url", problem, expected);
     }
 }
 
@@ -171,8 +188,11 @@ fn check_strength(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     if key.is_some_and(|key| key.is_weak()) {
         refuse("security.master_key", "weak", master_key::EXPECTED);
     }
-    if passwords_of(&database.url).any(is_placeholder) {
-        refuse("database.url", "weak: the password is a placeholder", "a password that is not a placeholder");
+    let urls = [("database.url", Some(&database.url)), ("database.listen_url", database.listen_url.as_ref())];
+    for (key, url) in urls {
+        if url.is_some_and(|url| passwords_of(url).any(is_placeholder)) {
+            refuse(key, "weak: the password is a placeholder", "a password that is not a placeholder");
+        }
     }
     if config.mail.smtp_password.as_ref().is_some_and(|password| is_placeholder(password.expose_secret())) {
         refuse("mail.smtp_password", "weak: a placeholder", "the password of mail.smtp_user");

@@ -230,6 +230,15 @@ pub(super) fn database_url() -> Rule<String> {
     Rule { secrecy: Secrecy::Url, ..rule }
 }
 
+/// The URL of a PostgreSQL database.
+pub(super) fn postgres_url() -> Rule<String> {
+    let rule = Rule::of_text("postgres://USER:PASSWORD@HOST/NAME", |text: &str| {
+        let is_known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        (is_known && !text.contains(char::is_control)).then(|| text.to_owned())
+    });
+    Rule { secrecy: Secrecy::Url, ..rule }
+}
+
 /// 32 bytes.
 pub(super) fn master_key() -> Rule<SecretString> {
     let rule = Rule::of_text(master_key::EXPECTED, |text| {

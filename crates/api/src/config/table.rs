@@ -8,6 +8,7 @@ use denizen_domain::keys::Algorithm;
 use denizen_domain::users::Locale;
 use denizen_infra::mail::{Encryption, Sender};
 use denizen_infra::otlp::OtlpProtocol;
+use denizen_infra::stores::PoolerMode;
 use secrecy::SecretString;
 use url::Url;
 
@@ -19,7 +20,7 @@ use super::providers::ProviderConfig;
 use super::rule::{
     LogFormat, Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret,
     http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
-    redirect_urls, secret_url, text, webhook_secret, whole,
+    postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -86,6 +87,18 @@ table! {
     database: Database {
         /// The database URL: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
         url: String = "sqlite://data/denizen.db", database_url();
+        /// Whether connections to PostgreSQL have sessions for themselves. `session`: they have, directly or through a pooler
+        /// in session mode. `transaction`: a pooler in transaction mode is in front of the server (`pool_mode = transaction`
+        /// in PgBouncer); see docs/scaling.md.
+        pooler_mode: PoolerMode = "session",
+            one_of(&[("session", PoolerMode::Session), ("transaction", PoolerMode::Transaction)]);
+        /// Whether statements on PostgreSQL are prepared once for each connection. In mode `transaction` it requires a pooler
+        /// that tracks them (PgBouncer 1.21 with `max_prepared_statements`). `false` prepares each one when it is executed.
+        prepared_statements: bool = "true", flag();
+        /// The PostgreSQL URL for notifications (`LISTEN`) and migrations, which need a connection without a pooler in
+        /// transaction mode. If empty, `database.url`, or in mode `transaction` none: changes on other nodes are then noticed
+        /// by polling.
+        listen_url: Option<String> = "", optional(postgres_url());
         /// Maximum number of open connections.
         max_connections: u32 = "20", whole(1..=1_000);
         /// Minimum number of open connections.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use denizen_domain::store::{Store, StoreError};
 use denizen_infra::clock::SystemClock;
-use denizen_infra::inspection::{Inspection, PostgresInspection, SqliteInspection};
-use denizen_infra::stores::Schema;
+use denizen_infra::inspection::{Inspection, PoolerInspection, PostgresInspection, SqliteInspection};
+use denizen_infra::stores::{PoolerMode, Schema};
 
 use super::{Findings, counted};
 use crate::app::store_options;
@@ -124,9 +124,33 @@ fn check_postgres(name: &str, config: &Config, found: &PostgresInspection, findi
     } else {
         findings.ok(check, line);
     }
+    check_pooler(config, found.pooler, findings);
     check_permissions(config, found, findings);
     check_connections(config, found, findings);
     check_clock(found.clock_ahead_us, findings);
+}
+
+fn check_pooler(config: &Config, found: PoolerInspection, findings: &mut Findings) {
+    let (check, database) = ("database_pooler", &config.database);
+    let is_transaction_mode = database.pooler_mode == PoolerMode::Transaction;
+    if found.listen_shares_sessions == Some(true) {
+        let line = "a pooler in transaction mode is in front of database.listen_url: notifications are lost";
+        findings.error(check, line, "Name the server itself in database.listen_url, or a pooler in session mode");
+    } else if found.shares_sessions && !is_transaction_mode {
+        let remedy = "Set database.pooler_mode = \"transaction\"; and database.prepared_statements = false unless the \
+                      pooler tracks prepared statements (max_prepared_statements of PgBouncer 1.21)";
+        findings.error(check, "a pooler in transaction mode is in front of the server", remedy);
+    } else if !found.tracks_statements {
+        let remedy = "Set max_prepared_statements in PgBouncer 1.21 or later, or database.prepared_statements = false";
+        findings.error(check, "the pooler does not track prepared statements", remedy);
+    } else if is_transaction_mode && database.listen_url.is_none() {
+        let line = "transaction mode without database.listen_url: changes on other nodes are noticed by polling";
+        findings.ok(check, line);
+    } else if is_transaction_mode {
+        findings.ok(check, "transaction mode; notifications and migrations use database.listen_url");
+    } else {
+        findings.ok(check, "each connection has a session for itself");
+    }
 }
 
 fn check_permissions(config: &Config, found: &PostgresInspection, findings: &mut Findings) {
@@ -195,6 +219,7 @@ mod tests {
             connections_max: 100,
             clock_ahead_us: 0,
             latency_us: 400,
+            pooler: DIRECT,
         }
     }
 
@@ -215,6 +240,33 @@ mod tests {
         judge(1_000_000, Severity::Warning, "1000.0 ms ahead");
         judge(-30_000_000, Severity::Error, "behind");
         assert_eq!(millis(99), "0.0");
+    }
+
+    const DIRECT: PoolerInspection =
+        PoolerInspection { shares_sessions: false, listen_shares_sessions: None, tracks_statements: true };
+
+    #[test]
+    fn a_pooler_is_judged_by_the_settings() {
+        let check = |settings: &[(&str, &str)], found: PoolerInspection, severity, part: &str| {
+            expect(|to| check_pooler(&config(settings), found, to), "database_pooler", severity, part);
+        };
+        let shared = PoolerInspection { shares_sessions: true, ..DIRECT };
+        check(&[], DIRECT, Severity::Ok, "session for itself");
+        check(&[], shared, Severity::Error, "transaction mode is in front of the server");
+        let url = ("database.url", "postgres://denizen@db/denizen");
+        let transaction = [url, ("database.pooler_mode", "transaction")];
+        check(&transaction, shared, Severity::Ok, "polling");
+        let untracked = PoolerInspection { tracks_statements: false, ..shared };
+        check(&transaction, untracked, Severity::Error, "does not track");
+        let listening = [transaction[0], transaction[1], ("database.listen_url", url.1)];
+        check(
+            &listening,
+            PoolerInspection { listen_shares_sessions: Some(false), ..shared },
+            Severity::Ok,
+            "use database.listen_url",
+        );
+        let lost = PoolerInspection { listen_shares_sessions: Some(true), ..shared };
+        check(&listening, lost, Severity::Error, "notifications are lost");
     }
 
     #[test]

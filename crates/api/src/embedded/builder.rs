@@ -128,6 +128,7 @@ async fn open(
     let store = store_options(config)?;
     // Before the migrations: a second server must not change the schema of the first.
     let claim = store.claim()?;
+    store.check_sessions().await.context("connecting to the database")?;
     if config.database.migrate_on_start {
         store.migrate().await.context("migrating the database")?;
     }
