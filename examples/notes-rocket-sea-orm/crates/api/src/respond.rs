@@ -22,12 +22,17 @@ impl<'r> Responder<'r, 'static> for ApiError {
 
 /// Responds to requests that no route accepted.
 pub(crate) fn catchers() -> Vec<Catcher> {
-    catchers![not_found, other]
+    catchers![not_found, method_not_allowed, other]
 }
 
 #[catch(404)]
 fn not_found() -> ApiError {
     ApiError::NoSuchPath
+}
+
+#[catch(405)]
+fn method_not_allowed() -> ApiError {
+    ApiError::NoSuchMethod
 }
 
 #[catch(default)]

@@ -17,8 +17,8 @@ pub(crate) struct Client {
 
 impl Client {
     #[expect(clippy::unused_async, reason = "the same signature for every framework")]
-    pub(crate) async fn new(verifier: Verifier, notes: NoteService) -> Self {
-        Self { verifier, notes }
+    pub(crate) async fn new(verifier: &Verifier, notes: &NoteService) -> Self {
+        Self { verifier: verifier.clone(), notes: notes.clone() }
     }
 
     pub(crate) async fn send(&self, call: &Call) -> Reply {

@@ -1,5 +1,7 @@
 //! The service as a process, with tokens of a running Denizen. `README.md` says how to run it.
 
+#![expect(clippy::unwrap_used, reason = "a failure in a helper fails the test")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The gRPC API, through the generated client, on a real database.
 
+#![expect(clippy::unwrap_used, reason = "a failure in a helper fails the test")]
+
 mod support;
 
 use domain::{MockNotes, StoreError};

@@ -12,7 +12,7 @@ pub(crate) struct Client(BoxedFilter<(Response,)>);
 
 impl Client {
     #[expect(clippy::unused_async, reason = "the same signature for every framework")]
-    pub(crate) async fn new(verifier: Verifier, notes: NoteService) -> Self {
+    pub(crate) async fn new(verifier: &Verifier, notes: &NoteService) -> Self {
         Self(app(verifier, notes))
     }
 

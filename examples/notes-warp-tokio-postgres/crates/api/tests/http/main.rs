@@ -1,5 +1,7 @@
 //! The HTTP API, through the test client of the framework, on a real database.
 
+#![expect(clippy::unwrap_used, reason = "a failure in a helper fails the test")]
+
 mod client;
 mod support;
 
@@ -159,7 +161,7 @@ async fn failures_of_the_database_are_not_explained_to_clients() {
     store.expect_list().returning(|_, _, _| Err(StoreError::new("the disk is full")));
     store.expect_ping().returning(|| Err(StoreError::new("the disk is full")));
     let issuer = Issuer::new();
-    let client = Client::new(issuer.verifier(), NoteService::new(store)).await;
+    let client = Client::new(&issuer.verifier(), &NoteService::new(store)).await;
     let token = issuer.token(Uuid::now_v7());
     for call in [Call::get("/notes").token(&token), Call::get("/health")] {
         let reply = client.send(&call).await;

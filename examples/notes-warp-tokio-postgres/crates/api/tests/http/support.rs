@@ -90,7 +90,7 @@ impl World {
         let database = TestDatabase::create().await;
         let store = Database::open(database.url(), 2).await.unwrap();
         let issuer = Issuer::new();
-        let client = Client::new(issuer.verifier(), NoteService::new(store)).await;
+        let client = Client::new(&issuer.verifier(), &NoteService::new(store)).await;
         Self { issuer, client, _database: database }
     }
 

@@ -1,5 +1,7 @@
 //! The store, on a real database.
 
+#![expect(clippy::unwrap_used, reason = "a failure in a helper fails the test")]
+
 use domain::{Draft, Note, NoteService, Notes, OwnerId, PageRequest};
 use infra::Database;
 use testkit::{TestDatabase, UNUSABLE_URL};

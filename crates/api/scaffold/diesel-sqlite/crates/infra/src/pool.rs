@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use deadpool::Runtime;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ConnectionResult, SqliteConnection};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -34,7 +35,7 @@ impl Database {
         let manager = AsyncDieselConnectionManager::<Connection>::new_with_config(url, config);
         let pool = Pool::builder(manager)
             .max_size(usize::try_from(connections_max)?)
-            .runtime(diesel_async::pooled_connection::deadpool::Runtime::Tokio1)
+            .runtime(Runtime::Tokio1)
             .wait_timeout(Some(ACQUIRE_TIMEOUT))
             .build()?;
         Ok(Self(pool))

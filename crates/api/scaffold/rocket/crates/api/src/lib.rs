@@ -27,6 +27,7 @@ use crate::log::RequestLog;
 const SHUTDOWN_TIMEOUT_S: u32 = 30;
 
 /// The application. `/openapi.json` and `/health` do not require a token.
+#[must_use]
 pub fn app(address: SocketAddr, verifier: Verifier, notes: NoteService) -> Rocket<Build> {
     rocket::custom(config(address))
         .attach(RequestLog)

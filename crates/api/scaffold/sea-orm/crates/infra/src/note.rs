@@ -4,16 +4,16 @@ use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notes")]
-pub(crate) struct Model {
+pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub(crate) id: Uuid,
+    pub id: Uuid,
     /// The `sub` of the token. There is no table of users: they belong to Denizen.
-    pub(crate) owner_id: Uuid,
-    pub(crate) title: String,
-    pub(crate) body: String,
+    pub owner_id: Uuid,
+    pub title: String,
+    pub body: String,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -25,15 +25,16 @@ use crate::auth::DeleteAll;
 use crate::bodies::{BODY_BYTES_MAX, DraftBody, PageParams};
 
 /// The filters of all routes. `/openapi.json` and `/health` do not require a token.
-pub fn app(verifier: Verifier, notes: NoteService) -> BoxedFilter<(Response,)> {
-    all_notes(&verifier, &notes)
-        .or(one_note(&verifier, &notes))
+#[must_use]
+pub fn app(verifier: &Verifier, notes: &NoteService) -> BoxedFilter<(Response,)> {
+    all_notes(verifier, notes)
+        .or(one_note(verifier, notes))
         .unify()
-        .or(open(&notes))
+        .or(open(notes))
         .unify()
         .recover(respond::recover)
         .unify()
-        .with(log::custom(log_request))
+        .with(log::custom(|info| log_request(&info)))
         .with(warp::trace(|info| tracing::info_span!("request", method = %info.method(), path = info.path())))
         .map(Reply::into_response)
         .boxed()
@@ -105,6 +106,6 @@ fn draft() -> impl Filter<Extract = (DraftBody,), Error = Rejection> + Clone {
 }
 
 /// Logs each request, without its query and headers.
-fn log_request(info: log::Info<'_>) {
+fn log_request(info: &log::Info<'_>) {
     tracing::info!(status = info.status().as_u16(), "responded");
 }

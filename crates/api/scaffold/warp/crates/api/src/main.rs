@@ -15,7 +15,7 @@ async fn main() -> anyhow::Result<()> {
     let database = startup::database(&settings).await?;
     let listener = TcpListener::bind(settings.address).await.context("binding the address")?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let app = app(verifier, NoteService::new(database.clone()));
+    let app = app(&verifier, &NoteService::new(database.clone()));
     warp::serve(app).incoming(listener).graceful(startup::stop_signal()).run().await;
     database.close().await;
     Ok(())

@@ -14,8 +14,8 @@ pub(crate) struct Client(Router);
 
 impl Client {
     #[expect(clippy::unused_async, reason = "the same signature for every framework")]
-    pub(crate) async fn new(verifier: Verifier, notes: NoteService) -> Self {
-        Self(app(verifier, notes))
+    pub(crate) async fn new(verifier: &Verifier, notes: &NoteService) -> Self {
+        Self(app(verifier.clone(), notes.clone()))
     }
 
     pub(crate) async fn send(&self, call: &Call) -> Reply {

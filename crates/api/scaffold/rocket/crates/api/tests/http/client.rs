@@ -13,9 +13,9 @@ use crate::support::{Call, Reply};
 pub(crate) struct Client(LocalClient);
 
 impl Client {
-    pub(crate) async fn new(verifier: Verifier, notes: NoteService) -> Self {
+    pub(crate) async fn new(verifier: &Verifier, notes: &NoteService) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self(LocalClient::untracked(app(address, verifier, notes)).await.unwrap())
+        Self(LocalClient::untracked(app(address, verifier.clone(), notes.clone())).await.unwrap())
     }
 
     pub(crate) async fn send(&self, call: &Call) -> Reply {
