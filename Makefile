@@ -1,7 +1,7 @@
 # `make help` says what there is. The work is done by Cargo, `cargo xtask` and scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench generate lint dist deploy-check
+.PHONY: help run test bench generate lint dist deploy-check scaffold-check
 
 help:
 	@echo 'make run           build the server and run it on http://127.0.0.1:8080 (documents: /docs); Ctrl-C stops it'
@@ -10,6 +10,7 @@ help:
 	@echo 'make generate      write the derived files anew: openapi.json, config/default.toml, .env.example, the catalogue of events, .sqlx'
 	@echo 'make dist          build a release into target/dist: archive, Debian package, list of components, checksums'
 	@echo 'make deploy-check  check Dockerfile, compose.yaml and deploy/: linters, schemas, Helm, the configuration'
+	@echo 'make scaffold-check  generate, lint, compile and test every service that denizen new offers (an hour or more)'
 	@echo 'make bench         measure a release build: start, memory, requests, sign-ins, deep pages, refreshes, sessions'
 
 # The development profile: its build takes half the time of a release build, and passwords are hashed at full
@@ -48,3 +49,7 @@ dist:
 
 deploy-check:
 	@scripts/deploy-check
+
+# ONLY="axum-sqlx -diesel-" for some of the combinations.
+scaffold-check:
+	@scripts/scaffold-check $(ONLY)

@@ -38,6 +38,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // `denizen new` embeds the folder: a new file in it must cause a build.
+    println!("cargo::rerun-if-changed=scaffold");
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("[\n");
     for (path, source) in OWN {

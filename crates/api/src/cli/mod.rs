@@ -16,6 +16,7 @@ mod keys;
 mod man;
 mod master_key;
 mod migrate;
+mod new;
 mod openapi;
 mod operator;
 mod output;
@@ -135,6 +136,8 @@ enum Command {
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Writes a new service in Rust whose users sign in with Denizen.
+    New(new::NewArgs),
     /// Examines everything that the server needs, and says what to do.
     Doctor(doctor::DoctorArgs),
     /// Prints the OpenAPI document of the REST API.
@@ -185,6 +188,7 @@ impl Cli {
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Config(command) => config::run(globals, &command).await,
+            Command::New(args) => new::run(&args),
             Command::Doctor(args) => doctor::run(globals, args).await,
             Command::Openapi => openapi::run(),
             Command::Healthcheck => healthcheck::run(globals).await,

@@ -32,6 +32,7 @@ mod cli_access;
 mod cli_database;
 mod cli_environment;
 mod cli_events;
+mod cli_new;
 mod cli_providers;
 mod client;
 mod client_api;

@@ -1,0 +1,6 @@
+//! The database, with SQLx.
+
+mod notes;
+mod pool;
+
+pub use pool::Database;
