@@ -187,7 +187,7 @@ pub struct TestTransport {
 }
 
 impl Transport for TestTransport {
-    fn get<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+    fn send<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
         let body = match request.url.strip_prefix(ISSUER) {
             Some("/.well-known/openid-configuration") => {
                 json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/.well-known/jwks.json")}).to_string()

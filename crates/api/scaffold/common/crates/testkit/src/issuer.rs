@@ -94,7 +94,7 @@ impl Issuer {
 struct Keys(String);
 
 impl Transport for Keys {
-    fn get<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
+    fn send<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async { Ok(Response::full(200, "application/json", self.0.clone())) })
     }
 }
