@@ -5,6 +5,7 @@ mod policy;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Audit, Config, ProviderConfig, Security, SignIn, Webhooks};
 use crate::feed::Feed;
+use crate::heartbeats::Heartbeats;
 use crate::http::idempotency::Running;
 use crate::http::origins::Origins;
 use crate::http::passkeys::ProductPages;
@@ -45,7 +47,7 @@ use crate::metrics::{self, Metrics};
 use crate::post::mailer;
 use crate::{grpc, middleware, relying_party, upkeep};
 pub use keys::master_key;
-use keys::{Keys, signing};
+use keys::{MissingKeys, signing};
 use policy::policy;
 
 /// How long a call to an outside provider may take.
@@ -168,7 +170,7 @@ impl App {
             require_schema(&options).await?;
         }
         let store = options.open().context("opening the database")?;
-        let keys = Keys::of(purpose.is_read());
+        let keys = MissingKeys::of(purpose.is_read());
         let vault = Arc::new(keys.vault(&config.security, store.as_ref(), clock.as_ref(), random.as_ref()).await?);
         let policy = policy(config);
         let ring = Arc::new(KeyRing::new(
@@ -291,6 +293,8 @@ fn share(
         running: Running::default(),
         accepts_public_traces: config.telemetry.accept_public_traces,
         metrics: Metrics::new(database),
+        heartbeats: Heartbeats::default(),
+        has_started: AtomicBool::new(false),
         claim,
     })
 }

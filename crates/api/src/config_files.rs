@@ -7,6 +7,7 @@ use denizen_domain::ports::Clock;
 use denizen_infra::clock::SystemClock;
 use denizen_infra::master_key::MasterKey;
 
+use crate::app::store_options;
 use crate::cli::chain;
 use crate::config::{Loaded, Mistake};
 use crate::post;
@@ -119,15 +120,20 @@ fn check_written(loaded: &Loaded, findings: &mut Vec<Mistake>) {
 }
 
 fn check_database(loaded: &Loaded, findings: &mut Vec<Mistake>) {
-    let url = &loaded.config.database.url;
-    if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
-        findings.extend(unwritable(loaded, "database.url", Path::new(path)));
+    // Loaded settings are valid, so the options are those of the server.
+    let Ok(options) = store_options(&loaded.config) else { return };
+    if let Some(path) = options.sqlite_file() {
+        findings.extend(unwritable(loaded, "database.url", path));
         return;
     }
-    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
-    for pair in parameters.split('&') {
-        let Some(path) = URL_FILES.iter().find_map(|name| pair.strip_prefix(name)) else { continue };
-        findings.extend(unreadable(loaded, "database.url", Path::new(path)));
+    let database = &loaded.config.database;
+    let listen_url = database.listen_url.as_ref().map(|url| ("database.listen_url", url));
+    for (key, url) in [("database.url", &database.url)].into_iter().chain(listen_url) {
+        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+        for pair in parameters.split('&') {
+            let Some(path) = URL_FILES.iter().find_map(|name| pair.strip_prefix(name)) else { continue };
+            findings.extend(unreadable(loaded, key, Path::new(path)));
+        }
     }
 }
 

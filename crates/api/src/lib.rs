@@ -31,6 +31,7 @@ mod doctor;
 mod embedded;
 mod feed;
 mod grpc;
+mod heartbeats;
 pub mod http;
 pub mod import_line;
 mod importer;

@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::config::Audit;
 use crate::http::Shared;
 use crate::http::problem::Chain;
-use crate::metrics::Metrics;
 use crate::{audit_heads, deliveries, webhook_deliveries};
 
 /// How much is removed at once, and how long others have their turn in between.
@@ -31,7 +30,7 @@ pub(crate) async fn run(shared: Shared, audit: Audit, stop: CancellationToken) {
     let deliveries = deliveries::run(Arc::clone(services), Arc::clone(metrics), &stop);
     let webhooks = webhook_deliveries::run(Arc::clone(services), Arc::clone(metrics), feed.head(), &stop);
     let heads = audit_heads::export(services, &audit, &stop);
-    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(services, metrics, &stop));
+    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(&shared, &stop));
 }
 
 /// Periodic work.
@@ -41,24 +40,41 @@ struct Job {
     /// What it does, for the log.
     action: &'static str,
     period: Duration,
+    /// Whether requests depend on it: then the node is not ready if it is late.
+    is_essential: bool,
 }
 
 /// Changes to the keys by another node, or by the command line, apply here after this time.
-const FOLLOW_KEYS: Job =
-    Job { name: "refresh_signing_keys", action: "following signing keys", period: Duration::from_secs(2) };
+const FOLLOW_KEYS: Job = Job {
+    name: "refresh_signing_keys",
+    action: "following signing keys",
+    period: Duration::from_secs(2),
+    // Otherwise the node rejects tokens that others sign with a new key.
+    is_essential: true,
+};
 /// Creates the next signing key in time, and removes those that no token needs any more.
-const KEEP_KEYS: Job =
-    Job { name: "maintain_signing_keys", action: "maintaining signing keys", period: Duration::from_mins(1) };
-const RECORD_USES: Job =
-    Job { name: "record_uses", action: "recording last-use times", period: Duration::from_secs(10) };
-const PURGE: Job = Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1) };
+const KEEP_KEYS: Job = Job {
+    name: "maintain_signing_keys",
+    action: "maintaining signing keys",
+    period: Duration::from_mins(1),
+    is_essential: false,
+};
+const RECORD_USES: Job = Job {
+    name: "record_uses",
+    action: "recording last-use times",
+    period: Duration::from_secs(10),
+    is_essential: false,
+};
+const PURGE: Job =
+    Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1), is_essential: false };
 
-async fn keep(services: &Services, metrics: &Metrics, stop: &CancellationToken) {
+async fn keep(shared: &Shared, stop: &CancellationToken) {
+    let services: &Services = &shared.services;
     tokio::join!(
-        FOLLOW_KEYS.run(services, metrics, stop, || keys::follow(services)),
-        KEEP_KEYS.run(services, metrics, stop, || keys::keep(services)),
-        RECORD_USES.run(services, metrics, stop, || usage::record(services)),
-        PURGE.run(services, metrics, stop, || purge(services, stop)),
+        FOLLOW_KEYS.run(shared, stop, || keys::follow(services)),
+        KEEP_KEYS.run(shared, stop, || keys::keep(services)),
+        RECORD_USES.run(shared, stop, || usage::record(services)),
+        PURGE.run(shared, stop, || purge(services, stop)),
     );
     // What was noted since the last time would be lost.
     report(RECORD_USES.action, false, usage::record(services).await);
@@ -67,11 +83,13 @@ async fn keep(services: &Services, metrics: &Metrics, stop: &CancellationToken) 
 impl Job {
     /// Runs once per period until `stop` is canceled. A failed run is repeated after the next period. It is logged once, not
     /// each time, or a lost database would fill the log.
-    async fn run<W>(self, services: &Services, metrics: &Metrics, stop: &CancellationToken, work: impl Fn() -> W)
+    async fn run<W>(self, shared: &Shared, stop: &CancellationToken, work: impl Fn() -> W)
     where
         W: Future<Output = denizen_domain::Result<()>>,
     {
         let mut is_failing = false;
+        let alive = || shared.heartbeats.note(self.name, self.period, self.is_essential);
+        alive();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -79,7 +97,8 @@ impl Job {
             }
             let span = tracing::info_span!(target: SPAN_TARGET, "job", otel.name = self.name);
             let outcome = work().instrument(span).await;
-            metrics.job_ran(self.name, outcome.is_ok(), services.clock.now());
+            alive();
+            shared.metrics.job_ran(self.name, outcome.is_ok(), shared.services.clock.now());
             is_failing = report(self.action, is_failing, outcome);
         }
     }

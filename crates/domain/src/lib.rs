@@ -30,6 +30,7 @@ pub mod idempotency;
 pub mod identities;
 pub mod keys;
 pub mod mail;
+pub mod migrations;
 pub mod one_time;
 pub mod page;
 pub mod passkeys;

@@ -43,6 +43,13 @@ pub enum StoreError {
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What a database answers to a [ping](Store::ping).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pong {
+    /// Whether every migration of this release is applied. A database may be ahead of it.
+    pub is_schema_current: bool,
+}
+
 /// A database that keeps accounts.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -136,8 +143,8 @@ pub trait Store: Send + Sync {
     /// How much the store is used at the moment.
     fn load(&self) -> StoreLoad;
 
-    /// Whether the database answers: one round trip.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Whether the database answers, and what it says: one statement.
+    async fn ping(&self) -> Result<Pong, StoreError>;
 
     /// Gives every connection back and waits for those in use.
     async fn close(&self);

@@ -43,6 +43,8 @@ pub struct Inspection {
 pub async fn inspect(options: &PostgresOptions, clock: &dyn Clock) -> Result<Inspection, StoreError> {
     // First: behind a pooler that shares sessions without our knowledge, everything else may fail.
     let pooler = observe(options).await?;
+    let prepared_statements = options.prepared_statements && pooler.tracks_statements;
+    let options = &PostgresOptions { prepared_statements, ..options.clone() };
     let mut connection = options.connect_once().await?;
     let asked = async {
         let mut transaction = options.pin(&mut connection).await?;

@@ -22,6 +22,7 @@ mod inspect;
 mod lend;
 mod listen;
 mod migrate;
+mod migration_locks;
 mod native;
 #[cfg(test)]
 mod plans;
@@ -43,7 +44,7 @@ pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending};
 pub use native::{connection_of, execute};
 pub use pooler::{PoolerInspection, check_sessions};
-pub use shared::migrations::{PendingMigration, migration_count};
+pub use shared::migrations::migration_count;
 pub use sqlx::PgConnection;
 
 use std::sync::{Arc, OnceLock};
@@ -54,7 +55,7 @@ use denizen_domain::authority::AuthorityLock;
 use denizen_domain::budgets::store::Spending;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::sessions::store::{Rotated, Rotation};
-use denizen_domain::store::{ReadTx, Store, StoreError, StoreLoad, WriteTx};
+use denizen_domain::store::{Pong, ReadTx, Store, StoreError, StoreLoad, WriteTx};
 use denizen_domain::time::Timestamp;
 use secrecy::SecretString;
 use sqlx::Connection;
@@ -68,6 +69,7 @@ use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
 use crate::sequencer::Sequencer;
+use crate::shared::migrations::newest_version;
 use crate::shared::wake::{self, Waiting, Wake};
 use crate::tx::PostgresTx;
 
@@ -238,9 +240,12 @@ impl Store for PostgresStore {
         StoreLoad { connections_max, connections_used, writes_queued: 0, cache_hits, cache_misses }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        let query = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!""#);
-        query.fetch_one(&mut self.lender.lend_to_read().await?).await.map(drop).map_err(store_error)
+    async fn ping(&self) -> Result<Pong, StoreError> {
+        // Not checked at compile time: the table belongs to SQLx.
+        let query =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version >= $1 AND success)");
+        let found = query.bind(newest_version()).fetch_one(&mut self.lender.lend_to_read().await?).await;
+        Ok(Pong { is_schema_current: found.map_err(store_error)? })
     }
 
     async fn close(&self) {

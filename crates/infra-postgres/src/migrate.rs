@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+use denizen_domain::migrations::PendingMigration;
 use denizen_domain::store::StoreError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, query, query_scalar};
+use sqlx::{Connection, PgConnection, Row, query, query_scalar, raw_sql};
 
 use crate::PostgresOptions;
 use crate::connect::explain;
 use crate::error::{migrate_error, store_error};
-use crate::shared::migrations::{self, Applied, PendingMigration, migrator, missing};
+use crate::shared::migrations::{Applied, migrator, missing};
 
 /// Brings the schema up to date. Any number of nodes may do so at once: one works, the others wait for it.
 ///
@@ -80,12 +81,7 @@ fn migration_failed(error: MigrateError, target: &PgConnectOptions) -> StoreErro
 pub async fn pending(options: &PostgresOptions) -> Result<Vec<PendingMigration>, StoreError> {
     let target = options.connect_directly()?.map_or_else(|| options.connect(), Ok)?;
     let mut connection = options.connect_with(&target).await?;
-    let asked = async {
-        let mut transaction = options.pin(&mut connection).await?;
-        let applied = applied(&mut transaction).await?;
-        options.release(transaction).await.map(|()| applied)
-    };
-    let applied = asked.await.map_err(|error| explain(error, &target))?;
+    let applied = applied(&mut connection).await.map_err(|error| explain(error, &target))?;
     connection.close().await.map_err(store_error)?;
     Ok(missing(&applied))
 }
@@ -94,18 +90,15 @@ fn connect_timeout(options: &PostgresOptions) -> Duration {
     Duration::from_secs(options.acquire_timeout_s.into())
 }
 
-/// The steps that a database has taken; none where they were never noted.
+/// The steps that a database has taken; none where they were never noted. Without prepared statements, so that it works behind
+/// any pooler.
 async fn applied(connection: &mut PgConnection) -> sqlx::Result<Applied> {
-    let migrator = migrator();
-    let table: &str = &migrator.table_name;
-    let query = sqlx::query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "is_there!""#, table);
-    if !query.fetch_one(&mut *connection).await? {
+    let is_there = raw_sql("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
+    if !is_there.try_get(0)? {
         return Ok(Applied::new());
     }
-    migrations::applied(connection).await.map_err(|error| match error {
-        MigrateError::Execute(error) => error,
-        error => sqlx::Error::Migrate(Box::new(error)),
-    })
+    let rows = raw_sql("SELECT version, checksum FROM _sqlx_migrations").fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 #[cfg(test)]

@@ -1,1 +1,2 @@
-SELECT EXISTS (SELECT 1 FROM signing_keys) AS "any!: bool"
+-- $1: the newest migration.
+SELECT EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version >= $1 AND success)

@@ -26,6 +26,7 @@ mod file_identity;
 mod in_place;
 mod inspect;
 mod migrate;
+mod migration_locks;
 mod native;
 mod readers;
 mod recent;
@@ -45,7 +46,7 @@ pub use migrate::{migrate, pending};
 pub use native::{execute, with_connection};
 pub use rusqlite;
 pub use server_lock::{ServerLock, ServerLockError};
-pub use shared::migrations::{PendingMigration, migration_count};
+pub use shared::migrations::migration_count;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -54,15 +55,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use denizen_domain::budgets::store::Spending;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::store::{ReadTx, Store, StoreError, StoreLoad, WriteTx};
+use denizen_domain::store::{Pong, ReadTx, Store, StoreError, StoreLoad, WriteTx};
 use denizen_domain::time::Timestamp;
 
 use crate::file_identity::FileIdentity;
 use crate::in_place::InPlaceReaders;
 use crate::readers::Readers;
 use crate::recent::{LOOK_INTERVAL, Recent};
+use crate::shared::migrations::newest_version;
 use crate::shared::wake::{Waiting, Wake};
-use crate::sql::fetch_scalar;
+use crate::sql::{statement, values};
+use crate::statement::Scalar;
 use crate::tx::SqliteTx;
 use crate::write_health::WriteHealth;
 use crate::writer::Writer;
@@ -176,11 +179,13 @@ impl Store for SqliteStore {
         StoreLoad { connections_max, connections_used, writes_queued, cache_hits, cache_misses }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        // A bare SELECT 1 would not touch the file.
-        fetch_scalar!(self.single_reads(), bool, "queries/ping.sql")?;
+    async fn ping(&self) -> Result<Pong, StoreError> {
+        // Not checked at compile time: the table belongs to SQLx.
+        let (statement, newest) = (statement!("queries/ping.sql"), newest_version());
+        let Scalar(is_schema_current) = self.single_reads().one::<Scalar<bool>>(statement, values![newest]).await?;
         self.identity.check()?;
-        self.health.check(&self.writer).await
+        self.health.check(&self.writer).await?;
+        Ok(Pong { is_schema_current })
     }
 
     async fn close(&self) {

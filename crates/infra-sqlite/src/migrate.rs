@@ -1,12 +1,14 @@
 //! The schema, and how a database gets it.
 
+use denizen_domain::migrations::PendingMigration;
 use denizen_domain::store::StoreError;
+use sqlx::migrate::Migrate;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, query_scalar};
 
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{broken, migrate_error, sqlx_error};
-use crate::shared::migrations::{self, Applied, PendingMigration, migrator, missing};
+use crate::shared::migrations::{Applied, migrator, missing};
 use crate::{SqliteOptions, file};
 
 /// Brings the schema up to date; makes the file when it is missing. Any number of processes may do so at
@@ -67,5 +69,6 @@ async fn applied(connection: &mut SqliteConnection) -> Result<Applied, StoreErro
     if !query.fetch_one(&mut *connection).await.map_err(sqlx_error)? {
         return Ok(Applied::new());
     }
-    migrations::applied(connection).await.map_err(migrate_error)
+    let applied = connection.list_applied_migrations(table).await.map_err(migrate_error)?;
+    Ok(applied.into_iter().map(|migration| (migration.version, migration.checksum.into_owned())).collect())
 }

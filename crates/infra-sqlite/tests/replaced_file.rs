@@ -11,7 +11,7 @@ async fn is_refused(store: &SqliteStore) -> bool {
     let patience = Patience { free: 9, delay_s: 1, delay_max_s: 1, forgotten_s: 1 };
     let spending = Spending { key: BudgetKey::from_bytes([1; 32]), patience };
     let grouped = store.spend_budgets(&[spending], build::moment(1)).await.map(drop);
-    let outcomes = [store.write().await.map(drop), store.ping().await, grouped];
+    let outcomes = [store.write().await.map(drop), store.ping().await.map(drop), grouped];
     let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))).count();
     assert!(refused == 0 || refused == outcomes.len(), "{outcomes:?}");
     refused > 0

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use denizen_domain::migrations::PendingMigration;
 use denizen_domain::store::{Store, StoreError, WriteTx};
 use denizen_infra_postgres::{PostgresOptions, PostgresStore};
 use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
@@ -88,15 +89,6 @@ const INVALID_POSTGRES_URL: DatabaseUrlError = DatabaseUrlError {
 #[derive(Debug)]
 #[must_use = "dropping it lets another server serve the database"]
 pub struct ServerClaim(#[expect(dead_code, reason = "held, not read")] Option<ServerLock>);
-
-/// A change of the schema that is yet to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its place in the order.
-    pub version: i64,
-    /// What it does.
-    pub description: String,
-}
 
 /// How the schema of a database relates to this release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,18 +234,10 @@ impl StoreOptions {
 
     /// What [`StoreOptions::migrate`] would do.
     pub async fn pending(&self) -> Result<Vec<PendingMigration>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(options) => denizen_infra_sqlite::pending(options)
-                .await?
-                .into_iter()
-                .map(|found| PendingMigration { version: found.version, description: found.description })
-                .collect(),
-            Self::Postgres(options) => denizen_infra_postgres::pending(options)
-                .await?
-                .into_iter()
-                .map(|found| PendingMigration { version: found.version, description: found.description })
-                .collect(),
-        })
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::pending(options).await,
+            Self::Postgres(options) => denizen_infra_postgres::pending(options).await,
+        }
     }
 }
 

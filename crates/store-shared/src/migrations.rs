@@ -1,16 +1,20 @@
 //! The steps of the schema.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
+use denizen_domain::migrations::{PendingMigration, TableLock};
+use sqlx::migrate::{Migration, Migrator};
 
-/// A step of the schema that a database has not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its number.
-    pub version: i64,
-    /// What it is called.
-    pub description: String,
+use super::migration_sql::{statements, word_after};
+use crate::migration_locks::{effects, merge};
+
+/// The effects of a statement.
+pub(crate) struct Effects {
+    /// The locks that it takes, on any table.
+    pub(crate) locks: Vec<TableLock>,
+    /// The table that it creates.
+    pub(crate) created: Option<String>,
 }
 
 /// The checksum of every applied migration by its version.
@@ -30,19 +34,50 @@ pub fn migration_count() -> usize {
     migrator().iter().count()
 }
 
-/// The steps that a database with a table of them has taken.
-pub(crate) async fn applied(connection: &mut impl Migrate) -> Result<Applied, MigrateError> {
-    let applied = connection.list_applied_migrations(&migrator().table_name).await?;
-    Ok(applied.into_iter().map(|migration| (migration.version, migration.checksum.into_owned())).collect())
+/// The number of the last step.
+pub(crate) fn newest_version() -> i64 {
+    static NEWEST: LazyLock<i64> =
+        LazyLock::new(|| migrator().iter().map(|step| step.version).max().unwrap_or_default());
+    *NEWEST
 }
 
 /// The steps that are not applied, or were altered since; the latter fail when they are run.
 pub(crate) fn missing(applied: &Applied) -> Vec<PendingMigration> {
     let is_missing =
         |migration: &&Migration| applied.get(&migration.version).is_none_or(|sum| *sum != *migration.checksum);
-    let pending = |migration: &Migration| PendingMigration {
-        version: migration.version,
-        description: migration.description.to_string(),
-    };
-    migrator().iter().filter(is_missing).map(pending).collect()
+    let mut created = HashSet::new();
+    migrator().iter().filter(is_missing).map(|migration| describe(migration, &mut created)).collect()
+}
+
+/// A pending migration, after others that have created these tables.
+fn describe(migration: &Migration, created: &mut HashSet<String>) -> PendingMigration {
+    let (mut locks, mut unknown_statements) = (Vec::new(), Vec::new());
+    for statement in statements(migration.sql.as_str()) {
+        let words: Vec<&str> = statement.iter().map(String::as_str).collect();
+        let Some(effects) = effects(&words, table_of_index) else {
+            unknown_statements.push(statement.join(" "));
+            continue;
+        };
+        created.extend(effects.created);
+        locks.extend(effects.locks.into_iter().filter(|lock| !created.contains(&lock.table)));
+    }
+    let description = migration.description.to_string();
+    PendingMigration { version: migration.version, description, locks: merge(locks), unknown_statements }
+}
+
+/// The table of an index that a migration creates.
+fn table_of_index(index: &str) -> Option<String> {
+    let all = migrator();
+    let mut statements = all.iter().flat_map(|migration| statements(migration.sql.as_str()));
+    statements.find_map(|statement| {
+        let words: Vec<&str> = statement.iter().map(String::as_str).collect();
+        let is_creation = words[0] == "create" && word_after(&words, "index") == Some(index);
+        is_creation.then(|| word_after(&words, "on").map(str::to_owned)).flatten()
+    })
+}
+
+/// Every migration, as if it were the only one that is pending.
+#[cfg(test)]
+pub(crate) fn describe_each() -> Vec<PendingMigration> {
+    migrator().iter().map(|migration| describe(migration, &mut HashSet::new())).collect()
 }

@@ -8,6 +8,7 @@ pub(crate) mod cached;
 pub(crate) mod changes;
 pub(crate) mod concurrency;
 pub(crate) mod errors;
+pub(crate) mod migration_sql;
 pub(crate) mod migrations;
 pub(crate) mod page;
 pub(crate) mod spans;

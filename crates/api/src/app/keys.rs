@@ -18,14 +18,14 @@ use crate::config::{Security, Tokens};
 
 /// Whether keys that do not exist are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keys {
+pub(super) enum MissingKeys {
     /// They are created, in the database and in the file of the master key.
     Create,
     /// They are not. A database without keys contains nothing that is encrypted.
     Read,
 }
 
-impl Keys {
+impl MissingKeys {
     pub(super) fn of(is_read: bool) -> Self {
         if is_read { Self::Read } else { Self::Create }
     }

@@ -86,7 +86,7 @@ struct RetiredBody {
 pub(super) async fn run(globals: &Globals, command: MasterKeyCommand) -> Result<(), Failure> {
     let config = globals.config()?;
     let access = if matches!(command, MasterKeyCommand::Status) { Access::Read } else { Access::Change };
-    let options = operator::prepare(globals, &config, access).await?;
+    let options = operator::require_schema(globals, &config, access).await?;
     let store = options.open().map_err(|error| anyhow::Error::from(error).context("opening the database"))?;
     let outcome = run_on(&store, globals.output, command, &config).await;
     store.close().await;

@@ -27,7 +27,7 @@ pub(super) enum Access {
 
 /// Opens the configured database. The caller closes the store.
 pub(super) async fn open(globals: &Globals, config: &Config, access: Access) -> Result<Ctx, Failure> {
-    prepare(globals, config, access).await?;
+    require_schema(globals, config, access).await?;
     let app = match access {
         Access::Read => App::open_to_read(config).await?,
         Access::Change | Access::Create => App::open_in(config, Ambience::default()).await?,
@@ -36,8 +36,12 @@ pub(super) async fn open(globals: &Globals, config: &Config, access: Access) -> 
 }
 
 /// Names the configured database, and checks that its schema is what the command needs.
-pub(super) async fn prepare(globals: &Globals, config: &Config, access: Access) -> Result<StoreOptions, Failure> {
-    let options = name(globals, config)?;
+pub(super) async fn require_schema(
+    globals: &Globals,
+    config: &Config,
+    access: Access,
+) -> Result<StoreOptions, Failure> {
+    let options = announce_database(globals, config)?;
     match options.schema().await.map_err(anyhow::Error::from)? {
         Schema::Current => {}
         Schema::Absent | Schema::Empty if access == Access::Create && config.database.migrate_on_start => {
@@ -66,7 +70,7 @@ pub(super) async fn prepare(globals: &Globals, config: &Config, access: Access) 
 }
 
 /// Prints which database the command works on to standard error, and returns its options.
-pub(super) fn name(globals: &Globals, config: &Config) -> Result<StoreOptions, Failure> {
+pub(super) fn announce_database(globals: &Globals, config: &Config) -> Result<StoreOptions, Failure> {
     let options = store_options(config)?;
     if !globals.quiet {
         writeln!(io::stderr(), "Database: {}", printable(&options.to_string()))?;

@@ -9,6 +9,7 @@ use denizen_domain::users::{DisplayName, Locale};
 use denizen_infra::mail::Sender;
 use denizen_infra::master_key::{self, MasterKey};
 use denizen_infra::outside::{SigningSecret, parse_host};
+use denizen_infra::stores::PoolerMode;
 use http::Uri;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -228,6 +229,11 @@ pub(super) fn database_url() -> Rule<String> {
         (is_known && !text.contains(char::is_control)).then(|| text.to_owned())
     });
     Rule { secrecy: Secrecy::Url, ..rule }
+}
+
+/// Whether connections to PostgreSQL have sessions for themselves.
+pub(super) fn pooler_mode() -> Rule<PoolerMode> {
+    one_of(&[("session", PoolerMode::Session), ("transaction", PoolerMode::Transaction)])
 }
 
 /// The URL of a PostgreSQL database.

@@ -20,7 +20,7 @@ use super::providers::ProviderConfig;
 use super::rule::{
     LogFormat, Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret,
     http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
-    postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
+    pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
 
 /// The names of the sections, in the order of the table.
@@ -59,8 +59,7 @@ table! {
         /// The networks of trusted proxies, whose `X-Forwarded-For` header is used as the client address.
         trusted_proxies: Vec<IpNet> = "", networks();
         /// The web origins whose pages may call the server, such as `https://app.example.com`, `capacitor://localhost`
-        /// or `chrome-extension://ID`. Origins are compared exactly; wildcards are not supported. Default: none. With
-        /// `APP_ENV=dev`, all loopback origins are also allowed.
+        /// or `chrome-extension://ID`, compared exactly. With `APP_ENV=dev`, all loopback origins are also allowed.
         cors_origins: Vec<String> = "", origins();
         /// The TLS certificate of the server and its chain, in PEM. If empty, the server uses plain HTTP. The files of
         /// these three keys are reloaded without a restart when they change.
@@ -87,17 +86,11 @@ table! {
     database: Database {
         /// The database URL: SQLite in a file, or PostgreSQL (`postgres://user:password@host/name`).
         url: String = "sqlite://data/denizen.db", database_url();
-        /// Whether connections to PostgreSQL have sessions for themselves. `session`: they have, directly or through a pooler
-        /// in session mode. `transaction`: a pooler in transaction mode is in front of the server (`pool_mode = transaction`
-        /// in PgBouncer); see docs/scaling.md.
-        pooler_mode: PoolerMode = "session",
-            one_of(&[("session", PoolerMode::Session), ("transaction", PoolerMode::Transaction)]);
-        /// Whether statements on PostgreSQL are prepared once for each connection. In mode `transaction` it requires a pooler
-        /// that tracks them (PgBouncer 1.21 with `max_prepared_statements`). `false` prepares each one when it is executed.
+        /// `transaction` if a pooler in transaction mode is in front of PostgreSQL (PgBouncer); see docs/scaling.md.
+        pooler_mode: PoolerMode = "session", pooler_mode();
+        /// Whether statements on PostgreSQL are prepared once for each connection; see docs/scaling.md.
         prepared_statements: bool = "true", flag();
-        /// The PostgreSQL URL for notifications (`LISTEN`) and migrations, which need a connection without a pooler in
-        /// transaction mode. If empty, `database.url`, or in mode `transaction` none: changes on other nodes are then noticed
-        /// by polling.
+        /// The PostgreSQL URL for notifications and migrations, past a pooler in transaction mode; see docs/scaling.md.
         listen_url: Option<String> = "", optional(postgres_url());
         /// Maximum number of open connections.
         max_connections: u32 = "20", whole(1..=1_000);

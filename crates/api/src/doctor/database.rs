@@ -54,7 +54,8 @@ pub(super) async fn check(config: &Config, findings: &mut Findings) -> Option<Ar
             return None;
         }
     }
-    if !check_schema(schema, config, findings) {
+    // Behind a pooler that does not fit the settings, nothing else works.
+    if !check_schema(schema, config, findings) || findings.has_problem("database_pooler") {
         return None;
     }
     match options.open() {
@@ -205,8 +206,10 @@ fn millis(micros: i64) -> String {
 mod tests {
     use super::super::tests::config;
     use super::super::{Findings, Severity};
-    use super::{check_clock, check_connections, check_permissions, check_postgres, check_sqlite, millis};
-    use denizen_infra::inspection::{PostgresInspection, SqliteInspection};
+    use super::{
+        check_clock, check_connections, check_permissions, check_pooler, check_postgres, check_sqlite, millis,
+    };
+    use denizen_infra::inspection::{PoolerInspection, PostgresInspection, SqliteInspection};
 
     fn server() -> PostgresInspection {
         PostgresInspection {

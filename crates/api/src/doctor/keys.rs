@@ -6,7 +6,9 @@ use denizen_domain::ports::Vault;
 use denizen_domain::store::Store;
 use denizen_domain::time::Timestamp;
 use denizen_infra::clock::{SystemChance, SystemClock};
+use denizen_infra::master_key::MasterKey;
 use denizen_infra::root::{has_root, open_root};
+use secrecy::ExposeSecret;
 
 use super::{Findings, counted};
 use crate::app::master_key;
@@ -23,6 +25,7 @@ const AGE_DAYS_MAX: i64 = 365;
 pub(super) async fn check_master_key(config: &Config, store: &dyn Store, findings: &mut Findings) -> bool {
     let check = "master_key";
     match open(config, store).await {
+        Ok(Opened::Nothing) if config.security.master_key_command.is_some() => check_command(config, findings).await,
         Ok(Opened::Nothing) => {
             findings.ok(check, "nothing is encrypted yet; the first start of the server creates the keys");
             true
@@ -40,6 +43,23 @@ pub(super) async fn check_master_key(config: &Config, store: &dyn Store, finding
             let remedy = "Restore the master key that the database was set up with, from a backup or from another node; \
                           without it, what is encrypted is lost";
             findings.error(check, chain(&error), remedy);
+            false
+        }
+    }
+}
+
+/// Runs `security.master_key_command`, if there is one, although nothing is encrypted yet. Returns whether it prints a key.
+pub(super) async fn check_command(config: &Config, findings: &mut Findings) -> bool {
+    let check = "master_key";
+    let Some(command) = &config.security.master_key_command else { return true };
+    match MasterKey::from_command(command.expose_secret()).await {
+        Ok(_) => {
+            findings.ok(check, "security.master_key_command prints a master key");
+            true
+        }
+        Err(error) => {
+            let line = format!("security.master_key_command: {}", chain(&error.into()));
+            findings.error(check, line, "Correct the command; the server does not start without the key");
             false
         }
     }

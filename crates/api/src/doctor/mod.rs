@@ -119,6 +119,8 @@ pub(crate) async fn examine(loaded: &Loaded, send_to: Option<&EmailAddress>) -> 
         if has_keys {
             check_services(loaded, &mut findings).await;
         }
+    } else {
+        keys::check_command(&loaded.config, &mut findings).await;
     }
     mail::check(loaded, send_to, &mut findings).await;
     tls::check(loaded, &mut findings).await;

@@ -47,6 +47,7 @@ pub(crate) mod users_list;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
@@ -59,6 +60,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Limits;
 use crate::feed::Feed;
+use crate::heartbeats::Heartbeats;
 use crate::metrics::Metrics;
 use crate::middleware::{self, Capacity};
 use origins::Origins;
@@ -103,6 +105,10 @@ pub(crate) struct SharedState {
     pub(crate) accepts_public_traces: bool,
     /// The metrics of this server.
     pub(crate) metrics: Arc<Metrics>,
+    /// When background jobs last ran.
+    pub(crate) heartbeats: Heartbeats,
+    /// Whether the server was ready once.
+    pub(crate) has_started: AtomicBool,
     /// The right to serve the database.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) claim: Option<Arc<ServerClaim>>,

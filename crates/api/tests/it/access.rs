@@ -59,6 +59,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("health.get", [200, 200, 200, 200, 200, 200]),
     row("health.live", [200, 200, 200, 200, 200, 200]),
     row("health.ready", [200, 200, 200, 200, 200, 200]),
+    row("health.startup", [200, 200, 200, 200, 200, 200]),
     row("invitations.accept", [400, 400, 400, 400, 400, 400]),
     row("invitations.create", [401, 403, 403, 403, 403, 201]),
     row("invitations.passkeys.create", [400, 400, 400, 400, 400, 400]),
@@ -194,6 +195,7 @@ fn on_users(operation: &str, targets: &Targets) -> Request {
         "health.get" => (Method::GET, "/health".into(), None),
         "health.live" => (Method::GET, "/health/live".into(), None),
         "health.ready" => (Method::GET, "/health/ready".into(), None),
+        "health.startup" => (Method::GET, "/health/startup".into(), None),
         "me.get" => (Method::GET, "me".into(), None),
         "me.change_password" => {
             let body = json!({"current_password": PASSWORD, "new_password": "another good one"});

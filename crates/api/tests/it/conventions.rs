@@ -160,10 +160,13 @@ on_both! {
             let response = send(&app, Method::GET, path, &[]).await;
             assert_eq!(response.status(), 200);
             let body: Value = response.json().await.unwrap();
-            assert_eq!(body, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "checks": {"database": "ok"}}));
+            let checks = json!({"database": "ok", "migrations": "ok", "signing_keys": "ok", "workers": "ok"});
+            assert_eq!(body, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "checks": checks}));
         }
-        let body: Value = send(&app, Method::GET, "/health/live", &[]).await.json().await.unwrap();
-        assert_eq!(body["status"], "ok");
+        for path in ["/health/live", "/health/startup"] {
+            let body: Value = send(&app, Method::GET, path, &[]).await.json().await.unwrap();
+            assert_eq!(body, json!({"status": "ok"}), "{path}");
+        }
     }
 
     async fn both_versions_of_http_are_spoken(app: TestApp) {

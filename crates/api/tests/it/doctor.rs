@@ -303,3 +303,14 @@ async fn providers_proxies_and_passkeys_are_examined() {
     let plain = [("server.public_url", "http://192.0.2.1"), ("sign_in.provider_allowed_hosts", "127.0.0.1")];
     expect(&examine(&world, &plain, &[]).await.0, "relying_party", "warning", "passkeys are not available");
 }
+
+#[tokio::test]
+async fn the_command_of_the_master_key_runs_before_the_first_start() {
+    let world = World::new(Db::Sqlite).await;
+    let command = |text| [("security.master_key_command", text)];
+    let (found, _) = examine(&world, &command("echo AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="), &[]).await;
+    let of_key = |found: &[Value]| found.iter().find(|found| found["check"] == "master_key").unwrap().clone();
+    assert_eq!(of_key(&found)["severity"], "ok", "{found:?}");
+    let (found, code) = examine(&world, &command("exit 3"), &[]).await;
+    assert_eq!((&of_key(&found)["severity"], code), (&Value::from("error"), 1), "{found:?}");
+}

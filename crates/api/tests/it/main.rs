@@ -106,6 +106,7 @@ mod pgbouncer;
 mod providers;
 mod query_parameters;
 mod races;
+mod readiness;
 mod refresh;
 mod relying_party;
 mod required_passkeys;

@@ -20,7 +20,11 @@ pub async fn issue(ctx: &Ctx) -> Result<Option<SetupLink>> {
     if !matches!(ctx.actor(), Actor::Operator) {
         return Err(Error::Forbidden);
     }
-    put(ctx.services(), Timestamp::from_micros(i64::MAX)).await
+    // No link is created after this moment, so any is replaced.
+    match put(ctx.services(), Timestamp::from_micros(i64::MAX)).await? {
+        Put::Stored(link) => Ok(Some(link)),
+        Put::AdminExists | Put::IssuedBefore => Ok(None),
+    }
 }
 
 /// What a node that starts does about a link.
@@ -40,11 +44,24 @@ pub async fn issue_on_start(services: &Services) -> Result<AtStart> {
     if users != Count::Exactly(0) {
         return Ok(AtStart::NotNeeded);
     }
-    let issued = put(services, services.clock.now().minus_seconds(REISSUE_AFTER_S)).await?;
-    Ok(issued.map_or(AtStart::IssuedBefore, AtStart::Issued))
+    Ok(match put(services, services.clock.now().minus_seconds(REISSUE_AFTER_S)).await? {
+        Put::Stored(link) => AtStart::Issued(link),
+        Put::IssuedBefore => AtStart::IssuedBefore,
+        Put::AdminExists => AtStart::NotNeeded,
+    })
 }
 
-async fn put(services: &Services, unless_after: Timestamp) -> Result<Option<SetupLink>> {
+/// What became of a new link.
+enum Put {
+    /// It is valid, in place of the previous one.
+    Stored(SetupLink),
+    /// There is an active administrator, so no link is valid.
+    AdminExists,
+    /// The previous one was created too short a time ago, and stays.
+    IssuedBefore,
+}
+
+async fn put(services: &Services, unless_after: Timestamp) -> Result<Put> {
     let now = services.clock.now();
     let token = new_token(services);
     let link = StoredLink {
@@ -53,11 +70,14 @@ async fn put(services: &Services, unless_after: Timestamp) -> Result<Option<Setu
         expires_at: now.plus_seconds(TTL_S),
     };
     let mut tx = services.store.write().await?;
-    if admin_exists(&mut *tx).await? || !tx.put_setup_link(&link, unless_after).await? {
-        return Ok(None);
+    if admin_exists(&mut *tx).await? {
+        return Ok(Put::AdminExists);
+    }
+    if !tx.put_setup_link(&link, unless_after).await? {
+        return Ok(Put::IssuedBefore);
     }
     tx.commit().await?;
-    Ok(Some(SetupLink { token, expires_at: link.expires_at }))
+    Ok(Put::Stored(SetupLink { token, expires_at: link.expires_at }))
 }
 
 fn new_token(services: &Services) -> SecretString {

@@ -94,6 +94,12 @@ impl KeyRing {
         Self { vault, random, clock, issuer, audience, follows_store, adopting: Mutex::new(()), ring }
     }
 
+    /// Whether there is a key that signs at present.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.present().signing_at(self.clock.now()).is_some()
+    }
+
     /// The public keys as a JWK Set (RFC 7517 §5), made once per change.
     #[must_use]
     pub fn jwks(&self) -> Arc<Jwks> {

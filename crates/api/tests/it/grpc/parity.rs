@@ -325,7 +325,7 @@ async fn on_users(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) 
     let replaced = v1::User { email: user.email.clone(), name: "Replaced".into(), ..Default::default() };
     let role = v1::User { role: "admin".into(), ..Default::default() };
     Some(match operation {
-        "health.get" | "health.live" | "health.ready" => {
+        "health.get" | "health.live" | "health.ready" | "health.startup" => {
             rpc.health().check(HealthCheckRequest::default()).await.map(drop)
         }
         "me.get" => said!(rpc.users(), get_me(GetMeRequest {})),
