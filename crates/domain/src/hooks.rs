@@ -26,19 +26,17 @@ const RETRY_AFTER_S: u32 = 1;
 
 /// An operation that is about to begin. Nothing of it is written yet.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Before {
     /// A user is about to be created.
-    SignUp(SignUpRequest),
+    SignUp(Box<SignUpRequest>),
     /// A user has proven their first factor, and is about to be signed in, possibly after a second one.
-    SignIn(SignInRequest),
+    SignIn(Box<SignInRequest>),
     /// A user is about to be deleted.
     Deletion(Box<User>),
 }
 
 /// An operation that is committed.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum After {
     /// A user was created.
     SignUp(Box<User>),
@@ -152,7 +150,7 @@ pub(crate) async fn before_sign_up(
     let Some(hooks) = hooks_of(ctx) else { return Ok(()) };
     let (email, name, role) = (email.clone(), name.clone(), role.clone());
     let request = SignUpRequest { email, name, role, source, address: ctx.origin().address };
-    Ok(hooks.before(Before::SignUp(request)).await?)
+    Ok(hooks.before(Before::SignUp(Box::new(request))).await?)
 }
 
 /// Asks before a user is signed in who has proven a first factor. Call it outside a transaction. A user who does not exist
@@ -162,7 +160,7 @@ pub(crate) async fn before_sign_in(ctx: &Ctx, user: UserId, method: Way) -> Resu
     let found = ctx.store().read().await?.find_user(user).await?;
     let Some(user) = found else { return Ok(()) };
     let request = SignInRequest { user, method, address: ctx.origin().address };
-    Ok(hooks.before(Before::SignIn(request)).await?)
+    Ok(hooks.before(Before::SignIn(Box::new(request))).await?)
 }
 
 /// Asks before a user is deleted. Call it outside a transaction.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use denizen::Denizen;
 use denizen::accounts::NewAccount;
-use denizen::types::{SecretString, SessionId, User};
+use denizen::types::{ExposeSecret, SecretString, SessionId, User};
 use denizen_domain::Ctx;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::credentials::PasswordAttempt;
@@ -175,6 +175,5 @@ impl TestServer {
 }
 
 fn expose(secret: &SecretString) -> String {
-    use denizen::types::ExposeSecret;
     secret.expose_secret().to_owned()
 }

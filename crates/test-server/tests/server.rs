@@ -81,8 +81,8 @@ async fn with_a_provider() {
     let browser = reqwest::Client::builder().no_proxy().redirect(policy).build().unwrap();
     let location = |response: &reqwest::Response| response.headers()["location"].to_str().unwrap().to_owned();
 
-    let begin = format!("{}/api/v1/auth/acme?redirect_to={APP}&code_challenge={CHALLENGE}", server.url());
-    let begun = browser.get(begin).send().await.unwrap();
+    let start = format!("{}/api/v1/auth/acme?redirect_to={APP}&code_challenge={CHALLENGE}", server.url());
+    let begun = browser.get(start).send().await.unwrap();
     let cookie = begun.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let at_provider = browser.get(location(&begun)).send().await.unwrap();
     let end = browser.get(location(&at_provider)).header("cookie", cookie).send().await.unwrap();

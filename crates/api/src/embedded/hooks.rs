@@ -103,8 +103,6 @@ impl<H: Hooks> hooks::Hooks for Runner<H> {
             Before::SignUp(request) => ("before_sign_up", hooks.before_sign_up(request).boxed()),
             Before::SignIn(request) => ("before_sign_in", hooks.before_sign_in(request).boxed()),
             Before::Deletion(user) => ("before_deletion", hooks.before_deletion(user).boxed()),
-            // An operation without a hook.
-            _ => return Ok(()),
         };
         match bounded(hook, self.time_limit, asked).await {
             Some(Ok(())) => Ok(()),
@@ -123,7 +121,6 @@ impl<H: Hooks> hooks::Hooks for Runner<H> {
                 After::SignUp(user) => ("after_sign_up", hooks.after_sign_up(user).boxed()),
                 After::SignIn(user, session) => ("after_sign_in", hooks.after_sign_in(user, *session).boxed()),
                 After::Deletion(user) => ("after_deletion", hooks.after_deletion(user).boxed()),
-                _ => return,
             };
             bounded(hook, time_limit, notified).await;
         });

@@ -48,7 +48,6 @@ impl Drop for Inner {
 
 impl Denizen {
     /// Settings for a server, which [`Builder::build`] starts.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

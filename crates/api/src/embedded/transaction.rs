@@ -19,7 +19,7 @@ const WORK_TIME_LIMIT: Duration = Duration::from_secs(5);
 pub struct SharedTransaction(Box<dyn WriteTx>);
 
 impl SharedTransaction {
-    /// The connection, for statements with SQLx. It has the role and the search path of `database.url`. Do not end the
+    /// The connection, for statements with `SQLx`. It has the role and the search path of `database.url`. Do not end the
     /// transaction, and change settings with `SET LOCAL` only.
     ///
     /// # Errors

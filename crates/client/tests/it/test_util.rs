@@ -5,7 +5,7 @@ use denizen_client::{Acr, InvalidToken, VerifyError};
 use uuid::Uuid;
 
 fn reason(result: Result<denizen_client::Claims, VerifyError>) -> String {
-    format!("{:?}", result.err().expect("the token is rejected"))
+    format!("{:?}", result.expect_err("the token is rejected"))
 }
 
 #[tokio::test]

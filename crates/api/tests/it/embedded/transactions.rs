@@ -154,7 +154,9 @@ on_both! {
         let create = async |accounts: Accounts| accounts.create_user(NewAccount::new("ada@example.com", PASSWORD, "Ada")).await;
         let end = async |_: &User, tx: &mut SharedTransaction| {
             match shop.db {
-                Db::Postgres => drop(sqlx::query("ROLLBACK").execute(tx.postgres().await?).await?),
+                Db::Postgres => {
+                    sqlx::query("ROLLBACK").execute(tx.postgres().await?).await?;
+                }
                 Db::Sqlite => tx.sqlite(|rows| rows.execute_batch("ROLLBACK"))?,
             }
             Ok::<_, Failure>(())
