@@ -60,7 +60,7 @@ async fn migrate_in_one_transaction(options: &PostgresOptions) -> Result<(), Sto
     Ok(())
 }
 
-/// The number of the advisory lock of SQLx, which it takes for a session. Both exclude each other by it.
+/// The number of the advisory lock of `sqlx`, which it takes for a session. Both exclude each other by it.
 fn lock_number(database: &str) -> i64 {
     const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
     const FACTOR: i64 = 0x3d32_ad9e;

@@ -74,9 +74,9 @@ pub(crate) fn effects(words: &[&str], table_of_index: impl Fn(&str) -> Option<St
 }
 
 /// One lock for each table: the strongest, with the most work.
-pub(crate) fn merge(locks: Vec<TableLock>) -> Vec<TableLock> {
+pub(crate) fn merge(locks: &[TableLock]) -> Vec<TableLock> {
     let mut merged: Vec<TableLock> = Vec::new();
-    for lock in locks {
+    for lock in locks.iter().cloned() {
         match merged.iter_mut().find(|found| found.table == lock.table) {
             Some(found) => {
                 let work = found.work.max(lock.work);

@@ -37,7 +37,7 @@ pub(crate) fn effects(words: &[&str], _table_of_index: impl Fn(&str) -> Option<S
 }
 
 /// The lock of the writer, with the most work of any statement.
-pub(crate) fn merge(locks: Vec<TableLock>) -> Vec<TableLock> {
+pub(crate) fn merge(locks: &[TableLock]) -> Vec<TableLock> {
     let work = locks.iter().map(|lock| lock.work).max().unwrap_or(TableWork::Nothing);
     vec![TableLock { table: "*".to_owned(), mode: WRITE, blocks_reads: false, blocks_writes: true, work }]
 }

@@ -62,7 +62,7 @@ fn describe(migration: &Migration, created: &mut HashSet<String>) -> PendingMigr
         locks.extend(effects.locks.into_iter().filter(|lock| !created.contains(&lock.table)));
     }
     let description = migration.description.to_string();
-    PendingMigration { version: migration.version, description, locks: merge(locks), unknown_statements }
+    PendingMigration { version: migration.version, description, locks: merge(&locks), unknown_statements }
 }
 
 /// The table of an index that a migration creates.

@@ -102,7 +102,7 @@ fn text(step: &PendingMigration, has_run: bool) -> String {
     if has_run {
         return format!("applied {version} {description}\n");
     }
-    let mut text = format!("pending {version} {description}\n");
+    let mut lines = vec![format!("pending {version} {description}\n")];
     for TableLock { table, mode, blocks_reads, blocks_writes, work } in locks {
         let table = if table == "*" { "all tables" } else { table };
         let blocks = match (blocks_reads, blocks_writes) {
@@ -115,13 +115,13 @@ fn text(step: &PendingMigration, has_run: bool) -> String {
             TableWork::Scan => ", reads all rows",
             TableWork::Rewrite => ", writes all rows",
         };
-        text += &format!("  {table}: {mode} lock, {blocks}{work}\n");
+        lines.push(format!("  {table}: {mode} lock, {blocks}{work}\n"));
     }
     if locks.is_empty() {
-        text += "  locks no existing table\n";
+        lines.push("  locks no existing table\n".to_owned());
     }
     for statement in unknown_statements {
-        text += &format!("  locks are not known: {statement}\n");
+        lines.push(format!("  locks are not known: {statement}\n"));
     }
-    text
+    lines.concat()
 }
