@@ -9,7 +9,7 @@ use denizen_client::api::{
 use futures_util::TryStreamExt;
 use serde_json::json;
 
-use crate::harness::{Db, TestApp, on_both};
+use crate::harness::{TestApp, on_both};
 
 const PASSWORD: &str = "correct horse battery";
 
