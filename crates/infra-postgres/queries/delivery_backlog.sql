@@ -3,18 +3,22 @@ SELECT
     count(*) AS "count!",
     (
         SELECT min(oldest.due_at)
-        FROM webhooks
+        FROM (
+            SELECT webhooks.id
+            FROM webhooks
+            WHERE webhooks.status = 'active'
+            ORDER BY webhooks.created_at DESC, webhooks.id DESC
+        ) AS active
         CROSS JOIN LATERAL (
             SELECT deliveries.due_at
             FROM deliveries
-            WHERE deliveries.webhook_id = webhooks.id
+            WHERE deliveries.webhook_id = active.id
                 AND deliveries.state = 'pending'
                 AND deliveries.due_at IS NOT NULL
                 AND deliveries.due_at <= $1
             ORDER BY deliveries.due_at
             LIMIT 1
         ) AS oldest
-        WHERE webhooks.status = 'active'
     ) AS "oldest"
 FROM (
     SELECT 1
