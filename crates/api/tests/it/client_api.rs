@@ -78,7 +78,7 @@ on_both! {
 
         let account = CreateServiceAccount::new("reports").role("analyst");
         let account = admin.service_accounts().create(&account).await.unwrap();
-        let key = CreateApiKey::new("reports", Vec::new()).service_account_id(account.id);
+        let key = CreateApiKey::new("reports", vec![PermissionName::EventsRead]).service_account_id(account.id);
         let key = admin.api_keys().create(&key).await.unwrap();
         assert!(key.key.expose().starts_with("dnk_") && !format!("{key:?}").contains(key.key.expose()));
         let program = Api::builder(&app.url).api_key(key.key).build().unwrap();
