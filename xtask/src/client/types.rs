@@ -11,13 +11,12 @@ use super::names::{camel, comment, snake};
 pub(super) const IMPORTS: &str = "use super::super::prelude::*;\n\n";
 
 /// Values that must not be logged.
-const SECRETS: [&str; 15] = [
+const SECRETS: [&str; 14] = [
     "access_token",
     "refresh_token",
     "device_token",
     "csrf_token",
     "secret",
-    "key",
     "client_secret",
     "token",
     "code",
@@ -245,7 +244,7 @@ fn type_of(parent: &str, field: &str, schema: &Value, enums: &mut String) -> any
         (Some("string"), Some("date-time")) => "OffsetDateTime".to_owned(),
         (Some("string"), Some("uuid")) => "Uuid".to_owned(),
         (Some("string"), Some("password")) => "Secret".to_owned(),
-        (Some("string"), _) if SECRETS.contains(&field) && field != "key" || is_secret(schema) => "Secret".to_owned(),
+        (Some("string"), _) if SECRETS.contains(&field) || is_secret(schema) => "Secret".to_owned(),
         (Some("string"), _) => "String".to_owned(),
         (Some("boolean"), _) => "bool".to_owned(),
         (Some("integer"), _) => "i64".to_owned(),

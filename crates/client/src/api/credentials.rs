@@ -37,7 +37,7 @@ impl From<&SignedInWithTokens> for SessionTokens {
 pub(super) enum Credentials {
     None,
     Bearer(Secret),
-    Session(Session),
+    Session(Arc<Session>),
 }
 
 /// A session whose tokens are replaced.
@@ -71,7 +71,7 @@ impl Credentials {
     pub(super) fn session(tokens: SessionTokens, clock: Arc<dyn Clock>) -> Self {
         let expires_at = clock.monotonic() + Duration::from_secs(tokens.expires_in_s);
         let current = Mutex::new(Current { tokens, expires_at });
-        Self::Session(Session { clock, current, refreshing: tokio::sync::Mutex::new(()) })
+        Self::Session(Arc::new(Session { clock, current, refreshing: tokio::sync::Mutex::new(()) }))
     }
 
     pub(super) fn session_tokens(&self) -> Option<SessionTokens> {
@@ -92,8 +92,8 @@ impl Credentials {
 
     /// The next token, after the server refused this one; `None` if there is no other.
     pub(super) async fn replace(&self, api: &Api, refused: &Secret) -> Option<Secret> {
-        let Self::Session(_) = self else { return None };
-        refresh(api, Some(refused.clone())).await.ok()
+        let Self::Session(session) = self else { return None };
+        session.refresh_in_task(api, Some(refused.clone())).await.ok()
     }
 }
 
@@ -106,12 +106,12 @@ impl Session {
         self.clock.monotonic() + REFRESH_BEFORE < current.expires_at
     }
 
-    async fn fresh(&self, api: &Api) -> Result<Secret, ApiError> {
+    async fn fresh(self: &Arc<Self>, api: &Api) -> Result<Secret, ApiError> {
         let current = self.current();
         if self.is_fresh(&current) {
             return Ok(current.tokens.access_token);
         }
-        refresh(api, None).await
+        self.refresh_in_task(api, None).await
     }
 
     /// Refreshes the tokens, unless another call did it meanwhile: unless the access token is another one than that which
@@ -140,17 +140,11 @@ impl Session {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Current { tokens, expires_at };
         Ok(access_token)
     }
-}
 
-/// Refreshes in a task of its own: a caller that stops waiting must not lose the next refresh token.
-async fn refresh(api: &Api, refused: Option<Secret>) -> Result<Secret, ApiError> {
-    let api = api.clone();
-    let task = tokio::spawn(async move {
-        match &api.0.credentials {
-            Credentials::Session(session) => session.refresh(&api, refused.as_ref()).await.map(Some),
-            Credentials::None | Credentials::Bearer(_) => Ok(None),
-        }
-    });
-    let refreshed = task.await.map_err(TransportError::new)??;
-    refreshed.ok_or_else(|| TransportError::new("there is no session").into())
+    /// A caller that stops waiting must not lose the next refresh token.
+    async fn refresh_in_task(self: &Arc<Self>, api: &Api, refused: Option<Secret>) -> Result<Secret, ApiError> {
+        let (session, api) = (Arc::clone(self), api.clone());
+        let task = tokio::spawn(async move { session.refresh(&api, refused.as_ref()).await });
+        task.await.map_err(TransportError::new)?
+    }
 }

@@ -1,6 +1,7 @@
 //! Sends a request, and again where that is safe and useful.
 
 use std::borrow::Cow;
+use std::mem;
 use std::time::Duration;
 
 use super::error::{ApiError, parse};
@@ -24,7 +25,7 @@ pub(super) struct Attempt<'a> {
     pub(super) deadline: Option<Duration>,
 }
 
-/// A response of the API that is not an error.
+/// The headers and the body of a response.
 pub(super) struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
@@ -96,17 +97,16 @@ async fn send_once(api: &Api, attempt: &Attempt<'_>, bearer: Option<&Secret>) ->
         json: attempt.body,
         ..Request::get(&url, "application/json")
     };
-    let response = api.0.transport.send(request).await.map_err(Failure::unknown)?;
-    let status = response.status;
-    let retry_after = response.header("retry-after").and_then(|value| value.parse().ok()).map(Duration::from_secs);
-    let headers = response.headers.clone();
-    let body = read(response).await.map_err(Failure::unknown)?;
+    let mut response = api.0.transport.send(request).await.map_err(Failure::unknown)?;
+    let (status, headers) = (response.status, mem::take(&mut response.headers));
+    let answer = Answer { headers, body: read(response).await.map_err(Failure::unknown)? };
     if (200..300).contains(&status) {
-        return Ok(Answer { headers, body });
+        return Ok(answer);
     }
-    // The server refused it before it did anything; a proxy in between may have passed it on.
-    let is_processed = !matches!(status, 429);
-    Err(Failure { error: parse(status, retry_after, &body), is_processed })
+    let retry_after = answer.header("retry-after").and_then(|value| value.parse().ok()).map(Duration::from_secs);
+    // The rate limit applies before a request is processed. With other statuses, a proxy in between may have passed it on.
+    let is_processed = status != 429;
+    Err(Failure { error: parse(status, retry_after, &answer.body), is_processed })
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, ApiError> {

@@ -121,12 +121,6 @@ impl Response {
         Self { status, content_type: content_type.into(), headers: Vec::new(), body }
     }
 
-    /// The value of a header, whose name is in lower case.
-    #[cfg(feature = "api")]
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
     /// Whether the media type is one of these, ignoring parameters and case.
     pub(crate) fn has_media_type(&self, expected: &[&str]) -> bool {
         let media_type = self.content_type.split(';').next().unwrap_or_default().trim();
