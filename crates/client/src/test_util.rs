@@ -85,9 +85,9 @@ impl TestIssuer {
         TestTransport { keys: json!({"keys": [key]}).to_string() }
     }
 
-    /// A token of a new user, which is valid from now on.
+    /// A token of a new user, who has just authenticated with a password.
     pub fn user(&self) -> TestToken {
-        self.token("sid")
+        self.token("sid").acr(Acr::Aal1).claim("amr", json!(["pwd"]))
     }
 
     /// A token of a new service account.
@@ -156,6 +156,11 @@ impl TestToken {
     /// Authenticated now with this assurance.
     pub fn acr(self, acr: Acr) -> Self {
         self.claim("acr", acr.as_str()).claim("auth_time", now_s())
+    }
+
+    /// Authenticated this many seconds ago.
+    pub fn authenticated_s_ago(self, seconds: i64) -> Self {
+        self.claim("auth_time", now_s() - seconds)
     }
 
     /// The lifetime from now on, in seconds; negative for a token that has expired.

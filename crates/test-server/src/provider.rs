@@ -29,7 +29,7 @@ const COORDINATE: usize = 32;
 
 type Parameters = HashMap<String, String>;
 
-/// An outside provider: whoever comes to it is signed in there at once as the user that the test has set, and sent back.
+/// An outside provider. Its authorization endpoint redirects back at once, with the user that the test has set signed in.
 ///
 /// [`TestServerBuilder::provider`](crate::TestServerBuilder::provider) makes a server offer it.
 pub struct FakeProvider {

@@ -1,5 +1,7 @@
 //! The issuer for unit tests: its verifier accepts and rejects as in production.
 
+use std::time::Duration;
+
 use denizen_client::test_util::TestIssuer;
 use denizen_client::{Acr, InvalidToken, VerifyError};
 use uuid::Uuid;
@@ -20,7 +22,9 @@ async fn claims_are_those_of_the_token() {
     assert!(claims.has_role("editor") && claims.is_email_verified() && claims.user().is_some());
     assert_eq!(claims.email(), Some("ada@example.com"));
     assert!(claims.require_permission("notes:write").is_ok() && claims.require_permission("notes:delete").is_err());
-    assert!(claims.require_acr(Acr::Aal2).is_ok());
+    assert!(claims.require_acr(Acr::Aal2).is_ok() && claims.require_recent(Duration::from_mins(1)).is_ok());
+    let old = verifier.verify(&issuer.user().authenticated_s_ago(61).token()).await.unwrap();
+    assert!(old.require_acr(Acr::Aal1).is_ok() && old.require_recent(Duration::from_mins(1)).is_err());
     let service = verifier.verify(&issuer.service_account().token()).await.unwrap();
     assert!(service.user().is_none());
 }

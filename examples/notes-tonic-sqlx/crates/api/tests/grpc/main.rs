@@ -5,7 +5,7 @@
 mod support;
 
 use domain::{MockNotes, StoreError};
-use testkit::Issuer;
+use testkit::TestIssuer;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -17,7 +17,7 @@ use crate::support::World;
 #[tokio::test]
 async fn a_user_creates_reads_replaces_and_deletes_notes() {
     let world = World::start().await;
-    let mut ada = world.client(Some(&world.issuer.token(Uuid::now_v7())));
+    let mut ada = world.client(Some(&world.issuer.user().token()));
     let note = ada.create(" Groceries ", "Bread\nOlives").await.unwrap();
     assert_eq!((note.title.as_str(), note.body.as_str()), ("Groceries", "Bread\nOlives"));
     assert_eq!(ada.get(&note.id).await.unwrap(), note);
@@ -31,8 +31,8 @@ async fn a_user_creates_reads_replaces_and_deletes_notes() {
 #[tokio::test]
 async fn notes_of_other_users_do_not_exist() {
     let world = World::start().await;
-    let mut ada = world.client(Some(&world.issuer.token(Uuid::now_v7())));
-    let mut bob = world.client(Some(&world.issuer.token(Uuid::now_v7())));
+    let mut ada = world.client(Some(&world.issuer.user().token()));
+    let mut bob = world.client(Some(&world.issuer.user().token()));
     let note = ada.create("Groceries", "").await.unwrap();
     assert_eq!(bob.get(&note.id).await.unwrap_err().code(), Code::NotFound);
     assert_eq!(bob.replace(&note.id, "Mine").await.unwrap_err().code(), Code::NotFound);
@@ -45,7 +45,7 @@ async fn notes_of_other_users_do_not_exist() {
 #[tokio::test]
 async fn notes_are_listed_in_pages() {
     let world = World::start().await;
-    let mut ada = world.client(Some(&world.issuer.token(Uuid::now_v7())));
+    let mut ada = world.client(Some(&world.issuer.user().token()));
     for title in ["1", "2", "3"] {
         ada.create(title, "").await.unwrap();
     }
@@ -58,7 +58,7 @@ async fn notes_are_listed_in_pages() {
 #[tokio::test]
 async fn invalid_input_is_refused() {
     let world = World::start().await;
-    let mut ada = world.client(Some(&world.issuer.token(Uuid::now_v7())));
+    let mut ada = world.client(Some(&world.issuer.user().token()));
     for (title, body) in [("", ""), ("a\nb", ""), ("a", "\0"), ("a", &"b".repeat(20_001))] {
         assert_eq!(ada.create(title, body).await.unwrap_err().code(), Code::InvalidArgument, "{title:?}");
     }
@@ -74,7 +74,8 @@ async fn invalid_input_is_refused() {
 async fn a_valid_token_is_required() {
     let world = World::start().await;
     let id = Uuid::now_v7();
-    let (expired, forged) = (world.issuer.expired_token(id), Issuer::new().token(id));
+    let (expired, forged) =
+        (world.issuer.user().subject(id).expires_in_s(-60).token(), TestIssuer::new().user().subject(id).token());
     for token in [None, Some("nonsense"), Some(expired.as_str()), Some(&forged)] {
         let mut client = world.client(token);
         let id = id.to_string();
@@ -98,9 +99,13 @@ async fn a_valid_token_is_required() {
 async fn deleting_all_notes_requires_a_recent_authentication() {
     let world = World::start().await;
     let id = Uuid::now_v7();
-    let mut recent = world.client(Some(&world.issuer.token(id)));
+    let mut recent = world.client(Some(&world.issuer.user().subject(id).token()));
     recent.create("a", "").await.unwrap();
-    let refused = world.client(Some(&world.issuer.old_token(id, 600))).delete_all().await.unwrap_err();
+    let refused = world
+        .client(Some(&world.issuer.user().subject(id).authenticated_s_ago(600).token()))
+        .delete_all()
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     let challenge = refused.metadata().get("www-authenticate").unwrap().to_str().unwrap();
     assert!(challenge.ends_with("max_age=\"300\""), "{challenge}");
@@ -112,7 +117,7 @@ async fn failures_of_the_database_are_not_explained_to_clients() {
     let mut store = MockNotes::new();
     store.expect_list().returning(|_, _, _| Err(StoreError::new("the disk is full")));
     let world = World::start_on(store, None);
-    let failed = world.client(Some(&world.issuer.token(Uuid::now_v7()))).list(None, None).await.unwrap_err();
+    let failed = world.client(Some(&world.issuer.user().token())).list(None, None).await.unwrap_err();
     assert_eq!((failed.code(), failed.message()), (Code::Internal, "Internal error."));
 }
 
@@ -128,6 +133,6 @@ async fn the_health_service_needs_no_token() {
 #[tokio::test]
 async fn the_service_stops() {
     let world = World::start().await;
-    world.client(Some(&world.issuer.token(Uuid::now_v7()))).create("a", "").await.unwrap();
+    world.client(Some(&world.issuer.user().token())).create("a", "").await.unwrap();
     world.stop().await;
 }

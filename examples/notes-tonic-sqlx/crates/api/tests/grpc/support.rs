@@ -7,7 +7,7 @@ use api::proto::{ListNotesResponse, ReplaceNoteRequest};
 use api::serve;
 use domain::{NoteService, Notes};
 use infra::Database;
-use testkit::{Issuer, TestDatabase};
+use testkit::{TestDatabase, TestIssuer};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
@@ -16,7 +16,7 @@ use tonic::{Request, Status};
 
 /// The service, on a port of its own.
 pub(crate) struct World {
-    pub(crate) issuer: Issuer,
+    pub(crate) issuer: TestIssuer,
     pub(crate) channel: Channel,
     _database: Option<TestDatabase>,
     stop: Option<oneshot::Sender<()>>,
@@ -31,7 +31,7 @@ impl World {
     }
 
     pub(crate) fn start_on(store: impl Notes, database: Option<TestDatabase>) -> Self {
-        let issuer = Issuer::new();
+        let issuer = TestIssuer::new();
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", incoming.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();

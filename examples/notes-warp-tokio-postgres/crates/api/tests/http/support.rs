@@ -3,7 +3,7 @@
 use domain::NoteService;
 use infra::Database;
 use serde_json::Value;
-use testkit::{Issuer, TestDatabase};
+use testkit::{TestDatabase, TestIssuer};
 
 use crate::client::Client;
 
@@ -80,7 +80,7 @@ impl Reply {
 
 /// The service on a database of its own.
 pub(crate) struct World {
-    pub(crate) issuer: Issuer,
+    pub(crate) issuer: TestIssuer,
     client: Client,
     _database: TestDatabase,
 }
@@ -89,7 +89,7 @@ impl World {
     pub(crate) async fn start() -> Self {
         let database = TestDatabase::create().await;
         let store = Database::open(database.url(), 2).await.unwrap();
-        let issuer = Issuer::new();
+        let issuer = TestIssuer::new();
         let client = Client::new(&issuer.verifier(), &NoteService::new(store)).await;
         Self { issuer, client, _database: database }
     }

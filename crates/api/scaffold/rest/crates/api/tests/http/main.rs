@@ -7,7 +7,7 @@ mod support;
 
 use domain::{MockNotes, NoteService, StoreError};
 use serde_json::{Value, json};
-use testkit::Issuer;
+use testkit::TestIssuer;
 use uuid::Uuid;
 
 use crate::client::Client;
@@ -16,7 +16,7 @@ use crate::support::{Call, World};
 #[tokio::test]
 async fn a_user_creates_reads_replaces_and_deletes_notes() {
     let world = World::start().await;
-    let ada = world.issuer.token(Uuid::now_v7());
+    let ada = world.issuer.user().token();
     let created = world.send(Call::post("/notes", &json!({"title": " Groceries "})).token(&ada)).await;
     assert_eq!(created.status, 201);
     let note = created.json();
@@ -36,7 +36,7 @@ async fn a_user_creates_reads_replaces_and_deletes_notes() {
 #[tokio::test]
 async fn notes_of_other_users_do_not_exist() {
     let world = World::start().await;
-    let (ada, bob) = (world.issuer.token(Uuid::now_v7()), world.issuer.token(Uuid::now_v7()));
+    let (ada, bob) = (world.issuer.user().token(), world.issuer.user().token());
     let note = world.send(Call::post("/notes", &json!({"title": "Groceries"})).token(&ada)).await.json();
     let path = format!("/notes/{}", note["id"].as_str().unwrap());
     for call in [Call::get(&path), Call::put(&path, &json!({"title": "Mine"})), Call::delete(&path)] {
@@ -50,7 +50,7 @@ async fn notes_of_other_users_do_not_exist() {
 #[tokio::test]
 async fn notes_are_listed_in_pages() {
     let world = World::start().await;
-    let ada = world.issuer.token(Uuid::now_v7());
+    let ada = world.issuer.user().token();
     for title in ["1", "2", "3"] {
         world.send(Call::post("/notes", &json!({"title": title})).token(&ada)).await;
     }
@@ -71,7 +71,7 @@ async fn notes_are_listed_in_pages() {
 #[tokio::test]
 async fn invalid_input_is_refused() {
     let world = World::start().await;
-    let ada = world.issuer.token(Uuid::now_v7());
+    let ada = world.issuer.user().token();
     let large = format!(r#"{{"title":"a","body":"{}"}}"#, "b".repeat(300_000));
     let cases = [
         ("application/json", r#"{"title":""}"#, 400, "invalid_input"),
@@ -98,7 +98,8 @@ async fn a_valid_token_is_required() {
     let id = Uuid::now_v7();
     let realm = "Bearer realm=\"denizen\"";
     let invalid = format!("{realm}, error=\"invalid_token\"");
-    let (expired, forged) = (world.issuer.expired_token(id), Issuer::new().token(id));
+    let (expired, forged) =
+        (world.issuer.user().subject(id).expires_in_s(-60).token(), TestIssuer::new().user().subject(id).token());
     let cases = [
         (None, "unauthenticated", realm),
         (Some("nonsense"), "invalid_token", invalid.as_str()),
@@ -128,12 +129,14 @@ async fn a_valid_token_is_required() {
 async fn deleting_all_notes_requires_a_recent_authentication() {
     let world = World::start().await;
     let id = Uuid::now_v7();
-    world.send(Call::post("/notes", &json!({"title": "a"})).token(&world.issuer.token(id))).await;
-    let refused = world.send(Call::delete("/notes").token(&world.issuer.old_token(id, 600))).await;
+    world.send(Call::post("/notes", &json!({"title": "a"})).token(&world.issuer.user().subject(id).token())).await;
+    let refused = world
+        .send(Call::delete("/notes").token(&world.issuer.user().subject(id).authenticated_s_ago(600).token()))
+        .await;
     assert_eq!(refused.error(), (401, "insufficient_user_authentication".to_owned()));
     let challenge = refused.header("www-authenticate").unwrap();
     assert!(challenge.ends_with("max_age=\"300\""), "{challenge}");
-    let deleted = world.send(Call::delete("/notes").token(&world.issuer.token(id))).await;
+    let deleted = world.send(Call::delete("/notes").token(&world.issuer.user().subject(id).token())).await;
     assert_eq!((deleted.status, deleted.json()), (200, json!({"deleted": 1})));
 }
 
@@ -160,9 +163,9 @@ async fn failures_of_the_database_are_not_explained_to_clients() {
     let mut store = MockNotes::new();
     store.expect_list().returning(|_, _, _| Err(StoreError::new("the disk is full")));
     store.expect_ping().returning(|| Err(StoreError::new("the disk is full")));
-    let issuer = Issuer::new();
+    let issuer = TestIssuer::new();
     let client = Client::new(&issuer.verifier(), &NoteService::new(store)).await;
-    let token = issuer.token(Uuid::now_v7());
+    let token = issuer.user().token();
     for call in [Call::get("/notes").token(&token), Call::get("/health")] {
         let reply = client.send(&call).await;
         assert_eq!(reply.error(), (500, "internal".to_owned()));
