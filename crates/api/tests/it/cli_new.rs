@@ -52,10 +52,11 @@ async fn an_existing_folder_is_not_changed() {
 #[tokio::test]
 async fn what_cannot_be_written_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, &[&str], &str); 7] = [
+    let cases: [(&str, &[&str], &str); 8] = [
         ("../notes", &COMPLETE, "lowercase letters, digits and single hyphens"),
         ("Notes", &COMPLETE, "lowercase letters, digits and single hyphens"),
         ("deps", &COMPLETE, "reserved"),
+        ("self", &COMPLETE, "reserved"),
         ("notes", &["--framework", "axum", "--database", "sqlx"], "--postgres or --sqlite is required"),
         ("notes", &["--database", "sqlx", "--sqlite"], "--framework is required"),
         ("notes", &["--framework", "axum", "--database", "tokio-postgres", "--sqlite"], "PostgreSQL only"),

@@ -16,6 +16,15 @@ const NAME_BYTES_MAX: usize = 50;
 /// The crates of the service, and folders that `cargo build` creates beside the binary.
 const RESERVED: [&str; 8] = ["api", "build", "deps", "domain", "examples", "incremental", "infra", "testkit"];
 
+/// Names that Cargo refuses for packages: the keywords of Rust, and crates of its distribution.
+const REFUSED_BY_CARGO: [&str; 55] = [
+    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do",
+    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "std", "struct",
+    "super", "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while",
+    "yield",
+];
+
 /// A service to be written.
 #[derive(Debug, Clone)]
 pub(crate) struct Service<'a> {
@@ -116,6 +125,7 @@ pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
         is_valid,
         "the name must have 1 to 50 lowercase letters, digits and single hyphens, and start with a letter"
     );
-    ensure!(!RESERVED.contains(&name), "the name {name:?} is reserved; choose another one");
+    let is_reserved = RESERVED.contains(&name) || REFUSED_BY_CARGO.contains(&name);
+    ensure!(!is_reserved, "the name {name:?} is reserved; choose another one");
     Ok(())
 }
