@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use super::finished::finished;
 use super::open::{Opened, open};
-use super::totals::finished;
 use super::{Device, Outcome, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::{Acr, AuthMethods, Authenticated};

@@ -4,8 +4,8 @@ use secrecy::SecretString;
 
 use super::SignInMethod;
 use super::challenge::{self, Finished, Owed, Pending, owed_by, owner, use_try};
+use super::finished::finished;
 use super::open::open;
-use super::totals::finished;
 use crate::access::Subject;
 use crate::challenges::{self, ChallengeKind};
 use crate::ctx::Ctx;

@@ -3,8 +3,8 @@
 use secrecy::SecretString;
 
 use super::challenge::{self, Finished, Pending, owner, use_try};
+use super::finished::finished;
 use super::open::{Opened, open};
-use super::totals::finished;
 use super::{Device, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::budgets::{self, Admitted};

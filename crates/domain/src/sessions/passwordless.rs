@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::challenge::{self, Challenged, Owed, proven_by_mail};
-use super::totals::finished;
+use super::finished::finished;
 use super::{Outcome, SignInMethod};
 use crate::auth_methods::Authenticated;
 use crate::budgets::{self, MailCause};

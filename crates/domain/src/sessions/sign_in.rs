@@ -4,10 +4,10 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::challenge::{Challenged, challenge, owed_by};
+use super::finished::finished;
 use super::migrate::migrate;
 use super::open::{displacement, fresh, handed_out, started};
 use super::store::{Opened, Opening};
-use super::totals::finished;
 use super::{Device, DeviceClaim, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::AuthMethods;

@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Finished, Outcome, SignedIn};
-use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::hooks;
 
 /// What a sign-in is attempted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,15 +86,6 @@ impl SignInResult {
     }
 }
 
-/// Counts an attempt by its result, and notifies hooks of a session.
-pub(crate) async fn finished<T: SignIn>(ctx: &Ctx, method: SignInMethod, result: Result<T>) -> Result<T> {
-    let value = ctx.services().sign_ins.count(method, result)?;
-    if let Some(signed_in) = value.session() {
-        hooks::after_sign_in(ctx, signed_in).await?;
-    }
-    Ok(value)
-}
-
 /// What an attempt returns.
 pub(crate) trait SignIn {
     /// The session, if there is one.
@@ -130,7 +119,7 @@ pub struct SignInTotals([[AtomicU64; SignInResult::ALL.len()]; SignInMethod::ALL
 
 impl SignInTotals {
     /// Counts an attempt by its result, which is returned as it is.
-    fn count<T: SignIn>(&self, method: SignInMethod, result: Result<T>) -> Result<T> {
+    pub(super) fn count<T: SignIn>(&self, method: SignInMethod, result: Result<T>) -> Result<T> {
         self.0[method as usize][SignInResult::of(&result) as usize].fetch_add(1, Ordering::Relaxed);
         result
     }
