@@ -39,6 +39,7 @@ mod policy;
 pub mod ports;
 pub mod providers;
 pub mod roles;
+pub mod rows;
 pub mod service_accounts;
 pub mod sessions;
 pub mod setup;

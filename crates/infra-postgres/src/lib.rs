@@ -31,6 +31,7 @@ mod read_ahead;
 mod recent;
 mod recent_reads;
 mod rotations;
+mod rows;
 mod sequencer;
 #[path = "../../store-shared/src/mod.rs"]
 mod shared;
@@ -41,10 +42,11 @@ mod tx;
 mod upkeep;
 
 pub use inspect::{Inspection, inspect};
-pub use migrate::{migrate, pending};
+pub use migrate::{migrate, migrate_to, pending};
 pub use native::{connection_of, execute};
 pub use pooler::{PoolerInspection, check_sessions};
-pub use shared::migrations::migration_count;
+pub use rows::{lock_writes, row_reader, row_writer};
+pub use shared::migrations::{migration_count, newest_version};
 pub use sqlx::PgConnection;
 
 use std::sync::{Arc, OnceLock};
@@ -69,7 +71,6 @@ use crate::listen::Listening;
 use crate::recent::Recent;
 use crate::rotations::Rotations;
 use crate::sequencer::Sequencer;
-use crate::shared::migrations::newest_version;
 use crate::shared::wake::{self, Waiting, Wake};
 use crate::tx::PostgresTx;
 

@@ -12,36 +12,45 @@ use sqlx::{Connection, PgConnection, Row, query, query_scalar, raw_sql};
 use crate::PostgresOptions;
 use crate::connect::explain;
 use crate::error::{migrate_error, store_error};
-use crate::shared::migrations::{Applied, migrator, missing};
+use crate::shared::migrations::{Applied, migrator, missing, newest_version};
 
 /// Brings the schema up to date. Any number of nodes may do so at once: one works, the others wait for it.
 ///
 /// # Errors
 /// When the database is away, or a migration that was applied has been altered since.
 pub async fn migrate(options: &PostgresOptions) -> Result<(), StoreError> {
+    migrate_to(options, i64::MAX).await
+}
+
+/// The same up to a version.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn migrate_to(options: &PostgresOptions, version: i64) -> Result<(), StoreError> {
     if pending(options).await?.is_empty() {
         return Ok(());
     }
+    let version = version.min(newest_version());
     match options.connect_directly()? {
-        Some(direct) => migrate_directly(options, direct).await,
-        None => migrate_in_one_transaction(options).await,
+        Some(direct) => migrate_directly(options, direct, version).await,
+        None => migrate_in_one_transaction(options, version).await,
     }
 }
 
 /// Each step in a transaction of its own.
-async fn migrate_directly(options: &PostgresOptions, direct: PgConnectOptions) -> Result<(), StoreError> {
+async fn migrate_directly(options: &PostgresOptions, direct: PgConnectOptions, version: i64) -> Result<(), StoreError> {
     // SQLx holds an advisory lock while it migrates. The connection has no bound on its statements: a
     // migration takes the time it takes.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(connect_timeout(options));
     let pool = pool.connect_with(direct.clone()).await.map_err(|error| explain(error, &direct))?;
-    let migrated = migrator().run(&pool).await;
+    let migrated = migrator().run_to(version, &pool).await;
     pool.close().await;
     migrated.map_err(|error| migration_failed(error, &direct))
 }
 
 /// All steps in one transaction: a pooler in transaction mode assigns one session to it, so the lock can be held. The locks of
 /// the first step last until the end of the last one.
-async fn migrate_in_one_transaction(options: &PostgresOptions) -> Result<(), StoreError> {
+async fn migrate_in_one_transaction(options: &PostgresOptions, version: i64) -> Result<(), StoreError> {
     let target = options.connect()?;
     let mut connection = options.connect_with(&target).await?;
     let migrated = async {
@@ -51,7 +60,7 @@ async fn migrate_in_one_transaction(options: &PostgresOptions) -> Result<(), Sto
         let mut migrator = migrator();
         migrator.set_locking(false);
         // Not `run`: its future is not `Send` for a borrowed connection.
-        migrator.run_direct(None, &mut *transaction, false).await?;
+        migrator.run_direct(Some(version), &mut *transaction, false).await?;
         options.release(transaction).await.map_err(MigrateError::from)
     };
     migrated.await.map_err(|error| migration_failed(error, &target))?;

@@ -13,7 +13,7 @@ use denizen_domain::events::Event;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::events::store::{EventRow, follow_on};
 use denizen_domain::store::StoreError;
-use sqlx::{query_file, query_file_as};
+use sqlx::{PgConnection, query_file, query_file_as};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -123,6 +123,17 @@ impl Sequencer {
         }
         Ok(is_moved)
     }
+}
+
+/// All pending events, with the positions and hashes that they would get now. Moves none of them.
+pub(crate) async fn sequence_pending(connection: &mut PgConnection, key: &ChainKey) -> Result<Vec<Event>, StoreError> {
+    let query = query_file_as!(PendingRow, "queries/list_pending_events.sql", i64::MAX);
+    let pending = query.fetch_all(connection).await.map_err(store_error)?;
+    let Some(first) = pending.first() else { return Ok(Vec::new()) };
+    let (head, head_hash) = (first.head_position, hash(first.head_hash.clone())?);
+    let mut events: Vec<_> = pending.into_iter().map(|row| event(row.into())).collect();
+    follow_on(&mut events, Some(key), head, head_hash);
+    Ok(events)
 }
 
 /// A row of `queries/list_pending_events.sql`.

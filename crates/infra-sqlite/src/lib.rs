@@ -31,6 +31,7 @@ mod native;
 mod readers;
 mod recent;
 mod recent_reads;
+mod rows;
 mod server_lock;
 #[path = "../../store-shared/src/mod.rs"]
 mod shared;
@@ -42,11 +43,12 @@ mod write_health;
 mod writer;
 
 pub use inspect::{Inspection, inspect};
-pub use migrate::{migrate, pending};
+pub use migrate::{migrate, migrate_to, pending};
 pub use native::{execute, with_connection};
+pub use rows::{check_and_fold, companions, lock_writes, row_reader, row_writer};
 pub use rusqlite;
 pub use server_lock::{ServerLock, ServerLockError};
-pub use shared::migrations::migration_count;
+pub use shared::migrations::{migration_count, newest_version};
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -62,7 +64,6 @@ use crate::file_identity::FileIdentity;
 use crate::in_place::InPlaceReaders;
 use crate::readers::Readers;
 use crate::recent::{LOOK_INTERVAL, Recent};
-use crate::shared::migrations::newest_version;
 use crate::shared::wake::{Waiting, Wake};
 use crate::sql::{statement, values};
 use crate::statement::Scalar;

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, query_scalar};
 
 use crate::connection::BUSY_TIMEOUT;
 use crate::error::{broken, migrate_error, sqlx_error};
-use crate::shared::migrations::{Applied, migrator, missing};
+use crate::shared::migrations::{Applied, migrator, missing, newest_version};
 use crate::{SqliteOptions, file};
 
 /// Brings the schema up to date; makes the file when it is missing. Any number of processes may do so at
@@ -17,6 +17,14 @@ use crate::{SqliteOptions, file};
 /// # Errors
 /// When the file cannot be made or written, or a migration that was applied has been altered since.
 pub async fn migrate(options: &SqliteOptions) -> Result<(), StoreError> {
+    migrate_to(options, i64::MAX).await
+}
+
+/// The same up to a version.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn migrate_to(options: &SqliteOptions, version: i64) -> Result<(), StoreError> {
     if pending(options).await?.is_empty() {
         return Ok(());
     }
@@ -30,7 +38,8 @@ pub async fn migrate(options: &SqliteOptions) -> Result<(), StoreError> {
     let lock = locking.await.map_err(broken)??;
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect_with(connect(options).journal_mode(SqliteJournalMode::Wal)).await.map_err(sqlx_error)?;
-    let migrated = migrator().set_locking(false).run(&pool).await.map_err(migrate_error);
+    let migrated =
+        migrator().set_locking(false).run_to(version.min(newest_version()), &pool).await.map_err(migrate_error);
     pool.close().await;
     drop(lock);
     migrated

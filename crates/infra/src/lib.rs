@@ -11,6 +11,7 @@
 //! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`webauthn`]: the ceremonies of passkeys.
+//! - [`snapshots`]: all rows of a database in one stream, and the replication of one database to another.
 //! - [`stores`]: the store that a URL names; [`inspection`]: what a database says about itself.
 
 pub mod account_throttle;
@@ -24,6 +25,7 @@ pub mod outside;
 pub mod passwords;
 pub mod root;
 pub mod sign_in_hook;
+pub mod snapshots;
 pub mod stores;
 pub mod throttle;
 pub mod tokens;

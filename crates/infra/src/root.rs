@@ -154,8 +154,9 @@ fn wrapping(master: &MasterKey) -> SealingKey {
     SealingKey::derive(master.expose(), b"denizen root wrapping v1")
 }
 
-/// Names a master key without telling it: 32 hexadecimal digits.
-fn master_id(master: &MasterKey) -> String {
+/// The identifier of a master key, which does not reveal it: 32 hexadecimal digits.
+#[must_use]
+pub fn master_id(master: &MasterKey) -> String {
     let id = derive(master.expose(), b"denizen master id v1");
     id[..16].iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"))
 }

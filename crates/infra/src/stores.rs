@@ -4,14 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use denizen_domain::events::chain::ChainKey;
 use denizen_domain::migrations::PendingMigration;
+use denizen_domain::rows::{RowReader, RowWriter, WriteLock};
 use denizen_domain::store::{Store, StoreError, WriteTx};
 use denizen_infra_postgres::{PostgresOptions, PostgresStore};
 use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
 use secrecy::SecretString;
 
 pub use denizen_infra_postgres::{PgConnection, PoolerMode, connection_of};
-pub use denizen_infra_sqlite::{ServerLockError, rusqlite, with_connection};
+pub use denizen_infra_sqlite::{ServerLockError, check_and_fold, companions, rusqlite, with_connection};
 
 /// Begins the statements of an application in a write transaction.
 ///
@@ -210,6 +212,59 @@ impl StoreOptions {
         match self {
             Self::Sqlite(options) => denizen_infra_sqlite::migrate(options).await,
             Self::Postgres(options) => denizen_infra_postgres::migrate(options).await,
+        }
+    }
+
+    /// Applies the migrations up to this version, and no later one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn migrate_to(&self, version: i64) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::migrate_to(options, version).await,
+            Self::Postgres(options) => denizen_infra_postgres::migrate_to(options, version).await,
+        }
+    }
+
+    /// The version of the last migration of this release.
+    #[must_use]
+    pub fn newest_version(&self) -> i64 {
+        match self {
+            Self::Sqlite(_) => denizen_infra_sqlite::newest_version(),
+            Self::Postgres(_) => denizen_infra_postgres::newest_version(),
+        }
+    }
+
+    /// Reads all rows as of this moment. Events that have no position yet are read with the key of the log only.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn row_reader(&self, chain_key: Option<&ChainKey>) -> Result<Box<dyn RowReader>, StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::row_reader(options).await,
+            Self::Postgres(options) => denizen_infra_postgres::row_reader(options, chain_key).await,
+        }
+    }
+
+    /// Writes rows in one transaction.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn row_writer(&self) -> Result<Box<dyn RowWriter>, StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::row_writer(options).await,
+            Self::Postgres(options) => denizen_infra_postgres::row_writer(options).await,
+        }
+    }
+
+    /// Keeps everybody else from writing to the database until the lock is dropped. Reads go on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lock_writes(&self) -> Result<Box<dyn WriteLock>, StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::lock_writes(options).await,
+            Self::Postgres(options) => denizen_infra_postgres::lock_writes(options).await,
         }
     }
 

@@ -34,8 +34,9 @@ pub fn migration_count() -> usize {
     migrator().iter().count()
 }
 
-/// The number of the last step.
-pub(crate) fn newest_version() -> i64 {
+/// The version of the last migration.
+#[must_use]
+pub fn newest_version() -> i64 {
     static NEWEST: LazyLock<i64> =
         LazyLock::new(|| migrator().iter().map(|step| step.version).max().unwrap_or_default());
     *NEWEST

@@ -116,7 +116,7 @@ choices! {
         FactorKind::SecurityKey;
     EndReason: EndReason::SignedOut, EndReason::Revoked, EndReason::UserDisabled, EndReason::UserDeleted,
         EndReason::PasswordChanged, EndReason::SecondFactorChanged, EndReason::TooManySessions,
-        EndReason::RefreshTokenReused, EndReason::ProviderDisabled;
+        EndReason::RefreshTokenReused, EndReason::ProviderDisabled, EndReason::DatabaseRestored;
     Purpose: Purpose::PasswordReset, Purpose::EmailVerification, Purpose::EmailChange, Purpose::Invitation,
         Purpose::SignIn;
     DisabledReason: DisabledReason::Gone, DisabledReason::CreatorDeleted, DisabledReason::CreatorDisabled,

@@ -155,6 +155,8 @@ pub enum EndReason {
     RefreshTokenReused,
     /// It was opened through an outside provider that was disabled or deleted.
     ProviderDisabled,
+    /// The database was restored from a backup in which the session was live.
+    DatabaseRestored,
 }
 
 impl EndReason {
@@ -171,6 +173,7 @@ impl EndReason {
             Self::TooManySessions => "too_many_sessions",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::ProviderDisabled => "provider_disabled",
+            Self::DatabaseRestored => "database_restored",
         }
     }
 }

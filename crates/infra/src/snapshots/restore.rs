@@ -1,0 +1,73 @@
+//! Loads a snapshot into an empty database.
+
+use std::io::Read;
+
+use denizen_domain::rows::{Cell, Content, Put, Row, RowWriter, Table};
+use denizen_domain::sessions::EndReason;
+use denizen_domain::time::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::{Contents, OnProgress, ROWS_AT_ONCE, SnapshotError, SnapshotReader};
+
+/// What was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The rows.
+    pub contents: Contents,
+    /// How many sessions were live in the snapshot. They are ended.
+    pub ended_sessions: u64,
+}
+
+/// Loads all rows. What was live when the snapshot was made is not live afterwards: sessions are ended and signing keys are
+/// withdrawn, so no refresh token and no access token of before the restore is accepted, whether it was revoked since or
+/// not.
+///
+/// # Errors
+/// When the snapshot is damaged or the database fails. Nothing may be committed then.
+pub async fn load<R: Read + Send + 'static>(
+    mut snapshot: SnapshotReader<R>,
+    target: &mut dyn RowWriter,
+    now: Timestamp,
+    on_progress: OnProgress<'_>,
+) -> Result<Loaded, SnapshotError> {
+    target.clear().await?;
+    let mut ended_sessions = 0;
+    loop {
+        let reading = spawn_blocking(move || {
+            let rows = snapshot.next_rows(ROWS_AT_ONCE as usize);
+            (snapshot, rows)
+        });
+        let (read, rows) = reading.await.map_err(std::io::Error::other)?;
+        snapshot = read;
+        let Some((table, mut rows)) = rows? else { break };
+        if table.content == Content::Transient {
+            continue;
+        }
+        rows.iter_mut().for_each(|row| ended_sessions += u64::from(revoke(&table, row, now)));
+        if target.put(&table, rows).await? == Put::Conflict {
+            return Err(SnapshotError::Damaged("two rows have the same unique value"));
+        }
+        on_progress(snapshot.contents().rows());
+    }
+    Ok(Loaded { contents: snapshot.contents().clone(), ended_sessions })
+}
+
+/// Ends a live session, and withdraws a signing key. Returns whether it was a live session.
+fn revoke(table: &Table, row: &mut Row, now: Timestamp) -> bool {
+    let mut set_if_null = |column, value: Cell| {
+        let cell = table.column(column).and_then(|at| row.get_mut(at)).filter(|cell| **cell == Cell::Null);
+        cell.map(|cell| *cell = value).is_some()
+    };
+    let now = Cell::Integer(now.as_micros());
+    match table.name.as_str() {
+        "sessions" => {
+            let reason = Cell::Text(EndReason::DatabaseRestored.as_str().to_owned());
+            set_if_null("ended_at", now) && set_if_null("end_reason", reason)
+        }
+        "signing_keys" => {
+            set_if_null("withdrawn_at", now);
+            false
+        }
+        _ => false,
+    }
+}
