@@ -29,6 +29,7 @@ mod deliveries;
 mod descriptors;
 mod doctor;
 mod embedded;
+mod encrypted_file;
 mod feed;
 mod grpc;
 mod heartbeats;
