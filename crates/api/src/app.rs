@@ -1,5 +1,6 @@
 //! The composition root, the only one: from configuration to a server that can be mounted anywhere.
 
+mod database;
 mod keys;
 mod policy;
 
@@ -26,7 +27,7 @@ use denizen_infra::mail::NoMail;
 use denizen_infra::outside::{Outside, SigningSecret};
 use denizen_infra::passwords::{AdmissionLimits, Argon2Hasher, Cost};
 use denizen_infra::sign_in_hook::HttpSignInHook;
-use denizen_infra::stores::{Pooling, ServerClaim, StoreLimits, StoreOptions};
+use denizen_infra::stores::{ServerClaim, StoreOptions};
 use denizen_infra::tokens::KeyRing;
 use denizen_infra::usage::RecentUses;
 use denizen_infra::vault::MasterVault;
@@ -34,6 +35,7 @@ use denizen_infra::webhook_sender::HttpWebhookSender;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::Schedule;
 use crate::config::{Audit, Config, ProviderConfig, Security, SignIn, Webhooks};
 use crate::feed::Feed;
 use crate::heartbeats::Heartbeats;
@@ -46,6 +48,8 @@ use crate::http::{self, Shared, SharedState};
 use crate::metrics::{self, Metrics};
 use crate::post::mailer;
 use crate::{grpc, middleware, relying_party, upkeep};
+pub use database::store_options;
+pub(crate) use keys::existing_master_key;
 pub use keys::master_key;
 use keys::{MissingKeys, signing};
 use policy::policy;
@@ -67,6 +71,7 @@ pub struct App {
     root_documents: Router,
     shared: Shared,
     audit: Audit,
+    backups: Option<Arc<Schedule>>,
     draining: CancellationToken,
     /// Also held by the router, which may outlive this.
     _claim: Option<Arc<ServerClaim>>,
@@ -212,7 +217,8 @@ impl App {
         let surface = [http::router(&shared), grpc::router(&shared), http::root_documents(&shared)];
         let [http, rpc, root_documents] = middleware::around_all(surface, &shared, &config.server);
         let audit = config.audit.clone();
-        Ok(Self { services, http, rpc, root_documents, shared, audit, draining, _claim: claim })
+        let backups = Schedule::new(&config.backups, options).context("backups.recipients")?.map(Arc::new);
+        Ok(Self { services, http, rpc, root_documents, shared, audit, backups, draining, _claim: claim })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -238,7 +244,18 @@ impl App {
     /// mail, following and rotating the signing keys, recording when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::run(Arc::clone(&self.shared), self.audit.clone(), stop)
+        upkeep::run(Arc::clone(&self.shared), self.audit.clone(), self.backups.clone(), stop)
+    }
+
+    /// Makes a scheduled backup if one is due. [Upkeep](Self::upkeep) does it every minute.
+    ///
+    /// # Errors
+    /// When the backup cannot be written.
+    pub async fn back_up(&self) -> anyhow::Result<()> {
+        match &self.backups {
+            Some(schedule) => Ok(schedule.run(&self.services).await?),
+            None => Ok(()),
+        }
     }
 
     /// `/metrics`, for an application that serves it itself. It is not part of the [router](Self::router): metrics are not
@@ -371,24 +388,4 @@ fn hasher(security: &Security, random: Arc<dyn Random>) -> anyhow::Result<Argon2
         deadline: Duration::from_millis(security.hash_queue_timeout_ms.into()),
     };
     Ok(Argon2Hasher::new(cost, limits, random)?)
-}
-
-/// Which database the configuration names.
-///
-/// # Errors
-/// When the URL is of no known kind.
-pub fn store_options(config: &Config) -> anyhow::Result<StoreOptions> {
-    let database = &config.database;
-    let limits = StoreLimits {
-        max_connections: database.max_connections,
-        min_connections: database.min_connections,
-        acquire_timeout_s: database.acquire_timeout_s,
-        statement_timeout_s: database.statement_timeout_s,
-    };
-    let pooling = Pooling {
-        mode: database.pooler_mode,
-        prepared_statements: database.prepared_statements,
-        listen_url: database.listen_url.clone().map(SecretString::from),
-    };
-    StoreOptions::parse(&database.url, limits).context("database.url")?.pooled(pooling).context("database.listen_url")
 }

@@ -30,6 +30,14 @@ pub(crate) enum Recipients {
     Passphrase(SecretString),
 }
 
+impl Recipients {
+    /// Reads public keys; at least one must be given.
+    pub(crate) fn parse(keys: &[String]) -> Result<Self, EncryptedFileError> {
+        let parse = |key: &String| key.parse().map_err(|_| EncryptedFileError::Recipient(key.to_owned()));
+        keys.iter().map(parse).collect::<Result<_, _>>().map(Self::Keys)
+    }
+}
+
 /// What decrypts a file.
 pub(crate) enum Identities {
     /// X25519 keys; one of them is enough.

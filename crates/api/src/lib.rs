@@ -19,6 +19,7 @@
 
 pub mod app;
 mod audit_heads;
+mod backup;
 pub mod catalogue;
 pub mod cli;
 mod completion;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use crate::backup::Schedule;
 use crate::config::Audit;
 use crate::http::Shared;
 use crate::http::problem::Chain;
@@ -25,12 +26,19 @@ const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
-pub(crate) async fn run(shared: Shared, audit: Audit, stop: CancellationToken) {
+pub(crate) async fn run(shared: Shared, audit: Audit, backups: Option<Arc<Schedule>>, stop: CancellationToken) {
     let (services, feed, metrics) = (&shared.services, &shared.feed, &shared.metrics);
     let deliveries = deliveries::run(Arc::clone(services), Arc::clone(metrics), &stop);
     let webhooks = webhook_deliveries::run(Arc::clone(services), Arc::clone(metrics), feed.head(), &stop);
     let heads = audit_heads::export(services, &audit, &stop);
-    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(&shared, &stop));
+    let backups = back_up(&shared, backups, &stop);
+    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(&shared, &stop), backups);
+}
+
+async fn back_up(shared: &Shared, schedule: Option<Arc<Schedule>>, stop: &CancellationToken) {
+    if let Some(schedule) = schedule {
+        BACK_UP.run(shared, stop, || schedule.run(&shared.services)).await;
+    }
 }
 
 /// Periodic work.
@@ -59,6 +67,9 @@ const KEEP_KEYS: Job = Job {
     period: Duration::from_mins(1),
     is_essential: false,
 };
+/// Makes a backup when one is due.
+const BACK_UP: Job =
+    Job { name: "back_up", action: "making a backup", period: Duration::from_mins(1), is_essential: false };
 const RECORD_USES: Job = Job {
     name: "record_uses",
     action: "recording last-use times",
@@ -83,9 +94,10 @@ async fn keep(shared: &Shared, stop: &CancellationToken) {
 impl Job {
     /// Runs once per period until `stop` is canceled. A failed run is repeated after the next period. It is logged once, not
     /// each time, or a lost database would fill the log.
-    async fn run<W>(self, shared: &Shared, stop: &CancellationToken, work: impl Fn() -> W)
+    async fn run<W, E>(self, shared: &Shared, stop: &CancellationToken, work: impl Fn() -> W)
     where
-        W: Future<Output = denizen_domain::Result<()>>,
+        W: Future<Output = Result<(), E>>,
+        E: std::error::Error + 'static,
     {
         let mut is_failing = false;
         let alive = || shared.heartbeats.note(self.name, self.period, self.is_essential);
@@ -118,7 +130,7 @@ pub(crate) async fn span_after(services: &Services, cause: Uuid, name: &'static 
 }
 
 /// Tells of a failure, unless it is known, and whether it was one.
-pub(crate) fn report(name: &str, is_known: bool, outcome: denizen_domain::Result<()>) -> bool {
+pub(crate) fn report<E: std::error::Error + 'static>(name: &str, is_known: bool, outcome: Result<(), E>) -> bool {
     match outcome {
         Ok(()) => false,
         Err(error) if is_known => {

@@ -15,6 +15,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod auth_methods;
 pub mod authority;
+pub mod backups;
 pub mod budgets;
 pub mod challenges;
 pub mod credentials;

@@ -104,6 +104,22 @@ fn midpoint(begun: Timestamp, ended: Timestamp) -> i64 {
     i64::midpoint(begun.as_micros(), ended.as_micros())
 }
 
+/// How many other connections of Denizen the database has, as far as the role may see them.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn other_connections(options: &PostgresOptions) -> Result<u64, StoreError> {
+    let mut connection = options.connect_once().await?;
+    let count = query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'denizen%' AND pid <> pg_backend_pid()"#
+    );
+    let count = count.fetch_one(&mut connection).await.map_err(|error| options.explain(error))?;
+    // An error while closing the connection is ignored.
+    let _ = connection.close().await;
+    Ok(count.unsigned_abs())
+}
+
 #[cfg(test)]
 mod tests {
     use denizen_domain::time::Timestamp;

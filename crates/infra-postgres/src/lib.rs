@@ -41,7 +41,7 @@ mod to_forget;
 mod tx;
 mod upkeep;
 
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, other_connections};
 pub use migrate::{migrate, migrate_to, pending};
 pub use native::{connection_of, execute};
 pub use pooler::{PoolerInspection, check_sessions};

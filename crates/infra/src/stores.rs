@@ -235,6 +235,17 @@ impl StoreOptions {
         }
     }
 
+    /// How many other connections of Denizen the database has, if it knows.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn other_connections(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(0),
+            Self::Postgres(options) => denizen_infra_postgres::other_connections(options).await,
+        }
+    }
+
     /// Reads all rows as of this moment. Events that have no position yet are read with the key of the log only.
     ///
     /// # Errors

@@ -77,11 +77,8 @@ impl MissingKeys {
 /// # Errors
 /// When the source fails, what it holds is no key, or the file is missing and the database was set up before.
 pub async fn master_key(security: &Security, store: &dyn Store, random: &dyn Random) -> anyhow::Result<MasterKey> {
-    if let Some(text) = &security.master_key {
-        return MasterKey::parse(text).with_context(|| format!("security.master_key must be {EXPECTED}"));
-    }
-    if let Some(command) = &security.master_key_command {
-        return MasterKey::from_command(command.expose_secret()).await.context("security.master_key_command");
+    if let Some(key) = configured_master_key(security).await? {
+        return Ok(key);
     }
     let path = &security.master_key_file;
     if let Some(key) = MasterKey::find_in_file(path)? {
@@ -90,6 +87,26 @@ pub async fn master_key(security: &Security, store: &dyn Store, random: &dyn Ran
     // The file is written before the root key, so another node that is starting for the first time has written both.
     let is_set_up = has_root(store).await.context("checking for the root key")?;
     Ok(if is_set_up { MasterKey::from_existing_file(path)? } else { MasterKey::from_file(path, random)? })
+}
+
+/// The master key, from the one source that is configured. Creates nothing, and needs no database.
+///
+/// # Errors
+/// When the source fails, or has no key.
+pub(crate) async fn existing_master_key(security: &Security) -> anyhow::Result<MasterKey> {
+    match configured_master_key(security).await? {
+        Some(key) => Ok(key),
+        None => Ok(MasterKey::from_existing_file(&security.master_key_file)?),
+    }
+}
+
+/// The master key, unless it is in a file.
+async fn configured_master_key(security: &Security) -> anyhow::Result<Option<MasterKey>> {
+    if let Some(text) = &security.master_key {
+        return MasterKey::parse(text).map(Some).with_context(|| format!("security.master_key must be {EXPECTED}"));
+    }
+    let Some(command) = &security.master_key_command else { return Ok(None) };
+    MasterKey::from_command(command.expose_secret()).await.map(Some).context("security.master_key_command")
 }
 
 /// How access tokens are signed.

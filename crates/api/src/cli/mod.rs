@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod audit;
+mod backup;
 mod completions;
 mod config;
 mod confirm;
@@ -16,6 +17,7 @@ mod keys;
 mod man;
 mod master_key;
 mod migrate;
+mod migrate_store;
 mod new;
 mod openapi;
 mod operator;
@@ -23,6 +25,7 @@ mod output;
 mod paging;
 mod progress;
 mod providers;
+mod restore;
 mod roles;
 mod serve;
 mod service_accounts;
@@ -97,6 +100,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Lists or applies pending database migrations.
     Migrate(migrate::MigrateArgs),
+    /// Copies everything to another database, of the same or of the other kind.
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Prints a one-time link that creates the first administrator in the browser.
     #[command(after_help = setup_link::EXAMPLES)]
     SetupLink,
@@ -133,6 +138,10 @@ enum Command {
     /// Verifies the hash chain of the audit log and exports it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Writes a backup of the database while the server runs, or verifies one.
+    Backup(backup::BackupArgs),
+    /// Restores a backup into the configured database.
+    Restore(restore::RestoreArgs),
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -175,6 +184,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Migrate(args) => migrate::run(globals, &args).await,
+            Command::MigrateStore(args) => migrate_store::run(globals, &args).await,
             Command::SetupLink => setup_link::run(globals).await,
             Command::Users(command) => users::run(globals, command).await,
             Command::Sessions(command) => sessions::run(globals, command).await,
@@ -187,6 +197,8 @@ impl Cli {
             Command::Keys(command) => keys::run(globals, command).await,
             Command::MasterKey(command) => master_key::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
+            Command::Backup(args) => backup::run(globals, args).await,
+            Command::Restore(args) => restore::run(globals, args).await,
             Command::Config(command) => config::run(globals, &command).await,
             Command::New(args) => new::run(&args),
             Command::Doctor(args) => doctor::run(globals, args).await,

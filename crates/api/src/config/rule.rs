@@ -305,6 +305,13 @@ pub(super) fn folder_path() -> Rule<PathBuf> {
     Rule::of_text("a folder path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
 }
 
+/// Public keys of age.
+pub(super) fn age_keys() -> Rule<Vec<String>> {
+    Rule::of_list("age public keys (age1…), separated by commas", |text| {
+        text.parse::<age::x25519::Recipient>().ok().map(|_| text.to_owned())
+    })
+}
+
 /// The sender of mail.
 pub(super) fn mailbox() -> Rule<Sender> {
     Rule::of_text("an address, or a name and an address such as Example <no-reply@example.com>", Sender::parse)

@@ -41,10 +41,7 @@ impl EncryptionArgs {
     /// The recipients; `None` if the file is not to be encrypted.
     pub(crate) fn recipients(&self) -> Result<Option<Recipients>, EncryptedFileError> {
         if !self.recipient.is_empty() {
-            let parse = |key: &String| {
-                key.parse::<x25519::Recipient>().map_err(|_| EncryptedFileError::Recipient(key.to_owned()))
-            };
-            return self.recipient.iter().map(parse).collect::<Result<_, _>>().map(Recipients::Keys).map(Some);
+            return Recipients::parse(&self.recipient).map(Some);
         }
         if let Some(file) = &self.passphrase_file {
             return read_passphrase(file).map(Recipients::Passphrase).map(Some);

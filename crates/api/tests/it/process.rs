@@ -189,6 +189,13 @@ impl Process {
     }
 }
 
+/// Sends SIGINT to a command, and waits until it has ended.
+pub(crate) async fn interrupt(child: &mut Child) {
+    let id = child.id().expect("the command runs").to_string();
+    assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &id]).status().await.unwrap().success());
+    timeout(COMMAND_PATIENCE, child.wait()).await.expect("the command ends").unwrap();
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub(crate) struct Done {

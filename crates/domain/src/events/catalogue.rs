@@ -304,6 +304,12 @@ events! {
         /// The webhook.
         webhook_id: WebhookId,
     }
+    /// The database was restored from a backup. Changes that were made after the backup are lost, all sessions have ended
+    /// and all signing keys were withdrawn.
+    DatabaseRestored = "database.restored" {
+        /// When the backup was made.
+        backup_created_at: Timestamp,
+    }
 }
 
 impl EventType {

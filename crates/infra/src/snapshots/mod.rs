@@ -5,6 +5,7 @@
 //! `{"b64":…}`. The last line has the number of rows and the SHA-256 of all lines before it: a snapshot without it is
 //! incomplete.
 
+mod digest;
 mod line;
 mod read;
 mod replicate;
@@ -18,6 +19,7 @@ use std::io;
 use denizen_domain::store::StoreError;
 use serde::{Deserialize, Serialize};
 
+pub use digest::{TableDigest, digest};
 pub use read::SnapshotReader;
 pub use replicate::{Difference, replicate};
 pub use restore::{Loaded, load};

@@ -1,0 +1,148 @@
+//! Makes a backup.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use denizen_domain::Services;
+use denizen_domain::events::chain::ChainKey;
+use denizen_infra::snapshots::{self, Contents, Header, OnProgress};
+use denizen_infra::stores::StoreOptions;
+use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
+
+use crate::encrypted_file::{EncryptingWriter, Recipients};
+
+/// Where a backup is written.
+pub(crate) enum Target {
+    /// A file. It appears under its name when it is complete, readable only by its owner.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// A backup that was made.
+pub(crate) struct Made {
+    pub(crate) header: Header,
+    pub(crate) contents: Contents,
+    /// The size of the file.
+    pub(crate) bytes: u64,
+}
+
+/// Writes a backup of the state at this moment. The server goes on reading and writing.
+pub(crate) async fn create(
+    services: &Services,
+    options: &StoreOptions,
+    target: &Target,
+    recipients: Option<&Recipients>,
+    on_progress: OnProgress<'_>,
+) -> anyhow::Result<Made> {
+    let chain_key = ChainKey::derive(services.vault.as_ref());
+    let mut source = options.row_reader(Some(&chain_key)).await?;
+    let created_at = services.clock.now().to_string();
+    let header = Header::new(source.as_ref(), created_at, env!("CARGO_PKG_VERSION"), options.system_name());
+    let failed = || match target {
+        Target::File(path) => format!("writing {}", path.display()),
+        Target::Stdout => "writing the backup".to_owned(),
+    };
+    let (draft, raw): (_, Box<dyn Write + Send>) = match target {
+        Target::File(path) => {
+            let draft = draft_of(path).with_context(failed)?;
+            let file = draft.as_file().try_clone().with_context(failed)?;
+            (Some((draft, path)), Box::new(file))
+        }
+        Target::Stdout => (None, Box::new(io::stdout())),
+    };
+    let counted = Counted { sink: BufWriter::with_capacity(128 * 1024, raw), bytes: 0 };
+    let sink = match recipients {
+        None => Sink::Plain(counted),
+        Some(recipients) => Sink::Encrypted(EncryptingWriter::new(counted, recipients)?),
+    };
+    let (sink, contents) =
+        snapshots::write(source.as_mut(), header.clone(), sink, on_progress).await.with_context(failed)?;
+    let finishing = spawn_blocking(move || {
+        let mut counted = sink.finish()?;
+        counted.flush()?;
+        io::Result::Ok(counted.bytes)
+    });
+    let bytes = finishing.await?.with_context(failed)?;
+    if let Some((draft, path)) = draft {
+        keep(draft, path).with_context(failed)?;
+    }
+    Ok(Made { header, contents, bytes })
+}
+
+/// A file beside `path`, under a random name, that only the owner can read. It is deleted unless it is kept.
+fn draft_of(path: &Path) -> anyhow::Result<NamedTempFile> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(anyhow!("is not a regular file"));
+    }
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    Ok(tempfile::Builder::new().prefix(&prefix).suffix(".partial").tempfile_in(folder_of(path))?)
+}
+
+fn keep(draft: NamedTempFile, path: &Path) -> io::Result<()> {
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    // The name is on disk too.
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Counts what is written.
+struct Counted<W> {
+    sink: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(buffer)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+type Raw = Counted<BufWriter<Box<dyn Write + Send>>>;
+
+/// The compressed stream goes here.
+enum Sink {
+    Plain(Raw),
+    Encrypted(EncryptingWriter<Raw>),
+}
+
+impl Sink {
+    fn finish(self) -> io::Result<Raw> {
+        match self {
+            Self::Plain(sink) => Ok(sink),
+            Self::Encrypted(sink) => sink.finish(),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(buffer),
+            Self::Encrypted(sink) => sink.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            Self::Encrypted(sink) => sink.flush(),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What is recorded of backups.
+
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::events::{Happened, record};
+use crate::time::Timestamp;
+
+/// Records that the database was restored from a backup that was made at this time.
+pub async fn record_restore(ctx: &Ctx, backup_created_at: Timestamp) -> Result<()> {
+    let mut tx = ctx.write().await?;
+    record(ctx, &mut *tx, "database", Happened::DatabaseRestored { backup_created_at });
+    ctx.commit(tx).await
+}
