@@ -29,14 +29,14 @@ pub(crate) async fn run(services: Arc<Services>, metrics: Arc<Metrics>, stop: &C
     let mut troubles = Troubles { metrics, is_store_failing: false, is_server_failing: false };
     while !stop.is_cancelled() {
         // Whatever is taken is begun at once: the time for which it is ours runs already.
-        let free = AT_ONCE - running.len();
+        let free = AT_ONCE.saturating_sub(running.len());
         for due in take(&services, free, &mut troubles).await {
             running.spawn(deliver(Arc::clone(&services), due));
         }
         if running.is_empty() {
             services.mailer.rest().await;
         }
-        let is_full = running.len() == AT_ONCE;
+        let is_full = running.len() >= AT_ONCE;
         tokio::select! {
             () = stop.cancelled() => {}
             Some(done) = running.join_next(), if !running.is_empty() => troubles.note(done.ok()),

@@ -1,7 +1,7 @@
 -- $1: user; $2: how many live on; $3: how many end at most; $4: now.
 UPDATE sessions
 SET ended_at = $4, end_reason = 'too_many_sessions', idle_expires_at = $4
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id
     FROM sessions
     WHERE user_id = $1
@@ -17,5 +17,5 @@ WHERE id IN (
             AND idle_expires_at > $4
             AND expires_at > $4
     )
-)
+))
 RETURNING id

@@ -365,3 +365,18 @@ async fn explain(connection: &mut PgConnection, sql: &str, values: &str) -> Stri
     let lines = raw_sql(AssertSqlSafe(script)).fetch_all(connection).await.unwrap();
     lines.iter().map(|line| line.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
 }
+
+/// PostgreSQL may run a sub-query once for each row of the table that is changed. With `SKIP LOCKED`, each run finds other
+/// rows, so that more of them change than `LIMIT` says. A sub-query in `ARRAY` runs once.
+#[test]
+fn a_change_of_a_limited_number_of_rows_selects_them_once() {
+    for folder in FOLDERS {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(sql) = std::fs::read_to_string(&path) else { continue };
+            let is_change = sql.contains("UPDATE ") || sql.contains("DELETE FROM");
+            let is_limited = sql.contains("LIMIT $") || sql.contains("LIMIT (");
+            assert!(!is_change || !is_limited || sql.contains("ARRAY("), "{}", path.display());
+        }
+    }
+}

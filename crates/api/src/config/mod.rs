@@ -39,8 +39,8 @@ pub use net::{IpNet, NotANetwork};
 pub use providers::ProviderConfig;
 pub use rule::LogFormat;
 pub use table::{
-    Audit, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens,
-    Webhooks,
+    Audit, Backups, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry,
+    Tokens, Webhooks,
 };
 
 /// The prefix of all environment variables.
