@@ -1,4 +1,4 @@
-//! What is recorded of backups.
+//! What is recorded of backups and moves.
 
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -9,5 +9,13 @@ use crate::time::Timestamp;
 pub async fn record_restore(ctx: &Ctx, backup_created_at: Timestamp) -> Result<()> {
     let mut tx = ctx.write().await?;
     record(ctx, &mut *tx, "database", Happened::DatabaseRestored { backup_created_at });
+    ctx.commit(tx).await
+}
+
+/// Records that everything was moved here from another database. Its log is one event longer than the other one from now on,
+/// which tells that it has a life of its own.
+pub async fn record_move(ctx: &Ctx) -> Result<()> {
+    let mut tx = ctx.write().await?;
+    record(ctx, &mut *tx, "database", Happened::DatabaseMoved {});
     ctx.commit(tx).await
 }

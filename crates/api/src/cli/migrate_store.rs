@@ -1,12 +1,15 @@
 //! `denizen migrate-store`.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use denizen_domain::access::{Actor, Origin};
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::rows::{Cell, Content, RowReader, Table};
+use denizen_domain::{Ctx, backups};
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::root::open_root;
 use denizen_infra::snapshots::{Difference, TableDigest, digest, replicate};
@@ -19,7 +22,7 @@ use super::Globals;
 use super::failure::{Failure, printable};
 use super::output::{Output, print, print_json};
 use super::progress::Progress;
-use crate::app::master_key;
+use crate::app::{Ambience, App, master_key};
 use crate::config::Config;
 
 /// How long a run waits before it compares the databases again.
@@ -100,6 +103,7 @@ pub(super) async fn run(globals: &Globals, args: &MigrateStoreArgs) -> Result<()
         transfer.run(None).await?;
     }
     let (lock, pause, tables) = transfer.complete().await?;
+    record(&config, &args.to).await?;
     let rows: u64 = tables.iter().map(|(_, digest)| digest.rows).sum();
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     match globals.output {
@@ -131,6 +135,18 @@ fn options(config: &Config, url: &str) -> anyhow::Result<StoreOptions> {
     crate::app::store_options(&config)
 }
 
+/// Records the move in the target. A server that starts there goes on behind it.
+async fn record(config: &Config, to: &str) -> anyhow::Result<()> {
+    let mut config = config.clone();
+    to.clone_into(&mut config.database.url);
+    let app = App::open_in(&config, Ambience::default()).await.context("opening the target")?;
+    let ctx = Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default());
+    let recorded = backups::record_move(&ctx).await;
+    ctx.store().seal_events().await?;
+    ctx.store().close().await;
+    Ok(recorded?)
+}
+
 /// Checks both databases, creates the tables of the target, and returns the key of the event log.
 async fn prepare(config: &Config, from: &StoreOptions, to: &StoreOptions) -> anyhow::Result<ChainKey> {
     match from.schema().await.context("the source")? {
@@ -154,8 +170,8 @@ async fn prepare(config: &Config, from: &StoreOptions, to: &StoreOptions) -> any
     let (mut source, mut target) = (from.row_reader(None).await?, to.row_reader(None).await?);
     if !is_empty_or_part(source.as_mut(), target.as_mut()).await? {
         bail!(
-            "the target {to} is neither empty nor a part of the source: use an empty database, so that nothing is \
-             overwritten"
+            "the target {to} is neither empty nor a part of the source: nothing is overwritten. Use an empty \
+             database, or start the servers with it if the move was complete"
         );
     }
     Ok(ChainKey::derive(&vault))

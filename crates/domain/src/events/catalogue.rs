@@ -310,6 +310,8 @@ events! {
         /// When the backup was made.
         backup_created_at: Timestamp,
     }
+    /// Everything was moved to this database from another one.
+    DatabaseMoved = "database.moved" {}
 }
 
 impl EventType {
