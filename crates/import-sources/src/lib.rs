@@ -25,10 +25,12 @@
 
 mod base32;
 mod convert;
+mod draft;
 mod error;
 mod fields;
 mod input;
 mod issuers;
+mod mapping;
 mod moment;
 mod options;
 mod record;

@@ -15,7 +15,7 @@ pub(crate) struct NotATime;
 /// A time in RFC 3339, UTC; `None` if the value stands for no time: null, empty, zero, `0000-00-00 00:00:00`, year 1.
 ///
 /// Reads ISO 8601 with a space or `T`, with or without an offset (then UTC), dates, seconds and milliseconds since 1970
-/// as number or string, RFC 2822, `/Date(…)/` of .NET and `{"$date": …}` of MongoDB.
+/// as number or string, RFC 2822, `/Date(…)/` of .NET and `{"$date": …}` of `MongoDB`.
 pub(crate) fn rfc3339(value: &Value) -> Result<Option<String>, NotATime> {
     let moment = match value {
         Value::Null | Value::Bool(false) => None,
@@ -52,7 +52,8 @@ fn of_text(text: &str) -> Result<Option<OffsetDateTime>, NotATime> {
     }
     if let Some(millis) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
         // An offset after the milliseconds does not change the moment.
-        let end = millis.char_indices().skip(1).find(|(_, at)| matches!(at, '+' | '-')).map_or(millis.len(), |(at, _)| at);
+        let end =
+            millis.char_indices().skip(1).find(|(_, at)| matches!(at, '+' | '-')).map_or(millis.len(), |(at, _)| at);
         let millis: i64 = millis[..end].parse().map_err(|_| NotATime)?;
         let nanos = i128::from(millis) * 1_000_000;
         return OffsetDateTime::from_unix_timestamp_nanos(nanos).map(Some).map_err(|_| NotATime);

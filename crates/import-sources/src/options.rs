@@ -192,7 +192,8 @@ mod tests {
         let text = "hash_config {\n  algorithm: SCRYPT,\n  base64_signer_key: ab/+c==,\n  base64_salt_separator: \
                     Bw==,\n  rounds: 8,\n  mem_cost: 14,\n}\n";
         let json = r#"{"base64_signer_key":"ab/+c==","base64_salt_separator":"Bw==","rounds":8,"mem_cost":14}"#;
-        let (text, json) = (FirebaseHashConfig::parse(text).ok().unwrap(), FirebaseHashConfig::parse(json).ok().unwrap());
+        let (text, json) =
+            (FirebaseHashConfig::parse(text).ok().unwrap(), FirebaseHashConfig::parse(json).ok().unwrap());
         assert_eq!(text.0, json.0);
         assert_eq!(json.0["base64_signer_key"], "ab/+c==");
         assert_eq!(json.0["mem_cost"], 14);

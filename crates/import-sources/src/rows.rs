@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::fields::Object;
 use crate::input::{self, Broken, Entries, Entry, Layout};
 use crate::options::Options;

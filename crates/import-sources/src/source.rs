@@ -147,7 +147,9 @@ impl Source {
 
     /// Whether the beginning of a file is as this system writes it.
     pub(crate) fn matches(self, head: &str) -> bool {
-        self.markers().iter().any(|group| group.iter().all(|marker| head.contains(marker)))
+        let is_written = self.markers().iter().any(|group| group.iter().all(|marker| head.contains(marker)));
+        // Supabase has the column of Devise too.
+        is_written && !(self == Self::Devise && Self::Supabase.matches(head))
     }
 }
 
@@ -174,9 +176,7 @@ impl FromStr for Source {
 #[must_use]
 pub fn recognise(head: &[u8]) -> Option<Source> {
     let head = String::from_utf8_lossy(head);
-    // Devise last: Supabase has its column too.
-    let known = Source::ALL.into_iter().filter(|source| *source != Source::Devise).chain([Source::Devise]);
-    known.into_iter().find(|source| source.matches(&head))
+    Source::ALL.into_iter().find(|source| source.matches(&head))
 }
 
 #[cfg(test)]

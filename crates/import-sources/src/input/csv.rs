@@ -158,15 +158,17 @@ impl<R: BufRead> Rows<R> {
         if self.is_exact && texts.len() != self.columns.len() {
             return Err(format!("{} columns instead of {}", texts.len(), self.columns.len()));
         }
-        let named = self.columns.iter().zip(texts).filter(|(name, text)| {
-            !name.is_empty() && !text.is_empty() && !NULLS.contains(text)
-        });
+        let named = self
+            .columns
+            .iter()
+            .zip(texts)
+            .filter(|(name, text)| !name.is_empty() && !text.is_empty() && !NULLS.contains(text));
         Ok(named.map(|(name, text)| (name.clone(), Value::from(text))).collect())
     }
 }
 
 fn line_feeds(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 /// The separator that occurs most often in the first line, outside quotation marks.

@@ -143,8 +143,10 @@ impl<R: BufRead> Elements<R> {
     fn name(&mut self, sink: Option<&mut Bounded>) -> io::Result<String> {
         let mut name = Bounded::default();
         self.copy_string(&mut name)?;
-        if self.next_significant()? != Some(b':') {
-            return Err(self.broken("a colon was expected"));
+        match self.next_significant()? {
+            Some(b':') => {}
+            Some(_) => return Err(self.broken("a colon was expected")),
+            None => return Err(self.broken("the file ends too early")),
         }
         self.skip();
         if let Some(sink) = sink {
@@ -261,7 +263,9 @@ mod tests {
     use super::Elements;
     use crate::RECORD_BYTES_MAX;
 
-    fn read(text: &str, paths: Paths) -> (Vec<(u64, &'static str, Result<String, Broken>)>, Option<String>) {
+    type Found = Vec<(u64, &'static str, Result<String, Broken>)>;
+
+    fn read(text: &str, paths: Paths) -> (Found, Option<String>) {
         let mut elements = Elements::new(Cursor::new(text.as_bytes().to_vec()), paths);
         let mut found = Vec::new();
         while let Some(entry) = elements.next() {
@@ -294,7 +298,8 @@ mod tests {
     #[test]
     fn nested_paths() {
         let paths: Paths = &[&["orgs", "*", "people", "*"], &["orgs", "*", "links", "*"]];
-        let (found, error) = read(r#"{"orgs":[{"id":1,"people":[{"a":1}],"links":[{"b":1}]},{"people":[{"a":2}]}]}"#, paths);
+        let (found, error) =
+            read(r#"{"orgs":[{"id":1,"people":[{"a":1}],"links":[{"b":1}]},{"people":[{"a":2}]}]}"#, paths);
         let found: Vec<_> = found.into_iter().map(|(_, kind, object)| (kind, object.unwrap())).collect();
         let expected = [("people", r#"{"a":1}"#), ("links", r#"{"b":1}"#), ("people", r#"{"a":2}"#)];
         assert_eq!(found, expected.map(|(kind, text)| (kind, text.to_owned())));

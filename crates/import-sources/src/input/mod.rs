@@ -46,7 +46,7 @@ type Source = Box<dyn BufRead + Send>;
 enum Kind {
     Json(json::Elements<Source>),
     Lines(lines::JsonLines<Source>),
-    Csv(csv::Rows<Source>),
+    Csv(Box<csv::Rows<Source>>),
 }
 
 /// The records of a file.
@@ -75,7 +75,7 @@ impl Entries {
                 csv::OpenError::Io(error) => Error::io(file)(error),
                 csv::OpenError::Header(reason) => Error::Options { file: file.to_owned(), reason },
             })?;
-            Kind::Csv(rows)
+            Kind::Csv(Box::new(rows))
         };
         Ok(Self { format, counter })
     }
@@ -134,8 +134,8 @@ fn open_text(file: &Path) -> io::Result<(Vec<u8>, Source, Counter)> {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
     let counter = Counter::default();
-    let counted = Counted { inner: opened, counter: counter.clone() };
-    let mut text = decode::text(BufReader::with_capacity(64 * 1024, counted))?;
+    let file = Counted { inner: opened, counter: counter.clone() };
+    let mut text = decode::text(BufReader::with_capacity(64 * 1024, file))?;
     let mut head = Vec::new();
     text.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
     let reader = Cursor::new(head.clone()).chain(text);

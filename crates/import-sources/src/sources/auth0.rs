@@ -10,9 +10,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::without_address;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::Error;
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
+use crate::options::Options;
 use crate::report::Report;
 
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct Auth0 {
     hashes: HashMap<String, Hash>,
     by_email: HashMap<String, String>,
     users: usize,
+    /// Whether any user has the field `blocked`, which an export contains only if it was asked for.
+    has_blocked: bool,
 }
 
 struct Hash {
@@ -33,9 +38,21 @@ impl Convert for Auth0 {
         &[&[], &["*"], &["users", "*"]]
     }
 
+    fn joins(&self, _files: usize) -> bool {
+        true
+    }
+
+    fn check(&mut self, options: &Options) -> Result<(), Error> {
+        if self.users == 0 && !self.hashes.is_empty() && !options.assume_active {
+            return Err(Error::NoStatus("add the user export of Auth0, with the field blocked"));
+        }
+        Ok(())
+    }
+
     fn learn(&mut self, _kind: &str, record: &Object) {
         let Some(id) = id_of_hash(record) else {
             self.users += 1;
+            self.has_blocked |= record.contains_key("blocked");
             return;
         };
         let Some(text) = fields::text(record, "passwordHash") else { return };
@@ -89,6 +106,9 @@ impl Convert for Auth0 {
         let unused = self.hashes.values().filter(|hash| !hash.is_used).count();
         if self.users > 0 {
             report.count_many("password hashes: no user has their id or address", unused as u64);
+            if !self.has_blocked {
+                report.count_many("users without the field blocked: imported as active", self.users as u64);
+            }
         }
     }
 }
@@ -111,7 +131,8 @@ fn id_of_hash(record: &Object) -> Option<String> {
 }
 
 fn email_of(record: &Object) -> Option<String> {
-    fields::first_text(record, &["email", "Email"]).or_else(|| identifier(record)?.get("value").and_then(fields::as_text))
+    fields::first_text(record, &["email", "Email"])
+        .or_else(|| identifier(record)?.get("value").and_then(fields::as_text))
 }
 
 /// The address among `identifiers`, if it is not in the user itself.

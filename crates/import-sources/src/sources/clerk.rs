@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use super::{hex_digest, without_address};
 use crate::Error;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 use crate::options::Options;

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::without_address;
 use crate::Error;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 use crate::options::Options;
@@ -40,8 +41,7 @@ impl Convert for Cognito {
         // In JSON, the attributes are a list; in CSV, columns.
         let listed = fields::objects(record, "Attributes").into_iter();
         let listed = listed.filter_map(|at| Some((fields::text(&at, "Name")?, at.get("Value")?.clone())));
-        let attributes: Object =
-            if record.contains_key("Attributes") { listed.collect() } else { record.clone() };
+        let attributes: Object = if record.contains_key("Attributes") { listed.collect() } else { record.clone() };
         let username = fields::first_text(record, &["Username", "cognito:username"]);
         let Some(email) = fields::text(&attributes, "email") else {
             return if username.is_some() { without_address(draft) } else { Kind::Unknown };
@@ -87,7 +87,8 @@ fn identities(attributes: &Object, draft: &mut Draft<'_>) {
     for identity in fields::list(attributes, "identities").iter().filter_map(Value::as_object) {
         let name = fields::first_text(identity, &["providerName", "providerType"]).unwrap_or_default();
         let issuer = fields::text(identity, "issuer");
-        let details = Details { issuer: issuer.as_deref(), email: None, created_at: fields::value(identity, "dateCreated") };
+        let details =
+            Details { issuer: issuer.as_deref(), email: None, created_at: fields::value(identity, "dateCreated") };
         draft.identity(&name, fields::text(identity, "userId"), details);
     }
 }

@@ -1,7 +1,8 @@
 //! Any CSV file with a header. Columns with the names of fields, or common ones for them, need no map.
 
 use super::without_address;
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::fields::{self, Object};
 use crate::options::MAPPED_FIELDS;
 
@@ -24,7 +25,7 @@ impl Convert for Csv {
         let map = &draft.options.map;
         let is_mapped = |field: &str| map.fields.contains_key(field);
         let selectors = map.fields.values().chain(map.attributes.values()).chain(map.app_attributes.values());
-        let used: Vec<&String> = selectors.flat_map(|selector| selector.names()).collect();
+        let used: Vec<&String> = selectors.flat_map(crate::options::Selector::names).collect();
         let (mut given, mut family, mut is_found) = (None, None, is_mapped("email"));
         // The address first: a user name that equals it is none.
         let email_first = |(_, field): &&(String, Option<&str>)| *field != Some("email");

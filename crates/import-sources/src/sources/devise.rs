@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::without_address;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 
 #[derive(Default)]
@@ -31,7 +32,8 @@ const DISABLED_AT: [&str; 8] = [
     "blocked_at",
     "suspended_at",
 ];
-const DISABLED: [&str; 8] = ["disabled", "deactivated", "discarded", "deleted", "banned", "blocked", "suspended", "locked"];
+const DISABLED: [&str; 8] =
+    ["disabled", "deactivated", "discarded", "deleted", "banned", "blocked", "suspended", "locked"];
 
 impl Convert for Devise {
     fn learn(&mut self, _kind: &str, record: &Object) {

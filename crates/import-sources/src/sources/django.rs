@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::without_address;
 use crate::base32;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 
 #[derive(Default)]
@@ -137,7 +138,8 @@ fn fields_of(record: &Object) -> (&Object, bool) {
 }
 
 fn is_user(fields: &Object) -> bool {
-    fields.contains_key("password") && ["is_active", "last_login", "email"].iter().any(|name| fields.contains_key(*name))
+    fields.contains_key("password")
+        && ["is_active", "last_login", "email"].iter().any(|name| fields.contains_key(*name))
 }
 
 fn is_group(record: &Object, fields: &Object) -> bool {

@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::without_address;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::{Format, Paths};
 

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::without_address;
 use crate::base32;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
@@ -21,6 +22,8 @@ pub(super) struct Fusionauth {
     /// By user.
     links: HashMap<String, Vec<Object>>,
 }
+
+const GENERIC_TYPES: [&str; 4] = ["ExternalJWT", "OpenIDConnect", "SAMLv2", "SAMLv2IdPInitiated"];
 
 impl Convert for Fusionauth {
     fn paths(&self) -> Paths {
@@ -70,7 +73,10 @@ impl Convert for Fusionauth {
             draft.roles_in(fields::value(&registration, "roles"));
         }
         for link in links {
-            let name = fields::first_text(&link, &["identityProviderType", "identityProviderName"]).unwrap_or_default();
+            // Generic types have a name that the operator chose.
+            let kind =
+                fields::text(&link, "identityProviderType").filter(|kind| !GENERIC_TYPES.contains(&kind.as_str()));
+            let name = kind.or_else(|| fields::text(&link, "identityProviderName")).unwrap_or_default();
             let created_at = fields::value(&link, "insertInstant");
             let subject = fields::text(&link, "identityProviderUserId");
             draft.identity(&name, subject, Details { created_at, ..Details::default() });

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::without_address;
 use crate::base32;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 

@@ -6,24 +6,15 @@
 //! of ory/kratos.
 
 use super::without_address;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
 pub(super) struct Kratos;
 
-const KNOWN: [&str; 10] = [
-    "email",
-    "name",
-    "username",
-    "phone",
-    "first_name",
-    "last_name",
-    "given_name",
-    "family_name",
-    "picture",
-    "locale",
-];
+const KNOWN: [&str; 10] =
+    ["email", "name", "username", "phone", "first_name", "last_name", "given_name", "family_name", "picture", "locale"];
 
 impl Convert for Kratos {
     fn paths(&self) -> Paths {
@@ -39,9 +30,9 @@ impl Convert for Kratos {
         let by_mail = || addresses.iter().find(|at| fields::text(at, "via").is_some_and(|via| via == "email"));
         let email = fields::text(&traits, "email").or_else(|| fields::text(by_mail()?, "value"));
         let Some(email) = email else { return without_address(draft) };
-        let of_email = addresses.iter().find(|at| {
-            fields::text(at, "value").is_some_and(|value| value.eq_ignore_ascii_case(&email))
-        });
+        let of_email = addresses
+            .iter()
+            .find(|at| fields::text(at, "value").is_some_and(|value| value.eq_ignore_ascii_case(&email)));
         draft.record.email_verified = of_email.and_then(|at| fields::flag(at, "verified")) == Some(true);
         draft.email(Some(email));
         draft.id(fields::text(record, "id"));
@@ -121,7 +112,10 @@ fn oidc(credential: &Object, config: &Object, draft: &mut Draft<'_>) {
 fn totp(url: &str, credential: &Object, draft: &mut Draft<'_>) {
     let (_, query) = url.split_once('?').unwrap_or_default();
     let parameter = |name: &str| {
-        query.split('&').find_map(|pair| pair.split_once('=').filter(|(found, _)| *found == name)).map(|(_, value)| value)
+        query
+            .split('&')
+            .find_map(|pair| pair.split_once('=').filter(|(found, _)| *found == name))
+            .map(|(_, value)| value)
     };
     let is_value = |name, expected: &str| parameter(name).is_none_or(|value| value.eq_ignore_ascii_case(expected));
     if !is_value("algorithm", "SHA1") || !is_value("digits", "6") || !is_value("period", "30") {

@@ -16,7 +16,8 @@ mod supabase;
 mod wordpress;
 mod zitadel;
 
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::source::Source;
 
 /// The converter of a system.

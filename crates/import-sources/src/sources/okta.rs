@@ -5,7 +5,8 @@
 
 use super::without_address;
 use crate::Error;
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::fields::{self, Object};
 use crate::input::Paths;
 use crate::options::Options;
@@ -16,8 +17,17 @@ pub(super) struct Okta {
 }
 
 /// Fields of a profile that have a name of their own here.
-const KNOWN: [&str; 9] =
-    ["login", "email", "firstName", "lastName", "displayName", "mobilePhone", "locale", "preferredLanguage", "nickName"];
+const KNOWN: [&str; 9] = [
+    "login",
+    "email",
+    "firstName",
+    "lastName",
+    "displayName",
+    "mobilePhone",
+    "locale",
+    "preferredLanguage",
+    "nickName",
+];
 
 impl Convert for Okta {
     fn paths(&self) -> Paths {

@@ -3,7 +3,8 @@
 //! Format: RFC 7643 §4.1 and RFC 7644 §3.4.2. Passwords are never returned (RFC 7643 §7).
 
 use super::without_address;
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
@@ -49,7 +50,9 @@ impl Convert for Scim {
         for (name, value) in extensions.filter_map(|(_, value)| value.as_object()).flatten() {
             draft.app_attribute(name, Some(value.clone()));
         }
-        draft.roles_in(fields::value(record, "roles"));
+        for role in fields::objects(record, "roles") {
+            draft.roles_in(fields::value(&role, "value"));
+        }
         draft.roles_in(fields::value(record, "groups"));
         draft.created_at(fields::value(record, "/meta/created"));
         draft.updated_at(fields::value(record, "/meta/lastModified"));

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::without_address;
 use crate::Error;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 use crate::options::Options;
@@ -66,17 +67,25 @@ impl Convert for Supabase {
         // A ban may have ended: who was banned then is let in by an administrator.
         draft.disable_if(is_set(record, "banned_until"));
         draft.password_hash(fields::text(record, "encrypted_password"));
-        draft.phone(fields::text(record, "phone"), Some(is_set(record, "phone_confirmed_at")));
+        // Supabase keeps numbers without the plus sign of E.164.
+        let is_bare = |phone: &String| phone.bytes().all(|byte| byte.is_ascii_digit());
+        let phone =
+            fields::text(record, "phone").map(|phone| if is_bare(&phone) { format!("+{phone}") } else { phone });
+        draft.phone(phone, Some(is_set(record, "phone_confirmed_at")));
         draft.created_at(fields::value(record, "created_at"));
         draft.updated_at(fields::value(record, "updated_at"));
         draft.last_sign_in_at(fields::value(record, "last_sign_in_at"));
         metadata(record, draft);
         let mut identities = self.identities.remove(&id).unwrap_or_default();
         identities.extend(fields::objects(record, "identities"));
-        identities.iter().for_each(|at| identity(at, draft));
+        for at in &identities {
+            identity(at, draft);
+        }
         let mut factors = self.factors.remove(&id).unwrap_or_default();
         factors.extend(fields::objects(record, "factors"));
-        factors.iter().for_each(|at| factor(at, draft));
+        for at in &factors {
+            factor(at, draft);
+        }
         draft.id(Some(id));
         Kind::User
     }
@@ -86,6 +95,28 @@ impl Convert for Supabase {
 fn is_set(record: &Object, name: &str) -> bool {
     fields::value(record, name).is_some_and(|value| *value != Value::Bool(false))
 }
+
+/// What providers say of a user is not the user's own.
+const KNOWN: [&str; 18] = [
+    "full_name",
+    "name",
+    "display_name",
+    "given_name",
+    "first_name",
+    "family_name",
+    "last_name",
+    "picture",
+    "avatar_url",
+    "locale",
+    "email",
+    "email_verified",
+    "phone_verified",
+    "iss",
+    "sub",
+    "provider_id",
+    "custom_claims",
+    "phone",
+];
 
 fn metadata(record: &Object, draft: &mut Draft<'_>) {
     let either = |database, api| {
@@ -100,27 +131,6 @@ fn metadata(record: &Object, draft: &mut Draft<'_>) {
     );
     draft.attribute("picture", user.get("picture").or_else(|| user.get("avatar_url")).cloned());
     draft.locale(fields::text(&user, "locale"));
-    // What providers say of a user is not the user's own.
-    const KNOWN: [&str; 18] = [
-        "full_name",
-        "name",
-        "display_name",
-        "given_name",
-        "first_name",
-        "family_name",
-        "last_name",
-        "picture",
-        "avatar_url",
-        "locale",
-        "email",
-        "email_verified",
-        "phone_verified",
-        "iss",
-        "sub",
-        "provider_id",
-        "custom_claims",
-        "phone",
-    ];
     for (name, value) in user {
         if !KNOWN.contains(&name.as_str()) {
             draft.attribute(&name, Some(value));

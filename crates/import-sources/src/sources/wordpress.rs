@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{hex_digest, without_address};
-use crate::convert::{Convert, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::Draft;
 use crate::fields::{self, Object};
 use crate::input::{Format, Paths};
 
@@ -88,7 +89,9 @@ impl Convert for Wordpress {
         let names = fields::text(record, "roles").unwrap_or_default();
         names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| draft.role(name.to_owned()));
         for (_, value) in meta.iter().filter(|(key, _)| key.ends_with("capabilities")) {
-            php_flags(value.as_str().unwrap_or_default()).into_iter().for_each(|role| draft.role(role));
+            for role in php_flags(value.as_str().unwrap_or_default()) {
+                draft.role(role);
+            }
         }
         Kind::User
     }

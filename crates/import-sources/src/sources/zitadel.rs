@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::without_address;
 use crate::Error;
-use crate::convert::{Convert, Details, Draft, Kind};
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 use crate::options::Options;
@@ -140,7 +141,8 @@ impl Zitadel {
         let Some(email) = fields::text(user, "/email/email") else { return without_address(draft) };
         draft.email(Some(email));
         draft.id(id);
-        let is_flag = |names: [&str; 3]| names.iter().find_map(|name| fields::value(user, name)).and_then(fields::as_flag);
+        let is_flag =
+            |names: [&str; 3]| names.iter().find_map(|name| fields::value(user, name)).and_then(fields::as_flag);
         let email_flags = ["/email/isEmailVerified", "/email/is_email_verified", "/email/isVerified"];
         draft.record.email_verified = is_flag(email_flags) == Some(true);
         let state = fields::text(found, "state").unwrap_or_default();
