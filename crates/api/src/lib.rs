@@ -29,6 +29,8 @@ mod deliveries;
 mod descriptors;
 mod doctor;
 mod embedded;
+mod encrypted_file;
+mod export_line;
 mod feed;
 mod grpc;
 mod heartbeats;

@@ -1,0 +1,82 @@
+use std::io::{Read, Write};
+
+use age::{Encryptor, Recipient, scrypt, x25519};
+use secrecy::SecretString;
+
+use super::{EncryptedFile, EncryptedFileError, EncryptingWriter, Identities, Recipients, is_encrypted};
+
+/// More than one chunk of the format, which has 64 KiB.
+fn text() -> Vec<u8> {
+    (0..200_000_u32).map(|at| (at % 251).to_le_bytes()[0]).collect()
+}
+
+fn encrypt(recipients: &Recipients) -> Vec<u8> {
+    let mut writer = EncryptingWriter::new(Vec::new(), recipients).unwrap();
+    text().chunks(777).for_each(|part| writer.write_all(part).unwrap());
+    writer.finish().unwrap()
+}
+
+fn decrypt(file: &[u8], identities: &Identities) -> Result<Vec<u8>, String> {
+    let file = EncryptedFile::open(file).map_err(|error| error.to_string())?;
+    let mut reader = file.decrypt(identities).map_err(|error| error.to_string())?;
+    let mut text = Vec::new();
+    reader.read_to_end(&mut text).map(|_| text).map_err(|error| error.to_string())
+}
+
+fn passphrase(text: &str) -> SecretString {
+    SecretString::from(text)
+}
+
+#[test]
+fn each_recipient_decrypts_the_file_and_no_other_key_does() {
+    let keys: Vec<_> = (0..3).map(|_| x25519::Identity::generate()).collect();
+    let file = encrypt(&Recipients::Keys(keys[..2].iter().map(x25519::Identity::to_public).collect()));
+    assert!(is_encrypted(&file) && !is_encrypted(b"{}"));
+    for key in &keys[..2] {
+        assert_eq!(decrypt(&file, &Identities::Keys(vec![keys[2].clone(), key.clone()])), Ok(text()));
+    }
+    let refused = EncryptedFileError::WrongIdentity.to_string();
+    assert_eq!(decrypt(&file, &Identities::Keys(vec![keys[2].clone()])), Err(refused));
+    let refused = EncryptedFileError::IdentityRequired.to_string();
+    assert_eq!(decrypt(&file, &Identities::Passphrase(passphrase("a"))), Err(refused));
+}
+
+#[test]
+fn a_damaged_or_truncated_file_is_refused() {
+    let key = x25519::Identity::generate();
+    let file = encrypt(&Recipients::Keys(vec![key.to_public()]));
+    let damaged = EncryptedFileError::Damaged.to_string();
+    let identities = Identities::Keys(vec![key]);
+    for cut in [30, 150, 200, 70_000, file.len() - 65_552, file.len() - 1] {
+        assert_eq!(decrypt(&file[..cut], &identities), Err(damaged.clone()), "{cut}");
+    }
+    for at in [190, 250, 70_000, file.len() - 1] {
+        let mut altered = file.clone();
+        altered[at] ^= 1;
+        assert_eq!(decrypt(&altered, &identities), Err(damaged.clone()), "{at}");
+    }
+}
+
+#[test]
+fn a_passphrase_decrypts_and_a_wrong_one_does_not() {
+    let file = encrypt(&Recipients::Passphrase(passphrase("correct horse")));
+    assert_eq!(decrypt(&file, &Identities::Passphrase(passphrase("correct horse"))), Ok(text()));
+    let refused = EncryptedFileError::WrongPassphrase.to_string();
+    assert_eq!(decrypt(&file, &Identities::Passphrase(passphrase("correct"))), Err(refused));
+    let refused = EncryptedFileError::PassphraseRequired.to_string();
+    assert_eq!(decrypt(&file, &Identities::Keys(vec![x25519::Identity::generate()])), Err(refused));
+}
+
+#[test]
+fn a_file_cannot_demand_unbounded_work() {
+    let mut recipient = scrypt::Recipient::new("a".into());
+    recipient.set_work_factor(1);
+    let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as &dyn Recipient)).unwrap();
+    let file = encryptor.wrap_output(Vec::new()).unwrap().finish().unwrap();
+    // The header names the factor in text, after the salt.
+    let line = file.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let end = line + file[line..].iter().position(|&byte| byte == b'\n').unwrap();
+    let altered = [&file[..end - 1], b"40", &file[end..]].concat();
+    let refused = EncryptedFileError::ExcessiveWork(40).to_string();
+    assert_eq!(decrypt(&altered, &Identities::Passphrase(passphrase("a"))), Err(refused));
+}
