@@ -96,6 +96,12 @@ pub(crate) fn read_form(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
     json_form::read(line).map_err(|error| faults::all(line, error, |_| Vec::new()))
 }
 
+/// Whether a line may have a field of this name.
+pub(crate) fn knows_field(name: &str) -> bool {
+    let line = serde_json::json!({"email": "", "name": "", name: null});
+    serde_json::from_value::<ImportLine>(line).is_ok()
+}
+
 /// Checks what was read of one user.
 pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, Vec<FieldError>> {
     let mut fields = Fields::default();

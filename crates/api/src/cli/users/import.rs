@@ -11,6 +11,7 @@ use denizen_infra::clock::SystemChance;
 use denizen_infra::root::adopt_root;
 use denizen_infra::stores::StoreOptions;
 
+use super::from::FromArgs;
 use crate::app::master_key;
 use crate::cli::Globals;
 use crate::cli::failure::Failure;
@@ -41,11 +42,15 @@ than 500 lines apart.
 
 After an interruption, run the same command again with --on-conflict skip: users that were imported are skipped.
 
+With --from, the files are those that another system exports, and the report counts what cannot be carried over.
+
 With --output json, every rejected line is one JSON object on standard output, followed by the summary.
 
 Examples:
   denizen users import people.ndjson --dry-run
   denizen users import people.ndjson --errors rejected.ndjson
+  denizen users import --from auth0 users.ndjson hashes.ndjson --role-map admins=admin
+  denizen users import --from firebase users.json --firebase-hash-config parameters.txt
   denizen users import export.age --identity-file key.txt --keep-ids --on-conflict skip
   zcat people.ndjson.gz | denizen users import -")]
 pub(crate) struct ImportArgs {
@@ -68,6 +73,8 @@ pub(crate) struct ImportArgs {
     errors: Option<String>,
     #[command(flatten)]
     decryption: DecryptionArgs,
+    #[command(flatten)]
+    from: FromArgs,
 }
 
 impl ImportArgs {
@@ -97,7 +104,10 @@ pub(super) async fn run(globals: &Globals, config: &Config, args: &ImportArgs) -
 
 /// Opens the input. A database without a root key gets that of the export, if the configured master key opens it.
 async fn prepare(args: &ImportArgs, config: &Config, options: &StoreOptions) -> Result<Input, Failure> {
-    let input = source::open(&args.file, &args.decryption, config.limits.import_line_bytes as usize)?;
+    let input = match args.from.open(&args.file)? {
+        Some(input) => input,
+        None => source::open(&args.file, &args.decryption, config.limits.import_line_bytes as usize)?,
+    };
     if !args.dry_run && !input.roots.is_empty() {
         let store = options.open().context("opening the database")?;
         let master = master_key(&config.security, store.as_ref(), &SystemChance).await?;
@@ -112,6 +122,7 @@ async fn import(ctx: &Ctx, args: &ImportArgs, input: Input, output: Output) -> R
     let errors = args.errors.as_deref().map(|errors| ErrorsFile::create(errors, &args.file)).transpose()?;
     let options = args.options();
     let report = Report::new(output, options.mode, Progress::of_bytes(input.total_bytes), errors);
+    let report = report.with_source(input.not_carried);
     let checking = Checking::start(input.source, ctx.shared_services())?;
     let mut import = Import { ctx, options, report };
     let outcome = import.run(checking).await;

@@ -1,6 +1,7 @@
 //! `denizen users`: users.
 
 mod export;
+mod from;
 mod import;
 mod list;
 mod manage;

@@ -9,7 +9,7 @@ use denizen_domain::error::FieldError;
 use denizen_domain::users::ImportUser;
 use tokio::sync::mpsc;
 
-use super::source::Source;
+use super::source::{Source, SourceLine};
 use crate::cli::failure::Failure;
 use crate::export_line::HeaderLine;
 use crate::import_line::parse_line;
@@ -24,6 +24,8 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct CheckedLine {
     /// Its number, from 1.
     pub(super) number: u64,
+    /// Its file, if there are several.
+    pub(super) file: Option<String>,
     /// Its text; `None` if it is too long to be kept.
     pub(super) text: Option<Vec<u8>>,
     parsed: Option<Result<ImportUser, Vec<FieldError>>>,
@@ -81,16 +83,17 @@ impl Checking {
 fn read_batch(source: &mut dyn Source, services: &Services) -> io::Result<Batch> {
     let mut lines = Vec::with_capacity(BATCH);
     while lines.len() < BATCH {
-        let Some((number, line)) = source.next_line()? else { break };
-        let line = match line {
-            Line::Whole(content) if content.trim_ascii().is_empty() || HeaderLine::is_header(&content) => continue,
-            Line::Whole(content) => {
+        let Some(SourceLine { number, file, content }) = source.next_line()? else { break };
+        let line = match content {
+            Ok(Line::Whole(content)) if content.trim_ascii().is_empty() || HeaderLine::is_header(&content) => continue,
+            Ok(Line::Whole(content)) => {
                 let parsed = Some(parse_line(&content, services));
-                CheckedLine { number, text: Some(content), parsed }
+                CheckedLine { number, file, text: Some(content), parsed }
             }
-            Line::TooLong => {
+            Err(faults) => CheckedLine { number, file, text: None, parsed: Some(Err(faults)) },
+            Ok(Line::TooLong) => {
                 let fault = FieldError::new("line", "too_long", "must be within limits.import_line_bytes");
-                CheckedLine { number, text: None, parsed: Some(Err(vec![fault])) }
+                CheckedLine { number, file, text: None, parsed: Some(Err(vec![fault])) }
             }
         };
         lines.push(line);

@@ -1,5 +1,7 @@
 //! What became of the lines of an import, and how it is printed.
 
+use std::collections::BTreeMap;
+
 use denizen_domain::error::FieldError;
 use denizen_domain::users::{ImportMode, NotCarried};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use super::errors_file::ErrorsFile;
 use crate::cli::failure::{Failure, fields_line, printable};
 use crate::cli::output::{Output, print, print_json_line};
 use crate::cli::progress::Progress;
+use crate::cli::users::from::NotCarriedCounts;
 
 /// Counts lines, and prints the rejected ones.
 pub(super) struct Report {
@@ -21,10 +24,14 @@ pub(super) struct Report {
     skipped: u64,
     rejected: u64,
     not_carried: NotCarried,
+    /// Of the files of another system.
+    source: Option<NotCarriedCounts>,
 }
 
 #[derive(Serialize)]
 struct LineBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     line: u64,
     fields: Vec<FieldBody<'a>>,
 }
@@ -45,6 +52,8 @@ struct SummaryBody {
     failed: u64,
     dry_run: bool,
     not_carried: NotCarriedBody,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_carried_from_source: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +72,24 @@ pub(super) fn fields_of(faults: &[FieldError]) -> Vec<FieldBody<'_>> {
 impl Report {
     pub(super) fn new(output: Output, mode: ImportMode, progress: Progress, errors: Option<ErrorsFile>) -> Self {
         let not_carried = NotCarried::default();
-        Self { output, mode, progress, errors, created: 0, updated: 0, skipped: 0, rejected: 0, not_carried }
+        Self {
+            output,
+            mode,
+            progress,
+            errors,
+            created: 0,
+            updated: 0,
+            skipped: 0,
+            rejected: 0,
+            not_carried,
+            source: None,
+        }
+    }
+
+    /// Adds the counts of the files of another system to the summary.
+    pub(super) fn with_source(mut self, source: Option<NotCarriedCounts>) -> Self {
+        self.source = source;
+        self
     }
 
     pub(super) fn created(&mut self, not_carried: NotCarried) {
@@ -92,8 +118,14 @@ impl Report {
             errors.add(line.number, line.text.as_deref(), faults)?;
         }
         match self.output {
-            Output::Text => self.progress.say(&printable(&format!("line {}: {}", line.number, fields_line(faults)))),
-            Output::Json => print_json_line(&LineBody { line: line.number, fields: fields_of(faults) })?,
+            Output::Text => {
+                let file = line.file.as_ref().map_or_else(String::new, |file| format!("{file}: "));
+                self.progress.say(&printable(&format!("{file}line {}: {}", line.number, fields_line(faults))));
+            }
+            Output::Json => {
+                let file = line.file.as_deref();
+                print_json_line(&LineBody { file, line: line.number, fields: fields_of(faults) })?;
+            }
         }
         Ok(())
     }
@@ -124,9 +156,15 @@ impl Report {
                 failed: self.rejected,
                 dry_run,
                 not_carried: NotCarriedBody { recovery_codes, passkeys, identities, api_keys },
+                not_carried_from_source: self.source_counts(),
             }),
             Output::Text => print(&self.text(dry_run)),
         }
+    }
+
+    fn source_counts(&self) -> BTreeMap<String, u64> {
+        let counts = self.source.as_ref().and_then(|counts| counts.lock().ok());
+        counts.map(|counts| counts.clone()).unwrap_or_default()
     }
 
     fn text(&self, dry_run: bool) -> String {
@@ -150,6 +188,10 @@ impl Report {
             if count > 0 {
                 text.push_str(&format!("not imported: {count} {kind} ({reason})\n"));
             }
+        }
+        for (kind, count) in self.source_counts() {
+            text.push_str(&printable(&format!("not carried over: {count} {kind}")));
+            text.push('\n');
         }
         text
     }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, anyhow};
+use denizen_domain::error::FieldError;
 use denizen_domain::keys::SealedRoot;
 use futures_util::FutureExt;
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
 use crate::cli::failure::Failure;
+use crate::cli::users::from::NotCarriedCounts;
 use crate::encrypted_file::{DecryptionArgs, MAGIC, is_encrypted};
 use crate::export_line::HeaderLine;
 use crate::lines::{Line, Lines};
@@ -23,10 +25,20 @@ const EXPORTED_LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Yields the lines of an import, in the form of an import line, each with its number from 1. Runs on a thread of its own.
 pub(crate) trait Source: Send {
     /// The next line; `None` at the end.
-    fn next_line(&mut self) -> io::Result<Option<(u64, Line)>>;
+    fn next_line(&mut self) -> io::Result<Option<SourceLine>>;
 
     /// How many bytes of the input were read.
     fn position(&self) -> u64;
+}
+
+/// A line of an input.
+pub(crate) struct SourceLine {
+    /// Its number in the file, from 1.
+    pub(crate) number: u64,
+    /// Its file, if there are several.
+    pub(crate) file: Option<String>,
+    /// The line; or why a record of another system is not one.
+    pub(crate) content: Result<Line, Vec<FieldError>>,
 }
 
 /// An opened input.
@@ -37,6 +49,8 @@ pub(crate) struct Input {
     pub(crate) total_bytes: Option<u64>,
     /// The sealed root keys of the server that exported it.
     pub(crate) roots: Vec<SealedRoot>,
+    /// What the files of another system contain and a line cannot.
+    pub(crate) not_carried: Option<NotCarriedCounts>,
 }
 
 /// Opens a file, or standard input if it is `-`, and decrypts it if it is encrypted.
@@ -54,13 +68,13 @@ pub(crate) fn open(file: &str, decryption: &DecryptionArgs, line_bytes_max: usiz
     let mut source = Box::new(JsonLines { lines, position, first: None });
     source.first = source.next_line().with_context(|| format!("reading {file}"))?;
     let roots = match &source.first {
-        Some((_, Line::Whole(line))) if HeaderLine::is_header(line) => {
+        Some(SourceLine { content: Ok(Line::Whole(line)), .. }) if HeaderLine::is_header(line) => {
             source.lines.accept(EXPORTED_LINE_BYTES_MAX.max(line_bytes_max));
             HeaderLine::read_roots(line)
         }
         _ => Vec::new(),
     };
-    Ok(Input { source, total_bytes, roots })
+    Ok(Input { source, total_bytes, roots, not_carried: None })
 }
 
 type Bytes = Box<dyn Read + Send>;
@@ -94,15 +108,16 @@ struct JsonLines {
     lines: Lines<Blocking>,
     position: Arc<AtomicU64>,
     /// The first line, which was read ahead.
-    first: Option<(u64, Line)>,
+    first: Option<SourceLine>,
 }
 
 impl Source for JsonLines {
-    fn next_line(&mut self) -> io::Result<Option<(u64, Line)>> {
+    fn next_line(&mut self) -> io::Result<Option<SourceLine>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
-        self.lines.next().now_or_never().expect("a blocking reader is always ready")
+        let next = self.lines.next().now_or_never().expect("a blocking reader is always ready")?;
+        Ok(next.map(|(number, line)| SourceLine { number, file: None, content: Ok(line) }))
     }
 
     fn position(&self) -> u64 {
