@@ -86,6 +86,7 @@ mod mail_scripted;
 mod mail_smtp;
 mod me;
 mod metrics;
+mod migrating;
 mod no_mail;
 mod oauth2;
 mod oauth2_revoke;

@@ -38,7 +38,7 @@ impl<R: BufRead> JsonLines<R> {
             }
             has_read = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
-            buffer[..end.unwrap_or(buffer.len())].iter().for_each(|byte| line.push(*byte));
+            line.extend(&buffer[..end.unwrap_or(buffer.len())]);
             let used = end.map_or(buffer.len(), |end| end + 1);
             self.reader.consume(used);
             if end.is_some() {

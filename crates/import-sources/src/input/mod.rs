@@ -176,6 +176,12 @@ impl Bounded {
         }
     }
 
+    fn extend(&mut self, bytes: &[u8]) {
+        let room = RECORD_BYTES_MAX - self.bytes.len();
+        self.is_too_long |= bytes.len() > room;
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
     /// The JSON object; or why it cannot be read.
     fn object(&self) -> Result<Object, Broken> {
         if self.is_too_long {
