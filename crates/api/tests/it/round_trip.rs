@@ -42,7 +42,7 @@ impl Person {
         app.register(&user, &mut device).await;
         let key = json!({"name": "Nightly", "scopes": ["users:read"]});
         let key = created(app.post_as("/api/v1/api-keys", &user.token, &key).await).await;
-        let api_key = key["secret"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
+        let api_key = key["key"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
         Self { user, codes, recovery, device, api_key }
     }
 }
@@ -62,7 +62,7 @@ async fn another(world: &World) -> World {
 }
 
 async fn export(world: &World, settings: &[(&str, &str)]) -> (PathBuf, Done) {
-    let file = world.folder().join("users.age");
+    let file = world.folder().join("sealed.age");
     let passphrase = passphrase_file(world);
     let arguments = ["users", "export", &text(&file), "--with-credentials", "--passphrase-file", &passphrase];
     let done = run_on(world, settings, &arguments, "").await;
