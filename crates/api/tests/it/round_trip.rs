@@ -144,7 +144,7 @@ on_both! {
         let arrived = other.serve(&settings).await;
         check_credentials(&arrived, &mut person, &issuer, &ada_id).await;
         assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 201, "a recovery code");
-        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 400, "it was used");
+        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 401, "it was used");
         assert_eq!(key_status(&arrived, &person.api_key).await, 200, "the API key");
 
         // Again: nobody is changed.
@@ -167,7 +167,7 @@ on_both! {
         assert_eq!(done.json()["not_carried"], json!({"recovery_codes": 10, "passkeys": 0, "identities": 0, "api_keys": 1}));
         let arrived = other.serve(&settings).await;
         check_credentials(&arrived, &mut person, &issuer, &ada_id).await;
-        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 400);
+        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 401);
         assert_eq!(key_status(&arrived, &person.api_key).await, 401);
 
         // With new ids, the same file makes other users of a third server; codes are bound to the ids.
