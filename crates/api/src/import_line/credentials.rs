@@ -10,6 +10,7 @@ use denizen_domain::id::ApiKeyId;
 use denizen_domain::identities::IDENTITIES_MAX;
 use denizen_domain::passkeys::{CredentialId, CredentialKind, PASSKEYS_MAX, RegisteredCredential};
 use denizen_domain::providers::ProviderName;
+use denizen_domain::users::import::RECOVERY_CODES_MAX;
 use denizen_domain::users::{
     CarriedMac, DisplayName, ImportApiKey, ImportCredentials, ImportIdentity, ImportPasskey, ImportTotp, NotCarried,
 };
@@ -21,8 +22,6 @@ use uuid::Uuid;
 use super::{moment, not_a_uuid, past, rule};
 use crate::json_form::Fields;
 
-/// How many recovery codes a line may have.
-const RECOVERY_CODES_MAX: usize = 100;
 /// How many API keys a line may have.
 const API_KEYS_MAX: usize = 200;
 /// Bounds of a TOTP secret, in bytes: RFC 4226 §4 requires 16.

@@ -42,7 +42,7 @@ impl Person {
         app.register(&user, &mut device).await;
         let key = json!({"name": "Nightly", "scopes": ["users:read"]});
         let key = created(app.post_as("/api/v1/api-keys", &user.token, &key).await).await;
-        let api_key = key["secret"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
+        let api_key = key["key"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
         Self { user, codes, recovery, device, api_key }
     }
 }
@@ -62,7 +62,7 @@ async fn another(world: &World) -> World {
 }
 
 async fn export(world: &World, settings: &[(&str, &str)]) -> (PathBuf, Done) {
-    let file = world.folder().join("users.age");
+    let file = world.folder().join("sealed.age");
     let passphrase = passphrase_file(world);
     let arguments = ["users", "export", &text(&file), "--with-credentials", "--passphrase-file", &passphrase];
     let done = run_on(world, settings, &arguments, "").await;
@@ -144,7 +144,7 @@ on_both! {
         let arrived = other.serve(&settings).await;
         check_credentials(&arrived, &mut person, &issuer, &ada_id).await;
         assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 201, "a recovery code");
-        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 400, "it was used");
+        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 401, "it was used");
         assert_eq!(key_status(&arrived, &person.api_key).await, 200, "the API key");
 
         // Again: nobody is changed.
@@ -167,7 +167,7 @@ on_both! {
         assert_eq!(done.json()["not_carried"], json!({"recovery_codes": 10, "passkeys": 0, "identities": 0, "api_keys": 1}));
         let arrived = other.serve(&settings).await;
         check_credentials(&arrived, &mut person, &issuer, &ada_id).await;
-        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 400);
+        assert_eq!(finish(&arrived, &person.user.email, &person.recovery[0]).await, 401);
         assert_eq!(key_status(&arrived, &person.api_key).await, 401);
 
         // With new ids, the same file makes other users of a third server; codes are bound to the ids.

@@ -10,7 +10,7 @@ use crate::api_keys::{ApiKey, SecretHash};
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::events::{Happened, record};
+use crate::events::{About, Happened, record};
 use crate::factors::{RecoveryCodeHash, totp};
 use crate::id::UserId;
 use crate::identities::Identity;
@@ -57,7 +57,7 @@ pub async fn export_credentials(ctx: &Ctx) -> Result<CredentialExport> {
         return Err(Error::Forbidden);
     }
     let mut tx = ctx.write().await?;
-    record(ctx, &mut *tx, "users", Happened::UsersExported { credentials: true });
+    record(ctx, &mut *tx, About::default(), Happened::UsersExported { credentials: true });
     ctx.commit(tx).await?;
     let mut read = ctx.store().snapshot().await?;
     let roots = read.sealed_roots().await?;

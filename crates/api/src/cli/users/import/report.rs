@@ -1,6 +1,7 @@
 //! What became of the lines of an import, and how it is printed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use denizen_domain::error::FieldError;
 use denizen_domain::users::{ImportMode, NotCarried};
@@ -186,7 +187,8 @@ impl Report {
         ];
         for ((_, count), (kind, reason)) in self.not_carried.kinds().into_iter().zip(reasons) {
             if count > 0 {
-                text.push_str(&format!("not imported: {count} {kind} ({reason})\n"));
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "not imported: {count} {kind} ({reason})");
             }
         }
         for (kind, count) in self.source_counts() {
