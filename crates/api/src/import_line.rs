@@ -1,7 +1,8 @@
-//! One line of an import: a user as another system knew them. The same over REST and on the command line.
+//! One line of an import: a user as another system knew them. The same over REST, gRPC and on the command line.
 
 use denizen_domain::Services;
 use denizen_domain::error::{FieldError, RuleBroken};
+use denizen_domain::id::UserId;
 use denizen_domain::ports::HashRefusal;
 use denizen_domain::roles::RoleName;
 use denizen_domain::time::Timestamp;
@@ -11,30 +12,38 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::json_form::{self, Fields, FormError};
+use crate::json_form::{self, Fields};
+
+pub(crate) mod credentials;
+mod faults;
+
+use credentials::{ApiKeyBody, IdentityBody, PasskeyBody, TotpBody};
 
 /// A user to import.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "email": "ada@example.com", "name": "Ada Lovelace", "email_verified": true, "role": "user",
     "password_hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGk",
 }))]
 pub struct ImportLine {
-    /// The email address; a taken one is told and skipped.
+    /// The id in the other system: a UUID. Only used if ids are kept.
+    #[schema(format = Uuid)]
+    pub(crate) id: Option<String>,
+    /// The email address.
     #[schema(format = Email, max_length = 254)]
     pub(crate) email: String,
     /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     pub(crate) name: String,
-    /// Their password hash as the other system kept it. Without one, or with a marker such as `!`, they have no password.
+    /// The password hash of the other system. Without one, or with a marker such as `!`, a new user has no password.
     #[schema(value_type = Option<String>)]
     pub(crate) password_hash: Option<SecretString>,
-    /// Whether the other system had verified the address; `false` when nothing is said.
+    /// Whether the other system had verified the address. Default: `false`.
     pub(crate) email_verified: Option<bool>,
-    /// Their role; `user` when nothing is said.
+    /// The role. Default: `user`.
     pub(crate) role: Option<String>,
-    /// `active`, `disabled` or `invited`; `active` when nothing is said.
+    /// `active`, `disabled` or `invited`. Default: `active`.
     pub(crate) status: Option<String>,
     /// Preferred language (BCP 47).
     #[schema(max_length = 35)]
@@ -43,111 +52,129 @@ pub struct ImportLine {
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     pub(crate) attributes: Option<Object>,
-    /// When the account was first made (RFC 3339); now when nothing is said.
+    /// When the account was created (RFC 3339). Default: the time of the import.
     #[schema(format = DateTime)]
     pub(crate) created_at: Option<String>,
+    /// When the account was last changed (RFC 3339). Default: the time of the import.
+    #[schema(format = DateTime)]
+    pub(crate) updated_at: Option<String>,
+    /// When the user last signed in (RFC 3339).
+    #[schema(format = DateTime)]
+    pub(crate) last_sign_in_at: Option<String>,
+    /// A secret for time-based one-time passwords.
+    pub(crate) totp: Option<TotpBody>,
+    /// The unused recovery codes, in the form of an export. They are bound to the id of the user.
+    #[schema(max_items = 100)]
+    pub(crate) recovery_codes: Option<Vec<String>>,
+    /// Passkeys and security keys, in the form of an export.
+    #[schema(max_items = 20)]
+    pub(crate) passkeys: Option<Vec<PasskeyBody>>,
+    /// Identities at outside providers.
+    #[schema(max_items = 20)]
+    pub(crate) identities: Option<Vec<IdentityBody>>,
+    /// API keys, in the form of an export.
+    #[schema(max_items = 200)]
+    pub(crate) api_keys: Option<Vec<ApiKeyBody>>,
 }
 
 /// Reads one line, without its line feed.
 ///
 /// # Errors
-/// Every field that breaks a rule; or the first one that has the wrong form. Never quotes a value.
+/// Every field that breaks a rule or has the wrong form. Never quotes a value.
 pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<FieldError>> {
-    parse(deserialize(line)?, services)
+    match json_form::read(line) {
+        Ok(raw) => parse(raw, services),
+        Err(error) => Err(faults::all(line, error, |raw| parse(raw, services).err().unwrap_or_default())),
+    }
+}
+
+/// Reads the form of a line, unchecked.
+///
+/// # Errors
+/// Every field of the wrong form.
+pub(crate) fn read_form(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
+    json_form::read(line).map_err(|error| faults::all(line, error, |_| Vec::new()))
+}
+
+/// Whether a line may have a field of this name.
+pub(crate) fn knows_field(name: &str) -> bool {
+    let line = serde_json::json!({"email": "", "name": "", name: null});
+    serde_json::from_value::<ImportLine>(line).is_ok()
 }
 
 /// Checks what was read of one user.
 pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, Vec<FieldError>> {
     let mut fields = Fields::default();
+    let now = services.clock.now();
+    let id = raw.id.as_deref().map(|id| UserId::parse(id).ok_or_else(not_a_uuid));
+    let id = fields.check("id", id.transpose());
     let email = fields.check("email", EmailAddress::parse(&raw.email));
     let name = fields.check("name", DisplayName::parse(&raw.name));
-    let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::reference(&role));
-    let role = fields.check("role", role);
-    let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
+    let role = fields.check("role", raw.role.as_deref().map(RoleName::reference).transpose());
+    let attributes = fields.check("attributes", raw.attributes.map(Attributes::parse).transpose());
     let locale = fields.check("locale", raw.locale.as_deref().map(Locale::parse).transpose());
-    let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
-    let status = raw.status.map_or(Some(Status::Active), |status| Status::parse(&status));
-    let status = status.ok_or_else(|| broken("invalid_value", "must be active, disabled or invited"));
-    let status = fields.check("status", status);
-    let created_at = raw.created_at.map(|moment| match Timestamp::parse(&moment) {
-        None => Err(broken("invalid_value", "must be an RFC 3339 time")),
-        Some(moment) if moment > services.clock.now() => Err(broken("out_of_range", "must not be in the future")),
-        Some(past) => Ok(past),
-    });
-    let created_at = fields.check("created_at", created_at.transpose());
+    let not_a_status = || rule("invalid_value", "must be active, disabled or invited");
+    let status = raw.status.map(|status| Status::parse(&status).ok_or_else(not_a_status));
+    let status = fields.check("status", status.transpose());
+    let created_at = fields.check("created_at", past(raw.created_at.as_deref(), now));
+    let updated_at = fields.check("updated_at", past(raw.updated_at.as_deref(), now));
+    let last_sign_in_at = fields.check("last_sign_in_at", past(raw.last_sign_in_at.as_deref(), now));
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
     let password_hash = raw.password_hash.map(adopt).transpose().map(Option::flatten);
     let password_hash = password_hash.map_err(|refusal| match refusal {
-        HashRefusal::Unsupported(reason) => broken("unsupported_hash", reason),
-        HashRefusal::TooCostly(reason) => broken("hash_too_costly", reason),
+        HashRefusal::Unsupported(reason) => rule("unsupported_hash", reason),
+        HashRefusal::TooCostly(reason) => rule("hash_too_costly", reason),
     });
     let password_hash = fields.check("password_hash", password_hash);
+    let given = credentials::Given {
+        totp: raw.totp,
+        recovery_codes: raw.recovery_codes,
+        passkeys: raw.passkeys,
+        identities: raw.identities,
+        api_keys: raw.api_keys,
+    };
+    let credentials = fields.check_all(credentials::parse(given, services));
 
     let user = (|| {
         Some(ImportUser {
+            id: id?,
             email: email?,
             name: name?,
             password_hash: password_hash?,
-            email_verified: raw.email_verified.unwrap_or(false),
+            email_verified: raw.email_verified,
             role: role?,
             status: status?,
             locale: locale?,
             attributes: attributes?,
             created_at: created_at?,
+            updated_at: updated_at?,
+            last_sign_in_at: last_sign_in_at?,
+            credentials: credentials?,
         })
     })();
     fields.finish(user)
 }
 
-fn deserialize(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
-    json_form::read(line).map_err(|error| match error {
-        FormError::Empty => vec![FieldError::new("line", "invalid_json", "must be a JSON object; it is empty")],
-        FormError::Syntax { column, .. } => {
-            let message = format!("must be a JSON object; syntax error at column {column}");
-            vec![FieldError::new("line", "invalid_json", message)]
-        }
-        FormError::Fields(mut faults) => {
-            faults.iter_mut().filter(|at| at.field.is_empty()).for_each(|at| "line".clone_into(&mut at.field));
-            faults
-        }
-    })
+fn rule(code: &'static str, message: &str) -> RuleBroken {
+    RuleBroken { code, message: message.to_owned() }
+}
+
+fn not_a_uuid() -> RuleBroken {
+    rule("invalid_value", "must be a UUID")
+}
+
+/// A time that has passed.
+fn past(raw: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, RuleBroken> {
+    match moment(raw)? {
+        Some(moment) if moment > now => Err(rule("out_of_range", "must not be in the future")),
+        moment => Ok(moment),
+    }
+}
+
+fn moment(raw: Option<&str>) -> Result<Option<Timestamp>, RuleBroken> {
+    let parse = |raw| Timestamp::parse(raw).ok_or_else(|| rule("invalid_value", "must be an RFC 3339 time"));
+    raw.map(parse).transpose()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::deserialize;
-
-    fn check(line: &str, field: &str, code: &str) {
-        let error = deserialize(line.as_bytes()).err().unwrap().remove(0);
-        assert_eq!((error.field.as_str(), error.code), (field, code), "{line}: {error:?}");
-        assert!(!error.message.contains("hunter2"), "{line}: {error:?}");
-    }
-
-    #[test]
-    fn a_line_of_the_wrong_form_names_its_field() {
-        check("", "line", "invalid_json");
-        check("{", "line", "invalid_json");
-        check(r#"{"email":"a@example.com","name":"A"} x"#, "line", "invalid_json");
-        check("\u{1}", "line", "invalid_json");
-        check("[]", "line", "wrong_type");
-        check(r#"["a@example.com","A",null,null,null,null,null,null]"#, "line", "wrong_type");
-        check(r#""hunter2""#, "line", "wrong_type");
-        check("{}", "email", "required");
-        check(r#"{"email":"a@example.com"}"#, "name", "required");
-        check(r#"{"email":"a@example.com","name":"A","password":"hunter2"}"#, "password", "unknown_field");
-        check(r#"{"email":"a@example.com","email":"a@example.com","name":"A"}"#, "email", "duplicate");
-        check(r#"{"email":"a@example.com","name":"A","password_hash":["hunter2"]}"#, "password_hash", "wrong_type");
-        check(r#"{"email":"a@example.com","name":"A","email_verified":"hunter2"}"#, "email_verified", "wrong_type");
-        check(r#"{"email":"a@example.com","name":"A","attributes":"hunter2"}"#, "attributes", "wrong_type");
-        let deep = format!(r#"{{"email":"a@example.com","name":"A","attributes":{{"a":{}}}}}"#, "[".repeat(500));
-        check(&deep, "line", "invalid_json");
-    }
-
-    #[test]
-    fn a_line_of_the_right_form_is_read() {
-        let least = deserialize(br#"{"email":"a@example.com","name":"A"}"#).unwrap();
-        assert!(least.password_hash.is_none() && least.role.is_none());
-        let nulls = br#"{"email":"a@example.com","name":"A","role":null,"created_at":null,"attributes":null} "#;
-        assert!(deserialize(nulls).unwrap().attributes.is_none());
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use denizen_domain::error::FieldError;
 use denizen_domain::id::UserId;
-use denizen_domain::users::{self, ImportMode, ImportOutcome, ImportUser};
+use denizen_domain::users::{self, ImportOptions, ImportOutcome, ImportUser, NotCarried};
 use denizen_domain::{Ctx, Result, tokens};
 
 /// How many users are written in one transaction.
@@ -16,22 +16,36 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub(crate) trait ImportReport {
     /// The row made this user, or would have.
     fn created(&mut self, row: u64, user: UserId);
+    /// The row changed this user, or would have.
+    fn updated(&mut self, row: u64, user: UserId);
+    /// The user of the row exists and was left as it is.
+    fn skipped(&mut self, row: u64);
     /// The row was refused, for these fields.
     fn refused(&mut self, row: u64, fields: Vec<FieldError>);
+    /// The import stopped at a row.
+    fn stopped(&mut self);
+    /// What rows had and their users did not get.
+    fn not_carried(&mut self, counts: NotCarried);
 }
 
 /// Takes rows one by one and writes them in batches: whoever sends them waits meanwhile.
 pub(crate) struct Importer<R> {
     ctx: Ctx,
-    mode: ImportMode,
+    options: ImportOptions,
     batch: Vec<(u64, ImportUser)>,
+    is_stopped: bool,
     /// What became of the rows so far.
     pub(crate) report: R,
 }
 
 impl<R: ImportReport> Importer<R> {
-    pub(crate) fn new(ctx: Ctx, mode: ImportMode, report: R) -> Self {
-        Self { ctx, mode, batch: Vec::with_capacity(BATCH), report }
+    pub(crate) fn new(ctx: Ctx, options: ImportOptions, report: R) -> Self {
+        Self { ctx, options, batch: Vec::with_capacity(BATCH), is_stopped: false, report }
+    }
+
+    /// Whether the import stopped: no further row is imported.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// Takes a row, or what is wrong with it.
@@ -50,20 +64,32 @@ impl<R: ImportReport> Importer<R> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() || self.is_stopped {
             return Ok(());
         }
         let (rows, batch): (Vec<u64>, Vec<ImportUser>) = self.batch.drain(..).unzip();
         // The stream may be long; who began it may no longer be allowed to go on.
         self.ctx = tokens::renew(&self.ctx).await?;
-        let outcomes = users::import(&self.ctx, batch, self.mode).await?;
-        for (row, outcome) in rows.into_iter().zip(outcomes) {
-            match (outcome, outcome.fault()) {
-                (ImportOutcome::Created(user), _) => self.report.created(row, user),
-                (_, Some(fault)) => self.report.refused(row, vec![fault]),
-                (_, None) => {}
+        let results = users::import(&self.ctx, batch, self.options).await?;
+        let mut not_carried = NotCarried::default();
+        for (row, result) in rows.into_iter().zip(results) {
+            if matches!(result.outcome, ImportOutcome::Created(_) | ImportOutcome::Updated(_)) {
+                not_carried += result.not_carried;
+            }
+            match result.outcome {
+                ImportOutcome::Created(user) => self.report.created(row, user),
+                ImportOutcome::Updated(user) => self.report.updated(row, user),
+                ImportOutcome::Skipped => self.report.skipped(row),
+                ImportOutcome::Refused(faults) => self.report.refused(row, faults),
+                ImportOutcome::Stopped(fault) => {
+                    self.report.refused(row, vec![fault]);
+                    self.report.stopped();
+                    self.is_stopped = true;
+                }
+                ImportOutcome::NotReached => {}
             }
         }
+        self.report.not_carried(not_carried);
         Ok(())
     }
 }

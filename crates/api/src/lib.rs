@@ -31,6 +31,7 @@ mod descriptors;
 mod doctor;
 mod embedded;
 mod encrypted_file;
+mod export_line;
 mod feed;
 mod grpc;
 mod heartbeats;

@@ -31,6 +31,12 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Self { reader, bytes_max, number: 0, bytes_read: 0 }
     }
 
+    /// Accepts lines of this length from now on.
+    pub(crate) fn accept(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    #[cfg(test)]
     pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }

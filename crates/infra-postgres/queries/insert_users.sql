@@ -19,5 +19,5 @@ SELECT
     value ->> 12
 FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS rows (value, at)
 ORDER BY at
-ON CONFLICT (email) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id

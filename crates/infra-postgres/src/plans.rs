@@ -61,6 +61,12 @@ fn checks_of_keys() -> Vec<Check> {
     vec![
         check!("find_user"(USER): "users_pkey"),
         check!("find_users"("'[\"00000000000070008000000000000000\"]'"): "users_pkey"),
+        check!("passwords_of"("'[\"00000000000070008000000000000000\"]'"): "passwords_pkey"),
+        check!("totps_of"("'[\"00000000000070008000000000000000\"]'"): "totp_factors_pkey"),
+        check!("recovery_codes_of"("'[\"00000000000070008000000000000000\"]'"): "recovery_codes_pkey"),
+        check!("passkeys_of"("'[\"00000000000070008000000000000000\"]'"): "passkeys_by_user"),
+        check!("identities_of"("'[\"00000000000070008000000000000000\"]'"): "identities_by_user"),
+        check!("api_keys_of"("'[\"00000000000070008000000000000000\"]'"): "api_keys_by_user"),
         check!("find_session_owner"(USER): "sessions_pkey"),
         check!("find_password"(USER): "passwords_pkey"),
         check!("remove_password"(USER): "passwords_pkey"),

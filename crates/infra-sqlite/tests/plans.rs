@@ -24,6 +24,12 @@ macro_rules! check {
 const CHECKS: &[Check] = &[
     check!("find_user": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
     check!("find_users": "SEARCH users USING INDEX sqlite_autoindex_users_1 (id=?)"),
+    check!("passwords_of": "SEARCH passwords USING PRIMARY KEY (user_id=?)"),
+    check!("totps_of": "SEARCH totp_factors USING PRIMARY KEY (user_id=?)"),
+    check!("recovery_codes_of": "SEARCH recovery_codes USING PRIMARY KEY (user_id=?)"),
+    check!("passkeys_of": "SEARCH passkeys USING INDEX passkeys_by_user (user_id=?)"),
+    check!("identities_of": "SEARCH identities USING INDEX identities_by_user (user_id=?)"),
+    check!("api_keys_of": "SEARCH api_keys USING INDEX api_keys_by_user (user_id=?)"),
     check!("find_user_by_email": "SEARCH users USING INDEX users_by_email (email=?)"),
     check!("find_password": "SEARCH passwords USING PRIMARY KEY (user_id=?)"),
     check!("session_state": "SEARCH sessions USING PRIMARY KEY (id=?)",

@@ -107,6 +107,23 @@ pub async fn retire_other_masters(store: &dyn Store, current: &MasterKey) -> Res
     Ok(forgotten)
 }
 
+/// Gives a database that has no root key that of another one, if this master key opens it: what the other one computed
+/// under it stays valid. Returns whether it did.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn adopt_root(store: &dyn Store, master: &MasterKey, roots: &[SealedRoot]) -> Result<bool, StoreError> {
+    let id = master_id(master);
+    let Some(root) = roots.iter().find(|root| root.master_id == id) else { return Ok(false) };
+    if open(roots, master).is_err() || has_root(store).await? {
+        return Ok(false);
+    }
+    let mut tx = store.write().await?;
+    tx.insert_first_root(root).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
 async fn make(store: &dyn Store, master: &MasterKey, clock: &dyn Clock, random: &dyn Random) -> Result<(), RootError> {
     let mut tx = store.write().await?;
     // The release before derived everything from the master key itself, and made a signing key on its first start.

@@ -150,6 +150,11 @@ impl WebAuthn for RelyingParty {
         })
     }
 
+    fn is_credential(&self, credential: &RegisteredCredential) -> bool {
+        let stored: Option<StoredPasskey> = serde_json::from_str(&credential.document).ok();
+        stored.is_some_and(|stored| Credential::from(stored).cred_id.as_slice() == credential.id.as_bytes())
+    }
+
     fn begin_assertion(&self, allowed: &[Passkey]) -> Result<Ceremony, CeremonyError> {
         let ceremonies = self.ceremonies()?;
         let is_key = |passkey: &&Passkey| passkey.kind == CredentialKind::SecurityKey;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::{Window, count_limit};
-use crate::shared::values::status;
+use crate::shared::values::{ROWS_AT_ONCE_MAX, hex, ids_json, rows_json, status};
 use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
@@ -38,6 +38,16 @@ impl ApiKeyReads for Tx {
     async fn find_api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let row = fetch_optional!(self, ApiKeyRow, "../store-shared/queries/find_api_key.sql", id.as_uuid())?;
         row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn api_keys_of(&mut self, users: &[UserId]) -> Result<Vec<(ApiKey, SecretHash)>, StoreError> {
+        let mut keys = Vec::new();
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let ids = ids_json(users)?;
+            let rows = fetch_all!(self, UserApiKeyRow, "queries/api_keys_of.sql", ids)?;
+            keys.extend(rows.into_iter().map(UserApiKeyRow::read).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(keys)
     }
 
     async fn list_api_keys(&mut self, filter: KeyFilter, page: Page) -> Result<Vec<ApiKey>, StoreError> {
@@ -100,6 +110,31 @@ impl ApiKeyWrites for Tx {
             key.version
         )
         .map(drop)
+    }
+
+    async fn insert_api_keys(&mut self, keys: &[(ApiKey, SecretHash)]) -> Result<Vec<ApiKeyId>, StoreError> {
+        let mut inserted = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = keys.iter().filter_map(|(key, secret_hash)| {
+                let Subject::User(user) = key.owner else { return None };
+                Some((
+                    key.id.as_uuid().simple().to_string(),
+                    user.as_uuid().simple().to_string(),
+                    key.name.as_str(),
+                    key.scopes.to_string(),
+                    hex(secret_hash),
+                    key.expires_at.map(Timestamp::as_micros),
+                    key.created_at.as_micros(),
+                    key.rotated_at.map(Timestamp::as_micros),
+                    key.last_used_at.map(Timestamp::as_micros),
+                    key.version,
+                ))
+            });
+            let rows = rows_json(&rows.collect::<Vec<_>>())?;
+            let ids = fetch_all_scalars!(self, Uuid, "queries/insert_api_keys.sql", rows)?;
+            inserted.extend(ids.into_iter().map(ApiKeyId::from_uuid));
+        }
+        Ok(inserted)
     }
 
     async fn rotate_api_key(&mut self, rotation: &KeyRotation) -> Result<bool, StoreError> {
@@ -174,6 +209,41 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             last_used_at: row.last_used_at.map(Timestamp::from_micros),
             version: row.version,
         })
+    }
+}
+
+row! {
+    /// A row of `queries/api_keys_of.sql`.
+    struct UserApiKeyRow {
+        id: Uuid,
+        user_id: Uuid,
+        name: String,
+        scopes: String,
+        secret_hash: Vec<u8>,
+        expires_at: Option<i64>,
+        created_at: i64,
+        rotated_at: Option<i64>,
+        last_used_at: Option<i64>,
+        version: i64,
+    }
+}
+
+impl UserApiKeyRow {
+    fn read(self) -> Result<(ApiKey, SecretHash), StoreError> {
+        let hash = secret_hash(&self.secret_hash)?;
+        let key = ApiKeyRow {
+            id: self.id,
+            user_id: Some(self.user_id),
+            service_account_id: None,
+            name: self.name,
+            scopes: self.scopes,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            rotated_at: self.rotated_at,
+            last_used_at: self.last_used_at,
+            version: self.version,
+        };
+        Ok((ApiKey::try_from(key)?, hash))
     }
 }
 

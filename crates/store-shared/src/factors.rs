@@ -6,9 +6,12 @@ use denizen_domain::factors::{RecoveryCodeHash, Standing, TotpFactor};
 use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
+use uuid::Uuid;
 
+use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
-use crate::sql::{execute, fetch_optional, fetch_scalar, row};
+use crate::shared::values::{ROWS_AT_ONCE_MAX, hex, ids_json, rows_json};
+use crate::sql::{execute, execute_bulk, fetch_all, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -32,6 +35,34 @@ impl FactorReads for Tx {
     async fn count_recovery_codes(&mut self, user: UserId) -> Result<u64, StoreError> {
         let count = fetch_scalar!(self, i64, "../store-shared/queries/count_recovery_codes.sql", user.as_uuid())?;
         Ok(count.cast_unsigned())
+    }
+
+    async fn totps_of(&mut self, users: &[UserId]) -> Result<Vec<TotpFactor>, StoreError> {
+        let mut factors = Vec::new();
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let ids = ids_json(users)?;
+            let rows = fetch_all!(self, UserTotpRow, "queries/totps_of.sql", ids)?;
+            factors.extend(rows.into_iter().map(|row| TotpFactor {
+                user_id: UserId::from_uuid(row.user_id),
+                sealed_secret: row.sealed_secret,
+                created_at: Timestamp::from_micros(row.created_at),
+                confirmed_at: row.confirmed_at.map(Timestamp::from_micros),
+                last_step: row.last_step,
+            }));
+        }
+        Ok(factors)
+    }
+
+    async fn recovery_codes_of(&mut self, users: &[UserId]) -> Result<Vec<(UserId, RecoveryCodeHash)>, StoreError> {
+        let mut codes = Vec::new();
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let ids = ids_json(users)?;
+            for row in fetch_all!(self, RecoveryCodeRow, "queries/recovery_codes_of.sql", ids)? {
+                let code = row.code_hash.try_into().map_err(|_| broken("a recovery code has not 32 bytes"))?;
+                codes.push((UserId::from_uuid(row.user_id), code));
+            }
+        }
+        Ok(codes)
     }
 }
 
@@ -72,6 +103,33 @@ impl FactorWrites for Tx {
 
     async fn remove_pending_totp(&mut self, user: UserId) -> Result<(), StoreError> {
         execute!(self, "../store-shared/queries/remove_pending_totp.sql", user.as_uuid()).map(drop)
+    }
+
+    async fn insert_totps(&mut self, factors: &[TotpFactor]) -> Result<(), StoreError> {
+        for factors in factors.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = factors.iter().map(|factor| {
+                (
+                    factor.user_id.as_uuid().simple().to_string(),
+                    hex(&factor.sealed_secret),
+                    factor.created_at.as_micros(),
+                    factor.confirmed_at.map(Timestamp::as_micros),
+                    factor.last_step,
+                )
+            });
+            let rows = rows_json(&rows.collect::<Vec<_>>())?;
+            execute_bulk!(self, "queries/insert_totps.sql", rows)?;
+            factors.iter().for_each(|factor| self.changed(factor.user_id.as_uuid()));
+        }
+        Ok(())
+    }
+
+    async fn insert_recovery_codes(&mut self, codes: &[(UserId, RecoveryCodeHash)]) -> Result<(), StoreError> {
+        for codes in codes.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = codes.iter().map(|(user, code)| (user.as_uuid().simple().to_string(), hex(code)));
+            let rows = rows_json(&rows.collect::<Vec<_>>())?;
+            execute_bulk!(self, "queries/insert_recovery_codes.sql", rows)?;
+        }
+        Ok(())
     }
 
     async fn set_recovery_codes(&mut self, user: UserId, codes: &[RecoveryCodeHash]) -> Result<(), StoreError> {
@@ -119,5 +177,24 @@ impl From<StandingRow> for Standing {
             is_required: row.is_required,
             is_passkey_required: row.is_passkey_required,
         }
+    }
+}
+
+row! {
+    /// A row of `queries/totps_of.sql`.
+    struct UserTotpRow {
+        user_id: Uuid,
+        sealed_secret: Vec<u8>,
+        created_at: i64,
+        confirmed_at: Option<i64>,
+        last_step: i64,
+    }
+}
+
+row! {
+    /// A row of `queries/recovery_codes_of.sql`.
+    struct RecoveryCodeRow {
+        user_id: Uuid,
+        code_hash: Vec<u8>,
     }
 }

@@ -9,7 +9,8 @@ use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::sql::{execute, execute_bulk, fetch_all, fetch_optional, fetch_optional_scalar, row};
+use crate::shared::values::{ROWS_AT_ONCE_MAX, ids_json, rows_json};
+use crate::sql::{execute, execute_bulk, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, row};
 use crate::tx::Tx;
 
 #[async_trait]
@@ -23,6 +24,16 @@ impl IdentityReads for Tx {
         let limit = i64::try_from(IDENTITIES_MAX).unwrap_or(i64::MAX);
         let rows = fetch_all!(self, IdentityRow, "queries/list_identities.sql", user.as_uuid(), limit)?;
         Ok(rows.into_iter().map(Identity::from).collect())
+    }
+
+    async fn identities_of(&mut self, users: &[UserId]) -> Result<Vec<Identity>, StoreError> {
+        let mut identities = Vec::new();
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let ids = ids_json(users)?;
+            let rows = fetch_all!(self, IdentityRow, "queries/identities_of.sql", ids)?;
+            identities.extend(rows.into_iter().map(Identity::from));
+        }
+        Ok(identities)
     }
 
     async fn find_identity_tokens(&mut self, identity: IdentityId) -> Result<Option<StoredTokens>, StoreError> {
@@ -58,6 +69,28 @@ impl IdentityWrites for Tx {
             identity.last_used_at.as_micros()
         )?;
         Ok(inserted == 1)
+    }
+
+    async fn insert_identities(&mut self, identities: &[&Identity]) -> Result<Vec<IdentityId>, StoreError> {
+        let mut inserted = Vec::with_capacity(identities.len());
+        for identities in identities.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = identities.iter().map(|identity| {
+                (
+                    identity.id.as_uuid().simple().to_string(),
+                    identity.user_id.as_uuid().simple().to_string(),
+                    identity.provider.as_str(),
+                    identity.issuer.as_str(),
+                    identity.subject.as_str(),
+                    identity.email.as_deref(),
+                    identity.created_at.as_micros(),
+                    identity.last_used_at.as_micros(),
+                )
+            });
+            let rows = rows_json(&rows.collect::<Vec<_>>())?;
+            let ids = fetch_all_scalars!(self, Uuid, "queries/insert_identities.sql", rows)?;
+            inserted.extend(ids.into_iter().map(IdentityId::from_uuid));
+        }
+        Ok(inserted)
     }
 
     async fn update_identity(&mut self, identity: &Identity) -> Result<bool, StoreError> {

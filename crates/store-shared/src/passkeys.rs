@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
+use crate::shared::values::{ROWS_AT_ONCE_MAX, hex, ids_json, rows_json};
 use crate::sql::{execute, fetch_all, fetch_all_scalars, fetch_optional, fetch_scalar, row};
 use crate::tx::Tx;
 
@@ -26,6 +27,16 @@ impl PasskeyReads for Tx {
     async fn list_passkeys(&mut self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
         let rows = fetch_all!(self, PasskeyRow, "../store-shared/queries/list_passkeys.sql", user.as_uuid())?;
         rows.into_iter().map(Passkey::try_from).collect()
+    }
+
+    async fn passkeys_of(&mut self, users: &[UserId]) -> Result<Vec<Passkey>, StoreError> {
+        let mut passkeys = Vec::new();
+        for users in users.chunks(ROWS_AT_ONCE_MAX) {
+            let ids = ids_json(users)?;
+            let rows = fetch_all!(self, PasskeyRow, "queries/passkeys_of.sql", ids)?;
+            passkeys.extend(rows.into_iter().map(Passkey::try_from).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(passkeys)
     }
 
     async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError> {
@@ -71,6 +82,36 @@ impl PasskeyWrites for Tx {
             self.changed(passkey.user_id.as_uuid());
         }
         Ok(inserted == 1)
+    }
+
+    async fn insert_passkeys(&mut self, passkeys: &[&Passkey]) -> Result<Vec<PasskeyId>, StoreError> {
+        let mut inserted = Vec::with_capacity(passkeys.len());
+        for passkeys in passkeys.chunks(ROWS_AT_ONCE_MAX) {
+            let rows = passkeys.iter().map(|passkey| {
+                (
+                    passkey.id.as_uuid().simple().to_string(),
+                    passkey.user_id.as_uuid().simple().to_string(),
+                    hex(&passkey.user_handle),
+                    hex(passkey.credential.id.as_bytes()),
+                    passkey.credential.document.as_str(),
+                    passkey.name.as_str(),
+                    passkey.credential.aaguid.simple().to_string(),
+                    passkey.credential.transports.join(" "),
+                    passkey.credential.backup_eligible,
+                    passkey.credential.backed_up,
+                    passkey.credential.counter,
+                    passkey.created_at.as_micros(),
+                    passkey.last_used_at.map(Timestamp::as_micros),
+                    passkey.rp_id.as_deref(),
+                    passkey.kind.as_str(),
+                )
+            });
+            let rows = rows_json(&rows.collect::<Vec<_>>())?;
+            let ids = fetch_all_scalars!(self, Uuid, "queries/insert_passkeys.sql", rows)?;
+            inserted.extend(ids.into_iter().map(PasskeyId::from_uuid));
+            passkeys.iter().for_each(|passkey| self.changed(passkey.user_id.as_uuid()));
+        }
+        Ok(inserted)
     }
 
     async fn use_passkey(

@@ -15,7 +15,9 @@ use crate::error::broken;
 use crate::shared::concurrency::Concurrency;
 use crate::shared::page::{Window, count_limit};
 use crate::shared::users_search::Search;
-use crate::shared::values::{ROWS_AT_ONCE_MAX, attributes_json, created_after, name_key, require_row, status};
+use crate::shared::values::{
+    ROWS_AT_ONCE_MAX, attributes_json, created_after, ids_json, name_key, require_row, status,
+};
 use crate::sql::{
     execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar,
     row,
@@ -42,8 +44,7 @@ impl UserReads for Tx {
     async fn find_users(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let mut users = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ROWS_AT_ONCE_MAX) {
-            let ids: Vec<_> = ids.iter().map(|id| id.as_uuid().simple().to_string()).collect();
-            let ids = serde_json::to_string(&ids).map_err(broken)?;
+            let ids = ids_json(ids)?;
             let rows = fetch_all!(self, UserRow, "queries/find_users.sql", ids)?;
             users.extend(rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?);
         }

@@ -1,5 +1,6 @@
 //! Stored values to those of the domain and back, where both databases store the same.
 
+use denizen_domain::id::UserId;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::{Attributes, DisplayName, Status, UserFilter, search_key};
@@ -12,6 +13,24 @@ pub(crate) const NAME_KEY_BYTES_MAX: usize = 1_024;
 
 /// How many users or passwords are added or found by one statement.
 pub(crate) const ROWS_AT_ONCE_MAX: usize = 250;
+
+/// Ids as the JSON array that statements over many rows take.
+pub(crate) fn ids_json(ids: &[UserId]) -> Result<String, StoreError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid().simple().to_string()).collect();
+    serde_json::to_string(&ids).map_err(broken)
+}
+
+/// Rows as the JSON array that statements over many rows take.
+pub(crate) fn rows_json<T: serde::Serialize>(rows: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(broken)
+}
+
+/// Bytes in hexadecimal, for a row of such an array.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
 
 /// Fails when a change met no row.
 pub(crate) fn require_row(changed: u64) -> Result<(), StoreError> {

@@ -106,6 +106,12 @@ macro_rules! suite {
                 tokens_of_a_provider_are_purged_in_batches,
                 a_draft_is_taken_once_and_purged_when_it_expires,
             }
+            transfer {
+                factors_of_many_users_are_added_and_read,
+                passwords_of_many_users_are_read,
+                passkeys_and_identities_of_many_users_are_added_and_read,
+                api_keys_of_many_users_are_added_and_read,
+            }
             passkeys {
                 a_passkey_comes_back_as_it_was,
                 a_credential_is_registered_once,

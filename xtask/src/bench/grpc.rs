@@ -136,7 +136,7 @@ async fn import(channel: Channel, token: &str, users: usize) -> anyhow::Result<v
     // Made as they are asked for: the stream is not held in memory.
     let messages = (0..users).step_by(ROWS).map(move |from| v1::ImportUsersRequest {
         users: (from..(from + ROWS).min(users)).map(row).collect(),
-        dry_run: false,
+        ..Default::default()
     });
     let mut client = UserServiceClient::new(channel);
     Ok(client.import_users(by(token, tokio_stream::iter(messages))?).await?.into_inner())

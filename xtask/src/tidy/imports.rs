@@ -30,7 +30,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Published on its own: applications that verify tokens get nothing of the server.
     ("denizen-client", &[]),
     ("denizen-notes-axum-sqlx", &["denizen-client"]),
-    ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto"]),
+    // Exports of other systems are read without the rules of this one.
+    ("denizen-import-sources", &[]),
+    ("denizen", &["denizen-infra", "denizen-domain", "denizen-proto", "denizen-import-sources"]),
     ("denizen-embedding-example", &["denizen"]),
     // For tests of applications: the server, and the fake clock.
     ("denizen-test-server", &["denizen", "denizen-domain", "denizen-testkit"]),

@@ -28,6 +28,11 @@ pub(super) enum Access {
 /// Opens the configured database. The caller closes the store.
 pub(super) async fn open(globals: &Globals, config: &Config, access: Access) -> Result<Ctx, Failure> {
     require_schema(globals, config, access).await?;
+    open_checked(config, access).await
+}
+
+/// The same after [`require_schema`].
+pub(super) async fn open_checked(config: &Config, access: Access) -> Result<Ctx, Failure> {
     let app = match access {
         Access::Read => App::open_to_read(config).await?,
         Access::Change | Access::Create => App::open_in(config, Ambience::default()).await?,

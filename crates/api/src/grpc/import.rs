@@ -4,7 +4,7 @@
 use denizen_domain::access::Permission;
 use denizen_domain::error::FieldError;
 use denizen_domain::id::UserId;
-use denizen_domain::users::{ImportMode, ImportUser, Status};
+use denizen_domain::users::{ImportIds, ImportMode, ImportOptions, ImportUser, NotCarried, OnConflict, Status};
 use denizen_domain::{Services, value::Object};
 use denizen_proto::v1;
 use prost::Message;
@@ -15,7 +15,7 @@ use super::call::Call;
 use super::convert;
 use super::status::Refusal;
 use crate::http::problem::Problem;
-use crate::import_line::{ImportLine, parse};
+use crate::import_line::{ImportLine, parse, read_form};
 use crate::importer::{ImportReport, Importer, SILENCE_MAX};
 
 /// How many rows of either kind are told one by one; the rest is counted.
@@ -28,10 +28,10 @@ pub(super) async fn import(
 ) -> Result<v1::ImportUsersResponse, Refusal> {
     call.ctx.require(Permission::UsersWrite)?;
     let mut message = next(&mut stream).await?;
-    let dry_run = message.as_ref().is_some_and(|first| first.dry_run);
-    let mode = if dry_run { ImportMode::DryRun } else { ImportMode::Commit };
+    let options = message.as_ref().map(read_options).transpose()?.unwrap_or_default();
+    let dry_run = options.mode == ImportMode::DryRun;
     let report = v1::ImportUsersResponse { dry_run, ..v1::ImportUsersResponse::default() };
-    let mut importer = Importer::new(call.ctx.clone(), mode, report);
+    let mut importer = Importer::new(call.ctx.clone(), options, report);
     let bytes_max = call.shared.limits.import_line_bytes as usize;
     while let Some(rows) = message {
         for row in rows.users {
@@ -39,11 +39,32 @@ pub(super) async fn import(
             let number = importer.report.rows.unsigned_abs();
             importer.take(number, read(row, bytes_max, &call.shared.services)).await?;
         }
+        if importer.is_stopped() {
+            break;
+        }
         message = next(&mut stream).await?;
     }
     let mut report = importer.finish().await?;
     report.results.sort_by_key(|result| result.row);
     Ok(report)
+}
+
+fn read_options(first: &v1::ImportUsersRequest) -> Result<ImportOptions, Refusal> {
+    let on_conflict = match v1::ImportConflict::try_from(first.on_conflict) {
+        Ok(v1::ImportConflict::Unspecified | v1::ImportConflict::Refuse) => OnConflict::Refuse,
+        Ok(v1::ImportConflict::Skip) => OnConflict::Skip,
+        Ok(v1::ImportConflict::Update) => OnConflict::Update,
+        Ok(v1::ImportConflict::Fail) => OnConflict::Fail,
+        Err(_) => {
+            let message = "must be refuse, skip, update or fail";
+            return Err(Problem::from(FieldError::new("on_conflict", "invalid_value", message)).into());
+        }
+    };
+    Ok(ImportOptions {
+        mode: if first.dry_run { ImportMode::DryRun } else { ImportMode::Commit },
+        on_conflict,
+        ids: if first.keep_ids { ImportIds::Keep } else { ImportIds::New },
+    })
 }
 
 async fn next(stream: &mut Streaming<v1::ImportUsersRequest>) -> Result<Option<v1::ImportUsersRequest>, Refusal> {
@@ -59,9 +80,21 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
     }
     let at = |field: &'static str| move |rule: denizen_domain::error::RuleBroken| vec![rule.at(field)];
     let attributes: Option<Object> = row.attributes.map(convert::read_object).transpose().map_err(at("attributes"))?;
-    let created_at = row.created_at.as_ref().map(convert::read_moment).transpose().map_err(at("created_at"))?;
+    let moment = |moment: Option<prost_types::Timestamp>, field| {
+        let read = moment.as_ref().map(convert::read_moment).transpose().map_err(at(field))?;
+        Ok::<_, Vec<FieldError>>(read.map(|moment| moment.to_string()))
+    };
+    let created_at = moment(row.created_at, "created_at")?;
+    let updated_at = moment(row.updated_at, "updated_at")?;
+    let last_sign_in_at = moment(row.last_sign_in_at, "last_sign_in_at")?;
+    let credentials: Option<Object> =
+        row.credentials.map(convert::read_object).transpose().map_err(at("credentials"))?;
+    let credentials = credentials.map(read_credentials).transpose()?.unwrap_or_default();
     let status = convert::read_status(row.status).map_err(at("status"))?;
     let line = ImportLine {
+        id: row.id,
+        updated_at,
+        last_sign_in_at,
         email: row.email,
         name: row.name,
         password_hash: row.password_hash.map(Into::into),
@@ -70,9 +103,24 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
         status: status.map(Status::as_str).map(str::to_owned),
         locale: row.locale,
         attributes,
-        created_at: created_at.map(|moment| moment.to_string()),
+        created_at,
+        ..credentials
     };
     parse(line, services)
+}
+
+/// The credentials of a row, in the fields of a line; the other fields are empty.
+fn read_credentials(given: Object) -> Result<ImportLine, Vec<FieldError>> {
+    const KINDS: &[&str] = &["totp", "recovery_codes", "passkeys", "identities", "api_keys"];
+    let unknown = given.keys().find(|kind| !KINDS.contains(&kind.as_str()));
+    if let Some(unknown) = unknown {
+        return Err(vec![FieldError::new(format!("credentials.{unknown}"), "unknown_field", "is not a known field")]);
+    }
+    let mut line = serde_json::to_value(&given).unwrap_or_default();
+    if let Some(fields) = line.as_object_mut() {
+        fields.extend([("email".to_owned(), "".into()), ("name".to_owned(), "".into())]);
+    }
+    read_form(line.to_string().as_bytes())
 }
 
 impl ImportReport for v1::ImportUsersResponse {
@@ -84,6 +132,28 @@ impl ImportReport for v1::ImportUsersResponse {
                 user_id: user.to_string(),
                 faults: Vec::new(),
             });
+        }
+    }
+
+    fn updated(&mut self, row: u64, user: UserId) {
+        self.updated += 1;
+        if self.updated.unsigned_abs() <= TOLD_MAX {
+            let (row, user_id) = (row.cast_signed(), user.to_string());
+            self.results.push(v1::ImportResult { row, user_id, faults: Vec::new() });
+        }
+    }
+
+    fn skipped(&mut self, _: u64) {
+        self.skipped += 1;
+    }
+
+    fn stopped(&mut self) {
+        self.stopped = true;
+    }
+
+    fn not_carried(&mut self, counts: NotCarried) {
+        for (kind, count) in counts.kinds().into_iter().filter(|(_, count)| *count > 0) {
+            *self.not_carried.entry(kind.to_owned()).or_default() += count.cast_signed();
         }
     }
 

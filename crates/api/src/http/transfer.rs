@@ -11,7 +11,9 @@ use denizen_domain::error::FieldError;
 use denizen_domain::id::UserId;
 use denizen_domain::page::{Listed, PAGE_MAX, Page, Start, Total};
 use denizen_domain::tokens;
-use denizen_domain::users::{self, ImportMode, ImportUser, User, UserFilter};
+use denizen_domain::users::{
+    self, ImportIds, ImportMode, ImportOptions, ImportUser, NotCarried, OnConflict, User, UserFilter,
+};
 use denizen_domain::{Ctx, Services};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -30,6 +32,7 @@ use super::answers::{Always, BadBody, Permitted, SignedIn};
 use super::body::UserBody;
 use super::extract::{Caller, Query};
 use super::problem::{Chain, Problem};
+use crate::export_line::HeaderLine;
 use crate::import_line::parse_line;
 use crate::importer::{ImportReport, Importer, SILENCE_MAX};
 use crate::lines::{Line, Lines};
@@ -52,6 +55,36 @@ struct ImportParams {
     /// `true` validates the import without saving anything.
     #[param(value_type = Option<bool>)]
     dry_run: Option<String>,
+    /// What happens to a line whose id, address or identity is that of an existing user: `refuse` reports the line as an
+    /// error, `skip` leaves the user as it is, `update` replaces the profile and the given credentials, `fail` stops the
+    /// import. Default: `refuse`.
+    #[param(pattern = "^(refuse|skip|update|fail)$")]
+    on_conflict: Option<String>,
+    /// `true` keeps the ids of the lines. By default, every user gets a new id.
+    #[param(value_type = Option<bool>)]
+    keep_ids: Option<String>,
+}
+
+impl ImportParams {
+    fn read(&self) -> Result<ImportOptions, Problem> {
+        let is_dry_run = flag("dry_run", self.dry_run.as_deref())?;
+        let keeps_ids = flag("keep_ids", self.keep_ids.as_deref())?;
+        let on_conflict = self.on_conflict.as_deref().map_or(Some(OnConflict::default()), OnConflict::parse);
+        let broken = || FieldError::new("on_conflict", "invalid_value", "must be refuse, skip, update or fail");
+        Ok(ImportOptions {
+            mode: if is_dry_run { ImportMode::DryRun } else { ImportMode::Commit },
+            on_conflict: on_conflict.ok_or_else(broken)?,
+            ids: if keeps_ids { ImportIds::Keep } else { ImportIds::New },
+        })
+    }
+}
+
+fn flag(name: &'static str, value: Option<&str>) -> Result<bool, Problem> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(FieldError::new(name, "invalid_value", "must be true or false").into()),
+    }
 }
 
 /// The result of an import.
@@ -63,13 +96,36 @@ struct ImportedBody {
     /// The number of users that were created, or would be created with `dry_run`.
     #[schema(example = 2)]
     created: u64,
+    /// The number of existing users that were changed, or would be with `dry_run`.
+    #[schema(example = 0)]
+    updated: u64,
+    /// The number of lines whose user exists and was left as it is.
+    #[schema(example = 0)]
+    skipped: u64,
     /// The number of rejected lines.
     #[schema(example = 1)]
     failed: u64,
+    /// Whether the import stopped at a line whose user exists (`on_conflict=fail`).
+    stopped: bool,
+    /// The credentials that users did not get.
+    not_carried: NotCarriedBody,
     /// Whether the import was only validated.
     dry_run: bool,
     /// The first 1,000 rejected lines.
     errors: Vec<LineError>,
+}
+
+/// How many credentials were not imported, by their kind.
+#[derive(Default, Serialize, ToSchema)]
+struct NotCarriedBody {
+    /// Recovery codes of a server with another root key, or of a user with another id.
+    recovery_codes: u64,
+    /// Passkeys that are registered already.
+    passkeys: u64,
+    /// Identities without a provider.
+    identities: u64,
+    /// API keys of a server with another root key, or that exist already.
+    api_keys: u64,
 }
 
 /// A rejected line.
@@ -96,9 +152,9 @@ struct LineFieldError {
 /// Import users.
 ///
 /// The body is newline-delimited JSON with one user per line: `email`, `name` and optionally `password_hash` (Argon2 in
-/// PHC format, or a format of other systems), `email_verified`, `role`, `status`, `locale`, `attributes` and
-/// `created_at`. A rejected line is reported and does not stop the import. Users are saved in batches while the upload
-/// proceeds.
+/// PHC format, or a format of other systems), `email_verified`, `role`, `status`, `locale`, `attributes`, `created_at`,
+/// and the other fields of an export, including credentials. A rejected line is reported and does not stop the import.
+/// Users are saved in batches while the upload proceeds.
 #[utoipa::path(
     post, path = "/api/v1/users/import", tag = "users", operation_id = "users.import",
     params(ImportParams),
@@ -114,18 +170,14 @@ async fn import(
     request: Request,
 ) -> Result<Json<ImportedBody>, Problem> {
     ctx.require(Permission::UsersWrite)?;
-    let mode = match params.dry_run.as_deref() {
-        None | Some("false") => ImportMode::Commit,
-        Some("true") => ImportMode::DryRun,
-        Some(_) => return Err(FieldError::new("dry_run", "invalid_value", "must be true or false").into()),
-    };
+    let options = params.read()?;
     check_media_type(&request)?;
 
-    let report = ImportedBody { dry_run: mode == ImportMode::DryRun, ..ImportedBody::default() };
-    let mut importer = Importer::new(ctx, mode, report);
+    let report = ImportedBody { dry_run: options.mode == ImportMode::DryRun, ..ImportedBody::default() };
+    let mut importer = Importer::new(ctx, options, report);
     let body = StreamReader::new(request.into_body().into_data_stream().map(|chunk| chunk.map_err(io::Error::other)));
     let mut lines = Lines::new(body, shared.limits.import_line_bytes as usize);
-    loop {
+    while !importer.is_stopped() {
         let line =
             timeout(SILENCE_MAX, lines.next()).await.map_err(|_| Problem::broken_off("was silent for 30 seconds"))?;
         match line.map_err(|_| Problem::broken_off("was incomplete or could not be read"))? {
@@ -148,6 +200,25 @@ impl ImportReport for ImportedBody {
         self.created += 1;
     }
 
+    fn updated(&mut self, _: u64, _: UserId) {
+        self.updated += 1;
+    }
+
+    fn skipped(&mut self, _: u64) {
+        self.skipped += 1;
+    }
+
+    fn stopped(&mut self) {
+        self.stopped = true;
+    }
+
+    fn not_carried(&mut self, counts: NotCarried) {
+        self.not_carried.recovery_codes += counts.recovery_codes;
+        self.not_carried.passkeys += counts.passkeys;
+        self.not_carried.identities += counts.identities;
+        self.not_carried.api_keys += counts.api_keys;
+    }
+
     fn refused(&mut self, line: u64, fields: Vec<FieldError>) {
         self.failed += 1;
         if self.errors.len() < ERRORS_MAX {
@@ -160,10 +231,10 @@ impl ImportReport for ImportedBody {
     }
 }
 
-/// The user in a line; `None` when it is blank.
+/// The user in a line; `None` when it is blank, or the header of an export.
 fn read_line(line: Line, services: &Services) -> Option<Result<ImportUser, Vec<FieldError>>> {
     match line {
-        Line::Whole(content) if content.iter().all(u8::is_ascii_whitespace) => None,
+        Line::Whole(content) if content.trim_ascii().is_empty() || HeaderLine::is_header(&content) => None,
         Line::Whole(content) => Some(parse_line(&content, services)),
         Line::TooLong => {
             Some(Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]))

@@ -32,6 +32,9 @@ pub trait ApiKeyReads {
     /// The key with this id.
     async fn find_api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
 
+    /// The keys of users with the digests of their secrets, oldest first, by few statements.
+    async fn api_keys_of(&mut self, users: &[UserId]) -> Result<Vec<(ApiKey, SecretHash)>, StoreError>;
+
     /// The keys of one page, newest first.
     async fn list_api_keys(&mut self, filter: KeyFilter, page: Page) -> Result<Vec<ApiKey>, StoreError>;
 
@@ -44,6 +47,9 @@ pub trait ApiKeyReads {
 pub trait ApiKeyWrites {
     /// Adds a key. Its owner must exist.
     async fn insert_api_key(&mut self, key: &ApiKey, secret_hash: &SecretHash) -> Result<(), StoreError>;
+
+    /// Adds the keys of users whose ids are not taken, by few statements, and returns their ids in any order.
+    async fn insert_api_keys(&mut self, keys: &[(ApiKey, SecretHash)]) -> Result<Vec<ApiKeyId>, StoreError>;
 
     /// Replaces the secret, by one conditional statement, and counts the version up; `false`, and nothing done,
     /// when the key has another version or does not exist. The secret of now becomes the previous one.

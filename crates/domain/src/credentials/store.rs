@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 pub trait PasswordReads {
     /// The user's password hash; `None` when they have no password or do not exist.
     async fn find_password(&mut self, user: UserId) -> Result<Option<PasswordHash>, StoreError>;
+
+    /// The password hashes of users, in any order, by few statements; those who have none are left out.
+    async fn passwords_of(&mut self, users: &[UserId]) -> Result<Vec<(UserId, PasswordHash)>, StoreError>;
 }
 
 /// Writing password hashes.

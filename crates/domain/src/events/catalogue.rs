@@ -57,6 +57,11 @@ events! {
         /// The former email address.
         email: EmailAddress,
     }
+    /// All users were exported to a file, by the operator.
+    UsersExported = "users.exported" {
+        /// Whether the file contains credentials.
+        credentials: bool,
+    }
     /// A user was invited, for the first time or again.
     UserInvited = "user.invited" {
         /// The email address.

@@ -18,6 +18,12 @@ pub trait FactorReads {
 
     /// How many recovery codes the user has left.
     async fn count_recovery_codes(&mut self, user: UserId) -> Result<u64, StoreError>;
+
+    /// The TOTP factors of users, confirmed or not, in any order, by few statements.
+    async fn totps_of(&mut self, users: &[UserId]) -> Result<Vec<TotpFactor>, StoreError>;
+
+    /// The recovery codes of users, in any order, by few statements.
+    async fn recovery_codes_of(&mut self, users: &[UserId]) -> Result<Vec<(UserId, RecoveryCodeHash)>, StoreError>;
 }
 
 /// Keeping second factors.
@@ -45,6 +51,12 @@ pub trait FactorWrites {
 
     /// Removes the factor if it is yet to be confirmed.
     async fn remove_pending_totp(&mut self, user: UserId) -> Result<(), StoreError>;
+
+    /// Adds the factors of users who have none, by few statements.
+    async fn insert_totps(&mut self, factors: &[TotpFactor]) -> Result<(), StoreError>;
+
+    /// Adds recovery codes, by few statements. A code that its user has already is added once.
+    async fn insert_recovery_codes(&mut self, codes: &[(UserId, RecoveryCodeHash)]) -> Result<(), StoreError>;
 
     /// Replaces the user's recovery codes, all of them.
     async fn set_recovery_codes(&mut self, user: UserId, codes: &[RecoveryCodeHash]) -> Result<(), StoreError>;

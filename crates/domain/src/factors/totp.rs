@@ -1,6 +1,6 @@
 //! Time-based one-time passwords (RFC 6238): set one up, and check its codes.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use totp_rs::{Builder, Secret, Totp};
 
 use super::{SecondFactorCode, TotpFactor, recovery, wrong_code};
@@ -51,7 +51,7 @@ pub(crate) async fn make(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result
     ctx.services().random.fill(&mut secret);
     let factor = TotpFactor {
         user_id: user.id,
-        sealed_secret: ctx.services().vault.seal(&context(user.id), &secret),
+        sealed_secret: seal(ctx, user.id, &secret),
         created_at: ctx.now(),
         confirmed_at: None,
         last_step: 0,
@@ -110,9 +110,7 @@ async fn keep_only(ctx: &Ctx, tx: &mut dyn WriteTx, user: UserId, session: Sessi
 
 /// The time step whose code it is, of those that are good now.
 pub(super) fn step_of(ctx: &Ctx, factor: &TotpFactor, digits: &SecretString) -> Result<Option<i64>> {
-    let secret = ctx.services().vault.open(&context(factor.user_id), &factor.sealed_secret);
-    let secret = secret.ok_or_else(|| Error::Internal("a TOTP secret cannot be decrypted".into()))?;
-    let totp: Totp = generator(&secret).build().map_err(defect)?;
+    let totp: Totp = generator(unseal(ctx, factor)?.expose_secret()).build().map_err(defect)?;
     let now = ctx.now().as_seconds().max(0).cast_unsigned();
     Ok(totp.check(digits.expose_secret(), now).map(u64::cast_signed))
 }
@@ -123,6 +121,33 @@ fn generator(secret: &[u8]) -> Builder {
         .with_digits(DIGITS)
         .with_step_duration(STEP_S)
         .with_skew(SKEW)
+}
+
+/// Reads a secret in base32 (RFC 4648 §6), with or without padding, spaces and lower case; `None` if it is none.
+#[must_use]
+pub fn read_secret(base32: &SecretString) -> Option<SecretSlice<u8>> {
+    let is_kept = |c: &char| *c != ' ' && *c != '=';
+    let text =
+        SecretString::from(base32.expose_secret().chars().filter(is_kept).collect::<String>().to_ascii_uppercase());
+    let secret = Secret::try_from_base32(text.expose_secret()).ok()?;
+    Some(secret.as_bytes().to_vec().into())
+}
+
+/// The base32 of a secret.
+#[must_use]
+pub fn write_secret(secret: &SecretSlice<u8>) -> SecretString {
+    Secret::new(secret.expose_secret().into()).to_base32().into()
+}
+
+/// Seals a secret for its user.
+pub(crate) fn seal(ctx: &Ctx, user: UserId, secret: &[u8]) -> Vec<u8> {
+    ctx.services().vault.seal(&context(user), secret)
+}
+
+/// Opens the sealed secret of a factor.
+pub(crate) fn unseal(ctx: &Ctx, factor: &TotpFactor) -> Result<SecretSlice<u8>> {
+    let secret = ctx.services().vault.open(&context(factor.user_id), &factor.sealed_secret);
+    secret.map(SecretSlice::from).ok_or_else(|| Error::Internal("a TOTP secret cannot be decrypted".into()))
 }
 
 /// A sealed secret opens for its user only.

@@ -45,6 +45,9 @@ pub trait IdentityReads {
     /// The user's identities, oldest first, at most [`super::IDENTITIES_MAX`].
     async fn list_identities(&mut self, user: UserId) -> Result<Vec<Identity>, StoreError>;
 
+    /// The identities of users, oldest first, by few statements.
+    async fn identities_of(&mut self, users: &[UserId]) -> Result<Vec<Identity>, StoreError>;
+
     /// The tokens that are stored with an identity.
     async fn find_identity_tokens(&mut self, identity: IdentityId) -> Result<Option<StoredTokens>, StoreError>;
 
@@ -57,6 +60,9 @@ pub trait IdentityReads {
 pub trait IdentityWrites {
     /// Adds an identity; `false`, and nothing done, when its issuer and subject are linked already.
     async fn insert_identity(&mut self, identity: &Identity) -> Result<bool, StoreError>;
+
+    /// Adds the identities whose issuer and subject are not linked, and returns their ids in any order.
+    async fn insert_identities(&mut self, identities: &[&Identity]) -> Result<Vec<IdentityId>, StoreError>;
 
     /// Updates provider, email address and last use of an identity; `false` when it is no longer there.
     async fn update_identity(&mut self, identity: &Identity) -> Result<bool, StoreError>;

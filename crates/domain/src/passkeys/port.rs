@@ -161,6 +161,9 @@ pub trait WebAuthn: Send + Sync {
         response: &str,
     ) -> Result<RegisteredCredential, CeremonyError>;
 
+    /// Whether a credential of an import is in the form of [`RegisteredCredential`].
+    fn is_credential(&self, credential: &RegisteredCredential) -> bool;
+
     /// Begins an assertion by one of these credentials, or by any passkey if there are none.
     fn begin_assertion(&self, allowed: &[Passkey]) -> Result<Ceremony, CeremonyError>;
 

@@ -18,6 +18,9 @@ pub trait PasskeyReads {
     /// The passkeys of a user, the oldest first.
     async fn list_passkeys(&mut self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
 
+    /// The passkeys of users, the oldest first, by few statements.
+    async fn passkeys_of(&mut self, users: &[UserId]) -> Result<Vec<Passkey>, StoreError>;
+
     /// The number of credentials of this kind of a user.
     async fn count_passkeys(&mut self, user: UserId, kind: CredentialKind) -> Result<u64, StoreError>;
 
@@ -34,6 +37,9 @@ pub trait PasskeyReads {
 pub trait PasskeyWrites {
     /// Adds a passkey; `false`, and nothing done, if its credential is registered already.
     async fn insert_passkey(&mut self, passkey: &Passkey) -> Result<bool, StoreError>;
+
+    /// Adds the passkeys whose credential is not registered, and returns their ids in any order.
+    async fn insert_passkeys(&mut self, passkeys: &[&Passkey]) -> Result<Vec<PasskeyId>, StoreError>;
 
     /// Records a use of a passkey with this relying party; `false`, and nothing done, if the passkey no longer exists, or
     /// if its counter does not increase: a later use was recorded before.

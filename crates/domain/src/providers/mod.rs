@@ -4,6 +4,7 @@
 //! changed).
 
 mod find;
+mod issuers;
 pub mod manage;
 mod name;
 pub mod port;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use find::find_any;
 pub use find::{Providers, callback_of, displays, displays_for_invitation};
 pub(crate) use find::{find, is_usable};
+pub(crate) use issuers::Issuers;
 pub use name::ProviderName;
 pub use port::{
     AuthorizationGrant, AuthorizationRequest, CodeBinding, Federation, FederationError, Finding, NativeGrant,

@@ -178,6 +178,10 @@ pub trait Federation: Send + Sync {
     /// How the provider is shown.
     fn display(&self, provider: &Provider) -> ProviderDisplay;
 
+    /// The issuer of the identities of the provider, in which `{tenantid}` may stand for a tenant; `None` if its settings
+    /// name none.
+    fn issuer(&self, provider: &Provider) -> Option<String>;
+
     /// The URL that the browser is sent to. May fetch the provider's metadata.
     ///
     /// # Errors

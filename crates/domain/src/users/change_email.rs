@@ -70,7 +70,7 @@ pub async fn confirm(ctx: &Ctx, token: &SecretString) -> Result<()> {
 }
 
 /// What follows when a user has another address: links and codes that the old one got are dead, and it is told.
-pub(super) async fn changed(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User) -> Result<()> {
+pub(in crate::users) async fn changed(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User) -> Result<()> {
     pending::end(ctx, tx, before.id, Ending::EmailChanged).await?;
     mail::tell(ctx, tx, before, MailSubject::EmailChanged).await
 }

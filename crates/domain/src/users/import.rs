@@ -1,4 +1,4 @@
-//! Take over users from another system.
+//! Import users from another system, or from another server of this kind.
 
 use std::collections::HashSet;
 
@@ -14,9 +14,20 @@ use crate::roles::{RoleName, require_grantable};
 use crate::store::WriteTx;
 use crate::time::Timestamp;
 
-/// A user as another system knew them.
+mod attach;
+mod carried;
+mod conflict;
+mod replace;
+
+pub use carried::{
+    ImportApiKey, ImportCredentials, ImportIdentity, ImportPasskey, ImportTotp, NotCarried, RECOVERY_CODES_MAX,
+};
+
+/// A user as another system knew them. What is absent has its default in a new user, and stays in an existing one.
 #[derive(Debug)]
 pub struct ImportUser {
+    /// The id in the other system.
+    pub id: Option<UserId>,
     /// The email address.
     pub email: EmailAddress,
     /// Display name.
@@ -24,137 +35,244 @@ pub struct ImportUser {
     /// Their password hash; without one they cannot sign in by password.
     pub password_hash: Option<PasswordHash>,
     /// Whether the other system had verified the address.
-    pub email_verified: bool,
+    pub email_verified: Option<bool>,
     /// Their role.
-    pub role: RoleName,
+    pub role: Option<RoleName>,
     /// Their status.
-    pub status: Status,
+    pub status: Option<Status>,
     /// Preferred language.
     pub locale: Option<Locale>,
     /// Preferences of the user.
-    pub attributes: Attributes,
-    /// When the account was first made; now, when nothing is said.
+    pub attributes: Option<Attributes>,
+    /// When the account was created.
     pub created_at: Option<Timestamp>,
+    /// When the account was last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When the user last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+    /// Second factors, passkeys, identities and API keys.
+    pub credentials: ImportCredentials,
 }
 
 /// Whether an import is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ImportMode {
-    /// Keep the users.
+    /// Writes the users.
+    #[default]
     Commit,
-    /// Only say what would happen.
+    /// Reports only what would be written.
     DryRun,
 }
 
-/// What became of one user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportOutcome {
-    /// Created under this id.
-    Created(UserId),
-    /// Another user has the address.
-    EmailTaken,
-    /// There is no such role.
-    UnknownRole,
-    /// The role may do more than the caller.
-    RoleNotHeld,
+/// What happens to a line whose id, address or identity is that of an existing user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// The line is refused, and the import continues.
+    #[default]
+    Refuse,
+    /// The existing user stays as it is.
+    Skip,
+    /// The line replaces the profile and the given credentials of the existing user.
+    Update,
+    /// The import stops. Nothing of the batch is written.
+    Fail,
 }
 
-impl ImportOutcome {
-    /// What is wrong with the row, when it was refused.
+impl OnConflict {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::Refuse, Self::Skip, Self::Update, Self::Fail];
+
+    /// Its name.
     #[must_use]
-    pub fn fault(self) -> Option<FieldError> {
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Created(_) => None,
-            Self::EmailTaken => Some(FieldError::new("email", "taken", "must not be another user's address")),
-            Self::UnknownRole => Some(FieldError::new("role", "unknown_role", "must be the name of a role")),
-            Self::RoleNotHeld => {
-                Some(FieldError::new("role", "not_allowed", "must not have more permissions than the importing user"))
-            }
+            Self::Refuse => "refuse",
+            Self::Skip => "skip",
+            Self::Update => "update",
+            Self::Fail => "fail",
         }
+    }
+
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == raw)
     }
 }
 
-/// Imports a batch in one transaction. A taken address is told for its row and stops nothing.
-pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, mode: ImportMode) -> Result<Vec<ImportOutcome>> {
+/// How ids of the file are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImportIds {
+    /// Every user gets a new id.
+    #[default]
+    New,
+    /// A line with an id keeps it.
+    Keep,
+}
+
+/// How to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImportOptions {
+    /// Whether it is a dry run.
+    pub mode: ImportMode,
+    /// What to do with existing users.
+    pub on_conflict: OnConflict,
+    /// Whether ids are kept.
+    pub ids: ImportIds,
+}
+
+/// The result of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportOutcome {
+    /// The user was created under this id.
+    Created(UserId),
+    /// The existing user of this id was changed.
+    Updated(UserId),
+    /// The existing user was left as it is.
+    Skipped,
+    /// The line was refused, for these fields.
+    Refused(Vec<FieldError>),
+    /// The import stopped at this line: its user exists.
+    Stopped(FieldError),
+    /// The import stopped at another line of the batch.
+    NotReached,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedLine {
+    /// The result.
+    pub outcome: ImportOutcome,
+    /// What the line had and the user did not get.
+    pub not_carried: NotCarried,
+}
+
+/// A line of the batch.
+struct Row {
+    /// Its number in the batch.
+    at: usize,
+    /// The id of a new user.
+    id: UserId,
+    line: ImportUser,
+}
+
+/// Imports a batch in one transaction, and returns what became of each line. Each line is imported as a whole or not at
+/// all.
+pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, options: ImportOptions) -> Result<Vec<ImportedLine>> {
     ctx.require(Permission::UsersWrite)?;
 
     let now = ctx.now();
-    let mut outcomes = vec![ImportOutcome::EmailTaken; batch.len()];
-    // Ids in the order of the batch, rows in the order of their addresses: two imports of the same users wait for each other and
-    // do not deadlock.
-    let ids: Vec<_> = batch.iter().map(|_| UserId::from_uuid(ctx.new_id())).collect();
-    let rows = ids.into_iter().zip(batch).enumerate();
-    let mut rows: Vec<_> = rows.map(|(at, (id, row))| NewRow::of(at, id, row, now)).collect();
-    rows.sort_by(|a, b| a.user.email.as_str().cmp(b.user.email.as_str()));
+    let mut results: Vec<_> = batch.iter().map(ImportedLine::not_reached).collect();
+    // Rows in the order of their addresses: two imports of the same users wait for each other and do not deadlock.
+    let mut rows: Vec<_> =
+        batch.into_iter().enumerate().map(|(at, line)| Row::of(ctx, at, line, options.ids)).collect();
+    rows.sort_by(|a, b| a.line.email.as_str().cmp(b.line.email.as_str()));
 
     let mut tx = ctx.write().await?;
     let mut roles = Roles::default();
     let mut permitted = Vec::with_capacity(rows.len());
-    for row in &rows {
-        match roles.refusal(ctx, &mut *tx, &row.user.role).await? {
-            Some(refused) => outcomes[row.at] = refused,
-            None => permitted.push(&row.user),
+    for row in rows {
+        let faults = roles.faults(ctx, &mut *tx, &row.line).await?;
+        if faults.is_empty() {
+            permitted.push(row);
+        } else {
+            results[row.at].outcome = ImportOutcome::Refused(faults);
         }
     }
-    let inserted: HashSet<UserId> = tx.insert_users(&permitted).await?.into_iter().collect();
-    rows.retain(|row| inserted.contains(&row.user.id));
-    let passwords: Vec<_> = rows.iter().filter_map(|row| Some((row.user.id, row.password_hash.as_ref()?))).collect();
-    tx.insert_passwords(&passwords, now).await?;
-    for NewRow { at, user, .. } in &rows {
-        record(ctx, &mut *tx, user.id, created(user, Source::Import));
-        outcomes[*at] = ImportOutcome::Created(user.id);
+    let users: Vec<_> = permitted.iter().map(|row| row.user(now)).collect();
+    let inserted: HashSet<UserId> = tx.insert_users(&users.iter().collect::<Vec<_>>()).await?.into_iter().collect();
+    let (new, mut existing): (Vec<_>, Vec<_>) = permitted.into_iter().partition(|row| inserted.contains(&row.id));
+    let conflicting = attach::attach(ctx, &mut *tx, &new, options.ids, &mut results).await?;
+    for (row, user) in new.into_iter().zip(users.iter().filter(|user| inserted.contains(&user.id))) {
+        if conflicting.contains(&row.id) {
+            // An identity of the user belongs to another one: nothing of the line remains.
+            tx.delete_user(row.id).await?;
+            existing.push(row);
+        } else {
+            record(ctx, &mut *tx, row.id, created(user, Source::Import));
+            results[row.at].outcome = ImportOutcome::Created(row.id);
+        }
     }
-    if mode == ImportMode::Commit {
+    let is_stopped = conflict::resolve(ctx, &mut *tx, existing, options, &mut results).await?;
+    if is_stopped {
+        let stop = |result: &mut ImportedLine| {
+            if !matches!(result.outcome, ImportOutcome::Stopped(_) | ImportOutcome::Refused(_)) {
+                result.outcome = ImportOutcome::NotReached;
+            }
+        };
+        results.iter_mut().for_each(stop);
+    } else if options.mode == ImportMode::Commit {
         ctx.commit(tx).await?;
     }
-    Ok(outcomes)
+    Ok(results)
 }
 
-/// A user of a batch.
-struct NewRow {
-    /// Their number in the batch.
-    at: usize,
-    user: User,
-    password_hash: Option<PasswordHash>,
+impl ImportedLine {
+    fn not_reached(line: &ImportUser) -> Self {
+        Self { outcome: ImportOutcome::NotReached, not_carried: line.credentials.not_carried }
+    }
 }
 
-impl NewRow {
-    fn of(at: usize, id: UserId, row: ImportUser, now: Timestamp) -> Self {
-        let user = User {
-            id,
-            email: row.email,
-            email_verified: row.email_verified,
-            name: row.name,
-            role: row.role,
-            status: row.status,
-            locale: row.locale,
-            attributes: row.attributes,
-            created_at: row.created_at.unwrap_or(now),
-            updated_at: now,
-            last_sign_in_at: None,
+impl Row {
+    fn of(ctx: &Ctx, at: usize, line: ImportUser, ids: ImportIds) -> Self {
+        let kept = line.id.filter(|_| ids == ImportIds::Keep);
+        Self { at, id: kept.unwrap_or_else(|| UserId::from_uuid(ctx.new_id())), line }
+    }
+
+    /// The new user.
+    fn user(&self, now: Timestamp) -> User {
+        let line = &self.line;
+        User {
+            id: self.id,
+            email: line.email.clone(),
+            email_verified: line.email_verified.unwrap_or(false),
+            name: line.name.clone(),
+            role: line.role.clone().unwrap_or_else(RoleName::user),
+            status: line.status.unwrap_or(Status::Active),
+            locale: line.locale.clone(),
+            attributes: line.attributes.clone().unwrap_or_default(),
+            created_at: line.created_at.unwrap_or(now),
+            updated_at: line.updated_at.unwrap_or(now),
+            last_sign_in_at: line.last_sign_in_at,
             version: 1,
-        };
-        Self { at, user, password_hash: row.password_hash }
+        }
     }
 }
 
 /// The roles of a batch, each looked at once.
 #[derive(Default)]
-struct Roles(Vec<(RoleName, Option<ImportOutcome>)>);
+struct Roles(Vec<(RoleName, Option<FieldError>)>);
 
 impl Roles {
-    /// Why nobody can be given this role by the caller.
-    async fn refusal(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, role: &RoleName) -> Result<Option<ImportOutcome>> {
+    /// What the caller may not give to the user of a line.
+    async fn faults(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, line: &ImportUser) -> Result<Vec<FieldError>> {
+        let mut faults = Vec::new();
+        if let Some(role) = &line.role {
+            faults.extend(self.refusal(ctx, tx, role).await?);
+        }
+        for (at, key) in line.credentials.api_keys.iter().flatten().enumerate() {
+            if ctx.require_held(key.scopes).is_err() {
+                let message = "must not have more permissions than the importing user";
+                faults.push(FieldError::new(format!("api_keys[{at}].scopes"), "not_allowed", message));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Why no user can get this role from the caller.
+    async fn refusal(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, role: &RoleName) -> Result<Option<FieldError>> {
         if let Some((_, known)) = self.0.iter().find(|(name, _)| name == role) {
-            return Ok(*known);
+            return Ok(known.clone());
         }
         let refusal = match require_grantable(ctx, tx, role).await {
             Ok(()) => None,
-            Err(Error::NotHeld) => Some(ImportOutcome::RoleNotHeld),
-            Err(Error::Invalid(_)) => Some(ImportOutcome::UnknownRole),
+            Err(Error::NotHeld) => {
+                Some(FieldError::new("role", "not_allowed", "must not have more permissions than the importing user"))
+            }
+            Err(Error::Invalid(_)) => Some(FieldError::new("role", "unknown_role", "must be the name of a role")),
             Err(error) => return Err(error),
         };
-        self.0.push((role.clone(), refusal));
+        self.0.push((role.clone(), refusal.clone()));
         Ok(refusal)
     }
 }

@@ -1,6 +1,7 @@
 //! Users: what an account is, and the rules its parts keep.
 
 mod attributes;
+mod carried_mac;
 mod email;
 mod locale;
 mod name;
@@ -10,6 +11,7 @@ mod totals;
 pub mod change_email;
 pub mod create;
 pub mod delete;
+pub mod export;
 pub mod get;
 pub mod import;
 pub mod invite;
@@ -18,12 +20,17 @@ pub mod store;
 pub mod update;
 
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
+pub use carried_mac::CarriedMac;
 pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
 pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
+pub use export::{CredentialExport, ExportedUser, export_credentials};
 pub use get::{get, get_by_email, get_many};
-pub use import::{ImportMode, ImportOutcome, ImportUser, import};
+pub use import::{
+    ImportApiKey, ImportCredentials, ImportIdentity, ImportIds, ImportMode, ImportOptions, ImportOutcome,
+    ImportPasskey, ImportTotp, ImportUser, ImportedLine, NotCarried, OnConflict, import,
+};
 pub(crate) use invite::activate;
 pub use invite::{Invitation, accept, invite};
 pub use list::{UserFilter, list};

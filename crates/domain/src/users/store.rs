@@ -37,8 +37,8 @@ pub trait UserWrites {
     /// Adds a user; `false`, and nothing done, when the address is taken.
     async fn insert_user(&mut self, user: &User) -> Result<bool, StoreError>;
 
-    /// Adds the users whose address is not taken, in their order, and returns their ids in any order. Of several with the same
-    /// address the first is added.
+    /// Adds the users whose id and address are not taken, in their order, and returns their ids in any order. Of several with
+    /// the same address or id the first is added.
     async fn insert_users(&mut self, users: &[&User]) -> Result<Vec<UserId>, StoreError>;
 
     /// The user with this id, held against other writers until the transaction ends.

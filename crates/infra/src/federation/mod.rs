@@ -185,6 +185,11 @@ impl Federation for HttpFederation {
         }
     }
 
+    fn issuer(&self, provider: &Provider) -> Option<String> {
+        let resolved = Resolved::new(&provider.settings).ok()?;
+        resolved.issuer().map(str::to_owned).or_else(|| resolved.plain_issuer())
+    }
+
     async fn authorization_url(
         &self,
         provider: &Provider,

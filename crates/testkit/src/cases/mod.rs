@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod setup;
 pub mod signing_keys;
 pub mod transactions;
+pub mod transfer;
 pub mod users;
 pub mod webhooks;
 

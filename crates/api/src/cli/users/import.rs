@@ -1,38 +1,57 @@
 //! `denizen users import`.
 
-use std::{io, mem};
-
 use anyhow::{Context, anyhow};
 use clap::Args;
+use denizen_domain::Ctx;
 use denizen_domain::error::FieldError;
-use denizen_domain::users::{self, ImportMode, ImportUser};
-use denizen_domain::{Ctx, Services};
-use serde::Serialize;
-use tokio::io::{AsyncBufRead, BufReader};
-use tokio::task::{JoinHandle, spawn_blocking};
+use denizen_domain::users::{
+    self, ImportIds, ImportMode, ImportOptions, ImportOutcome, ImportUser, ImportedLine, OnConflict,
+};
+use denizen_infra::clock::SystemChance;
+use denizen_infra::root::adopt_root;
+use denizen_infra::stores::StoreOptions;
 
-use crate::cli::failure::{Failure, fields_line, printable};
-use crate::cli::output::{Output, print, print_json_line};
+use super::from::FromArgs;
+use crate::app::master_key;
+use crate::cli::Globals;
+use crate::cli::failure::Failure;
+use crate::cli::operator::{self, Access};
+use crate::cli::output::Output;
 use crate::cli::progress::Progress;
-use crate::config::Limits;
-use crate::import_line::parse_line;
-use crate::lines::{Line, Lines};
+use crate::config::Config;
+use crate::encrypted_file::DecryptionArgs;
 
-/// How many lines are written in one transaction.
-const BATCH: usize = 500;
+mod checking;
+mod errors_file;
+mod report;
+pub(super) mod source;
+
+use checking::{CheckedLine, Checking};
+use errors_file::ErrorsFile;
+use report::Report;
+use source::Input;
 
 /// The import.
 #[derive(Args)]
 #[command(after_help = "\
 Every line is a JSON object with email and name, and optionally password_hash (Argon2, bcrypt, scrypt, PBKDF2 and
-others), email_verified, role, status, locale, attributes and created_at. An invalid line is reported with its number
+others), email_verified, role, status, locale, attributes, created_at, and every other field of `users export`,
+including credentials. A file that `users export` encrypted is decrypted. An invalid line is reported with its number
 and does not stop the import; the exit code is then 1. A dry run does not detect an address that occurs twice more
 than 500 lines apart.
+
+After an interruption, run the same command again with --on-conflict skip: users that were imported are skipped.
+
+With --from, the files are those that another system exports, and the report counts what cannot be carried over.
 
 With --output json, every rejected line is one JSON object on standard output, followed by the summary.
 
 Examples:
   denizen users import people.ndjson --dry-run
+  denizen users import people.ndjson --errors rejected.ndjson
+  denizen users import --from auth0 users.ndjson hashes.ndjson --role-map admins=admin
+  denizen users import --from firebase users.json --firebase-hash-config parameters.txt
+  denizen users import export.age --identity-file key.txt --keep-ids --on-conflict skip
   zcat people.ndjson.gz | denizen users import -")]
 pub(crate) struct ImportArgs {
     /// The file, or - for standard input.
@@ -41,175 +60,146 @@ pub(crate) struct ImportArgs {
     /// Validates all lines without saving anything.
     #[arg(long)]
     dry_run: bool,
+    /// What happens to a line whose id, address or identity is that of an existing user: refuse reports the line as an
+    /// error, skip leaves the user as it is, update replaces the profile and the given credentials, fail stops the
+    /// import without writing the current batch of 500 lines.
+    #[arg(long, value_name = "refuse|skip|update|fail", default_value = "refuse", value_parser = parse_on_conflict)]
+    on_conflict: OnConflict,
+    /// Keeps the ids of the lines. By default, every user gets a new id.
+    #[arg(long)]
+    keep_ids: bool,
+    /// Writes rejected lines to a file, and their faults to FILE.faults. The file can be corrected and imported.
+    #[arg(long, value_name = "FILE")]
+    errors: Option<String>,
+    #[command(flatten)]
+    decryption: DecryptionArgs,
+    #[command(flatten)]
+    from: FromArgs,
 }
 
 impl ImportArgs {
-    /// Whether nothing is changed.
-    pub(super) fn is_dry_run(&self) -> bool {
-        self.dry_run
+    /// What it does with the database.
+    pub(super) fn access(&self) -> Access {
+        if self.dry_run { Access::Read } else { Access::Create }
     }
-}
 
-pub(super) async fn import(ctx: &Ctx, args: &ImportArgs, limits: &Limits, output: Output) -> Result<(), Failure> {
-    let (reader, total_bytes) = open(&args.file).await?;
-    let mode = if args.dry_run { ImportMode::DryRun } else { ImportMode::Commit };
-    let progress = Progress::of_bytes(total_bytes);
-    let mut import = Import { ctx, mode, output, progress, created: 0, failed: 0 };
-    let mut lines = Lines::new(reader, limits.import_line_bytes as usize);
-    let outcome = import.run(&mut lines).await;
-    import.progress.clear();
-    // The summary also when it broke off: what was created before stays.
-    import.summarise()?;
-    outcome?;
-    if import.failed > 0 {
-        let lines = if import.failed == 1 { "1 line was".to_owned() } else { format!("{} lines were", import.failed) };
-        return Err(anyhow!("{lines} rejected").into());
-    }
-    Ok(())
-}
-
-#[derive(Serialize)]
-struct LineBody<'a> {
-    line: u64,
-    fields: Vec<FieldBody<'a>>,
-}
-
-#[derive(Serialize)]
-struct FieldBody<'a> {
-    field: &'a str,
-    code: &'static str,
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-struct SummaryBody {
-    created: u64,
-    failed: u64,
-    dry_run: bool,
-}
-
-type Reader = Box<dyn AsyncBufRead + Unpin + Send>;
-
-async fn open(file: &str) -> Result<(Reader, Option<u64>), Failure> {
-    if file == "-" {
-        return Ok((Box::new(BufReader::new(tokio::io::stdin())), None));
-    }
-    let failed = || format!("reading {file}");
-    let opened = tokio::fs::File::open(file).await.with_context(failed)?;
-    let metadata = opened.metadata().await.with_context(failed)?;
-    if metadata.is_dir() {
-        return Err(anyhow!("reading {file}: is a directory").into());
-    }
-    let total_bytes = metadata.is_file().then_some(metadata.len());
-    Ok((Box::new(BufReader::with_capacity(64 * 1024, opened)), total_bytes))
-}
-
-/// Lines in order, including those already rejected: they are reported in order.
-type Checked = Vec<(u64, Result<ImportUser, Vec<FieldError>>)>;
-
-/// Reads lines until a batch is full or the input ends. Skips blank lines.
-async fn read_batch(lines: &mut Lines<Reader>) -> io::Result<Vec<(u64, Line)>> {
-    let mut batch = Vec::with_capacity(BATCH);
-    while batch.len() < BATCH {
-        match lines.next().await? {
-            Some((_, Line::Whole(content))) if content.trim_ascii().is_empty() => {}
-            Some(line) => batch.push(line),
-            None => break,
+    fn options(&self) -> ImportOptions {
+        ImportOptions {
+            mode: if self.dry_run { ImportMode::DryRun } else { ImportMode::Commit },
+            on_conflict: self.on_conflict,
+            ids: if self.keep_ids { ImportIds::Keep } else { ImportIds::New },
         }
     }
-    Ok(batch)
 }
 
-/// Checks lines.
-fn check(batch: Vec<(u64, Line)>, services: &Services) -> Checked {
-    let checked = batch.into_iter().map(|(number, line)| {
-        let parsed = match line {
-            Line::Whole(content) => parse_line(&content, services),
-            Line::TooLong => Err(vec![FieldError::new("line", "too_long", "must be within limits.import_line_bytes")]),
-        };
-        (number, parsed)
-    });
-    checked.collect()
+/// Opens the input and the database, and imports.
+pub(super) async fn run(globals: &Globals, config: &Config, args: &ImportArgs) -> Result<(), Failure> {
+    let options = operator::require_schema(globals, config, args.access()).await?;
+    let input = prepare(args, config, &options).await?;
+    let ctx = operator::open_checked(config, args.access()).await?;
+    let outcome = import(&ctx, args, input, globals.output).await;
+    ctx.store().close().await;
+    outcome
+}
+
+/// Opens the input. A database without a root key gets that of the export, if the configured master key opens it.
+async fn prepare(args: &ImportArgs, config: &Config, options: &StoreOptions) -> Result<Input, Failure> {
+    let input = match args.from.open(&args.file)? {
+        Some(input) => input,
+        None => source::open(&args.file, &args.decryption, config.limits.import_line_bytes as usize)?,
+    };
+    if !args.dry_run && !input.roots.is_empty() {
+        let store = options.open().context("opening the database")?;
+        let master = master_key(&config.security, store.as_ref(), &SystemChance).await?;
+        let adopted = adopt_root(store.as_ref(), &master, &input.roots).await;
+        store.close().await;
+        adopted.context("storing the root key")?;
+    }
+    Ok(input)
+}
+
+async fn import(ctx: &Ctx, args: &ImportArgs, input: Input, output: Output) -> Result<(), Failure> {
+    let errors = args.errors.as_deref().map(|errors| ErrorsFile::create(errors, &args.file)).transpose()?;
+    let options = args.options();
+    let report = Report::new(output, options.mode, Progress::of_bytes(input.total_bytes), errors);
+    let report = report.with_source(input.not_carried);
+    let checking = Checking::start(input.source, ctx.shared_services())?;
+    let mut import = Import { ctx, options, report };
+    let outcome = import.run(checking).await;
+    // The summary also if the import was interrupted: what was created before stays.
+    import.report.finish()?;
+    outcome?;
+    match import.report.rejected() {
+        0 => Ok(()),
+        1 => Err(anyhow!("1 line was rejected").into()),
+        lines => Err(anyhow!("{lines} lines were rejected").into()),
+    }
 }
 
 struct Import<'a> {
     ctx: &'a Ctx,
-    mode: ImportMode,
-    output: Output,
-    progress: Progress,
-    created: u64,
-    failed: u64,
+    options: ImportOptions,
+    report: Report,
 }
 
 impl Import<'_> {
-    /// While one batch is written, another thread checks the next one.
-    async fn run(&mut self, lines: &mut Lines<Reader>) -> Result<(), Failure> {
-        let mut checking: Option<JoinHandle<Checked>> = None;
-        loop {
-            let read = read_batch(lines).await;
-            let (next, end) = match read {
-                Ok(batch) if batch.is_empty() => (None, Some(Ok(()))),
-                Ok(batch) => {
-                    let services = self.ctx.shared_services();
-                    (Some(spawn_blocking(move || check(batch, &services))), None)
-                }
-                Err(error) => (None, Some(Err(error))),
-            };
-            if let Some(checked) = mem::replace(&mut checking, next) {
-                self.write(checked.await.context("checking lines")?).await?;
-                self.progress.advance_to(lines.bytes_read(), format!("{} users", self.created));
-            }
-            if let Some(end) = end {
-                return Ok(end.context("reading lines")?);
-            }
+    /// While one batch is written, another thread reads and checks the next ones.
+    async fn run(&mut self, mut checking: Checking) -> Result<(), Failure> {
+        while let Some(batch) = checking.next().await {
+            let batch = batch.context("reading lines")?;
+            let position = batch.position;
+            self.write(batch.lines).await?;
+            self.report.advance_to(position)?;
         }
+        Ok(())
     }
 
-    async fn write(&mut self, lines: Checked) -> Result<(), Failure> {
-        let mut users = Vec::with_capacity(lines.len());
-        let mut numbers = Vec::with_capacity(lines.len());
-        for (number, parsed) in lines {
-            match parsed {
+    async fn write(&mut self, lines: Vec<CheckedLine>) -> Result<(), Failure> {
+        let mut valid: Vec<ImportUser> = Vec::with_capacity(lines.len());
+        let mut results: Vec<(CheckedLine, Option<Vec<FieldError>>)> = Vec::with_capacity(lines.len());
+        for mut line in lines {
+            match line.take_parsed() {
                 Ok(user) => {
-                    users.push(user);
-                    numbers.push((number, None));
+                    valid.push(user);
+                    results.push((line, None));
                 }
-                Err(fields) => numbers.push((number, Some(fields))),
+                Err(faults) => results.push((line, Some(faults))),
             }
         }
-        // A batch of nothing but refused lines needs no transaction.
-        let outcomes = if users.is_empty() { Vec::new() } else { users::import(self.ctx, users, self.mode).await? };
-        let mut outcomes = outcomes.into_iter();
-        for (number, refused) in numbers {
-            let refused = refused.or_else(|| Some(vec![outcomes.next()?.fault()?]));
-            match refused {
-                None => self.created += 1,
-                Some(fields) => self.refuse(number, &fields)?,
+        // A batch of nothing but rejected lines needs no transaction.
+        let imported = if valid.is_empty() { Vec::new() } else { users::import(self.ctx, valid, self.options).await? };
+        let mut imported = imported.into_iter();
+        let mut stopped = None;
+        for (line, faults) in results {
+            match faults {
+                Some(faults) => self.report.rejected_line(&line, &faults)?,
+                None => {
+                    let Some(ImportedLine { outcome, not_carried }) = imported.next() else { continue };
+                    match outcome {
+                        ImportOutcome::Created(_) => self.report.created(not_carried),
+                        ImportOutcome::Updated(_) => self.report.updated(not_carried),
+                        ImportOutcome::Skipped => self.report.skipped(),
+                        ImportOutcome::Refused(faults) => self.report.rejected_line(&line, &faults)?,
+                        ImportOutcome::Stopped(fault) => {
+                            self.report.rejected_line(&line, &[fault])?;
+                            stopped = Some(line.number);
+                        }
+                        ImportOutcome::NotReached => {}
+                    }
+                }
             }
         }
-        Ok(())
+        match stopped {
+            None => Ok(()),
+            Some(line) => Err(anyhow!(
+                "stopped at line {line}, whose user exists; nothing of its batch was written. Continue with \
+                 --on-conflict skip or update"
+            )
+            .into()),
+        }
     }
+}
 
-    fn refuse(&mut self, line: u64, fields: &[FieldError]) -> Result<(), Failure> {
-        self.failed += 1;
-        match self.output {
-            Output::Text => self.progress.say(&printable(&format!("line {line}: {}", fields_line(fields)))),
-            Output::Json => {
-                let fields = fields.iter();
-                let fields = fields.map(|at| FieldBody { field: &at.field, code: at.code, message: &at.message });
-                print_json_line(&LineBody { line, fields: fields.collect() })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn summarise(&self) -> Result<(), Failure> {
-        let Self { created, failed, .. } = self;
-        let dry_run = self.mode == ImportMode::DryRun;
-        match self.output {
-            Output::Json => print_json_line(&SummaryBody { created: *created, failed: *failed, dry_run }),
-            Output::Text if dry_run => print(&format!("would create {created}, would reject {failed}\n")),
-            Output::Text => print(&format!("created {created}, rejected {failed}\n")),
-        }
-    }
+fn parse_on_conflict(raw: &str) -> Result<OnConflict, &'static str> {
+    OnConflict::parse(raw).ok_or("must be refuse, skip, update or fail")
 }

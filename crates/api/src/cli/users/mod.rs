@@ -1,6 +1,7 @@
 //! `denizen users`: users.
 
 mod export;
+mod from;
 mod import;
 mod list;
 mod manage;
@@ -56,9 +57,13 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
     let config = globals.config()?;
     // What needs no database is refused before one is made.
     command.check()?;
+    if let UsersCommand::Import(args) = &command {
+        return import::run(globals, &config, args).await;
+    }
     let ctx = operator::open(globals, &config, command.access()).await?;
     let output = globals.output;
     let outcome = match command {
+        UsersCommand::Import(_) => Ok(()),
         UsersCommand::Create(args) => manage::create(&ctx, args, output).await,
         UsersCommand::List(args) => list::list(&ctx, args, output).await,
         UsersCommand::Get(args) => manage::get(&ctx, &args, output).await,
@@ -69,7 +74,6 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::Invite(args) => manage::invite(&ctx, args, output).await,
         UsersCommand::RemoveFactors(args) => manage::remove_factors(&ctx, &args).await,
         UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
-        UsersCommand::Import(args) => import::import(&ctx, &args, &config.limits, output).await,
         UsersCommand::Export(args) => export::export(&ctx, &args).await,
     };
     ctx.store().close().await;
@@ -80,6 +84,7 @@ impl UsersCommand {
     /// What it does with the database.
     fn access(&self) -> Access {
         match self {
+            Self::Export(args) if args.is_recorded() => Access::Change,
             Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
             Self::SetRole(_)
             | Self::SetPassword(_)
@@ -87,8 +92,8 @@ impl UsersCommand {
             | Self::Enable(_)
             | Self::RemoveFactors(_)
             | Self::Delete(_) => Access::Change,
-            Self::Import(args) if args.is_dry_run() => Access::Read,
-            Self::Create(_) | Self::Invite(_) | Self::Import(_) => Access::Create,
+            Self::Import(args) => args.access(),
+            Self::Create(_) | Self::Invite(_) => Access::Create,
         }
     }
 
@@ -98,6 +103,7 @@ impl UsersCommand {
             Self::Create(args) => args.check(),
             Self::SetPassword(args) => args.check(),
             Self::Delete(args) => args.check(),
+            Self::Export(args) => args.check(),
             _ => Ok(()),
         }
     }

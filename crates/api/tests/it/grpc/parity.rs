@@ -345,7 +345,7 @@ async fn on_users(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) 
         "users.get" => said!(rpc.users(), get_user(GetUserRequest { id })),
         "users.import" => {
             let row = v1::ImportUser { email: app.fresh_email(), name: "Imported".into(), ..Default::default() };
-            let message = v1::ImportUsersRequest { users: vec![row], dry_run: false };
+            let message = v1::ImportUsersRequest { users: vec![row], ..Default::default() };
             rpc.users().import_users(tokio_stream::once(message)).await.map(drop)
         }
         "users.list" => said!(rpc.users(), list_users(ListUsersRequest::default())),

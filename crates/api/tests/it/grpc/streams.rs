@@ -18,7 +18,7 @@ fn row(email: &str) -> v1::ImportUser {
 }
 
 fn message(users: Vec<v1::ImportUser>) -> v1::ImportUsersRequest {
-    v1::ImportUsersRequest { users, dry_run: false }
+    v1::ImportUsersRequest { users, ..Default::default() }
 }
 
 async fn import(rpc: &Rpc, messages: Vec<v1::ImportUsersRequest>) -> v1::ImportUsersResponse {
@@ -72,7 +72,7 @@ on_both! {
     async fn a_dry_run_keeps_nothing(app: TestApp) {
         let admin = app.admin().await;
         let rpc = Rpc::to(&app).by(&admin.token);
-        let first = v1::ImportUsersRequest { users: vec![row("one@example.com")], dry_run: true };
+        let first = v1::ImportUsersRequest { users: vec![row("one@example.com")], dry_run: true, ..Default::default() };
         let told = import(&rpc, vec![first, message(vec![row("two@example.com")])]).await;
         assert_eq!((told.created, told.dry_run), (2, true));
         assert_eq!(exported(&rpc).await.len(), 1);

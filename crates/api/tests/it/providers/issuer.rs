@@ -186,7 +186,7 @@ impl Issuer {
 
     /// An ID token, as the SDK of a native application gets it.
     #[expect(clippy::disallowed_methods, reason = "a provider lives by real time")]
-    pub(super) fn id_token(&self, nonce: &str, claims: &Value) -> String {
+    pub(crate) fn id_token(&self, nonce: &str, claims: &Value) -> String {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let mut all = json!({"iss": self.url(), "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce});
         for (name, value) in claims.as_object().unwrap() {

@@ -226,10 +226,6 @@ mod tests {
                 r#"{"algorithm":"md5","hash":{"value":"67A1E09BB1F83F5007DC119C14D663AA","encoding":"hex"},"#,
                 r#""password":{"encoding":"utf16le"}}"#,
             ),
-            concat!(
-                r#"{"algorithm":"hmac","hash":{"value":"67A1E09BB1F83F5007DC119C14D663AA","encoding":"hex","#,
-                r#""digest":"md5","key":{"value":"a"}}}"#,
-            ),
             r#"{"algorithm":"md5","hash":{"value":"67A1E09BB1F83F5007DC119C14D663AA","encoding":"hex"},"rounds":2}"#,
             r#"{"algorithm":"md5"}"#,
             r#"{"algorithm":"md5","#,

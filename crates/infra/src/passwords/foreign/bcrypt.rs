@@ -69,6 +69,25 @@ pub(super) fn parse(text: &str) -> Result<Bcrypt, Reason> {
     Ok(Bcrypt { cost, salt, key })
 }
 
+/// passlib's `$bcrypt-sha256$2b,12$salt$key` and `$bcrypt-sha256$v=2,t=2b,r=12$salt$key`: bcrypt of the base64 of a SHA-256,
+/// or of an HMAC with the salt.
+pub(super) fn parse_passlib(text: &str) -> Result<Foreign, Reason> {
+    const FORM: Reason = "not $bcrypt-sha256$ with version, cost, salt and key";
+    let parts: Vec<&str> = text.split('$').collect();
+    let &["", "bcrypt-sha256", settings, salt, key] = parts.as_slice() else {
+        return Err(FORM);
+    };
+    let (version, cost, step) = match settings.strip_prefix("v=2,t=").and_then(|rest| rest.split_once(",r=")) {
+        Some((version, cost)) => (version, cost, Step::HmacBase64(salt.as_bytes().to_vec())),
+        None => settings.split_once(',').map(|(version, cost)| (version, cost, Step::Base64)).ok_or(FORM)?,
+    };
+    if salt.len() != SALT_CHARS {
+        return Err(FORM);
+    }
+    let hash = parse(&format!("${version}${:02}${salt}{key}", number(cost)?))?;
+    Ok(Prepared::over(vec![step], Foreign::Bcrypt(hash)))
+}
+
 /// `$wp$2y$10$…`: WordPress 6.8 and later.
 pub(super) fn parse_wordpress(text: &str) -> Result<Foreign, Reason> {
     let bcrypt = text.strip_prefix("$wp").ok_or("not $wp$2y$")?;
@@ -136,6 +155,18 @@ mod tests {
             "$wp$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0",
         ] {
             is_refused(hash);
+        }
+    }
+
+    // passlib, tests/test_handlers_bcrypt.py; the last two by passlib 1.7.4.
+    #[test]
+    fn passlib() {
+        verifies("password", "$bcrypt-sha256$2a,5$5Hg1DKFqPE8C2aflZ5vVoe$12BjNE0p7axMg55.Y/mHsYiVuFBDQyu");
+        verifies("password", "$bcrypt-sha256$v=2,t=2b,r=5$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS");
+        verifies(LETMEIN, "$bcrypt-sha256$2b,5$nLrBePTjLxTj37A2gyKN3u$Wq7aUHgkxc7MBtyrjT/959.4YcnXaw6");
+        verifies(LETMEIN, "$bcrypt-sha256$v=2,t=2b,r=5$Y5cMc6IwmUuQw9CbCQbI8e$smeeie43O4TOY3EzBkv0Fsc7orkhFzG");
+        for settings in ["2b", "2b,3", "2b,16", "2b,32", "2x,5", "v=2,t=2b", "v=3,t=2b,r=5", "v=2,t=2b,r=", ""] {
+            is_refused(&format!("$bcrypt-sha256${settings}$5Hg1DKFqPE8C2aflZ5vVoe$12BjNE0p7axMg55.Y/mHsYiVuFBDQyu"));
         }
     }
 }

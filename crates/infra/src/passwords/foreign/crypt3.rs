@@ -1,4 +1,5 @@
-//! The hashes of crypt(3): `$1$` on MD5, `$5$` on SHA-256 and `$6$` on SHA-512.
+//! The hashes of crypt(3): `$1$` on MD5, `$5$` on SHA-256 and `$6$` on SHA-512; and Apache's `$apr1$`, which is `$1$` with
+//! another name.
 
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 
@@ -13,19 +14,20 @@ const MD5_ROUNDS: usize = 1000;
 
 #[derive(Clone, Copy)]
 enum Kind {
-    Md5,
+    /// With the name that is hashed too.
+    Md5(&'static [u8]),
     Sha256(Params),
     Sha512(Params),
 }
 
 impl Kind {
     fn salt_chars_max(self) -> usize {
-        if matches!(self, Self::Md5) { 8 } else { 16 }
+        if matches!(self, Self::Md5(_)) { 8 } else { 16 }
     }
 
     fn digest(self) -> Digest {
         match self {
-            Self::Md5 => Digest::Md5,
+            Self::Md5(_) => Digest::Md5,
             Self::Sha256(_) => Digest::Sha256,
             Self::Sha512(_) => Digest::Sha512,
         }
@@ -33,7 +35,7 @@ impl Kind {
 
     fn key_chars(self) -> usize {
         match self {
-            Self::Md5 => 22,
+            Self::Md5(_) => 22,
             Self::Sha256(_) => 43,
             Self::Sha512(_) => 86,
         }
@@ -62,7 +64,7 @@ impl Crypt3 {
         }
         let salt = self.salt.as_bytes();
         let derived = match self.kind {
-            Kind::Md5 => crypt_text(&md5_order(&md5_crypt(password, salt))),
+            Kind::Md5(name) => crypt_text(&md5_order(&md5_crypt(name, password, salt))),
             Kind::Sha256(params) => crypt_text(&sha256_order(&sha256_crypt(password, salt, params))),
             Kind::Sha512(params) => crypt_text(&sha512_order(&sha512_crypt(password, salt, params))),
         };
@@ -89,7 +91,8 @@ pub(super) fn parse(text: &str) -> Result<Crypt3, Reason> {
     }
     let params = Params::new(rounds).map_err(|_| FORM)?;
     let kind = match id {
-        "1" => Kind::Md5,
+        "1" => Kind::Md5(b"$1$"),
+        "apr1" => Kind::Md5(b"$apr1$"),
         "5" => Kind::Sha256(params),
         "6" => Kind::Sha512(params),
         _ => return Err(FORM),
@@ -101,9 +104,9 @@ pub(super) fn parse(text: &str) -> Result<Crypt3, Reason> {
 }
 
 /// Poul-Henning Kamp's MD5 scheme (FreeBSD, `crypt-md5.c`).
-fn md5_crypt(password: &[u8], salt: &[u8]) -> Vec<u8> {
+fn md5_crypt(name: &[u8], password: &[u8], salt: &[u8]) -> Vec<u8> {
     let inner = Digest::Md5.of(&[password, salt, password]);
-    let mut start: Vec<&[u8]> = vec![password, b"$1$", salt];
+    let mut start: Vec<&[u8]> = vec![password, name, salt];
     start.extend(password.chunks(inner.len()).map(|chunk| &inner[..chunk.len()]));
     let mut left = password.len();
     while left > 0 {
@@ -143,6 +146,15 @@ fn rotated(first: [usize; 3], groups: usize, next: impl Fn([usize; 3]) -> [usize
 #[cfg(test)]
 mod tests {
     use super::super::tests::{LETMEIN, is_refused, verifies};
+
+    // passlib 1.7.4 and its tests/test_handlers.py.
+    #[test]
+    fn apache() {
+        verifies("myPassword", "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/");
+        verifies(LETMEIN, "$apr1$x8QkupCW$LFuaVMts3Znr13wDx3f/k0");
+        is_refused("$apr1$r31.....$HqJZimcKQFAMYayBlzkrA!");
+        is_refused("$apr1$rounds=1000$r31.....$HqJZimcKQFAMYayBlzkrA/");
+    }
 
     // zitadel/passwap, internal/testvalues/md5.go; ory/kratos, hash/hasher_test.go (its $md5-crypt$ is $1$);
     // OpenSSL 3's `openssl passwd -1`.

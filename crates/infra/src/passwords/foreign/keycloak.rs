@@ -10,9 +10,6 @@ use super::encoding::padded_base64;
 use super::pbkdf2::Pbkdf2;
 use super::{Foreign, Reason, parse_argon2};
 
-/// PBKDF2 keys: of the digest's length today, of 64 bytes whatever the digest in older versions.
-const OLD_KEY_BYTES: usize = 64;
-
 const FORM: Reason = "fields other than those of a Keycloak credential";
 
 /// The credential. What else a realm export says of it does not matter.
@@ -67,10 +64,8 @@ pub(super) fn parse(json: &str) -> Result<Foreign, Reason> {
         "argon2" => return argon2(&parameters, &secret),
         _ => return Err("a Keycloak algorithm other than pbkdf2, pbkdf2-sha256, pbkdf2-sha512 and argon2"),
     };
+    // Of 64 bytes whatever the digest in older versions, and of any length by configuration.
     let key = padded_base64(&secret.value)?;
-    if key.len() != digest.bytes() && key.len() != OLD_KEY_BYTES {
-        return Err("a PBKDF2 key of a length that Keycloak does not produce");
-    }
     Pbkdf2::new(digest, parameters.hash_iterations, padded_base64(&secret.salt)?, key).map(Foreign::Pbkdf2)
 }
 

@@ -2,12 +2,16 @@
 
 use super::digest::Digest;
 use super::encoding::padded_base64;
+use super::pbkdf2::Pbkdf2;
 use super::salted::{Piece, Salted};
-use super::{Foreign, Reason, bcrypt, crypt3, parse_argon2, pbkdf2};
+use super::{Foreign, Reason, bcrypt, crypt3, parse_argon2, pbkdf2, spring};
 
 /// `{SCHEME}value`.
 pub(super) fn parse(text: &str) -> Result<Foreign, Reason> {
     let (scheme, value) = text.strip_prefix('{').and_then(|rest| rest.split_once('}')).ok_or("not {SCHEME}value")?;
+    if let Some(hash) = spring::parse(scheme, value) {
+        return hash;
+    }
     match scheme.to_ascii_uppercase().as_str() {
         "MD5" => plain(Digest::Md5, value),
         "SHA" => plain(Digest::Sha1, value),
@@ -22,6 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Foreign, Reason> {
         "PBKDF2" | "PBKDF2-SHA1" => stretched(Digest::Sha1, value),
         "PBKDF2-SHA256" => stretched(Digest::Sha256, value),
         "PBKDF2-SHA512" => stretched(Digest::Sha512, value),
+        "PKCS5S2" => atlassian(value),
         "ARGON2" => parse_argon2(value),
         "CRYPT" if value.starts_with("$2") => bcrypt::parse(value).map(Foreign::Bcrypt),
         "CRYPT" if value.starts_with('$') => crypt3::parse(value).map(Foreign::Crypt3),
@@ -49,6 +54,19 @@ fn stretched(digest: Digest, value: &str) -> Result<Foreign, Reason> {
     // OpenLDAP's module loses the last byte of SHA-1 keys in some versions.
     let key_bytes_min = if digest == Digest::Sha1 { digest.bytes() - 1 } else { digest.bytes() };
     pbkdf2::parse_adapted(digest, parts, key_bytes_min).map(Foreign::Pbkdf2)
+}
+
+/// Atlassian's: the salt and the key.
+fn atlassian(value: &str) -> Result<Foreign, Reason> {
+    const ITERATIONS: u32 = 10_000;
+    const SALT_BYTES: usize = 16;
+    const KEY_BYTES: usize = 32;
+    let mut salt = padded_base64(value)?;
+    if salt.len() != SALT_BYTES + KEY_BYTES {
+        return Err("not {PKCS5S2} with 16 bytes of salt and 32 of the key");
+    }
+    let key = salt.split_off(SALT_BYTES);
+    Pbkdf2::new(Digest::Sha1, ITERATIONS, salt, key).map(Foreign::Pbkdf2)
 }
 
 #[cfg(test)]
@@ -111,6 +129,15 @@ mod tests {
              CZxfWFdwdgrzQYEVnFR08ZRHVleIxwaQ1TTgSiyrLWL0wCTu1qUNkemST3GA47kl5hYb8KIatHEIgvbo/AnEC.",
         );
         verifies(LETMEIN, "{CRYPT}$2b$05$/jISY9wVnH8Z4o4ebrDvOuJLw6n40vJjl0EEtiz.jJL1Zw3nudKvG");
+    }
+
+    // passlib 1.7.4 and its tests/test_handlers_pbkdf2.py.
+    #[test]
+    fn atlassian() {
+        verifies("admin", "{PKCS5S2}c4xaeTQM0lUieMS3V5voiexyX9XhqC2dBd5ecVy60IPksHChwoTAVYFrhsgoq8/p");
+        verifies(LETMEIN, "{PKCS5S2}7r33nlMq5Zxz7v1faw0BwCd65zfcQfZ5xywNsSYO4hSWi3iyp4YDmaenRuOyniEW");
+        is_refused("{PKCS5S2}c4xaeTQM0lUieMS3V5voiexyX9XhqC2dBd5ecVy60IPksHChwoTAVYFrhsgoq8/");
+        is_refused("{PKCS5S2}c4xaeTQM0lUieMS3V5voiexyX9XhqC2dBd5ecVy60IPksHChwoTAVYFrhsgo");
     }
 
     // The first and the last of ory/kratos, hash/hasher_test.go.

@@ -16,13 +16,16 @@ mod firebase;
 mod keycloak;
 mod ldap;
 mod logto;
+mod ory;
 mod pbkdf2;
 mod phpass;
 mod prepared;
 mod salted;
 mod scrypt;
+mod spring;
 #[cfg(test)]
 mod tests;
+mod werkzeug;
 
 use argon2::Block;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -87,13 +90,14 @@ impl Foreign {
             "2a" | "2b" | "2y" => bcrypt::parse(text).map(Self::Bcrypt),
             "2" | "2x" => Err("a bcrypt version other than 2a, 2b and 2y"),
             "wp" => bcrypt::parse_wordpress(text),
-            "1" | "5" | "6" => crypt3::parse(text).map(Self::Crypt3),
+            "1" | "5" | "6" | "apr1" => crypt3::parse(text).map(Self::Crypt3),
             "P" | "H" | "S" => phpass::parse(text).map(Self::Phpass),
             "scrypt" => scrypt::parse(text).map(Self::Scrypt),
             "firescrypt" | "firebasescrypt" | "fbscrypt" | "f_scrypt" => firebase::parse(text).map(Self::Firebase),
+            "bcrypt-sha256" => bcrypt::parse_passlib(text),
             scheme if scheme.starts_with("argon2") => parse_argon2(text),
             scheme if scheme.starts_with("pbkdf2") => pbkdf2::parse(text).map(Self::Pbkdf2),
-            _ => Err("an unknown kind of hash"),
+            scheme => ory::parse(scheme, text).unwrap_or(Err("an unknown kind of hash")),
         }
     }
 
@@ -183,6 +187,9 @@ pub(super) fn parse_argon2(text: &str) -> Result<Foreign, Reason> {
 fn parse_plain(text: &str) -> Result<Foreign, Reason> {
     if let Some(drupal) = text.strip_prefix("U$") {
         return phpass::parse_over_md5(drupal);
+    }
+    if werkzeug::is_one(text) {
+        return werkzeug::parse(text);
     }
     if text.contains('$') {
         return django::parse(text);

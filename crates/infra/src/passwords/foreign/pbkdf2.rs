@@ -16,7 +16,7 @@ const ROUNDS_PER_MS: u64 = 2_000;
 const ROUNDS_PER_MS_OF_SHA512: u64 = 1_500;
 /// The keys that somebody makes.
 const KEY_BYTES_MIN: usize = 16;
-const KEY_BYTES_MAX: usize = 64;
+const KEY_BYTES_MAX: usize = 256;
 
 pub(in crate::passwords) struct Pbkdf2 {
     algorithm: pbkdf2::Algorithm,
@@ -33,7 +33,7 @@ impl Pbkdf2 {
         let algorithm = digest.pbkdf2().ok_or("a PBKDF2 digest other than SHA-1, SHA-256, SHA-384 and SHA-512")?;
         let iterations = NonZeroU32::new(iterations).ok_or("no PBKDF2 iterations")?;
         if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()) {
-            return Err("a PBKDF2 key that is not 16 to 64 bytes long");
+            return Err("a PBKDF2 key that is not 16 to 256 bytes long");
         }
         let rounds = u64::from(iterations.get()).saturating_mul(key.len().div_ceil(digest.bytes()) as u64);
         if rounds > ROUNDS_MAX {

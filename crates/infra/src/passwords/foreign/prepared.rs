@@ -26,6 +26,10 @@ pub(super) enum Step {
     Pepper(Vec<u8>),
     /// Its digest in hexadecimal digits.
     Hex(Digest),
+    /// The base64 of its SHA-256.
+    Base64,
+    /// The base64 of its HMAC-SHA-256 with a key.
+    HmacBase64(Vec<u8>),
     /// WordPress 6.8: trimmed, then the base64 of an HMAC.
     WordPress,
 }
@@ -38,6 +42,11 @@ impl Step {
             Self::Hex(digest) => {
                 let digits = digest.of(&[password]).into_iter().map(|byte| format!("{byte:02x}"));
                 digits.collect::<String>().into_bytes()
+            }
+            Self::Base64 => STANDARD.encode(Digest::Sha256.of(&[password])).into_bytes(),
+            Self::HmacBase64(key) => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+                STANDARD.encode(hmac::sign(&key, password)).into_bytes()
             }
             Self::WordPress => {
                 let trimmed = std::str::from_utf8(password).ok()?.trim_matches(PHP_BLANKS);

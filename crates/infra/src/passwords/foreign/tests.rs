@@ -38,7 +38,7 @@ pub(super) fn is_refused(text: &str) {
 }
 
 /// One of each form, of little cost.
-const CHEAP: [(&str, &str); 12] = [
+const CHEAP: [(&str, &str); 20] = [
     ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
     ("password", "$pbkdf2-sha256$12$cmFuZG9tc2FsdGlzaGFyZA$OFvEcLOIPFd/oq8egf10i.qJLI7A8nDjPLnolCWarQY"),
     (LETMEIN, "pbkdf2_sha256$1000$seasalt2$lcDfeauKFa8MaaftP+G+ovG2dYkEUAtDu9P3ou9cJJc="),
@@ -50,13 +50,21 @@ const CHEAP: [(&str, &str); 12] = [
     (LETMEIN, "{SSHA}DrrKCe5hRauPFbqAdPqIrBHXGQmJsfYe"),
     ("my password", "AQAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw"),
     ("secret", "argon2$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$YC9+jJCrQhs5R6db7LlN8Q"),
+    (LETMEIN, "pbkdf2:sha1:1000$qAFhdhQO8M90c1Wq$cbcc73a5a562cfce719309c331448c6f6e9deb49"),
+    ("password", "$bcrypt-sha256$v=2,t=2b,r=5$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS"),
+    ("password", "{sha256}97cde38028ad898ebc02e690819fa220e88c62e0699403e94fff291cfffaf8410849f27605abcbc0"),
+    (LETMEIN, "{MD5}{c2FsdHk=}9bc367cb064e3295ed31ebf1554d7f4d"),
+    ("admin", "{PKCS5S2}c4xaeTQM0lUieMS3V5voiexyX9XhqC2dBd5ecVy60IPksHChwoTAVYFrhsgoq8/p"),
+    ("myPassword", "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"),
+    ("test", "$md5$pf=e1NBTFR9e1BBU1NXT1JEfQ==$MTIz$q+RdKCgc+ipCAcm5ChQwlQ=="),
+    (LETMEIN, "$hmac-md5$MWRkMWM2ZjA1YzAwNjA3ZTBiOTg4YmI3M2Q4YjQwODE=$a2V5"),
     ("password123", r#"["sha256",["salt123","@"],"c465f66c6ac481a7a17e9ed5b4e2e7e7288d892f12bf1c95c140901e9a70436e"]"#),
 ];
 
 /// What the forms are made of, in no order.
 const SCRAPS: &str = concat!(
-    r#"(\$(2b|2y|wp|1|5|6|P|S|scrypt|pbkdf2-sha256|firescrypt|fbscrypt|f_scrypt|argon2id|de"#,
-    r#"nizen-pre)\$|\{(SSHA|CRYPT|PBKDF2|ARGON2)\}|pbkdf2_sha256\$|scrypt\$|U\$S\$|(ln|r|p|"#,
+    r#"(\$(2b|2y|wp|1|5|6|P|S|scrypt|pbkdf2-sha256|firescrypt|fbscrypt|f_scrypt|argon2id|apr1|md5|sha256|hmac-md5|bcrypt-sha256|de"#,
+    r#"nizen-pre)\$|\{(SSHA|CRYPT|PBKDF2|ARGON2|PKCS5S2|pbkdf2|scrypt|sha256|ldap|MD5)\}|pbkdf2:sha1:|s2:|pf=|v=2,t=2b,r=|pbkdf2_sha256\$|scrypt\$|U\$S\$|(ln|r|p|"#,
     r#"i|l|v|n|m|t|ss|sk|s|k|rounds)=|[0-9]{1,11}|[,:$@é"\[\]{}]|AQAAAAIAAAAy|[A-Za-z0-9+/."#,
     r#"=]{1,24}|nfkc|"algorithm":|"hash":|"value":|"secretData":|"passwordHash":){0,12}"#,
 );
@@ -117,7 +125,7 @@ fn every_example_of_the_documentation_verifies() {
     for example in &examples {
         takes("correct horse battery", example["password_hash"].as_str().unwrap());
     }
-    assert_eq!(examples.len(), 27);
+    assert_eq!(examples.len(), 44);
 }
 
 #[test]

@@ -1,0 +1,245 @@
+//! Replaces the profile and the given credentials of an existing user.
+
+use secrecy::ExposeSecret;
+
+use super::attach::{api_key, carries_recovery_codes, factor, identity, passkey};
+use super::conflict::email_taken;
+use super::{ImportIds, ImportOutcome, ImportedLine, Row};
+use crate::access::Subject;
+use crate::api_keys::ApiKey;
+use crate::ctx::Ctx;
+use crate::error::{Error, FieldError, Result};
+use crate::events::catalogue::{Cause, FactorKind};
+use crate::events::{Happened, record};
+use crate::factors::totp;
+use crate::id::UserId;
+use crate::pending::Ending;
+use crate::providers::Issuers;
+use crate::roles::require_authority;
+use crate::sessions::{EndReason, end_all_by};
+use crate::store::WriteTx;
+use crate::users::{Status, User, change_email, record_update};
+use crate::webhooks;
+
+/// Changes an existing user to what the line says.
+pub(super) async fn replace(
+    ctx: &Ctx,
+    tx: &mut dyn WriteTx,
+    issuers: &Issuers,
+    (row, id, ids): (&Row, UserId, ImportIds),
+    result: &mut ImportedLine,
+) -> Result<ImportOutcome> {
+    let Some(before) = tx.lock_user(id).await? else { return Ok(ImportOutcome::Refused(vec![email_taken()])) };
+    let refuse =
+        |field: &str, code, message: &str| Ok(ImportOutcome::Refused(vec![FieldError::new(field, code, message)]));
+    // One's own credentials are changed with a proof of the current ones.
+    let is_authorized = !ctx.is_user(id) && require_authority(ctx, tx, &before).await.is_ok();
+    if !is_authorized {
+        return refuse("email", "not_allowed", "must not be the importing user or one with more permissions");
+    }
+    let after = merged(&before, row);
+    if after.email != before.email && tx.find_user_by_email(&after.email).await?.is_some() {
+        return Ok(ImportOutcome::Refused(vec![email_taken()]));
+    }
+    if before.is_active_admin() && !after.is_active_admin() && !tx.has_other_active_admin(id).await? {
+        return refuse("role", "last_admin", "must leave an active administrator");
+    }
+
+    let is_profile_changed = after != before;
+    if is_profile_changed {
+        save(ctx, tx, &before, after.clone()).await?;
+    }
+    let mut change = Change { ctx, tx, row, user: id, ends: None };
+    change.password().await?;
+    change.totp().await?;
+    change.recovery_codes(ids, result).await?;
+    change.passkeys(result).await?;
+    change.identities(issuers, result).await?;
+    let has_new_keys = change.api_keys(result).await?;
+    let ends = change.ends;
+    if before.status == Status::Active && after.status != Status::Active {
+        end_all_by(ctx, tx, id, EndReason::UserDisabled, Ending::Disabled).await?;
+    } else if let Some(reason) = ends {
+        end_all_by(ctx, tx, id, reason, Ending::AllSessions).await?;
+    }
+    let is_changed = is_profile_changed || ends.is_some() || has_new_keys;
+    Ok(if is_changed { ImportOutcome::Updated(id) } else { ImportOutcome::Skipped })
+}
+
+/// The user with what the line says.
+fn merged(before: &User, row: &Row) -> User {
+    let line = &row.line;
+    let is_verified_still = before.email_verified && line.email == before.email;
+    User {
+        email: line.email.clone(),
+        email_verified: line.email_verified.unwrap_or(is_verified_still),
+        name: line.name.clone(),
+        role: line.role.clone().unwrap_or_else(|| before.role.clone()),
+        status: line.status.unwrap_or(before.status),
+        locale: line.locale.clone().or_else(|| before.locale.clone()),
+        attributes: line.attributes.clone().unwrap_or_else(|| before.attributes.clone()),
+        last_sign_in_at: before.last_sign_in_at.max(line.last_sign_in_at),
+        ..before.clone()
+    }
+}
+
+async fn save(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User, mut user: User) -> Result<()> {
+    user.version += 1;
+    user.updated_at = ctx.now();
+    if !tx.update_user(&user).await? {
+        return Err(Error::Conflict(crate::error::Conflict::EmailTaken));
+    }
+    record_update(ctx, tx, before, &user);
+    if user.status != before.status || user.role != before.role {
+        webhooks::disable_unauthorized(ctx, tx).await?;
+    }
+    if user.email != before.email {
+        change_email::changed(ctx, tx, before).await?;
+    }
+    Ok(())
+}
+
+/// The credentials of a line, in place of those of its user.
+struct Change<'a> {
+    ctx: &'a Ctx,
+    tx: &'a mut dyn WriteTx,
+    row: &'a Row,
+    user: UserId,
+    /// Why the sessions of the user end.
+    ends: Option<EndReason>,
+}
+
+impl Change<'_> {
+    fn record(&mut self, happened: Happened) {
+        record(self.ctx, self.tx, self.user, happened);
+    }
+
+    async fn password(&mut self) -> Result<()> {
+        let Some(hash) = &self.row.line.password_hash else { return Ok(()) };
+        let current = self.tx.find_password(self.user).await?;
+        if current.is_none_or(|current| current.expose() != hash.expose()) {
+            self.tx.set_password(self.user, hash, self.ctx.now()).await?;
+            self.record(Happened::PasswordChanged { cause: Cause::Set });
+            self.ends = Some(EndReason::PasswordChanged);
+        }
+        Ok(())
+    }
+
+    async fn totp(&mut self) -> Result<()> {
+        let Some(given) = &self.row.line.credentials.totp else { return Ok(()) };
+        let current = self.tx.find_totp(self.user).await?;
+        if let Some(current) = current.as_ref().filter(|current| current.confirmed_at.is_some()) {
+            let secret = totp::unseal(self.ctx, current)?;
+            if secret.expose_secret() == given.secret.expose_secret() {
+                return Ok(());
+            }
+            self.record(Happened::FactorRemoved { factor: FactorKind::Totp });
+        }
+        self.tx.remove_totp(self.user).await?;
+        self.tx.insert_totps(&[factor(self.ctx, self.user, given)]).await?;
+        self.record(Happened::FactorAdded { factor: FactorKind::Totp });
+        self.ends.get_or_insert(EndReason::SecondFactorChanged);
+        Ok(())
+    }
+
+    async fn recovery_codes(&mut self, ids: ImportIds, result: &mut ImportedLine) -> Result<()> {
+        let Some(given) = &self.row.line.credentials.recovery_codes else { return Ok(()) };
+        if !carries_recovery_codes(self.row, self.user, ids) {
+            result.not_carried.recovery_codes += given.len() as u64;
+            return Ok(());
+        }
+        let current = self.tx.recovery_codes_of(&[self.user]).await?;
+        let is_same = current.len() == given.len() && current.iter().all(|(_, code)| given.contains(code));
+        if !is_same {
+            self.tx.set_recovery_codes(self.user, given).await?;
+            self.record(Happened::RecoveryCodesReplaced {});
+            self.ends.get_or_insert(EndReason::SecondFactorChanged);
+        }
+        Ok(())
+    }
+
+    async fn passkeys(&mut self, result: &mut ImportedLine) -> Result<()> {
+        let Some(given) = &self.row.line.credentials.passkeys else { return Ok(()) };
+        let current = self.tx.list_passkeys(self.user).await?;
+        for passkey in &current {
+            if !given.iter().any(|given| given.credential.id == passkey.credential.id) {
+                self.tx.remove_passkey(self.user, passkey.id).await?;
+                self.record(Happened::PasskeyRemoved { passkey_id: passkey.id, name: passkey.name.clone() });
+                self.ends.get_or_insert(EndReason::SecondFactorChanged);
+            }
+        }
+        for given in given {
+            if current.iter().any(|current| current.credential.id == given.credential.id) {
+                continue;
+            }
+            let passkey = passkey(self.ctx, self.user, given);
+            if self.tx.insert_passkey(&passkey).await? {
+                self.record(Happened::PasskeyAdded { passkey_id: passkey.id, name: passkey.name });
+                self.ends.get_or_insert(EndReason::SecondFactorChanged);
+            } else {
+                result.not_carried.passkeys += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn identities(&mut self, issuers: &Issuers, result: &mut ImportedLine) -> Result<()> {
+        let Some(given) = &self.row.line.credentials.identities else { return Ok(()) };
+        let current = self.tx.list_identities(self.user).await?;
+        for identity in &current {
+            if !given.iter().any(|given| given.issuer == identity.issuer && given.subject == identity.subject) {
+                self.tx.remove_identity(self.user, identity.id).await?;
+                let (identity_id, provider) = (identity.id, identity.provider.to_string());
+                self.record(Happened::IdentityUnlinked { identity_id, provider });
+                self.ends.get_or_insert(EndReason::Revoked);
+            }
+        }
+        for given in given {
+            if current.iter().any(|current| current.issuer == given.issuer && current.subject == given.subject) {
+                continue;
+            }
+            let Some(provider) = issuers.provider_of(given) else {
+                result.not_carried.identities += 1;
+                continue;
+            };
+            let identity = identity(self.ctx, self.user, provider, given);
+            // That of another user was refused before.
+            if self.tx.insert_identity(&identity).await? {
+                let (identity_id, provider) = (identity.id, identity.provider.to_string());
+                self.record(Happened::IdentityLinked { identity_id, provider });
+                self.ends.get_or_insert(EndReason::Revoked);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a key was added or removed. Sessions do not depend on keys.
+    async fn api_keys(&mut self, result: &mut ImportedLine) -> Result<bool> {
+        let Some(given) = &self.row.line.credentials.api_keys else { return Ok(false) };
+        let current = self.tx.api_keys_of(&[self.user]).await?;
+        let mut is_changed = false;
+        for (key, secret) in &current {
+            let is_same = |given: &super::ImportApiKey| given.id == key.id && given.secret_hash == *secret;
+            if !given.iter().any(is_same) {
+                self.tx.delete_api_key(key.id).await?;
+                self.record(Happened::ApiKeyDeleted { api_key_id: key.id });
+                is_changed = true;
+            }
+        }
+        for given in given {
+            if current.iter().any(|(key, secret)| key.id == given.id && *secret == given.secret_hash) {
+                continue;
+            }
+            let (key, secret) = api_key(self.ctx, self.user, given);
+            debug_assert_eq!(key.owner, Subject::User(self.user));
+            if self.tx.insert_api_keys(&[(key.clone(), secret)]).await?.is_empty() {
+                result.not_carried.api_keys += 1;
+                continue;
+            }
+            let ApiKey { id, name, scopes, expires_at, .. } = key;
+            self.record(Happened::ApiKeyCreated { api_key_id: id, name, scopes, expires_at });
+            is_changed = true;
+        }
+        Ok(is_changed)
+    }
+}

@@ -1,0 +1,188 @@
+//! Auth0: the user export (`POST /api/v2/jobs/users-exports`, format `json` or `csv`), and the password hashes that its
+//! support exports on request, which are joined by id or, without a user of that id, by address.
+//!
+//! Formats: <https://auth0.com/docs/manage-users/user-migration/bulk-user-exports>,
+//! <https://auth0.com/docs/manage-users/users/user-profiles/user-profile-structure>, and "How to Use the Password Hashes
+//! Export from Auth0" in the Auth0 support center. `custom_password_hash` and `mfa_factors` are those of the bulk import.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::without_address;
+use crate::Error;
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
+use crate::fields::{self, Object};
+use crate::input::Paths;
+use crate::options::Options;
+use crate::report::Report;
+
+#[derive(Default)]
+pub(super) struct Auth0 {
+    /// Hashes by id without its provider, and by address.
+    hashes: HashMap<String, Hash>,
+    by_email: HashMap<String, String>,
+    users: usize,
+    /// Whether any user has the field `blocked`, which an export contains only if it was asked for.
+    has_blocked: bool,
+}
+
+struct Hash {
+    text: String,
+    is_used: bool,
+}
+
+impl Convert for Auth0 {
+    fn paths(&self) -> Paths {
+        &[&[], &["*"], &["users", "*"]]
+    }
+
+    fn joins(&self, _files: usize) -> bool {
+        true
+    }
+
+    fn check(&mut self, options: &Options) -> Result<(), Error> {
+        if self.users == 0 && !self.hashes.is_empty() && !options.assume_active {
+            return Err(Error::NoStatus("add the user export of Auth0, with the field blocked"));
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, _kind: &str, record: &Object) {
+        let Some(id) = id_of_hash(record) else {
+            self.users += 1;
+            self.has_blocked |= record.contains_key("blocked");
+            return;
+        };
+        let Some(text) = fields::text(record, "passwordHash") else { return };
+        if let Some(email) = email_of(record) {
+            self.by_email.insert(email.to_lowercase(), id.clone());
+        }
+        self.hashes.insert(id, Hash { text, is_used: false });
+    }
+
+    fn convert(&mut self, _kind: &str, record: &Object, draft: &mut Draft<'_>) -> Kind {
+        let id_of_hash = id_of_hash(record);
+        if id_of_hash.is_some() && self.users > 0 {
+            return Kind::Joined;
+        }
+        let id = fields::text(record, "user_id").or_else(|| fields::text(record, "Id"));
+        if id.is_none() && id_of_hash.is_none() && !record.contains_key("email") {
+            return Kind::Unknown;
+        }
+        let Some(email) = email_of(record) else { return without_address(draft) };
+        draft.email(Some(email.clone()));
+        draft.id(id.clone().or_else(|| id_of_hash.map(|id| format!("auth0|{id}"))));
+        let hash = self.take_hash(id.as_deref(), &email).or_else(|| own_hash(record));
+        draft.password_hash(hash);
+        draft.record.email_verified = is_verified(record, &email);
+        draft.disable_if(fields::flag(record, "blocked") == Some(true));
+        // Auth0 writes the address as the name of users who have none.
+        draft.name(fields::text(record, "name").filter(|name| !name.eq_ignore_ascii_case(&email)));
+        draft.name_parts(fields::text(record, "given_name"), fields::text(record, "family_name"));
+        draft.username(fields::text(record, "username"));
+        draft.phone(fields::text(record, "phone_number"), fields::flag(record, "phone_verified"));
+        draft.attributes_from(record, &["nickname", "picture"]);
+        draft.locale(fields::text(record, "locale"));
+        for (name, value) in fields::object(record, "user_metadata") {
+            draft.attribute(&name, Some(value));
+        }
+        let metadata = fields::object(record, "app_metadata");
+        draft.roles_in(metadata.get("roles").or_else(|| fields::value(&metadata, "/authorization/roles")));
+        draft.roles_in(fields::value(record, "roles"));
+        for (name, value) in metadata {
+            draft.app_attribute(&name, Some(value));
+        }
+        draft.created_at(fields::value(record, "created_at"));
+        draft.updated_at(fields::value(record, "updated_at"));
+        draft.last_sign_in_at(fields::value(record, "last_login"));
+        identities(record, draft);
+        factors(record, draft);
+        Kind::User
+    }
+
+    fn finish(&mut self, report: &mut Report) {
+        let unused = self.hashes.values().filter(|hash| !hash.is_used).count();
+        if self.users > 0 {
+            report.count_many("password hashes: no user has their id or address", unused as u64);
+            if !self.has_blocked {
+                report.count_many("users without the field blocked: imported as active", self.users as u64);
+            }
+        }
+    }
+}
+
+impl Auth0 {
+    fn take_hash(&mut self, id: Option<&str>, email: &str) -> Option<String> {
+        let id = id.and_then(|id| id.split_once('|')).filter(|(provider, _)| *provider == "auth0");
+        let id = id.map(|(_, id)| id).filter(|id| self.hashes.contains_key(*id));
+        let id = id.or_else(|| self.by_email.get(&email.to_lowercase()).map(String::as_str))?;
+        let hash = self.hashes.get_mut(id)?;
+        hash.is_used = true;
+        Some(hash.text.clone())
+    }
+}
+
+/// The id of an entry in the export of hashes: `alt_id`, or the id of the database.
+fn id_of_hash(record: &Object) -> Option<String> {
+    let id = fields::text(record, "/_id/$oid")?;
+    Some(fields::text(record, "alt_id").unwrap_or(id))
+}
+
+fn email_of(record: &Object) -> Option<String> {
+    fields::first_text(record, &["email", "Email"])
+        .or_else(|| identifier(record)?.get("value").and_then(fields::as_text))
+}
+
+/// The address among `identifiers`, if it is not in the user itself.
+fn identifier(record: &Object) -> Option<Object> {
+    fields::objects(record, "identifiers").into_iter().find(|at| at.get("type").is_some_and(|kind| kind == "email"))
+}
+
+fn is_verified(record: &Object, email: &str) -> bool {
+    let of_user = fields::flag(record, "email_verified").or_else(|| fields::flag(record, "Email Verified"));
+    let of_identifier = || {
+        let identifier = identifier(record).filter(|at| fields::text(at, "value").as_deref() == Some(email))?;
+        fields::flag(&identifier, "verified")
+    };
+    of_user.or_else(of_identifier).unwrap_or(false)
+}
+
+fn own_hash(record: &Object) -> Option<String> {
+    if let Some(custom) = record.get("custom_password_hash").filter(|custom| custom.is_object()) {
+        return Some(custom.to_string());
+    }
+    fields::first_text(record, &["password_hash", "passwordHash"])
+}
+
+fn identities(record: &Object, draft: &mut Draft<'_>) {
+    for identity in fields::objects(record, "identities") {
+        let Some(provider) = fields::text(&identity, "provider") else { continue };
+        // Accounts of Auth0 itself: database and passwordless connections.
+        if matches!(provider.as_str(), "auth0" | "email" | "sms") {
+            continue;
+        }
+        let connection = fields::text(&identity, "connection").unwrap_or_default();
+        let Some(subject) = fields::text(&identity, "user_id") else { continue };
+        let subject = subject.strip_prefix(&format!("{connection}|")).unwrap_or(&subject).to_owned();
+        // Enterprise connections have names of their own.
+        let is_generic = matches!(provider.as_str(), "oidc" | "oauth2" | "samlp" | "waad" | "adfs" | "okta");
+        let name = if is_generic && !connection.is_empty() { connection } else { provider };
+        let email = fields::text(&identity, "/profileData/email");
+        draft.identity(&name, Some(subject), Details { email, ..Details::default() });
+    }
+}
+
+fn factors(record: &Object, draft: &mut Draft<'_>) {
+    for factor in fields::objects(record, "mfa_factors") {
+        match fields::text(&factor, "/totp/secret") {
+            Some(secret) => draft.totp(&secret, None),
+            None => draft.lose("second factors by phone or email: not supported"),
+        }
+    }
+    let named = fields::list(record, "multifactor").iter().filter(|name| matches!(name, Value::String(_))).count();
+    if !record.contains_key("mfa_factors") {
+        draft.lose_many("second factors: not exported by Auth0", named);
+    }
+}

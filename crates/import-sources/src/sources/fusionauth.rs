@@ -1,0 +1,151 @@
+//! `FusionAuth`: a file in the format of its user import (`POST /api/user/import`), the answer of the user search
+//! (`GET /api/user/search`), and beside either the answer of `GET /api/identity-provider/link`.
+//!
+//! Formats: <https://fusionauth.io/docs/apis/users> ("Import Users"), and "Password hashes" of its reference for the
+//! schemes. Salts and hashes are base64, except those of bcrypt.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use serde_json::{Value, json};
+
+use super::without_address;
+use crate::base32;
+use crate::convert::{Convert, Kind};
+use crate::draft::{Details, Draft};
+use crate::fields::{self, Object};
+use crate::input::Paths;
+
+#[derive(Default)]
+pub(super) struct Fusionauth {
+    /// By user.
+    links: HashMap<String, Vec<Object>>,
+}
+
+const GENERIC_TYPES: [&str; 4] = ["ExternalJWT", "OpenIDConnect", "SAMLv2", "SAMLv2IdPInitiated"];
+
+impl Convert for Fusionauth {
+    fn paths(&self) -> Paths {
+        &[&[], &["*"], &["users", "*"], &["identityProviderLinks", "*"]]
+    }
+
+    fn learn(&mut self, _kind: &str, record: &Object) {
+        if let Some(user) = fields::text(record, "userId").filter(|_| record.contains_key("identityProviderUserId")) {
+            self.links.entry(user).or_default().push(record.clone());
+        }
+    }
+
+    fn convert(&mut self, _kind: &str, record: &Object, draft: &mut Draft<'_>) -> Kind {
+        if record.contains_key("identityProviderUserId") {
+            return Kind::Joined;
+        }
+        if !["active", "username", "email", "insertInstant"].iter().any(|name| record.contains_key(*name)) {
+            return Kind::Unknown;
+        }
+        let Some(email) = fields::text(record, "email") else { return without_address(draft) };
+        draft.email(Some(email));
+        let id = fields::text(record, "id");
+        let links = id.as_ref().and_then(|id| self.links.remove(id)).unwrap_or_default();
+        draft.id(id);
+        draft.record.email_verified = fields::flag(record, "verified").unwrap_or(false);
+        draft.disable_if(fields::flag(record, "active") == Some(false));
+        // Who has expired cannot sign in; a later expiry is not supported.
+        if fields::value(record, "expiry").is_some() {
+            draft.disable_if(true);
+            draft.lose("expiries of users: imported as disabled");
+        }
+        draft.name(fields::text(record, "fullName"));
+        draft.name_parts(fields::text(record, "firstName"), fields::text(record, "lastName"));
+        draft.username(fields::text(record, "username"));
+        draft.phone(fields::first_text(record, &["phoneNumber", "mobilePhone"]), None);
+        draft.attribute("picture", fields::value(record, "imageUrl").cloned());
+        draft.attribute("birthdate", fields::value(record, "birthDate").cloned());
+        draft.attribute("zoneinfo", fields::value(record, "timezone").cloned());
+        draft.locale(fields::list(record, "preferredLanguages").first().and_then(fields::as_text));
+        for (name, value) in fields::object(record, "data") {
+            draft.app_attribute(&name, Some(value));
+        }
+        draft.created_at(fields::value(record, "insertInstant"));
+        draft.updated_at(fields::value(record, "lastUpdateInstant"));
+        draft.last_sign_in_at(fields::value(record, "lastLoginInstant"));
+        for registration in fields::objects(record, "registrations") {
+            draft.roles_in(fields::value(&registration, "roles"));
+        }
+        for link in links {
+            // Generic types have a name that the operator chose.
+            let kind =
+                fields::text(&link, "identityProviderType").filter(|kind| !GENERIC_TYPES.contains(&kind.as_str()));
+            let name = kind.or_else(|| fields::text(&link, "identityProviderName")).unwrap_or_default();
+            let created_at = fields::value(&link, "insertInstant");
+            let subject = fields::text(&link, "identityProviderUserId");
+            draft.identity(&name, subject, Details { created_at, ..Details::default() });
+        }
+        password(record, draft);
+        factors(&fields::object(record, "twoFactor"), draft);
+        Kind::User
+    }
+}
+
+fn password(record: &Object, draft: &mut Draft<'_>) {
+    let Some(password) = fields::text(record, "password") else { return };
+    let scheme = fields::text(record, "encryptionScheme");
+    let Some(scheme) = scheme else {
+        draft.lose("passwords in plain text: not imported");
+        return;
+    };
+    let salt = fields::text(record, "salt").unwrap_or_default();
+    let factor = record.get("factor").and_then(Value::as_u64).unwrap_or(1);
+    match hash(&scheme, &password, &salt, factor) {
+        Some(hash) => draft.password_hash(Some(hash)),
+        None => draft.lose(&format!("passwords of the scheme {scheme}: not supported with these parameters")),
+    }
+}
+
+/// A hash in one of the formats that are imported.
+fn hash(scheme: &str, password: &str, salt: &str, factor: u64) -> Option<String> {
+    // Everything but the key follows from the name: the digest, and a key length that the key shows.
+    let pbkdf2 = |digest: &str| {
+        let (key, salt) = (STANDARD.decode(password).ok()?, STANDARD.decode(salt).ok()?);
+        let [salt, encoded] = [&salt, &key].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+        Some(format!("$pbkdf2-{digest}$i={factor},l={}${salt}${encoded}", key.len()))
+    };
+    // The digest is repeated as often as the factor says.
+    let digest = |algorithm: &str| {
+        let json = json!({
+            "algorithm": algorithm,
+            "hash": {"value": password, "encoding": "base64"},
+            "salt": {"value": salt, "encoding": "base64", "position": "suffix"},
+        });
+        (factor == 1).then(|| json.to_string())
+    };
+    match scheme {
+        "bcrypt" => Some(format!("$2a${factor:02}${salt}{password}")),
+        "salted-pbkdf2-hmac-sha256" | "salted-pbkdf2-hmac-sha256-512" => pbkdf2("sha256"),
+        "salted-pbkdf2-hmac-sha512" | "salted-pbkdf2-hmac-sha512-512" => pbkdf2("sha512"),
+        "salted-md5" => digest("md5"),
+        "salted-sha256" => digest("sha256"),
+        "salted-sha512" => digest("sha512"),
+        _ => None,
+    }
+}
+
+fn factors(two_factor: &Object, draft: &mut Draft<'_>) {
+    for method in fields::objects(two_factor, "methods") {
+        if fields::text(&method, "method").is_some_and(|kind| kind != "authenticator") {
+            draft.lose("second factors by phone or email: not supported");
+            continue;
+        }
+        let options = fields::object(&method, "authenticator");
+        let number = |name, default| options.get(name).and_then(Value::as_u64).unwrap_or(default);
+        let algorithm = fields::text(&options, "algorithm").unwrap_or_else(|| "HmacSHA1".to_owned());
+        let is_standard = algorithm == "HmacSHA1" && number("codeLength", 6) == 6 && number("timeStep", 30) == 30;
+        let secret = fields::text(&method, "secret").and_then(|secret| STANDARD.decode(secret).ok());
+        match secret {
+            _ if !is_standard => draft.lose("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
+            Some(secret) => draft.totp(&base32::encode(&secret), None),
+            None => draft.lose("TOTP secrets: not in the file"),
+        }
+    }
+    draft.lose_many("recovery codes: users get new ones", fields::list(two_factor, "recoveryCodes").len());
+}

@@ -1,0 +1,6 @@
+-- $1: ids of users in hexadecimal, as a JSON array.
+SELECT
+    user_id AS "user_id: Uuid",
+    code_hash
+FROM recovery_codes
+WHERE user_id IN (SELECT unhex(value) FROM json_each($1))
