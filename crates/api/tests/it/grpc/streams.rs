@@ -79,6 +79,41 @@ on_both! {
         assert_eq!(import(&rpc, vec![]).await.rows, 0, "an empty stream is no error");
     }
 
+    async fn conflicts_ids_and_credentials_are_as_over_rest(app: TestApp) {
+        const ID: &str = "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d01";
+        let admin = app.admin().await;
+        let rpc = Rpc::to(&app).by(&admin.token);
+        let text = |text: &str| prost_types::Value { kind: Some(prost_types::value::Kind::StringValue(text.to_owned())) };
+        let object = |name: &str, value: prost_types::Value| prost_types::Struct { fields: [(name.to_owned(), value)].into() };
+        let nested = |inner| prost_types::Value { kind: Some(prost_types::value::Kind::StructValue(inner)) };
+        let totp = object("totp", nested(object("secret", text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))));
+        let with = |credentials| v1::ImportUser {
+            id: Some(ID.to_owned()),
+            password_hash: Some(HASH.into()),
+            credentials: Some(credentials),
+            ..row("one@example.com")
+        };
+        let send = |user, on_conflict: v1::ImportConflict| v1::ImportUsersRequest {
+            users: vec![user],
+            keep_ids: true,
+            on_conflict: on_conflict.into(),
+            ..Default::default()
+        };
+        let told = import(&rpc, vec![send(with(totp.clone()), v1::ImportConflict::Fail)]).await;
+        assert_eq!((told.created, told.results[0].user_id.as_str()), (1, ID));
+        let told = import(&rpc, vec![send(with(totp.clone()), v1::ImportConflict::Skip)]).await;
+        assert_eq!((told.created, told.skipped), (0, 1));
+        let told = import(&rpc, vec![send(with(totp.clone()), v1::ImportConflict::Update)]).await;
+        assert_eq!((told.updated, told.skipped), (0, 1), "nothing changed");
+        let renamed = v1::ImportUser { name: "Renamed".to_owned(), ..with(totp.clone()) };
+        assert_eq!(import(&rpc, vec![send(renamed, v1::ImportConflict::Update)]).await.updated, 1);
+        let told = import(&rpc, vec![send(with(totp), v1::ImportConflict::Fail)]).await;
+        assert_eq!((told.stopped, told.results[0].faults[0].field.as_str()), (true, "id"));
+        let told = import(&rpc, vec![send(with(object("shoes", text("42"))), v1::ImportConflict::Refuse)]).await;
+        assert_eq!(told.results[0].faults[0].field, "credentials.shoes");
+        assert!(!format!("{told:?}").contains("JBSW"));
+    }
+
     async fn what_was_imported_is_exported_whole(app: TestApp) {
         let admin = app.admin().await;
         let rpc = Rpc::to(&app).by(&admin.token);

@@ -251,6 +251,9 @@ pub enum EventType {
     /// `user.deleted`.
     #[serde(rename = "user.deleted")]
     UserDeleted,
+    /// `users.exported`.
+    #[serde(rename = "users.exported")]
+    UsersExported,
     /// `user.invited`.
     #[serde(rename = "user.invited")]
     UserInvited,
@@ -386,6 +389,7 @@ impl EventType {
             Self::UserDisabled => "user.disabled",
             Self::UserEnabled => "user.enabled",
             Self::UserDeleted => "user.deleted",
+            Self::UsersExported => "users.exported",
             Self::UserInvited => "user.invited",
             Self::UserJoined => "user.joined",
             Self::UserEmailVerified => "user.email_verified",
