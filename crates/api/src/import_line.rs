@@ -43,6 +43,10 @@ pub struct ImportLine {
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     pub(crate) attributes: Option<Object>,
+    /// Custom attributes that users cannot change.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
+    pub(crate) app_attributes: Option<Object>,
     /// When the account was first made (RFC 3339); now when nothing is said.
     #[schema(format = DateTime)]
     pub(crate) created_at: Option<String>,
@@ -64,6 +68,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let role = raw.role.map_or(Ok(RoleName::user()), |role| RoleName::reference(&role));
     let role = fields.check("role", role);
     let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
+    let app_attributes = fields.check("app_attributes", Attributes::parse(raw.app_attributes.unwrap_or_default()));
     let locale = fields.check("locale", raw.locale.as_deref().map(Locale::parse).transpose());
     let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
     let status = raw.status.map_or(Some(Status::Active), |status| Status::parse(&status));
@@ -93,6 +98,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
             status: status?,
             locale: locale?,
             attributes: attributes?,
+            app_attributes: app_attributes?,
             created_at: created_at?,
         })
     })();

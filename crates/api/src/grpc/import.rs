@@ -59,6 +59,8 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
     }
     let at = |field: &'static str| move |rule: denizen_domain::error::RuleBroken| vec![rule.at(field)];
     let attributes: Option<Object> = row.attributes.map(convert::read_object).transpose().map_err(at("attributes"))?;
+    let app_attributes: Option<Object> =
+        row.app_attributes.map(convert::read_object).transpose().map_err(at("app_attributes"))?;
     let created_at = row.created_at.as_ref().map(convert::read_moment).transpose().map_err(at("created_at"))?;
     let status = convert::read_status(row.status).map_err(at("status"))?;
     let line = ImportLine {
@@ -70,6 +72,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
         status: status.map(Status::as_str).map(str::to_owned),
         locale: row.locale,
         attributes,
+        app_attributes,
         created_at: created_at.map(|moment| moment.to_string()),
     };
     parse(line, services)

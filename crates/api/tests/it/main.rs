@@ -18,6 +18,7 @@ mod account_pages;
 mod admins;
 mod anonymous_growth;
 mod api_keys;
+mod app_attributes;
 mod assurance;
 mod audit;
 mod audit_keyed;

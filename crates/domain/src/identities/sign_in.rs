@@ -151,6 +151,7 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
         status: Status::Active,
         locale: identity.locale.clone().or_else(|| ctx.origin().language.clone()),
         attributes: Attributes::parse(identity.attributes.clone()).unwrap_or_default(),
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

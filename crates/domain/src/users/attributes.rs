@@ -1,4 +1,4 @@
-//! The JSON object in which users keep preferences, and its bounds.
+//! The JSON objects of a user for data of the application, and their bounds.
 
 use crate::error::RuleBroken;
 use crate::value::{Object, Value, merge_patch};
@@ -10,7 +10,7 @@ pub const ATTRIBUTES_VALUES_MAX: usize = 512;
 /// How deep it may nest, the object itself counting one.
 pub const ATTRIBUTES_DEPTH_MAX: usize = 8;
 
-/// A bounded JSON object that the user writes themselves: nothing is ever authorised by it.
+/// A bounded JSON object of a user.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes(Object);
 

@@ -33,6 +33,8 @@ pub struct ImportUser {
     pub locale: Option<Locale>,
     /// Preferences of the user.
     pub attributes: Attributes,
+    /// Attributes that the user cannot change.
+    pub app_attributes: Attributes,
     /// When the account was first made; now, when nothing is said.
     pub created_at: Option<Timestamp>,
 }
@@ -129,6 +131,7 @@ impl NewRow {
             status: row.status,
             locale: row.locale,
             attributes: row.attributes,
+            app_attributes: row.app_attributes,
             created_at: row.created_at.unwrap_or(now),
             updated_at: now,
             last_sign_in_at: None,

@@ -57,6 +57,8 @@ pub struct User {
     pub locale: Option<Locale>,
     /// A bounded JSON object that the user writes themselves: never decide by it what they may do.
     pub attributes: Attributes,
+    /// A bounded JSON object that administrators and programs with `users:write` set, and the user can read.
+    pub app_attributes: Attributes,
     /// Creation time.
     pub created_at: Timestamp,
     /// When it last changed. A sign-in is not a change.

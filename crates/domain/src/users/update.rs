@@ -8,7 +8,7 @@ use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::verify_email;
 use crate::ctx::Ctx;
-use crate::error::{Conflict, Error, Resource, Result};
+use crate::error::{Conflict, Error, Resource, Result, RuleBroken};
 use crate::id::UserId;
 use crate::pending::Ending;
 use crate::roles::{RoleName, require_authority, require_grantable};
@@ -31,6 +31,8 @@ pub struct UserChange {
     pub locale: Option<Option<Locale>>,
     /// Other attributes.
     pub attributes: Option<AttributesChange>,
+    /// Other attributes of the application; needs `users:write`.
+    pub app_attributes: Option<AttributesChange>,
 }
 
 /// How attributes change.
@@ -42,6 +44,15 @@ pub enum AttributesChange {
     Merge(Object),
 }
 
+impl AttributesChange {
+    fn apply(self, before: &Attributes) -> Result<Attributes, RuleBroken> {
+        match self {
+            Self::Replace(attributes) => Ok(attributes),
+            Self::Merge(patch) => before.merged(patch),
+        }
+    }
+}
+
 /// Changes a user: oneself, or anybody for those who may write users.
 ///
 /// Where mail is sent, a user's own new address waits until it is confirmed there; all else changes at once.
@@ -49,7 +60,7 @@ pub enum AttributesChange {
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Option<&[i64]>) -> Result<User> {
     ctx.require_self_or_write(id, Permission::UsersWrite, Permission::UsersRead)?;
-    if change.role.is_some() || change.status.is_some() {
+    if change.role.is_some() || change.status.is_some() || change.app_attributes.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
 
@@ -128,12 +139,11 @@ fn apply(mut user: User, change: UserChange) -> Result<User> {
     if let Some(locale) = change.locale {
         user.locale = locale;
     }
-    match change.attributes {
-        None => {}
-        Some(AttributesChange::Replace(attributes)) => user.attributes = attributes,
-        Some(AttributesChange::Merge(patch)) => {
-            user.attributes = user.attributes.merged(patch).map_err(|rule| rule.at("attributes"))?;
-        }
+    if let Some(change) = change.attributes {
+        user.attributes = change.apply(&user.attributes).map_err(|rule| rule.at("attributes"))?;
+    }
+    if let Some(change) = change.app_attributes {
+        user.app_attributes = change.apply(&user.app_attributes).map_err(|rule| rule.at("app_attributes"))?;
     }
     Ok(user)
 }

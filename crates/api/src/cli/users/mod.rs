@@ -34,6 +34,8 @@ pub(super) enum UsersCommand {
     Get(manage::GetArgs),
     /// Changes the role of a user; takes effect for open sessions too.
     SetRole(manage::SetRoleArgs),
+    /// Changes attributes of a user that the user cannot change.
+    SetAppAttributes(manage::SetAppAttributesArgs),
     /// Sets the password of a user and ends all sessions of the user.
     SetPassword(manage::SetPasswordArgs),
     /// Disables a user and ends all sessions of the user.
@@ -63,6 +65,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::List(args) => list::list(&ctx, args, output).await,
         UsersCommand::Get(args) => manage::get(&ctx, &args, output).await,
         UsersCommand::SetRole(args) => manage::set_role(&ctx, args, output).await,
+        UsersCommand::SetAppAttributes(args) => manage::set_app_attributes(&ctx, args, output).await,
         UsersCommand::SetPassword(args) => manage::set_password(&ctx, &args).await,
         UsersCommand::Disable(args) => manage::disable(&ctx, &args, output).await,
         UsersCommand::Enable(args) => manage::enable(&ctx, &args, output).await,
@@ -82,6 +85,7 @@ impl UsersCommand {
         match self {
             Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
             Self::SetRole(_)
+            | Self::SetAppAttributes(_)
             | Self::SetPassword(_)
             | Self::Disable(_)
             | Self::Enable(_)
@@ -109,6 +113,7 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         return print_json(&UserBody::from(user));
     }
     let attributes = serde_json::to_string(user.attributes.as_object()).map_err(anyhow::Error::from)?;
+    let app_attributes = serde_json::to_string(user.app_attributes.as_object()).map_err(anyhow::Error::from)?;
     print(&record([
         ("id", user.id.to_string()),
         ("email", user.email.to_string()),
@@ -121,5 +126,6 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         ("last sign-in", moment_or(user.last_sign_in_at, "never")),
         ("locale", user.locale.map(|locale| locale.to_string()).unwrap_or_default()),
         ("attributes", attributes),
+        ("app attributes", app_attributes),
     ]))
 }
