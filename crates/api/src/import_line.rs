@@ -69,6 +69,9 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let role = fields.check("role", role);
     let attributes = fields.check("attributes", Attributes::parse(raw.attributes.unwrap_or_default()));
     let app_attributes = fields.check("app_attributes", Attributes::parse(raw.app_attributes.unwrap_or_default()));
+    if let (Some(attributes), Some(app_attributes)) = (&attributes, &app_attributes) {
+        fields.check_all(services.attributes_schemas.check(attributes, app_attributes));
+    }
     let locale = fields.check("locale", raw.locale.as_deref().map(Locale::parse).transpose());
     let broken = |code, message: &str| RuleBroken { code, message: message.to_owned() };
     let status = raw.status.map_or(Some(Status::Active), |status| Status::parse(&status));

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::layers::Layers;
 use super::mistake::Mistake;
 use super::{AppEnv, Config, Database, Server, mail};
+use crate::attributes_schemas::{self, InvalidSchema};
 use crate::relying_party;
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
@@ -47,6 +48,7 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_providers(config, layers);
     check_relying_party(config, layers);
     check_database_url(&config.database, layers);
+    check_schemas(config, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -112,6 +114,13 @@ fn check_relying_party(config: &Config, layers: &mut Layers) {
         let expected = format!("origins of pages of the relying party ({error})");
         let shown = config.webauthn.origins.join(", ");
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &shown, &expected));
+    }
+}
+
+/// A schema is read and compiled.
+fn check_schemas(config: &Config, layers: &mut Layers) {
+    if let Err(InvalidSchema { key, problem, expected }) = attributes_schemas::of(&config.users) {
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &problem, &expected));
     }
 }
 

@@ -69,7 +69,7 @@ impl<T: 'static> Rule<T> {
     }
 
     /// A rule for a value that is one text.
-    fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+    pub(super) fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
         Self::new(Form::Quoted, expected, move |raw| {
             raw.text().filter(|text| text.len() <= TEXT_BYTES_MAX).and_then(&read)
         })

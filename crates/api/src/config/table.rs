@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::AppEnv;
-use super::declare::table;
+use super::declare::{Key, table};
 use super::layers::Layers;
 use super::net::IpNet;
 use super::providers::ProviderConfig;
@@ -22,29 +22,7 @@ use super::rule::{
     http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
     pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
-
-/// The names of the sections, in the order of the table.
-pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    let mut last = "";
-    let sections = NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
-    sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
-}
-
-/// One key of the table, for the generated documents and the messages.
-pub(super) struct Key {
-    /// The section and its description.
-    pub(super) section: (&'static str, &'static str),
-    /// The full key, such as `server.port`.
-    pub(super) name: &'static str,
-    /// The description of the key.
-    pub(super) doc: &'static str,
-    /// The default in environment syntax; empty if there is none.
-    pub(super) default: &'static str,
-    /// The default in TOML syntax.
-    pub(super) default_toml: String,
-    /// The expected value.
-    pub(super) expected: String,
-}
+use super::schema::{SchemaSource, schema};
 
 table! {
     /// The listener and its address.
@@ -138,6 +116,14 @@ table! {
         /// contains either a verification link or a notice that an account exists. Users can sign in after their
         /// address is verified. Requires mail.
         conceal_existing: bool = "false", flag();
+    }
+
+    /// Data of users.
+    users: Users {
+        /// The JSON Schema (draft 2020-12) of `attributes`, inline or in a file. Empty `attributes` are always valid.
+        attributes_schema: Option<SchemaSource> = "", optional(schema());
+        /// The JSON Schema of `app_attributes`.
+        app_attributes_schema: Option<SchemaSource> = "", optional(schema());
     }
 
     /// Sign-in methods in addition to the password. Each requires mail.

@@ -142,6 +142,7 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
     let now = ctx.now();
     let role = profile::known_role(tx, identity).await?.unwrap_or_else(RoleName::user);
     let fallback = || DisplayName::from_stored(email.to_string());
+    let attributes = Attributes::parse(identity.attributes.clone()).ok();
     Ok(User {
         id: UserId::from_uuid(ctx.new_id()),
         email: email.clone(),
@@ -150,7 +151,9 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
         role,
         status: Status::Active,
         locale: identity.locale.clone().or_else(|| ctx.origin().language.clone()),
-        attributes: Attributes::parse(identity.attributes.clone()).unwrap_or_default(),
+        attributes: attributes
+            .filter(|attributes| ctx.services().attributes_schemas.accepts(attributes))
+            .unwrap_or_default(),
         app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,

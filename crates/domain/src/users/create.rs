@@ -152,10 +152,11 @@ async fn require_allowed(ctx: &Ctx, new: &NewUser) -> Result<()> {
     if new.role.is_some() || new.app_attributes.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
-    match &new.role {
-        Some(role) => require_known(ctx, role).await,
-        None => Ok(()),
+    if let Some(role) = &new.role {
+        require_known(ctx, role).await?;
     }
+    let app_attributes = new.app_attributes.clone().unwrap_or_default();
+    ctx.services().attributes_schemas.check(&new.attributes, &app_attributes).map_err(Error::Invalid)
 }
 
 fn accept_password(ctx: &Ctx, new: NewPassword, email: &EmailAddress, name: &DisplayName) -> Result<Password> {

@@ -5,6 +5,7 @@ mod email;
 mod locale;
 mod name;
 mod recorded;
+mod schema;
 mod totals;
 
 pub mod change_email;
@@ -30,6 +31,7 @@ pub use list::{UserFilter, list};
 pub use locale::Locale;
 pub use name::{DisplayName, search_key};
 pub(crate) use recorded::{created, record_update};
+pub use schema::{AttributesSchema, AttributesSchemas};
 pub use totals::Totals;
 pub use update::{AttributesChange, UserChange, update};
 

@@ -82,6 +82,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         change_email::begin(ctx, &mut *tx, &before, email).await?;
     }
     let mut user = apply(before.clone(), change)?;
+    check_attributes(ctx, &before, &user)?;
     if user == before {
         // With nothing changed too: what was read may come from a write that shares this transaction.
         ctx.commit(tx).await?;
@@ -120,6 +121,15 @@ fn postpone_email(ctx: &Ctx, before: &User, change: &mut UserChange) -> Option<E
     let is_oneself = ctx.is_user(before.id);
     let is_postponed = |email: &mut EmailAddress| is_oneself && ctx.policy().sends_mail && *email != before.email;
     change.email.take_if(is_postponed)
+}
+
+/// Validates attributes that changed. Others may come from a time before the schema.
+fn check_attributes(ctx: &Ctx, before: &User, user: &User) -> Result<()> {
+    let changed =
+        |before: &Attributes, now: &Attributes| if before == now { Attributes::default() } else { now.clone() };
+    let attributes = changed(&before.attributes, &user.attributes);
+    let app_attributes = changed(&before.app_attributes, &user.app_attributes);
+    ctx.services().attributes_schemas.check(&attributes, &app_attributes).map_err(Error::Invalid)
 }
 
 fn apply(mut user: User, change: UserChange) -> Result<User> {
