@@ -5,6 +5,7 @@ use crate::budgets::Limits;
 use crate::budgets::Patience;
 use crate::keys::Algorithm;
 use crate::providers::Redirects;
+use crate::tokens::AttributeClaim;
 use crate::webhooks;
 
 /// The rules that configuration sets.
@@ -47,6 +48,8 @@ pub struct Policy {
     pub issuer: String,
     /// The claim `aud`.
     pub audience: String,
+    /// The attributes that access tokens contain as claims.
+    pub token_claims: Vec<AttributeClaim>,
     /// The algorithm that signs access tokens.
     pub token_algorithm: Algorithm,
     /// How long a signing key signs before the next one takes over, in seconds; 0 is without end.
@@ -98,6 +101,7 @@ impl Policy {
             redirects: Redirects::default(),
             issuer: String::new(),
             audience: String::new(),
+            token_claims: Vec::new(),
             token_algorithm: Algorithm::Es256,
             key_rotation_s: 0,
             key_lead_s: 600,

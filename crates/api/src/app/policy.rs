@@ -37,6 +37,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         refresh_grace_s: config.sessions.refresh_grace_s,
         issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
         audience: config.tokens.audience.clone(),
+        token_claims: config.tokens.claims.clone(),
         token_algorithm: config.tokens.algorithm,
         key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
         key_lead_s: config.tokens.key_lead_s,

@@ -76,7 +76,7 @@ impl<T: 'static> Rule<T> {
     }
 
     /// A rule for a list of texts, which are separated by commas in the environment.
-    fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
+    pub(super) fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
     where
         T: FromIterator<I>,
     {

@@ -1,6 +1,8 @@
-//! A JSON Schema as a value.
+//! Values about attributes of users: JSON Schemas, and claims.
 
 use std::path::PathBuf;
+
+use denizen_domain::tokens::AttributeClaim;
 
 use super::rule::Rule;
 
@@ -11,6 +13,12 @@ pub enum SchemaSource {
     Inline(String),
     /// In a file.
     File(PathBuf),
+}
+
+/// Claims that are taken from attributes.
+pub(super) fn attribute_claims() -> Rule<Vec<AttributeClaim>> {
+    let expected = "a list of claims such as plan=app_attributes.plan, none with the name of a standard claim";
+    Rule::of_list(expected, AttributeClaim::parse)
 }
 
 /// A JSON Schema.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use denizen_domain::ctx::SignupMode;
 use denizen_domain::keys::Algorithm;
+use denizen_domain::tokens::AttributeClaim;
 use denizen_domain::users::Locale;
 use denizen_infra::mail::{Encryption, Sender};
 use denizen_infra::otlp::OtlpProtocol;
@@ -22,7 +23,7 @@ use super::rule::{
     http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
     pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
-use super::schema::{SchemaSource, schema};
+use super::schema::{SchemaSource, attribute_claims, schema};
 
 table! {
     /// The listener and its address.
@@ -192,6 +193,9 @@ table! {
         issuer: Option<String> = "", optional(http_url());
         /// The claim `aud`.
         audience: String = "denizen", text();
+        /// Attributes of users that access tokens contain as claims, each as `CLAIM=app_attributes.NAME`; see
+        /// docs/attributes.md. Users can change claims from `attributes` themselves.
+        claims: Vec<AttributeClaim> = "", attribute_claims();
         /// The algorithm that signs access tokens. `HS256` is for a single resource server that shares the secret; it
         /// publishes no keys.
         algorithm: Algorithm = "ES256", one_of(&[

@@ -20,6 +20,7 @@ mod anonymous_growth;
 mod api_keys;
 mod app_attributes;
 mod assurance;
+mod attribute_claims;
 mod attributes_schemas;
 mod audit;
 mod audit_keyed;

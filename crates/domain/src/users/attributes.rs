@@ -65,10 +65,12 @@ fn object_bytes(object: &Object) -> usize {
     2 + object.iter().map(|(name, value)| text_bytes(name) + 2 + value_bytes(value)).sum::<usize>()
 }
 
-fn value_bytes(value: &Value) -> usize {
+/// The size of a value as JSON text, at most.
+pub(crate) fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
-        Value::Integer(_) | Value::Float(_) => 8,
+        Value::Integer(_) => 20,
+        Value::Float(_) => 25,
         Value::String(text) => text_bytes(text),
         Value::Array(items) => 2 + items.iter().map(|item| value_bytes(item) + 1).sum::<usize>(),
         Value::Object(object) => object_bytes(object),

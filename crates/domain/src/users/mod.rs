@@ -18,6 +18,7 @@ pub mod list;
 pub mod store;
 pub mod update;
 
+pub(crate) use attributes::value_bytes;
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
 pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};

@@ -78,6 +78,7 @@ fn claims(subject: TokenSubject) -> AccessClaims {
         scope: Permissions::of(&[Permission::UsersRead, Permission::RolesWrite]),
         issued_at: NOW,
         expires_at: NOW.plus_seconds(900),
+        custom: Vec::new(),
     }
 }
 
