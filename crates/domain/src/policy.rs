@@ -6,6 +6,7 @@ use crate::budgets::Patience;
 use crate::keys::Algorithm;
 use crate::providers::Redirects;
 use crate::tokens::AttributeClaim;
+use crate::users::{EmailDomain, User};
 use crate::webhooks;
 
 /// The rules that configuration sets.
@@ -16,6 +17,10 @@ pub struct Policy {
     pub signup: SignupMode,
     /// Whether sign-up answers alike for taken and free addresses. Needs mail.
     pub conceals_sign_up: bool,
+    /// Whether users sign in only with a verified address. Needs mail.
+    pub requires_verified_email: bool,
+    /// The domains whose addresses can sign up; all of them if empty.
+    pub signup_domains: Vec<EmailDomain>,
     /// The shortest password, in characters. Never below [`crate::credentials::PASSWORD_CHARS_MIN`].
     pub password_chars_min: u32,
     /// What the product is called.
@@ -68,6 +73,12 @@ impl Policy {
     pub fn is_sign_up_concealed(&self) -> bool {
         self.conceals_sign_up && self.sends_mail
     }
+
+    /// Whether a user with this status of the address must verify it first: as configured, and only where mail is sent.
+    #[must_use]
+    pub(crate) fn refuses_unverified(&self, user: &User) -> bool {
+        self.requires_verified_email && self.sends_mail && !user.email_verified
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +88,8 @@ impl Policy {
         Self {
             signup: SignupMode::Open,
             conceals_sign_up: false,
+            requires_verified_email: false,
+            signup_domains: Vec::new(),
             password_chars_min: 8,
             product_name: String::new(),
             guessing: Limits {

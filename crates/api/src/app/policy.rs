@@ -23,6 +23,8 @@ pub(super) fn policy(config: &Config) -> Policy {
             Links::path(Purpose::SignIn)
         )),
         conceals_sign_up: config.signup.conceal_existing,
+        requires_verified_email: config.signup.require_verified_email,
+        signup_domains: config.signup.allowed_domains.clone(),
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
         guessing: guessing(&config.limits),

@@ -1,8 +1,9 @@
-//! Values about attributes of users: JSON Schemas, and claims.
+//! Values about users: JSON Schemas, claims, domains of addresses.
 
 use std::path::PathBuf;
 
 use denizen_domain::tokens::AttributeClaim;
+use denizen_domain::users::EmailDomain;
 
 use super::rule::Rule;
 
@@ -13,6 +14,11 @@ pub enum SchemaSource {
     Inline(String),
     /// In a file.
     File(PathBuf),
+}
+
+/// Domains of email addresses.
+pub(super) fn email_domains() -> Rule<Vec<EmailDomain>> {
+    Rule::of_list("a list of domains such as example.com, without wildcards", EmailDomain::parse)
 }
 
 /// Claims that are taken from attributes.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use denizen_domain::ctx::SignupMode;
 use denizen_domain::keys::Algorithm;
 use denizen_domain::tokens::AttributeClaim;
-use denizen_domain::users::Locale;
+use denizen_domain::users::{EmailDomain, Locale};
 use denizen_infra::mail::{Encryption, Sender};
 use denizen_infra::otlp::OtlpProtocol;
 use denizen_infra::stores::PoolerMode;
@@ -23,7 +23,7 @@ use super::rule::{
     http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
     pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
-use super::schema::{SchemaSource, attribute_claims, schema};
+use super::schema::{SchemaSource, attribute_claims, email_domains, schema};
 
 table! {
     /// The listener and its address.
@@ -117,6 +117,11 @@ table! {
         /// contains either a verification link or a notice that an account exists. Users can sign in after their
         /// address is verified. Requires mail.
         conceal_existing: bool = "false", flag();
+        /// Whether users can sign in only after their email address is verified. Requires mail.
+        require_verified_email: bool = "false", flag();
+        /// The domains whose email addresses can sign up, such as `example.com`, without their subdomains; all if empty.
+        /// Administrators, invitations and imports are exempt.
+        allowed_domains: Vec<EmailDomain> = "", email_domains();
     }
 
     /// Data of users.

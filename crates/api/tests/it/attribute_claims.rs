@@ -6,7 +6,7 @@ use denizen_proto::v1;
 use serde_json::{Value, json};
 
 use crate::grpc::Rpc;
-use crate::harness::{SignedIn, TestApp, World, on_both};
+use crate::harness::{SignedIn, TestApp, on_both};
 use crate::oauth2::{Program, send};
 use crate::process::run_on;
 

@@ -8,7 +8,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::grpc::{Rpc, refused};
-use crate::harness::{PASSWORD, World, field_problem, fields_problem, on_both};
+use crate::harness::{PASSWORD, field_problem, fields_problem, on_both};
 use crate::process::run_on;
 
 const OWN: &str = r#"{"type":"object","properties":{"theme":{"enum":["light","dark"]},"size":{"type":"integer","maximum":40}},"additionalProperties":false}"#;

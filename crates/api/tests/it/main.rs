@@ -123,6 +123,7 @@ mod session_list;
 mod sessions;
 mod setup;
 mod sign_in_hook;
+mod sign_up_rules;
 mod signing_keys;
 mod standard_clients;
 mod strangers;

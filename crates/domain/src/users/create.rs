@@ -1,7 +1,7 @@
 //! Create a user.
 
-use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::{created, require_allowed_domain};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::{NewPassword, Password, verify_email};
@@ -155,6 +155,7 @@ async fn require_allowed(ctx: &Ctx, new: &NewUser) -> Result<()> {
     if let Some(role) = &new.role {
         require_known(ctx, role).await?;
     }
+    require_allowed_domain(ctx, &new.email)?;
     let app_attributes = new.app_attributes.clone().unwrap_or_default();
     ctx.services().attributes_schemas.check(&new.attributes, &app_attributes).map_err(Error::Invalid)
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod email;
+mod email_domain;
 mod locale;
 mod name;
 mod recorded;
@@ -24,6 +25,8 @@ pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
 pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
+pub use email_domain::EmailDomain;
+pub(crate) use email_domain::require_allowed_domain;
 pub use get::{get, get_by_email, get_many};
 pub use import::{ImportMode, ImportOutcome, ImportUser, import};
 pub(crate) use invite::activate;

@@ -2,8 +2,8 @@
 
 use super::change_email;
 use super::create::conceals;
-use super::record_update;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::{record_update, require_allowed_domain};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::verify_email;
@@ -72,6 +72,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     require_authority(ctx, &mut *tx, &before).await?;
     if ctx.is_user(id) && change.email.as_ref().is_some_and(|email| *email != before.email) {
         step_up::require(ctx, &mut *tx).await?;
+        change.email.as_ref().map_or(Ok(()), |email| require_allowed_domain(ctx, email))?;
     }
     let moving = postpone_email(ctx, &before, &mut change);
     if let Some(email) = &moving {
