@@ -133,6 +133,7 @@ mod tokens;
 mod traces;
 mod transfer;
 mod uncounted;
+mod user_data;
 mod users;
 mod webhook_creators;
 mod webhook_sinks;

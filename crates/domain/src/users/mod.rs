@@ -11,6 +11,7 @@ mod totals;
 
 pub mod change_email;
 pub mod create;
+pub mod data;
 pub mod delete;
 pub mod get;
 pub mod import;
@@ -23,6 +24,7 @@ pub(crate) use attributes::value_bytes;
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
 pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
+pub use data::{UserData, data, data_events};
 pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
 pub use email_domain::EmailDomain;

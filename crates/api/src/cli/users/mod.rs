@@ -1,5 +1,6 @@
 //! `denizen users`: users.
 
+mod data;
 mod export;
 mod import;
 mod list;
@@ -48,6 +49,8 @@ pub(super) enum UsersCommand {
     RemoveFactors(manage::RemoveFactorsArgs),
     /// Permanently deletes a user.
     Delete(manage::DeleteArgs),
+    /// Exports the data that is stored about a user, as JSON.
+    Data(data::DataArgs),
     /// Imports users from newline-delimited JSON.
     Import(import::ImportArgs),
     /// Exports all users as newline-delimited JSON, newest first.
@@ -72,6 +75,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::Invite(args) => manage::invite(&ctx, args, output).await,
         UsersCommand::RemoveFactors(args) => manage::remove_factors(&ctx, &args).await,
         UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
+        UsersCommand::Data(args) => data::data(&ctx, &args).await,
         UsersCommand::Import(args) => import::import(&ctx, &args, &config.limits, output).await,
         UsersCommand::Export(args) => export::export(&ctx, &args).await,
     };
@@ -83,7 +87,7 @@ impl UsersCommand {
     /// What it does with the database.
     fn access(&self) -> Access {
         match self {
-            Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
+            Self::List(_) | Self::Get(_) | Self::Data(_) | Self::Export(_) => Access::Read,
             Self::SetRole(_)
             | Self::SetAppAttributes(_)
             | Self::SetPassword(_)

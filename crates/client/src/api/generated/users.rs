@@ -62,6 +62,16 @@ impl<'a> UsersApi<'a> {
         Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}"))
     }
 
+    /// Get the data of a user.
+    ///
+    /// Returns the data that is stored about a user, as `GET /api/v1/me/data` does. Visible to the user and to callers
+    /// with `users:read`, `sessions:read`, `api_keys:read` and `events:read`.
+    ///
+    /// `GET /api/v1/users/{id}/data`
+    pub fn data(&self, id: Uuid) -> Call<'a, UserData> {
+        Call::new(self.api, Method::Get, format!("/api/v1/users/{id}/data"))
+    }
+
     /// Get a user's authentication factors.
     ///
     /// `GET /api/v1/users/{id}/factors`
