@@ -115,7 +115,7 @@ fn violations_of(field: &str, error: &ValidationError<'_>) -> Vec<FieldError> {
         }
         Kind::Type { kind: TypeKind::Single(kind) } => one("wrong_type", format!("must be of type {kind}")),
         Kind::Type { kind: TypeKind::Multiple(kinds) } => {
-            let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+            let kinds: Vec<_> = kinds.iter().map(jsonschema::JsonType::as_str).collect();
             one("wrong_type", format!("must be of type {}", kinds.join(" or ")))
         }
         Kind::MinLength { limit } => one("too_short", format!("must be at least {limit} characters long")),
@@ -221,10 +221,9 @@ mod tests {
             r#"{"a":{"a":{"b":1,"c":2}}}"#,
             &["attributes.a.a: out_of_range"],
         );
-        let started = std::time::Instant::now();
+        // With an engine that backtracks, this would not end.
         let long = format!(r#"{{"a":"{}!"}}"#, "a".repeat(10_000));
         check(r#"{"properties":{"a":{"pattern":"^(a+)+$"}}}"#, &long, &["attributes.a: invalid_value"]);
-        assert!(started.elapsed().as_secs() < 5);
         refused(r#"{"properties":{"a":{"pattern":"(?:a{1000}){1000}"}}}"#, "pattern");
         let many: Vec<_> = (0..100).map(|n| format!(r#""k{n}":1"#)).collect();
         let violations = JsonSchema::compile(r#"{"properties":{"z":{}},"additionalProperties":false}"#).ok().unwrap();
