@@ -166,19 +166,16 @@ impl Document {
         if self.is_complete {
             return None;
         }
-        match &mut self.page {
-            Some(page) => {
-                for event in std::mem::take(&mut page.events) {
-                    if std::mem::replace(&mut self.has_events, true) {
-                        self.text.push(b',');
-                    }
-                    serde_json::to_writer(&mut self.text, &EventBody::new(vault, event)).expect("an event serialises");
+        if let Some(page) = &mut self.page {
+            for event in std::mem::take(&mut page.events) {
+                if std::mem::replace(&mut self.has_events, true) {
+                    self.text.push(b',');
                 }
+                serde_json::to_writer(&mut self.text, &EventBody::new(vault, event)).expect("an event serialises");
             }
-            None => {
-                self.text.extend_from_slice(END);
-                self.is_complete = true;
-            }
+        } else {
+            self.text.extend_from_slice(END);
+            self.is_complete = true;
         }
         Some(Bytes::from(std::mem::take(&mut self.text)))
     }
