@@ -17,9 +17,9 @@ async fn patch(app: &TestApp, user: &SignedIn, token: &str, patch: &Value) -> Va
     response.json::<Value>().await.unwrap()["app_attributes"].clone()
 }
 
-fn structure(name: &str, value: &str) -> Option<Struct> {
+fn structure(name: &str, value: &str) -> Struct {
     let value = prost_types::Value { kind: Some(Kind::StringValue(value.to_owned())) };
-    Some(Struct { fields: [(name.to_owned(), value)].into() })
+    Struct { fields: [(name.to_owned(), value)].into() }
 }
 
 on_both! {
@@ -130,11 +130,11 @@ on_both! {
             let answer = rpc.by(token).users().update_user(v1::UpdateUserRequest { user: Some(user), update_mask }).await;
             answer.map(|answer| answer.into_inner().user.unwrap().app_attributes)
         };
-        let pro = structure("plan", "pro");
+        let pro = Some(structure("plan", "pro"));
         assert_eq!(update(&admin.token, pro.clone(), &["app_attributes"]).await.unwrap(), pro);
         assert_eq!(update(&user.token, None, &["*"]).await.unwrap(), pro, "a replacement without them leaves them");
         for paths in [&["app_attributes"][..], &["app_attributes.plan"], &["*"], &[]] {
-            refused(update(&user.token, structure("plan", "max"), paths).await, Code::PermissionDenied, "forbidden");
+            refused(update(&user.token, Some(structure("plan", "max")), paths).await, Code::PermissionDenied, "forbidden");
         }
         assert_eq!(update(&admin.token, None, &["app_attributes.plan"]).await.unwrap(), Some(Struct::default()));
         assert_eq!(update(&admin.token, pro.clone(), &["app_attributes.plan"]).await.unwrap(), pro);
@@ -142,7 +142,7 @@ on_both! {
         assert_eq!(me.user.unwrap().app_attributes, pro);
 
         let new = |email: &str| v1::CreateUserRequest {
-            email: email.into(), password: PASSWORD.into(), name: "New".into(), app_attributes: structure("plan", "pro"), ..Default::default()
+            email: email.into(), password: PASSWORD.into(), name: "New".into(), app_attributes: Some(structure("plan", "pro")), ..Default::default()
         };
         let made = rpc.by(&admin.token).users().create_user(new("x@example.com")).await.unwrap().into_inner();
         assert_eq!(made.user.unwrap().app_attributes, pro);
