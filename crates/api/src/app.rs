@@ -47,7 +47,7 @@ use crate::http::well_known::{PublicKeys, metadata_of};
 use crate::http::{self, Shared, SharedState};
 use crate::metrics::{self, Metrics};
 use crate::post::mailer;
-use crate::{grpc, middleware, relying_party, upkeep};
+use crate::{attributes_schemas, grpc, middleware, relying_party, upkeep};
 pub use database::store_options;
 pub(crate) use keys::existing_master_key;
 pub use keys::master_key;
@@ -201,6 +201,7 @@ impl App {
             federation: federation(&config.sign_in, &clock, &random)?,
             webhook_sender: webhook_sender(&config.webhooks, &clock)?,
             webauthn: Arc::new(relying_party::of(config).context("webauthn.rp_id and webauthn.origins")?),
+            attributes_schemas: attributes_schemas::of(&config.users)?,
             user_totals: Totals::default(),
             sign_ins: SignInTotals::default(),
             random,

@@ -52,6 +52,10 @@ pub struct ImportLine {
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     pub(crate) attributes: Option<Object>,
+    /// Custom attributes that users cannot change.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
+    pub(crate) app_attributes: Option<Object>,
     /// When the account was created (RFC 3339). Default: the time of the import.
     #[schema(format = DateTime)]
     pub(crate) created_at: Option<String>,
@@ -96,12 +100,6 @@ pub(crate) fn read_form(line: &[u8]) -> Result<ImportLine, Vec<FieldError>> {
     json_form::read(line).map_err(|error| faults::all(line, error, |_| Vec::new()))
 }
 
-/// Whether a line may have a field of this name.
-pub(crate) fn knows_field(name: &str) -> bool {
-    let line = serde_json::json!({"email": "", "name": "", name: null});
-    serde_json::from_value::<ImportLine>(line).is_ok()
-}
-
 /// Checks what was read of one user.
 pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, Vec<FieldError>> {
     let mut fields = Fields::default();
@@ -112,6 +110,13 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let name = fields.check("name", DisplayName::parse(&raw.name));
     let role = fields.check("role", raw.role.as_deref().map(RoleName::reference).transpose());
     let attributes = fields.check("attributes", raw.attributes.map(Attributes::parse).transpose());
+    let app_attributes = fields.check("app_attributes", raw.app_attributes.map(Attributes::parse).transpose());
+    if let (Some(attributes), Some(app_attributes)) = (&attributes, &app_attributes) {
+        let none = Attributes::default();
+        let (attributes, app_attributes) =
+            (attributes.as_ref().unwrap_or(&none), app_attributes.as_ref().unwrap_or(&none));
+        fields.check_all(services.attributes_schemas.check(attributes, app_attributes));
+    }
     let locale = fields.check("locale", raw.locale.as_deref().map(Locale::parse).transpose());
     let not_a_status = || rule("invalid_value", "must be active, disabled or invited");
     let status = raw.status.map(|status| Status::parse(&status).ok_or_else(not_a_status));
@@ -146,6 +151,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
             status: status?,
             locale: locale?,
             attributes: attributes?,
+            app_attributes: app_attributes?,
             created_at: created_at?,
             updated_at: updated_at?,
             last_sign_in_at: last_sign_in_at?,

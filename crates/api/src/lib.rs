@@ -18,6 +18,7 @@
 //! `docs/embedding.md` contains a complete program.
 
 pub mod app;
+mod attributes_schemas;
 mod audit_heads;
 mod backup;
 pub mod catalogue;

@@ -17,6 +17,7 @@ pub(crate) struct RawUser<'a> {
     pub(crate) role: Option<&'a str>,
     pub(crate) locale: Option<&'a str>,
     pub(crate) attributes: Result<Attributes, RuleBroken>,
+    pub(crate) app_attributes: Result<Option<Attributes>, RuleBroken>,
 }
 
 /// Parses all fields; `None` if one is invalid, which `fields` names.
@@ -27,6 +28,7 @@ pub(crate) fn parse(fields: &mut Fields, raw: RawUser<'_>, policy: &Policy) -> O
     let role = raw.role.map(|role| fields.check("role", RoleName::reference(role)));
     let locale = fields.check("locale", raw.locale.map(Locale::parse).transpose());
     let attributes = fields.check("attributes", raw.attributes);
+    let app_attributes = fields.check("app_attributes", raw.app_attributes);
     Some(NewUser {
         email: email?,
         password: password?,
@@ -34,5 +36,6 @@ pub(crate) fn parse(fields: &mut Fields, raw: RawUser<'_>, policy: &Policy) -> O
         role: role.flatten(),
         locale: locale?,
         attributes: attributes?,
+        app_attributes: app_attributes?,
     })
 }

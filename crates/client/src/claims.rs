@@ -5,9 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::AuthError;
+use crate::token::Custom;
 
 /// The claims of a verified access token, of a user or of a service account. Cheap to clone.
 ///
@@ -42,6 +45,7 @@ pub(crate) struct Verified {
     pub(crate) issued_at: u64,
     pub(crate) not_before: u64,
     pub(crate) expires_at: u64,
+    pub(crate) custom: Custom,
 }
 
 /// Whose token it is.
@@ -177,6 +181,26 @@ impl Claims {
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         system_time(self.verified.expires_at)
+    }
+
+    /// A claim that this type has no method for, such as one from attributes (`tokens.claims`); `None` if it is absent.
+    ///
+    /// ```
+    /// use denizen_client::Claims;
+    ///
+    /// fn seats(claims: &Claims) -> u64 {
+    ///     claims.claim("seats").and_then(|seats| seats.as_u64()).unwrap_or(1)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.verified.custom.get(name)
+    }
+
+    /// The same as a type of the application; `None` if it is absent or has another form.
+    #[must_use]
+    pub fn claim_as<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.claim(name).and_then(|value| T::deserialize(value).ok())
     }
 
     /// Fails unless the token has a permission.

@@ -10,6 +10,10 @@ use crate::claims::{Acr, Authentication, Kind, Verified};
 use crate::error::InvalidToken;
 use crate::keys::{Algorithm, KeySet};
 
+mod custom;
+
+pub(crate) use custom::Custom;
+
 /// The types of an access token (RFC 9068 §2.1), compared without case.
 const TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
 
@@ -99,9 +103,11 @@ pub(crate) fn verify(keys: &KeySet, token: &str, expected: &Expected, now_s: u64
         return Err(InvalidToken::Malformed);
     }
     check_signature(keys, header, message, signature)?;
-    let payload = serde_json::from_slice(&decode(payload)?).map_err(|_| InvalidToken::InvalidClaims)?;
+    let text = decode(payload)?;
+    let payload = serde_json::from_slice(&text).map_err(|_| InvalidToken::InvalidClaims)?;
     check_claims(&payload, expected)?;
-    let verified = verified(payload)?;
+    let custom = serde_json::from_slice(&text).map_err(|_| InvalidToken::InvalidClaims)?;
+    let verified = verified(payload, custom)?;
     check_time(&verified, expected, now_s)?;
     Ok(verified)
 }
@@ -155,7 +161,7 @@ fn check_claims(payload: &Payload, expected: &Expected) -> Result<(), InvalidTok
     Ok(())
 }
 
-fn verified(payload: Payload) -> Result<Verified, InvalidToken> {
+fn verified(payload: Payload, custom: Custom) -> Result<Verified, InvalidToken> {
     let id = |raw: &str| Uuid::try_parse(raw).map_err(|_| InvalidToken::InvalidClaims);
     let kind = match (payload.sid.as_deref(), payload.key_id.as_deref()) {
         (Some(session_id), None) => Kind::User {
@@ -181,6 +187,7 @@ fn verified(payload: Payload) -> Result<Verified, InvalidToken> {
         issued_at: payload.iat,
         not_before: payload.nbf.unwrap_or(0),
         expires_at: payload.exp,
+        custom,
     })
 }
 

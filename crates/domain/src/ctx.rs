@@ -21,7 +21,7 @@ use crate::sessions::SignInTotals;
 use crate::store::{ReadTx, Store, StoreError, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::current;
-use crate::users::Totals;
+use crate::users::{AttributesSchemas, Totals};
 
 /// How often a write is retried because the role of the caller has changed.
 const ROLE_READS_MAX: u32 = 3;
@@ -62,6 +62,8 @@ pub struct Services {
     pub webhook_sender: Arc<dyn WebhookSender>,
     /// Runs the ceremonies of passkeys.
     pub webauthn: Arc<dyn WebAuthn>,
+    /// The schemas of attributes.
+    pub attributes_schemas: AttributesSchemas,
     /// Totals of the list of users that were counted a moment ago.
     pub user_totals: Totals,
     /// How many sign-ins there were on this node.

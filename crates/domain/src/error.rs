@@ -31,6 +31,9 @@ pub enum Error {
     /// A provider reports no verified email address, and an account needs one.
     #[error("the email address is not verified")]
     EmailUnverified,
+    /// The credentials are right, and the user must verify the address first (`signup.require_verified_email`).
+    #[error("the email address must be verified first")]
+    VerificationRequired,
     /// Only those who may write users create accounts here.
     #[error("sign-up is closed")]
     SignupClosed,

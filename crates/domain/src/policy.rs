@@ -5,6 +5,8 @@ use crate::budgets::Limits;
 use crate::budgets::Patience;
 use crate::keys::Algorithm;
 use crate::providers::Redirects;
+use crate::tokens::AttributeClaim;
+use crate::users::{EmailDomain, User};
 use crate::webhooks;
 
 /// The rules that configuration sets.
@@ -15,6 +17,10 @@ pub struct Policy {
     pub signup: SignupMode,
     /// Whether sign-up answers alike for taken and free addresses. Needs mail.
     pub conceals_sign_up: bool,
+    /// Whether users sign in only with a verified address. Needs mail.
+    pub requires_verified_email: bool,
+    /// The domains whose addresses can sign up; all of them if empty.
+    pub signup_domains: Vec<EmailDomain>,
     /// The shortest password, in characters. Never below [`crate::credentials::PASSWORD_CHARS_MIN`].
     pub password_chars_min: u32,
     /// What the product is called.
@@ -47,6 +53,8 @@ pub struct Policy {
     pub issuer: String,
     /// The claim `aud`.
     pub audience: String,
+    /// The attributes that access tokens contain as claims.
+    pub token_claims: Vec<AttributeClaim>,
     /// The algorithm that signs access tokens.
     pub token_algorithm: Algorithm,
     /// How long a signing key signs before the next one takes over, in seconds; 0 is without end.
@@ -65,6 +73,12 @@ impl Policy {
     pub fn is_sign_up_concealed(&self) -> bool {
         self.conceals_sign_up && self.sends_mail
     }
+
+    /// Whether a user with this status of the address must verify it first: as configured, and only where mail is sent.
+    #[must_use]
+    pub(crate) fn refuses_unverified(&self, user: &User) -> bool {
+        self.requires_verified_email && self.sends_mail && !user.email_verified
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +88,8 @@ impl Policy {
         Self {
             signup: SignupMode::Open,
             conceals_sign_up: false,
+            requires_verified_email: false,
+            signup_domains: Vec::new(),
             password_chars_min: 8,
             product_name: String::new(),
             guessing: Limits {
@@ -98,6 +114,7 @@ impl Policy {
             redirects: Redirects::default(),
             issuer: String::new(),
             audience: String::new(),
+            token_claims: Vec::new(),
             token_algorithm: Algorithm::Es256,
             key_rotation_s: 0,
             key_lead_s: 600,

@@ -11,6 +11,7 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users
 WHERE id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($1::text::jsonb) AS ids (value)))

@@ -1,7 +1,7 @@
 -- $1: rows, as a JSON array of arrays. Two that insert the same addresses wait for each other in the order of the rows.
 INSERT INTO users (
     id, email, email_verified, name, name_key, role, status, attributes,
-    created_at, updated_at, last_sign_in_at, version, locale
+    created_at, updated_at, last_sign_in_at, version, locale, app_attributes
 )
 SELECT
     (value ->> 0)::uuid,
@@ -16,7 +16,8 @@ SELECT
     (value ->> 9)::bigint,
     (value ->> 10)::bigint,
     (value ->> 11)::bigint,
-    value ->> 12
+    value ->> 12,
+    value ->> 13
 FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS rows (value, at)
 ORDER BY at
 ON CONFLICT DO NOTHING

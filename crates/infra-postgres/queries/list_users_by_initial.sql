@@ -13,7 +13,8 @@ SELECT DISTINCT ON (created_at, id)
     last_sign_in_at,
     version AS "version!",
     locale,
-    attributes AS "attributes!"
+    attributes AS "attributes!",
+    app_attributes AS "app_attributes!"
 FROM (
     (
         SELECT
@@ -28,7 +29,8 @@ FROM (
             last_sign_in_at,
             version,
             locale,
-            attributes
+            attributes,
+            app_attributes
         FROM users
         WHERE left(email, 1) = left($7, 1)
             AND (created_at, id) < ($1, $2)
@@ -53,7 +55,8 @@ FROM (
             last_sign_in_at,
             version,
             locale,
-            attributes
+            attributes,
+            app_attributes
         FROM users
         WHERE left(name_key, 1) = left($7, 1)
             AND (created_at, id) < ($1, $2)

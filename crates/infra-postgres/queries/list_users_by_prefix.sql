@@ -34,7 +34,8 @@ SELECT
     users.last_sign_in_at,
     users.version,
     users.locale,
-    users.attributes
+    users.attributes,
+    users.app_attributes
 FROM page
 JOIN users ON users.id = page.id
 ORDER BY page.created_at DESC, page.id DESC

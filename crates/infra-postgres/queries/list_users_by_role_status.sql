@@ -12,7 +12,8 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users
 WHERE role = $6
     AND status = $7

@@ -48,7 +48,8 @@ SELECT
     users.last_sign_in_at,
     users.version,
     users.locale,
-    users.attributes
+    users.attributes,
+    users.app_attributes
 FROM rotated
 JOIN users ON users.id = rotated.user_id
 LEFT JOIN roles ON roles.name = users.role

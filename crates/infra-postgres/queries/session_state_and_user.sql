@@ -12,7 +12,8 @@ WITH locked AS (
         last_sign_in_at,
         version,
         locale,
-        attributes
+        attributes,
+        app_attributes
     FROM users
     WHERE id = $2
     FOR UPDATE
@@ -76,7 +77,8 @@ SELECT
     locked.last_sign_in_at AS "last_sign_in_at?",
     locked.version AS "version?",
     locked.locale AS "locale?",
-    locked.attributes AS "attributes?"
+    locked.attributes AS "attributes?",
+    locked.app_attributes AS "app_attributes?"
 FROM (VALUES (1)) AS one (n)
 LEFT JOIN state ON true
 LEFT JOIN locked ON true

@@ -84,6 +84,7 @@ pub(crate) async fn session_state_and_user(
             version: row.version.ok_or_else(missing)?,
             locale: row.locale,
             attributes: row.attributes.ok_or_else(missing)?,
+            app_attributes: row.app_attributes.ok_or_else(missing)?,
         }),
         None => None,
     };

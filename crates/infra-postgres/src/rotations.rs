@@ -161,6 +161,7 @@ async fn rotate(connection: &mut Lent, rotation: &Rotation) -> Result<Option<(Se
         version: row.version,
         locale: row.locale,
         attributes: row.attributes,
+        app_attributes: row.app_attributes,
     };
     Ok(Some((state.try_into()?, user.try_into()?)))
 }

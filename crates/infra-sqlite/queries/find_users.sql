@@ -11,6 +11,7 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users
 WHERE id IN (SELECT unhex(value) FROM json_each($1))

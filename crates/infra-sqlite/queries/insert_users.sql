@@ -1,7 +1,7 @@
 -- $1: rows, as a JSON array of arrays.
 INSERT INTO users (
     id, email, email_verified, name, name_key, role, status, attributes,
-    created_at, updated_at, last_sign_in_at, version, locale
+    created_at, updated_at, last_sign_in_at, version, locale, app_attributes
 )
 SELECT
     unhex(value ->> 0),
@@ -16,7 +16,8 @@ SELECT
     value ->> 9,
     value ->> 10,
     value ->> 11,
-    value ->> 12
+    value ->> 12,
+    value ->> 13
 FROM json_each($1)
 WHERE true
 ORDER BY key

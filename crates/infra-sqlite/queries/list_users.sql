@@ -11,7 +11,8 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users INDEXED BY users_by_created
 WHERE created_at > $3
     AND (created_at, id) < ($1, $2)

@@ -12,7 +12,8 @@ SELECT
     users.last_sign_in_at,
     users.version,
     users.locale,
-    users.attributes
+    users.attributes,
+    users.app_attributes
 FROM user_initials AS listed
 CROSS JOIN users ON users.id = listed.id
 WHERE listed.initial = substr($7, 1, 1)

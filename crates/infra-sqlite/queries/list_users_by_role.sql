@@ -12,7 +12,8 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users INDEXED BY users_by_role
 WHERE role = $6
     AND created_at > $3

@@ -10,6 +10,7 @@ SELECT
     last_sign_in_at,
     version,
     locale,
-    attributes
+    attributes,
+    app_attributes
 FROM users
 WHERE id = $1

@@ -17,7 +17,7 @@ impl SqliteTx {
         }
         let reading = recent.as_deref().map(Recent::begin);
         let row = fetch_optional!(self, UserRow, "../store-shared/queries/find_user.sql", id)?;
-        let bytes = row.as_ref().map_or(0, |row| row.attributes.len());
+        let bytes = row.as_ref().map_or(0, |row| row.attributes.len() + row.app_attributes.len());
         let found = row.map(User::try_from).transpose()?;
         if let (Some(recent), Some(reading), Some(user)) = (recent, reading, &found) {
             recent.remember_sized(id, user, bytes, reading);

@@ -57,6 +57,7 @@ fn claims() -> AccessClaims {
         scope: Permissions::ALL,
         issued_at: clock.now(),
         expires_at: clock.now().plus_seconds(900),
+        custom: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`stores`]: the store that a URL names; [`inspection`]: what a database says about itself.
 
 pub mod account_throttle;
+pub mod attributes_schema;
 pub mod clock;
 pub mod federation;
 pub mod inspection;

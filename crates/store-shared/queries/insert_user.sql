@@ -1,6 +1,6 @@
 INSERT INTO users (
     id, email, email_verified, name, name_key, role, status, attributes,
-    created_at, updated_at, last_sign_in_at, version, locale
+    created_at, updated_at, last_sign_in_at, version, locale, app_attributes
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (email) DO NOTHING

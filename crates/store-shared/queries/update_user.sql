@@ -9,5 +9,6 @@ SET email = $2,
     updated_at = $9,
     last_sign_in_at = $10,
     version = $11,
-    locale = $12
+    locale = $12,
+    app_attributes = $13
 WHERE id = $1

@@ -7,7 +7,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::store::{UserReads, UserWrites};
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
+use denizen_domain::users::{DisplayName, EmailAddress, Locale, Status, User, UserFilter};
 use uuid::Uuid;
 
 use super::prefix::PrefixRange;
@@ -16,7 +16,7 @@ use crate::shared::concurrency::Concurrency;
 use crate::shared::page::{Window, count_limit};
 use crate::shared::users_search::Search;
 use crate::shared::values::{
-    ROWS_AT_ONCE_MAX, attributes_json, created_after, ids_json, name_key, require_row, status,
+    ROWS_AT_ONCE_MAX, attributes, attributes_json, created_after, ids_json, name_key, require_row, status,
 };
 use crate::sql::{
     execute, execute_unless_taken, fetch_all, fetch_all_scalars, fetch_optional, fetch_optional_scalar, fetch_scalar,
@@ -84,7 +84,8 @@ impl UserWrites for Tx {
             user.updated_at.as_micros(),
             user.last_sign_in_at.map(Timestamp::as_micros),
             user.version,
-            user.locale.as_ref().map(Locale::as_str)
+            user.locale.as_ref().map(Locale::as_str),
+            attributes_json(&user.app_attributes)?
         )?;
         Ok(inserted == 1)
     }
@@ -107,6 +108,7 @@ impl UserWrites for Tx {
                     user.last_sign_in_at.map(Timestamp::as_micros),
                     user.version,
                     user.locale.as_ref().map(Locale::as_str),
+                    attributes_json(&user.app_attributes)?,
                 ))
             });
             let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
@@ -142,7 +144,8 @@ impl UserWrites for Tx {
             user.updated_at.as_micros(),
             user.last_sign_in_at.map(Timestamp::as_micros),
             user.version,
-            user.locale.as_ref().map(Locale::as_str)
+            user.locale.as_ref().map(Locale::as_str),
+            attributes_json(&user.app_attributes)?
         )?;
         let Some(updated) = updated else { return Ok(false) };
         require_row(updated)?;
@@ -257,6 +260,7 @@ row! {
         pub(crate) version: i64,
         pub(crate) locale: Option<String>,
         pub(crate) attributes: String,
+        pub(crate) app_attributes: String,
     }
 }
 
@@ -272,7 +276,8 @@ impl TryFrom<UserRow> for User {
             role: RoleName::from_stored(row.role),
             status: status(&row.status)?,
             locale: row.locale.map(Locale::from_stored),
-            attributes: Attributes::from_stored(serde_json::from_str(&row.attributes).map_err(broken)?),
+            attributes: attributes(&row.attributes)?,
+            app_attributes: attributes(&row.app_attributes)?,
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
             last_sign_in_at: row.last_sign_in_at.map(Timestamp::from_micros),

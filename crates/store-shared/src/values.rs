@@ -47,6 +47,14 @@ pub(crate) fn attributes_json(attributes: &Attributes) -> Result<String, StoreEr
     serde_json::to_string(attributes.as_object()).map_err(broken)
 }
 
+/// Reads stored attributes. Most users have none.
+pub(crate) fn attributes(stored: &str) -> Result<Attributes, StoreError> {
+    if stored == "{}" {
+        return Ok(Attributes::default());
+    }
+    serde_json::from_str(stored).map(Attributes::from_stored).map_err(broken)
+}
+
 /// The form of a name that is searched.
 pub(crate) fn name_key(name: &DisplayName) -> String {
     let mut key = search_key(name.as_str());

@@ -36,6 +36,7 @@ pub fn user(n: u32) -> User {
         status: Status::Active,
         locale: None,
         attributes: Attributes::default(),
+        app_attributes: Attributes::default(),
         created_at: moment(n),
         updated_at: moment(n),
         last_sign_in_at: None,

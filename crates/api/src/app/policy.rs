@@ -23,6 +23,8 @@ pub(super) fn policy(config: &Config) -> Policy {
             Links::path(Purpose::SignIn)
         )),
         conceals_sign_up: config.signup.conceal_existing,
+        requires_verified_email: config.signup.require_verified_email,
+        signup_domains: config.signup.allowed_domains.clone(),
         password_chars_min: config.security.password_min_chars,
         product_name: config.product.name.clone(),
         guessing: guessing(&config.limits),
@@ -37,6 +39,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         refresh_grace_s: config.sessions.refresh_grace_s,
         issuer: config.tokens.issuer.clone().unwrap_or_else(|| config.server.public_url()),
         audience: config.tokens.audience.clone(),
+        token_claims: config.tokens.claims.clone(),
         token_algorithm: config.tokens.algorithm,
         key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
         key_lead_s: config.tokens.key_lead_s,

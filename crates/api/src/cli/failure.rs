@@ -72,6 +72,7 @@ impl From<Error> for Failure {
             | Error::Forbidden
             | Error::SignupClosed
             | Error::EmailUnverified
+            | Error::VerificationRequired
             | Error::Grant(_) => said("this operation is not available to the operator"),
             Error::ProviderUnavailable { .. } => said("the provider is unavailable"),
             Error::HookRefused(refusal) => anyhow::Error::msg(refusal.message().to_owned()),

@@ -8,7 +8,8 @@ use denizen_domain::id::{RoleId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::page::{Page, Total};
 use denizen_domain::roles::{Description, RoleKey, RoleName, SecondFactorPolicy};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::{self, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
+use denizen_domain::value::{Object, object_or_null};
 
 use super::failure::Failure;
 
@@ -86,6 +87,23 @@ pub(super) fn parse_second_factor(raw: &str) -> Result<SecondFactorPolicy, &'sta
 /// A language.
 pub(super) fn parse_locale(raw: &str) -> Result<Locale, RuleBroken> {
     Locale::parse(raw)
+}
+
+/// Attributes as they were typed: a JSON object.
+pub(super) fn parse_attributes(raw: &str) -> Result<Attributes, RuleBroken> {
+    Attributes::parse(parse_patch(raw)?.0)
+}
+
+/// A change of attributes: a JSON Merge Patch (RFC 7396).
+#[derive(Clone)]
+pub(super) struct AttributesPatch(pub(super) Object);
+
+/// A change of attributes as it was typed.
+pub(super) fn parse_patch(raw: &str) -> Result<AttributesPatch, RuleBroken> {
+    let mut json = serde_json::Deserializer::from_str(raw);
+    let object = object_or_null(&mut json).and_then(|object| json.end().map(|()| object));
+    let object = object.ok().flatten().map(AttributesPatch);
+    object.ok_or_else(|| RuleBroken { code: "wrong_type", message: "must be a JSON object".to_owned() })
 }
 
 /// The name of an existing role.

@@ -1,7 +1,10 @@
 //! Checks across keys, and checks for values that are too weak outside development.
 
+use std::collections::BTreeSet;
+
 use denizen_domain::error::FieldError;
 use denizen_domain::keys::Algorithm;
+use denizen_domain::tokens::CLAIMS_MAX;
 use denizen_infra::federation;
 use denizen_infra::master_key::{self, MasterKey};
 use denizen_infra::stores::{DatabaseUrlError, PoolerMode, Pooling, StoreLimits, StoreOptions};
@@ -10,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::layers::Layers;
 use super::mistake::Mistake;
 use super::{AppEnv, Config, Database, Server, mail};
+use crate::attributes_schemas::{self, InvalidSchema};
 use crate::relying_party;
 
 /// OWASP's minimum for Argon2id: memory in KiB and passes (with one lane).
@@ -47,6 +51,8 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_providers(config, layers);
     check_relying_party(config, layers);
     check_database_url(&config.database, layers);
+    check_schemas(config, layers);
+    check_claims(config, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -113,6 +119,29 @@ fn check_relying_party(config: &Config, layers: &mut Layers) {
         let shown = config.webauthn.origins.join(", ");
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &shown, &expected));
     }
+}
+
+/// A schema is read and compiled.
+fn check_schemas(config: &Config, layers: &mut Layers) {
+    if let Err(InvalidSchema { key, problem, expected }) = attributes_schemas::of(&config.users) {
+        layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &problem, &expected));
+    }
+}
+
+/// Each claim is configured once, and their number is bounded.
+fn check_claims(config: &Config, layers: &mut Layers) {
+    let key = "tokens.claims";
+    let claims = &config.tokens.claims;
+    let mut names = BTreeSet::new();
+    let problem = if claims.len() > CLAIMS_MAX {
+        format!("{} claims", claims.len())
+    } else if let Some(twice) = claims.iter().find(|claim| !names.insert(claim.name())) {
+        format!("a list with {} twice", twice.name())
+    } else {
+        return;
+    };
+    let expected = format!("at most {CLAIMS_MAX} different claims");
+    layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), &problem, &expected));
 }
 
 /// A certificate requires its key and vice versa; client certificates require both.

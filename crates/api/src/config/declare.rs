@@ -1,5 +1,28 @@
 //! The macro that declares the configuration keys: for each section a type, and the list of all keys.
 
+/// The names of the sections, in the order of the table.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    let sections = super::table::NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
+}
+
+/// One key of the table, for the generated documents and the messages.
+pub(super) struct Key {
+    /// The section and its description.
+    pub(super) section: (&'static str, &'static str),
+    /// The full key, such as `server.port`.
+    pub(super) name: &'static str,
+    /// The description of the key.
+    pub(super) doc: &'static str,
+    /// The default in environment syntax; empty if there is none.
+    pub(super) default: &'static str,
+    /// The default in TOML syntax.
+    pub(super) default_toml: String,
+    /// The expected value.
+    pub(super) expected: String,
+}
+
 macro_rules! table {
     ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
         $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+

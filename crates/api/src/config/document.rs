@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::declare::Key;
 use super::env_name;
 use super::providers::KEYS;
-use super::table::{Key, keys};
+use super::table::keys;
 
 /// `config/default.toml`: every key, described, with its default commented out.
 #[must_use]

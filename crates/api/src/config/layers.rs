@@ -6,11 +6,12 @@ use std::path::Path;
 
 use config::{File, FileFormat, Map, Source as _, Value, ValueKind};
 
+use super::declare::sections;
 use super::mistake::Mistake;
 use super::providers::{self, ProviderConfig, ProviderLayers};
 use super::raw::Raw;
 use super::rule::Rule;
-use super::table::{NAMES, sections};
+use super::table::NAMES;
 use super::{AppEnv, ENV_PREFIX, Entry, Overrides, Source, Sources, UnknownAppEnv, env_name};
 
 /// The largest configuration file, in bytes.

@@ -61,6 +61,10 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
                         notified by mail";
         refuse("signup.conceal_existing", "true", expected);
     }
+    if config.signup.require_verified_email && mail.smtp_host.is_none() && mail.folder.is_none() {
+        let expected = "false, or a value for mail.smtp_host or mail.folder, because addresses are verified by mail";
+        refuse("signup.require_verified_email", "true", expected);
+    }
     let Some(host) = &mail.smtp_host else { return };
     if mail.folder.is_some() {
         refuse("mail.folder", "also set", "no value, because mail.smtp_host is set");

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::declare::sections;
 use super::raw::Raw;
-use super::table::{NAMES, sections};
+use super::table::NAMES;
 use super::{ENV_PREFIX, Source, env_name};
 
 /// The maximum edit distance for a suggestion, as a fraction of the length of the key.

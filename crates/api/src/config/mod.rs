@@ -23,6 +23,7 @@ mod providers;
 mod raw;
 mod review;
 mod rule;
+mod schema;
 mod table;
 
 #[cfg(test)]
@@ -38,9 +39,10 @@ pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
 pub use providers::ProviderConfig;
 pub use rule::LogFormat;
+pub use schema::SchemaSource;
 pub use table::{
     Audit, Backups, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry,
-    Tokens, Webhooks,
+    Tokens, Users, Webhooks,
 };
 
 /// The prefix of all environment variables.

@@ -69,14 +69,14 @@ impl<T: 'static> Rule<T> {
     }
 
     /// A rule for a value that is one text.
-    fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+    pub(super) fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
         Self::new(Form::Quoted, expected, move |raw| {
             raw.text().filter(|text| text.len() <= TEXT_BYTES_MAX).and_then(&read)
         })
     }
 
     /// A rule for a list of texts, which are separated by commas in the environment.
-    fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
+    pub(super) fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
     where
         T: FromIterator<I>,
     {

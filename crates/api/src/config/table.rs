@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use denizen_domain::ctx::SignupMode;
 use denizen_domain::keys::Algorithm;
-use denizen_domain::users::Locale;
+use denizen_domain::tokens::AttributeClaim;
+use denizen_domain::users::{EmailDomain, Locale};
 use denizen_infra::mail::{Encryption, Sender};
 use denizen_infra::otlp::OtlpProtocol;
 use denizen_infra::stores::PoolerMode;
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::AppEnv;
-use super::declare::table;
+use super::declare::{Key, table};
 use super::layers::Layers;
 use super::net::IpNet;
 use super::providers::ProviderConfig;
@@ -22,29 +23,7 @@ use super::rule::{
     hs256_secret, http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins,
     password, path, pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
-
-/// The names of the sections, in the order of the table.
-pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    let mut last = "";
-    let sections = NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
-    sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
-}
-
-/// One key of the table, for the generated documents and the messages.
-pub(super) struct Key {
-    /// The section and its description.
-    pub(super) section: (&'static str, &'static str),
-    /// The full key, such as `server.port`.
-    pub(super) name: &'static str,
-    /// The description of the key.
-    pub(super) doc: &'static str,
-    /// The default in environment syntax; empty if there is none.
-    pub(super) default: &'static str,
-    /// The default in TOML syntax.
-    pub(super) default_toml: String,
-    /// The expected value.
-    pub(super) expected: String,
-}
+use super::schema::{SchemaSource, attribute_claims, email_domains, schema};
 
 table! {
     /// The listener and its address.
@@ -138,6 +117,19 @@ table! {
         /// contains either a verification link or a notice that an account exists. Users can sign in after their
         /// address is verified. Requires mail.
         conceal_existing: bool = "false", flag();
+        /// Whether users can sign in only after their email address is verified. Requires mail.
+        require_verified_email: bool = "false", flag();
+        /// The domains whose email addresses can sign up, such as `example.com`, without their subdomains; all if empty.
+        /// Administrators, invitations and imports are exempt.
+        allowed_domains: Vec<EmailDomain> = "", email_domains();
+    }
+
+    /// Data of users.
+    users: Users {
+        /// The JSON Schema (draft 2020-12) of `attributes`, inline or in a file. Empty `attributes` are always valid.
+        attributes_schema: Option<SchemaSource> = "", optional(schema());
+        /// The JSON Schema of `app_attributes`.
+        app_attributes_schema: Option<SchemaSource> = "", optional(schema());
     }
 
     /// Sign-in methods in addition to the password. Each requires mail.
@@ -206,6 +198,9 @@ table! {
         issuer: Option<String> = "", optional(http_url());
         /// The claim `aud`.
         audience: String = "denizen", text();
+        /// Attributes of users that access tokens contain as claims, each as `CLAIM=app_attributes.NAME`; see
+        /// docs/attributes.md. Users can change claims from `attributes` themselves.
+        claims: Vec<AttributeClaim> = "", attribute_claims();
         /// The algorithm that signs access tokens. `HS256` is for a single resource server that shares the secret; it
         /// publishes no keys.
         algorithm: Algorithm = "ES256", one_of(&[

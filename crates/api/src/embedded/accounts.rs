@@ -69,6 +69,7 @@ impl Accounts {
             role: new.role.as_deref(),
             locale: new.locale.as_deref(),
             attributes: Attributes::parse(new.attributes),
+            app_attributes: new.app_attributes.map(Attributes::parse).transpose(),
         };
         let parsed = new_user::parse(&mut fields, raw, self.0.policy());
         users::create(&self.0, fields.finish(parsed).map_err(Error::Invalid)?).await
@@ -177,13 +178,14 @@ pub struct NewAccount {
     role: Option<String>,
     locale: Option<String>,
     attributes: Object,
+    app_attributes: Option<Object>,
 }
 
 impl NewAccount {
     /// A user with the role `user`, no language and no attributes.
     pub fn new(email: impl Into<String>, password: impl Into<SecretString>, name: impl Into<String>) -> Self {
         let (email, password, name) = (email.into(), password.into(), name.into());
-        Self { email, password, name, role: None, locale: None, attributes: Object::new() }
+        Self { email, password, name, role: None, locale: None, attributes: Object::new(), app_attributes: None }
     }
 
     /// With this role.
@@ -201,6 +203,12 @@ impl NewAccount {
     /// With these custom attributes. Users can change them: do not base authorization on them.
     pub fn attributes(mut self, attributes: Object) -> Self {
         self.attributes = attributes;
+        self
+    }
+
+    /// With these custom attributes, which users can read but not change.
+    pub fn app_attributes(mut self, attributes: Object) -> Self {
+        self.app_attributes = Some(attributes);
         self
     }
 }

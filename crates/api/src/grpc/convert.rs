@@ -47,6 +47,7 @@ pub(super) fn user(user: User) -> v1::User {
         last_sign_in_at: user.last_sign_in_at.map(moment),
         locale: user.locale.map(Locale::into_string),
         attributes: Some(object(user.attributes.into_object())),
+        app_attributes: Some(object(user.app_attributes.into_object())),
         etag,
     }
 }

@@ -80,6 +80,8 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
     }
     let at = |field: &'static str| move |rule: denizen_domain::error::RuleBroken| vec![rule.at(field)];
     let attributes: Option<Object> = row.attributes.map(convert::read_object).transpose().map_err(at("attributes"))?;
+    let app_attributes: Option<Object> =
+        row.app_attributes.map(convert::read_object).transpose().map_err(at("app_attributes"))?;
     let moment = |moment: Option<prost_types::Timestamp>, field| {
         let read = moment.as_ref().map(convert::read_moment).transpose().map_err(at(field))?;
         Ok::<_, Vec<FieldError>>(read.map(|moment| moment.to_string()))
@@ -103,6 +105,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
         status: status.map(Status::as_str).map(str::to_owned),
         locale: row.locale,
         attributes,
+        app_attributes,
         created_at,
         ..credentials
     };

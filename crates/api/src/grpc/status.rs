@@ -186,6 +186,7 @@ fn code_of(error: &Error) -> Code {
         | Error::StepUpRequired
         | Error::SignupClosed
         | Error::EmailUnverified
+        | Error::VerificationRequired
         | Error::HookRefused(_)
         | Error::NotOffered => Code::PermissionDenied,
         Error::NotFound(_) => Code::NotFound,

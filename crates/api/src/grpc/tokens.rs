@@ -116,6 +116,7 @@ fn told(found: &Introspection, policy: &Policy) -> v1::IntrospectResponse {
         authenticated_at: found.authentication.map(|authentication| moment(authentication.at)),
         amr: found.authentication.iter().flat_map(|by| by.methods.names()).map(str::to_owned).collect(),
         acr: found.authentication.map(|authentication| authentication.methods.acr().as_str().to_owned()),
+        claims: (!found.custom.is_empty()).then(|| convert::object(found.custom.iter().cloned().collect())),
     }
 }
 

@@ -12,7 +12,9 @@ use super::mask::Mask;
 use crate::json_form::Fields;
 
 const ATTRIBUTE: &str = "attributes.";
-const KNOWN: [&str; 7] = ["email", "name", "role", "status", "locale", "attributes", ATTRIBUTE];
+const APP_ATTRIBUTE: &str = "app_attributes.";
+const KNOWN: [&str; 9] =
+    ["email", "name", "role", "status", "locale", "attributes", ATTRIBUTE, "app_attributes", APP_ATTRIBUTE];
 
 /// The change that the mask picks out of a user. Everything at fault is told together.
 pub(super) fn change(user: v1::User, mask: Option<FieldMask>) -> Result<UserChange, Vec<FieldError>> {
@@ -23,6 +25,18 @@ pub(super) fn change(user: v1::User, mask: Option<FieldMask>) -> Result<UserChan
     let means_role = mask.means_if_said("role", !user.role.is_empty());
     let means_status = mask.means_if_said("status", user.status != 0);
     let means_locale = mask.means("locale", user.locale.is_some());
+    let attributes = Members {
+        field: "attributes",
+        one: ATTRIBUTE,
+        is_replaced: mask.means("attributes", user.attributes.is_some()),
+        from: user.attributes,
+    };
+    let app_attributes = Members {
+        field: "app_attributes",
+        one: APP_ATTRIBUTE,
+        is_replaced: mask.means_if_said("app_attributes", user.app_attributes.is_some()),
+        from: user.app_attributes,
+    };
     let change = UserChange {
         email: means_email.then(|| fields.check("email", EmailAddress::parse(&user.email))).flatten(),
         name: means_name.then(|| fields.check("name", DisplayName::parse(&user.name))).flatten(),
@@ -33,7 +47,8 @@ pub(super) fn change(user: v1::User, mask: Option<FieldMask>) -> Result<UserChan
         } else {
             None
         },
-        attributes: attributes(user.attributes, &mask, &mut fields),
+        attributes: attributes.read(&mask, &mut fields),
+        app_attributes: app_attributes.read(&mask, &mut fields),
     };
     fields.finish(Some(change))
 }
@@ -44,17 +59,27 @@ fn status(number: i32, fields: &mut Fields) -> Option<denizen_domain::users::Sta
     fields.check("status", status.and_then(|status| status.ok_or_else(missing)))
 }
 
-fn attributes(from: Option<Struct>, mask: &Mask, fields: &mut Fields) -> Option<AttributesChange> {
-    let replaces = mask.means("attributes", from.is_some());
-    let mut members = from.unwrap_or_default();
-    if replaces {
-        let attributes = convert::read_object(members).and_then(Attributes::parse);
-        return fields.check("attributes", attributes).map(AttributesChange::Replace);
+/// Attributes as they were sent.
+struct Members {
+    field: &'static str,
+    /// The start of the path of one attribute in a mask.
+    one: &'static str,
+    is_replaced: bool,
+    from: Option<Struct>,
+}
+
+impl Members {
+    fn read(self, mask: &Mask, fields: &mut Fields) -> Option<AttributesChange> {
+        let mut members = self.from.unwrap_or_default();
+        if self.is_replaced {
+            let attributes = convert::read_object(members).and_then(Attributes::parse);
+            return fields.check(self.field, attributes).map(AttributesChange::Replace);
+        }
+        let mut patch = Object::new();
+        for name in mask.parts(self.one) {
+            let value = members.fields.remove(name).map_or(Ok(Value::Null), convert::read_value);
+            patch.insert(name.to_owned(), fields.check(self.field, value)?);
+        }
+        (!patch.is_empty()).then_some(AttributesChange::Merge(patch))
     }
-    let mut patch = Object::new();
-    for name in mask.parts(ATTRIBUTE) {
-        let value = members.fields.remove(name).map_or(Ok(Value::Null), convert::read_value);
-        patch.insert(name.to_owned(), fields.check("attributes", value)?);
-    }
-    (!patch.is_empty()).then_some(AttributesChange::Merge(patch))
 }

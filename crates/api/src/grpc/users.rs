@@ -104,13 +104,15 @@ impl UserService for Users {
 
 async fn create(call: Call, request: v1::CreateUserRequest) -> Result<v1::CreateUserResponse, Refusal> {
     let mut fields = Fields::default();
+    let read = |attributes| convert::read_object(attributes).and_then(Attributes::parse);
     let raw = RawUser {
         email: &request.email,
         password: &request.password.into(),
         name: &request.name,
         role: request.role.as_deref(),
         locale: request.locale.as_deref(),
-        attributes: convert::read_object(request.attributes.unwrap_or_default()).and_then(Attributes::parse),
+        attributes: read(request.attributes.unwrap_or_default()),
+        app_attributes: request.app_attributes.map(read).transpose(),
     };
     let new = new_user::parse(&mut fields, raw, call.ctx.policy());
     let new = fields.finish(new)?;

@@ -61,7 +61,7 @@ answers! {
     ProviderAnswers => ["503" "provider_unavailable" "The provider, the database or this server is unavailable. Retry after the number of seconds in `Retry-After`."];
     /// The identity must be linked, or it must be possible to link it or to create a user.
     IdentityUsable => [
-        "403" "signup_closed" "`signup_closed`: only administrators can create accounts; `hook_refused`: the application refused it; `email_unverified`: the provider reports no verified email address; `csrf_failed`: in cookie mode, the origin is not allowed.",
+        "403" "signup_closed" "`signup_closed`: only administrators can create accounts; `hook_refused`: the application refused it; `email_unverified`: the provider reports no verified email address; `verification_required`: the email address must be verified first; `csrf_failed`: in cookie mode, the origin is not allowed.",
         "409" "link_required" "`link_required`: a user with this email address exists, sign in as that user and link the identity; `idempotency_key_reused`: the idempotency key was used with a different request.",
     ];
     /// The identity must not be linked to another user.
@@ -76,6 +76,8 @@ answers! {
         "404" "identity_not_found" "`user_not_found`; `identity_not_found`: the user has no such identity; or `provider_not_found`: the provider is disabled or was removed.",
         "409" "provider_tokens_gone" "There are no tokens of the provider, or it no longer accepts them: the user must sign in through it again.",
     ];
+    /// The user must be allowed to sign in.
+    SignInAllowed => ["403" "verification_required" "`verification_required`: the email address must be verified first; `hook_refused`: the application refused it; `csrf_failed`: in cookie mode, the origin is not allowed."];
     /// The code in the body is not good.
     BadCode => ["401" "invalid_code" "The code is wrong or already used, or the challenge is no longer valid. The response does not reveal which."];
     /// The passkey in the body is not accepted.

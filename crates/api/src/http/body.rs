@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 #[schema(example = json!({
     "id": "019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e", "email": "ada@example.com", "email_verified": false,
     "name": "Ada Lovelace", "role": "user", "status": "active", "created_at": "2026-11-22T17:30:18.000001Z",
-    "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "locale": "en", "attributes": {"theme": "dark"}
+    "updated_at": "2026-11-22T17:30:18.000001Z", "last_sign_in_at": null, "locale": "en", "attributes": {"theme": "dark"},
+    "app_attributes": {"plan": "pro"}
 }))]
 pub struct UserBody {
     /// Unique identifier of the user: a UUIDv7.
@@ -46,6 +47,10 @@ pub struct UserBody {
     /// 16 KiB, 512 values and 8 levels.
     #[schema(value_type = Object)]
     attributes: Object,
+    /// Custom attributes that administrators and programs with `users:write` set, and the user can read. The limits are
+    /// those of `attributes`.
+    #[schema(value_type = Object)]
+    app_attributes: Object,
 }
 
 impl From<User> for UserBody {
@@ -62,6 +67,7 @@ impl From<User> for UserBody {
             last_sign_in_at: user.last_sign_in_at,
             locale: user.locale.map(Locale::into_string),
             attributes: user.attributes.into_object(),
+            app_attributes: user.app_attributes.into_object(),
         }
     }
 }

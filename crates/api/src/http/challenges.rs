@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answers::{Always, BadBody, BadCode, BadInput, FromOurPages, Offered, Repeatable, TotpEnrollable};
+use super::answers::{Always, BadBody, BadCode, BadInput, Offered, Repeatable, SignInAllowed, TotpEnrollable};
 use super::extract::{Caller, Fields, JsonBody, path_param};
 use super::factors::{EnrolmentBody, exposed};
 use super::mailed::EmailBody;
@@ -131,7 +131,7 @@ struct FinishBody {
     responses(
         (status = 201, description = "The session was created.", body = SignedInBody),
         (status = 202, description = "A second factor is still required.", body = ChallengeBody),
-        BadBody, BadCode, FromOurPages, Repeatable, Always,
+        BadBody, BadCode, SignInAllowed, Repeatable, Always,
     ),
     security(()),
 )]

@@ -42,6 +42,7 @@ pub(crate) mod start;
 mod step_up;
 pub(crate) mod strength;
 pub(crate) mod transfer;
+pub(crate) mod user_data;
 mod users;
 pub(crate) mod users_list;
 pub(crate) mod webhooks;
@@ -161,7 +162,7 @@ pub(crate) fn documented() -> Groups {
             .merge(events::routes())
             .merge(audit::routes())
             .merge(webhooks::routes()),
-        streams: transfer::routes().merge(audit::stream_routes()).merge(events::streams()),
+        streams: transfer::routes().merge(user_data::routes()).merge(audit::stream_routes()).merge(events::streams()),
     }
 }
 

@@ -184,6 +184,11 @@ impl From<Error> for Problem {
                 "email_unverified",
                 "The provider reports no verified email address. Verify the address there, or sign up with a password.",
             ),
+            Error::VerificationRequired => Self::new(
+                StatusCode::FORBIDDEN,
+                "verification_required",
+                "Verify your email address first. If the limits of mail allow it, another link has been sent to it.",
+            ),
             Error::SignupClosed => Self::new(
                 StatusCode::FORBIDDEN,
                 "signup_closed",

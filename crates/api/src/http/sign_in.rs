@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages};
+use super::answers::{self, Always, BadBody, BadCredentials, BadRefreshToken, FromOurPages, SignInAllowed};
 use super::body::UserBody;
 use super::challenges::{self, ChallengeBody};
 use super::extract::{Caller, Fields, JsonBody, OptionalJsonBody};
@@ -218,7 +218,7 @@ impl Delivery {
     responses(
         (status = 201, description = "The session was created.", body = SignedInBody),
         (status = 202, description = "A second factor is required.", body = ChallengeBody),
-        BadBody, BadCredentials, FromOurPages, Always,
+        BadBody, BadCredentials, SignInAllowed, Always,
     ),
     security(()),
 )]

@@ -152,9 +152,9 @@ struct LineFieldError {
 /// Import users.
 ///
 /// The body is newline-delimited JSON with one user per line: `email`, `name` and optionally `password_hash` (Argon2 in
-/// PHC format, or a format of other systems), `email_verified`, `role`, `status`, `locale`, `attributes`, `created_at`,
-/// and the other fields of an export, including credentials. A rejected line is reported and does not stop the import.
-/// Users are saved in batches while the upload proceeds.
+/// PHC format, or a format of other systems), `email_verified`, `role`, `status`, `locale`, `attributes`,
+/// `app_attributes`, `created_at`, and the other fields of an export, including credentials. A rejected line is reported
+/// and does not stop the import. Users are saved in batches while the upload proceeds.
 #[utoipa::path(
     post, path = "/api/v1/users/import", tag = "users", operation_id = "users.import",
     params(ImportParams),

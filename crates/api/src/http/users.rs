@@ -57,6 +57,10 @@ struct CreateUserBody {
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
+    /// Custom attributes that the user can read but not change. Administrators only.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
+    app_attributes: Option<Object>,
 }
 
 /// Create a user.
@@ -95,6 +99,7 @@ async fn create(
         role: body.role.as_deref(),
         locale: body.locale.as_deref(),
         attributes: Attributes::parse(body.attributes.unwrap_or_default()),
+        app_attributes: body.app_attributes.map(Attributes::parse).transpose(),
     };
     let new = new_user::parse(&mut fields, raw, &shared.services.policy);
     let new = fields.finish(new)?;
@@ -150,6 +155,10 @@ struct ReplaceUserBody {
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "object_or_null")]
     attributes: Option<Object>,
+    /// Custom attributes that the user can read but not change. Administrators only. Unchanged if omitted.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "object_or_null")]
+    app_attributes: Option<Object>,
 }
 
 /// Replace a user.
@@ -175,6 +184,7 @@ async fn replace(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::default();
     let attributes = fields.check("attributes", Attributes::parse(body.attributes.unwrap_or_default()));
+    let app_attributes = fields.check("app_attributes", body.app_attributes.map(Attributes::parse).transpose());
     let change = UserChange {
         email: fields.check("email", EmailAddress::parse(&body.email)),
         name: fields.check("name", DisplayName::parse(&body.name)),
@@ -182,6 +192,7 @@ async fn replace(
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
         locale: fields.check("locale", body.locale.as_deref().map(Locale::parse).transpose()),
         attributes: attributes.map(AttributesChange::Replace),
+        app_attributes: app_attributes.flatten().map(AttributesChange::Replace),
     };
     let change = fields.finish(Some(change))?;
     update(&ctx, id, &headers, change).await
@@ -214,6 +225,10 @@ struct PatchUserBody {
     /// Merged into the custom attributes, which users can write themselves; `null` removes an attribute.
     #[schema(value_type = Option<Object>)]
     attributes: AttributesPatch,
+    /// Merged into the custom attributes that the user can read but not change; `null` removes an attribute.
+    /// Administrators only.
+    #[schema(value_type = Option<Object>)]
+    app_attributes: AttributesPatch,
 }
 
 /// In a merge patch `null` removes, and these cannot be removed: only a value will do.
@@ -236,7 +251,7 @@ impl<'de> Deserialize<'de> for LocalePatch {
     }
 }
 
-/// What a merge patch says of the attributes.
+/// What a merge patch says of attributes.
 #[derive(Default)]
 enum AttributesPatch {
     #[default]
@@ -248,6 +263,16 @@ enum AttributesPatch {
 impl<'de> Deserialize<'de> for AttributesPatch {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         object_or_null(deserializer).map(|patch| patch.map_or(Self::Clear, Self::Merge))
+    }
+}
+
+impl From<AttributesPatch> for Option<AttributesChange> {
+    fn from(patch: AttributesPatch) -> Self {
+        match patch {
+            AttributesPatch::Unsaid => None,
+            AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),
+            AttributesPatch::Merge(patch) => Some(AttributesChange::Merge(patch)),
+        }
     }
 }
 
@@ -282,11 +307,8 @@ async fn patch(
             LocalePatch::Unsaid => None,
             LocalePatch::Said(raw) => fields.check("locale", raw.as_deref().map(Locale::parse).transpose()),
         },
-        attributes: match body.attributes {
-            AttributesPatch::Unsaid => None,
-            AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),
-            AttributesPatch::Merge(patch) => Some(AttributesChange::Merge(patch)),
-        },
+        attributes: body.attributes.into(),
+        app_attributes: body.app_attributes.into(),
     };
     let change = fields.finish(Some(change))?;
     update(&ctx, id, &headers, change).await

@@ -1,7 +1,7 @@
 //! The codes of errors, in the order of `docs/errors.md`, which explains them. A test compares the two.
 
 /// The codes of the API.
-pub(super) const CODES: [&str; 74] = [
+pub(super) const CODES: [&str; 75] = [
     "invalid_input",
     "invalid_json",
     "unreadable_body",
@@ -61,6 +61,7 @@ pub(super) const CODES: [&str; 74] = [
     "cursor_expired",
     "signup_closed",
     "email_unverified",
+    "verification_required",
     "stale",
     "body_too_large",
     "unsupported_media_type",

@@ -8,7 +8,7 @@ use denizen_domain::credentials::{Password, PasswordAttempt, PasswordHash};
 use denizen_domain::error::{Error, Unauthenticated};
 use denizen_domain::ports::{HashError, HashLoad, HashRefusal, PasswordHasher, Verdict};
 use denizen_domain::sessions::{self, DeviceClaim, SignInTotals};
-use denizen_domain::users::{Totals, TypedEmail};
+use denizen_domain::users::{AttributesSchemas, Totals, TypedEmail};
 use denizen_domain::{Ctx, Services};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ fn counting(app: &TestApp) -> (Arc<Services>, Arc<Mutex<Vec<&'static str>>>) {
         federation: Arc::clone(&of.federation),
         webhook_sender: Arc::clone(&of.webhook_sender),
         webauthn: Arc::clone(&of.webauthn),
+        attributes_schemas: AttributesSchemas::default(),
         user_totals: Totals::default(),
         sign_ins: SignInTotals::default(),
         policy: of.policy.clone(),

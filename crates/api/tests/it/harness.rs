@@ -279,6 +279,7 @@ impl TestApp {
             role: Some(RoleName::admin()),
             locale: None,
             attributes: Attributes::default(),
+            app_attributes: None,
         };
         users::create(&self.operator(), new).await.unwrap();
         self.sign_in(&email).await

@@ -64,6 +64,7 @@ impl TestApp {
             role: Some(RoleName::parse(role).unwrap()),
             locale: None,
             attributes: Attributes::default(),
+            app_attributes: None,
         };
         users::create(&self.operator(), new).await.unwrap();
         self.sign_in(&email).await

@@ -68,6 +68,7 @@ async fn signed(app: &TestApp, user: &SignedIn, change: impl FnOnce(&mut AccessC
         scope: Permissions::default(),
         issued_at: now,
         expires_at: now.plus_seconds(60),
+        custom: Vec::new(),
     };
     change(&mut claims);
     app.services.tokens.sign(&claims).unwrap()

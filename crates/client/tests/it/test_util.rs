@@ -30,6 +30,16 @@ async fn claims_are_those_of_the_token() {
 }
 
 #[tokio::test]
+async fn other_claims_are_available() {
+    let issuer = TestIssuer::new();
+    let token = issuer.user().claim("plan", "pro").claim("limits", serde_json::json!({"seats": 3})).token();
+    let claims = issuer.verifier().verify(&token).await.unwrap();
+    assert_eq!(claims.claim("plan").and_then(|plan| plan.as_str()), Some("pro"));
+    assert_eq!(claims.claim_as::<std::collections::HashMap<String, u8>>("limits").unwrap()["seats"], 3);
+    assert_eq!((claims.claim("missing"), claims.claim("role"), claims.claim_as::<u8>("plan")), (None, None, None));
+}
+
+#[tokio::test]
 async fn invalid_tokens_are_rejected() {
     let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
     let verifier = issuer.verifier();

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use denizen_client::{Acr, AuthError, BuildError, Claims, InvalidToken, Policy, User, Verifier, VerifyError};
 use serde_json::{Value, json};
 
@@ -183,6 +185,10 @@ async fn what_is_not_a_token_is_refused() {
     check(&issuer.signed(Alg::Es256, critical, claims), CriticalHeader).await;
     check(&issuer.signed(Alg::Es256, header, claims), InvalidClaims).await;
     check(&issuer.signed(Alg::Es256, header, "[]"), InvalidClaims).await;
+    let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+    let with = |more: &str| issuer.signed(Alg::Es256, header, &payload.replacen('{', &format!("{{{more},"), 1));
+    assert!(outcome(&with(r#""plan":"pro""#)).await.is_ok());
+    check(&with(r#""plan":"pro","plan":"free""#), InvalidClaims).await;
     check(&"a".repeat(8193), TooLong).await;
     check(&issuer.token_with(&json!({"role": "a".repeat(7000)})), TooLong).await;
     check(&Issuer::other().token(), BadSignature).await;

@@ -42,6 +42,26 @@ pub(crate) async fn begin(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Resul
     mail::enqueue(ctx, tx, (user, &user.email), subject, token.expires_at).await
 }
 
+/// The refusal of a sign-in with right credentials whose user must verify the address first. Mails another link, within
+/// the limits of mail; beyond them, the previous link stays valid.
+///
+/// # Errors
+/// The store does not do its part.
+pub(crate) async fn refuse(ctx: &Ctx, user: &User) -> Result<Error> {
+    let mut tx = ctx.write().await?;
+    let may_mail = match budgets::admit_mail(ctx, &mut *tx, &user.email, MailCause::Verification).await {
+        Err(Error::TooManyRequests { .. }) => return Ok(Error::VerificationRequired),
+        admitted => admitted?,
+    };
+    // It may have been verified, or the address changed, since the credentials were checked.
+    let current = tx.lock_user(user.id).await?.filter(|now| now.email == user.email && !now.email_verified);
+    if let Some(user) = current.filter(|_| may_mail) {
+        begin(ctx, &mut *tx, &user).await?;
+    }
+    ctx.commit(tx).await?;
+    Ok(Error::VerificationRequired)
+}
+
 /// Verifies an address by the token of a mailed link.
 ///
 /// The link alone does not tell the person who signed up from the person who reads the mail. A person who also presents the

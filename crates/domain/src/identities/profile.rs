@@ -21,8 +21,11 @@ pub(super) async fn update(ctx: &Ctx, tx: &mut dyn WriteTx, before: User, proven
     if let Some(locale) = &identity.locale {
         user.locale = Some(locale.clone());
     }
-    // Attributes that would exceed the bounds are left as they are: the user must still be able to sign in.
-    if let Ok(attributes) = user.attributes.merged(identity.attributes.clone()) {
+    // Attributes that would exceed the bounds or violate the schema are left as they are: the user must still be able to
+    // sign in.
+    if let Ok(attributes) = user.attributes.merged(identity.attributes.clone())
+        && ctx.services().attributes_schemas.accepts(&attributes)
+    {
         user.attributes = attributes;
     }
     if provider.settings.role_claim.is_some() {

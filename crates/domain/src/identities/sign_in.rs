@@ -7,6 +7,7 @@ use crate::access::Subject;
 use crate::auth_methods::{AuthMethod, AuthMethods, Authenticated};
 use crate::budgets;
 use crate::credentials::first_proof::EarlierPassword;
+use crate::credentials::verify_email;
 use crate::ctx::{Ctx, SignupMode};
 use crate::error::{Conflict, Error, Resource, Result};
 use crate::events::catalogue::{Source, Way};
@@ -20,7 +21,7 @@ use crate::providers::{self, LinkPolicy, OutsideIdentity};
 use crate::roles::RoleName;
 use crate::sessions::{Outcome, Pending, SignInMethod, finished, sign_in_proven};
 use crate::store::WriteTx;
-use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, activate, created};
+use crate::users::{Attributes, DisplayName, EmailAddress, Status, User, activate, created, require_allowed_domain};
 
 /// Opens a session for the user that the identity is linked to; or a challenge, if a second factor is required. An identity
 /// that is not linked yet makes a user, or is linked to one, as the settings of the provider and `signup.mode` allow.
@@ -61,6 +62,10 @@ async fn by_identity(ctx: &Ctx, proof: Proof, label: Option<DisplayName>) -> Res
         if is_proven { &[AuthMethod::Federated, AuthMethod::MultiFactor] } else { &[AuthMethod::Federated] };
     let authenticated = Authenticated { methods: AuthMethods::of(methods), identity_id: Some(identity_id) };
     let created = (arrival == Arrival::Created).then(|| Box::new(user.clone()));
+    if ctx.policy().refuses_unverified(&user) {
+        drop(tx);
+        return Err(verify_email::refuse(ctx, &user).await?);
+    }
     let pending: Pending = sign_in_proven(ctx, &mut *tx, user, label, Way::Provider, authenticated).await?;
     ctx.commit(tx).await?;
     if let Some(created) = created {
@@ -116,6 +121,7 @@ async fn newcomer(ctx: &Ctx, tx: &mut dyn WriteTx, proven: &ProvenIdentity) -> R
     if !proven.provider.settings.signup || ctx.policy().signup == SignupMode::Closed {
         return Err(Error::SignupClosed);
     }
+    require_allowed_domain(ctx, email)?;
     let user = new_user(ctx, tx, identity, email).await?;
     if !tx.insert_user(&user).await? {
         return Err(Error::Conflict(Conflict::LinkRequired));
@@ -142,6 +148,7 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
     let now = ctx.now();
     let role = profile::known_role(tx, identity).await?.unwrap_or_else(RoleName::user);
     let fallback = || DisplayName::from_stored(email.to_string());
+    let attributes = Attributes::parse(identity.attributes.clone()).ok();
     Ok(User {
         id: UserId::from_uuid(ctx.new_id()),
         email: email.clone(),
@@ -150,7 +157,10 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
         role,
         status: Status::Active,
         locale: identity.locale.clone().or_else(|| ctx.origin().language.clone()),
-        attributes: Attributes::parse(identity.attributes.clone()).unwrap_or_default(),
+        attributes: attributes
+            .filter(|attributes| ctx.services().attributes_schemas.accepts(attributes))
+            .unwrap_or_default(),
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

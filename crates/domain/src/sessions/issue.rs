@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::id::SessionId;
 use crate::time::Timestamp;
-use crate::tokens::{AccessClaims, Authentication, TokenSubject};
+use crate::tokens::{AccessClaims, Authentication, TokenSubject, claims_of};
 use crate::users::User;
 
 /// A session just opened or refreshed.
@@ -65,6 +65,7 @@ pub(super) fn issue(ctx: &Ctx, user: User, issued: &Issued) -> Result<SignedIn> 
         scope: permissions,
         issued_at: now,
         expires_at: now.plus_seconds(expires_in_s),
+        custom: claims_of(&policy.token_claims, &user),
     };
     Ok(SignedIn {
         access_token: ctx.services().tokens.sign(&claims)?.into(),

@@ -71,6 +71,7 @@ fn new_user(ctx: &Ctx, email: &EmailAddress, said: HookedUser) -> User {
         status: Status::Active,
         locale: said.locale,
         attributes: Attributes::default(),
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

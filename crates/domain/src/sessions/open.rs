@@ -8,7 +8,7 @@ use super::{Session, SignedIn, device_token};
 use crate::access::Permissions;
 use crate::auth_methods::Authenticated;
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::catalogue::Way;
 use crate::events::{self, Happened, NewEvent};
 use crate::id::{SessionId, UserId};
@@ -59,6 +59,9 @@ pub(super) fn displacement(ctx: &Ctx, user: UserId) -> Displacement {
 }
 
 /// Opens a session for a [locked](crate::users::store::UserWrites::lock_user), active user.
+///
+/// # Errors
+/// [`Error::VerificationRequired`] when the address must be verified first.
 pub(super) async fn open(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
@@ -67,6 +70,10 @@ pub(super) async fn open(
     method: Way,
     authenticated: Authenticated,
 ) -> Result<Opened> {
+    // Whatever led here: the address may have been replaced since a challenge began.
+    if ctx.policy().refuses_unverified(&user) {
+        return Err(Error::VerificationRequired);
+    }
     let session = fresh(ctx, user.id, label, authenticated);
     tx.insert_session(&session).await?;
     displace(tx, &session, &displacement(ctx, user.id)).await?;

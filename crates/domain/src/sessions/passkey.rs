@@ -9,6 +9,7 @@ use super::{Device, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::budgets::{self, Admitted};
 use crate::challenges::{self, Challenge, ChallengeKind};
+use crate::credentials::verify_email;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::events::catalogue::Way;
@@ -18,7 +19,7 @@ use crate::passkeys::assert::{self, VerifiedPasskey};
 use crate::passkeys::{AssertionOptions, PasskeyAnswer};
 use crate::ports::AccountActivity;
 use crate::store::WriteTx;
-use crate::users::{DisplayName, Status};
+use crate::users::{DisplayName, Status, User};
 
 const SIGN_IN: &[u8] = b"passkey sign-in";
 
@@ -51,11 +52,24 @@ async fn by_passkey(ctx: &Ctx, answer: PasskeyAnswer, label: Option<DisplayName>
         budgets::give_back(ctx, admitted).await?;
         return Err(error);
     }
+    if let Some(unverified) = find_unverified(ctx, user).await? {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(verify_email::refuse(ctx, &unverified).await?);
+    }
     let mut tx = ctx.write_by_proof(&[user.into()]).await?;
     let opened = open_session(ctx, &mut *tx, &verified, label, &admitted).await?;
     // A refusal may rest on a write that shares this transaction, so it is committed before it is answered.
     ctx.commit(tx).await?;
     opened.ok_or_else(assert::refused)?.issue(ctx)
+}
+
+/// The active user, if they must verify their address first. Reads nothing unless that is configured.
+async fn find_unverified(ctx: &Ctx, id: UserId) -> Result<Option<User>> {
+    if !ctx.policy().requires_verified_email {
+        return Ok(None);
+    }
+    let user = ctx.store().read().await?.find_user(id).await?;
+    Ok(user.filter(|user| user.status == Status::Active && ctx.policy().refuses_unverified(user)))
 }
 
 /// The user and the passkey may have changed since the passkey was verified.

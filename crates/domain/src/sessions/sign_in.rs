@@ -12,6 +12,7 @@ use super::{Device, DeviceClaim, SignInMethod, SignedIn};
 use crate::access::Subject;
 use crate::auth_methods::AuthMethods;
 use crate::budgets::{self, Admitted};
+use crate::credentials::verify_email;
 use crate::credentials::{Password, PasswordAttempt, PasswordHash};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, Unauthenticated};
@@ -47,6 +48,10 @@ async fn by_password(ctx: &Ctx, email: &TypedEmail, attempt: PasswordAttempt, de
     if let Err(error) = ctx.throttle(Subject::User(user.id), AccountActivity::SignIn) {
         budgets::give_back(ctx, admitted).await?;
         return Err(error);
+    }
+    if ctx.policy().refuses_unverified(&user) {
+        budgets::give_back(ctx, admitted).await?;
+        return Err(verify_email::refuse(ctx, &user).await?);
     }
     if let Err(error) = hooks::before_sign_in(ctx, user.id, Way::Password).await {
         budgets::give_back(ctx, admitted).await?;

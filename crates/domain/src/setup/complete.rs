@@ -58,6 +58,7 @@ pub async fn complete(ctx: &Ctx, token: &SecretString, new: NewAdmin) -> Result<
         status: Status::Active,
         locale,
         attributes: Attributes::default(),
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

@@ -40,6 +40,7 @@ pub fn client_credentials(ctx: &Ctx, client: &Client, scope: Option<&str>) -> Re
         scope,
         issued_at: now,
         expires_at: now.plus_seconds(policy.access_ttl_s),
+        custom: Vec::new(),
     };
     let access_token = ctx.services().tokens.sign(&claims)?.into();
     Ok(ClientGrant { access_token, expires_in_s: policy.access_ttl_s, scope })

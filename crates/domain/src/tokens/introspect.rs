@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::authenticate::principal_of;
-use super::{Authentication, FIRST_PARTY_CLIENT_ID};
+use super::{Authentication, FIRST_PARTY_CLIENT_ID, claims_of};
 use crate::access::{Credential, Permission, Permissions, Principal, Subject};
 use crate::api_keys::authenticate::live_state;
 use crate::api_keys::{self, secret};
@@ -13,9 +13,10 @@ use crate::roles::RoleName;
 use crate::sessions::refresh;
 use crate::time::Timestamp;
 use crate::users::EmailAddress;
+use crate::value::Value;
 
 /// What a live token stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Introspection {
     /// What kind of token it is.
     pub kind: TokenKind,
@@ -37,6 +38,8 @@ pub struct Introspection {
     pub token_id: Option<[u8; 16]>,
     /// When and how the user authenticated, if it is the token of a user.
     pub authentication: Option<Authentication>,
+    /// The claims from attributes of the user, as they are now.
+    pub custom: Vec<(String, Value)>,
 }
 
 /// The address of a user.
@@ -91,11 +94,13 @@ async fn access_token(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
         }
         Credential::ApiKey(_) | Credential::ClientToken(_) | Credential::Certificate(_) => None,
     };
+    let (address, custom) = of_user(ctx, principal.subject).await?;
     Ok(Some(Introspection {
         kind: TokenKind::Access,
         subject: principal.subject,
         credential: principal.credential,
-        address: address_of(ctx, principal.subject).await?,
+        address,
+        custom,
         role: principal.role,
         scope: principal.permissions,
         issued_at: Some(token.issued_at),
@@ -114,11 +119,13 @@ async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introsp
     let Some(state) = live else { return Ok(None) };
     let subject = Subject::User(state.user_id);
     let authentication = Some(state.authentication());
+    let (address, custom) = of_user(ctx, subject).await?;
     Ok(Some(Introspection {
         kind: TokenKind::Refresh,
         subject,
         credential: Credential::Session(session),
-        address: address_of(ctx, subject).await?,
+        address,
+        custom,
         role: state.role,
         scope: state.permissions,
         issued_at: Some(state.refreshed_at),
@@ -131,11 +138,13 @@ async fn refresh_token(ctx: &Ctx, token: &SecretString) -> Result<Option<Introsp
 async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
     let Some((id, mac)) = secret::read(text, ctx.services().vault.as_ref()) else { return Ok(None) };
     let Some(state) = live_state(ctx.services(), id, &mac).await? else { return Ok(None) };
+    let (address, custom) = of_user(ctx, state.owner).await?;
     Ok(Some(Introspection {
         kind: TokenKind::ApiKey,
         subject: state.owner,
         credential: Credential::ApiKey(id),
-        address: address_of(ctx, state.owner).await?,
+        address,
+        custom,
         scope: state.effective(),
         role: state.role,
         issued_at: None,
@@ -145,10 +154,12 @@ async fn api_key(ctx: &Ctx, text: &str) -> Result<Option<Introspection>> {
     }))
 }
 
-async fn address_of(ctx: &Ctx, subject: Subject) -> Result<Option<IntrospectedAddress>, Error> {
-    let Subject::User(id) = subject else { return Ok(None) };
-    let user = ctx.store().read().await?.find_user(id).await?;
-    Ok(user.map(|user| IntrospectedAddress { email: user.email, is_verified: user.email_verified }))
+/// What is read of the user: the address, and the claims from attributes.
+async fn of_user(ctx: &Ctx, subject: Subject) -> Result<(Option<IntrospectedAddress>, Vec<(String, Value)>), Error> {
+    let Subject::User(id) = subject else { return Ok((None, Vec::new())) };
+    let Some(user) = ctx.store().read().await?.find_user(id).await? else { return Ok((None, Vec::new())) };
+    let custom = claims_of(&ctx.policy().token_claims, &user);
+    Ok((Some(IntrospectedAddress { email: user.email, is_verified: user.email_verified }), custom))
 }
 
 impl Introspection {

@@ -1,6 +1,7 @@
 //! Access tokens: what they say, how they are got for keys, and what becomes of one that is presented.
 
 pub mod authenticate;
+mod claims;
 pub mod client;
 mod current;
 pub mod grant;
@@ -8,6 +9,8 @@ pub mod introspect;
 pub mod revoke;
 
 pub use authenticate::{authenticate, authenticate_certificate, renew};
+pub(crate) use claims::claims_of;
+pub use claims::{AttributeClaim, CLAIMS_BYTES_MAX, CLAIMS_MAX};
 pub use client::{Client, ClientCredentials, authenticate_client};
 pub(crate) use current::current;
 pub use grant::{ClientGrant, client_credentials};
@@ -20,13 +23,14 @@ use crate::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use crate::roles::RoleName;
 use crate::time::Timestamp;
 use crate::users::EmailAddress;
+use crate::value::Value;
 
 /// The `client_id` of the product's own applications, in which users sign in: a public client, without a secret
 /// (RFC 6749 §2.1). No service account has this id, which is not a UUID.
 pub const FIRST_PARTY_CLIENT_ID: &str = "denizen";
 
 /// The claims of an access token (RFC 9068 §2.2). The claim `jti` is added by whoever signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccessClaims {
     /// `iss`: who signed.
     pub issuer: String,
@@ -42,6 +46,8 @@ pub struct AccessClaims {
     pub issued_at: Timestamp,
     /// `exp`: until when.
     pub expires_at: Timestamp,
+    /// Further claims, from attributes of the user. None has the name of another claim.
+    pub custom: Vec<(String, Value)>,
 }
 
 /// When and how the user of a token authenticated (RFC 9068 §2.2.1).

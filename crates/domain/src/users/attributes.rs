@@ -1,4 +1,4 @@
-//! The JSON object in which users keep preferences, and its bounds.
+//! The JSON objects of a user for data of the application, and their bounds.
 
 use crate::error::RuleBroken;
 use crate::value::{Object, Value, merge_patch};
@@ -10,7 +10,7 @@ pub const ATTRIBUTES_VALUES_MAX: usize = 512;
 /// How deep it may nest, the object itself counting one.
 pub const ATTRIBUTES_DEPTH_MAX: usize = 8;
 
-/// A bounded JSON object that the user writes themselves: nothing is ever authorised by it.
+/// A bounded JSON object of a user.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes(Object);
 
@@ -65,10 +65,12 @@ fn object_bytes(object: &Object) -> usize {
     2 + object.iter().map(|(name, value)| text_bytes(name) + 2 + value_bytes(value)).sum::<usize>()
 }
 
-fn value_bytes(value: &Value) -> usize {
+/// The size of a value as JSON text, at most.
+pub(crate) fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
-        Value::Integer(_) | Value::Float(_) => 8,
+        Value::Integer(_) => 20,
+        Value::Float(_) => 25,
         Value::String(text) => text_bytes(text),
         Value::Array(items) => 2 + items.iter().map(|item| value_bytes(item) + 1).sum::<usize>(),
         Value::Object(object) => object_bytes(object),

@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use super::record_update;
 use super::{EmailAddress, Status, User};
+use super::{record_update, require_allowed_domain};
 use crate::budgets::{self, MailCause};
 use crate::ctx::Ctx;
 use crate::error::{Conflict, Error, Resource, Result};
@@ -21,6 +21,7 @@ pub async fn request(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     if !ctx.policy().sends_mail {
         return Err(Error::NotOffered);
     }
+    require_allowed_domain(ctx, email)?;
     let mut tx = ctx.write_on(&[id.into()]).await?;
     let user = tx.lock_user(id).await?.ok_or(Error::NotFound(Resource::User))?;
     begin(ctx, &mut *tx, &user, email).await?;

@@ -1,7 +1,7 @@
 //! Create a user.
 
-use super::created;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::{created, require_allowed_domain};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::{NewPassword, Password, verify_email};
@@ -30,6 +30,8 @@ pub struct NewUser {
     pub locale: Option<Locale>,
     /// Preferences of the user.
     pub attributes: Attributes,
+    /// Attributes that only an administrator can set.
+    pub app_attributes: Option<Attributes>,
 }
 
 /// What came of a sign-up.
@@ -56,7 +58,7 @@ pub async fn sign_up(ctx: &Ctx, new: NewUser) -> Result<SignUp> {
     // Before anything depends on whether the address is taken.
     hooks::before_sign_up(ctx, &new.email, &new.name, &RoleName::user(), Source::SignUp).await?;
     let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
-    let user = User { status: Status::Invited, ..user_of(ctx, new.email, new.name, new.locale, new.attributes, None) };
+    let user = User { status: Status::Invited, ..user_of(ctx, new.email, new.name, new.locale, new.attributes) };
     let mut tx = ctx.write().await?;
     let is_free = tx.insert_user(&user).await?;
     if is_free {
@@ -117,7 +119,11 @@ pub async fn create(ctx: &Ctx, new: NewUser) -> Result<User> {
     hooks::before_sign_up(ctx, &new.email, &new.name, &role, source).await?;
     let hash = ctx.services().hasher.hash(&password, ctx.origin()).await?;
 
-    let user = user_of(ctx, new.email, new.name, new.locale, new.attributes, new.role);
+    let user = User {
+        role,
+        app_attributes: new.app_attributes.unwrap_or_default(),
+        ..user_of(ctx, new.email, new.name, new.locale, new.attributes)
+    };
     let mut tx = ctx.write().await?;
     if user.role != RoleName::user() {
         require_grantable(ctx, &mut *tx, &user.role).await?;
@@ -143,37 +149,33 @@ async fn require_allowed(ctx: &Ctx, new: &NewUser) -> Result<()> {
             other => other,
         })?;
     }
-    if new.role.is_some() {
+    if new.role.is_some() || new.app_attributes.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
-    match &new.role {
-        Some(role) => require_known(ctx, role).await,
-        None => Ok(()),
+    if let Some(role) = &new.role {
+        require_known(ctx, role).await?;
     }
+    require_allowed_domain(ctx, &new.email)?;
+    let app_attributes = new.app_attributes.clone().unwrap_or_default();
+    ctx.services().attributes_schemas.check(&new.attributes, &app_attributes).map_err(Error::Invalid)
 }
 
 fn accept_password(ctx: &Ctx, new: NewPassword, email: &EmailAddress, name: &DisplayName) -> Result<Password> {
     Ok(new.for_user(ctx.policy(), email, name).map_err(|rule| rule.at("password"))?)
 }
 
-fn user_of(
-    ctx: &Ctx,
-    email: EmailAddress,
-    name: DisplayName,
-    locale: Option<Locale>,
-    attributes: Attributes,
-    role: Option<RoleName>,
-) -> User {
+fn user_of(ctx: &Ctx, email: EmailAddress, name: DisplayName, locale: Option<Locale>, attributes: Attributes) -> User {
     let now = ctx.now();
     User {
         id: UserId::from_uuid(ctx.new_id()),
         email,
         email_verified: false,
         name,
-        role: role.unwrap_or_else(RoleName::user),
+        role: RoleName::user(),
         status: Status::Active,
         locale,
         attributes,
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

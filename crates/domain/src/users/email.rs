@@ -51,6 +51,12 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The domain in its canonical form.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// The canonical form, without a copy.
     #[must_use]
     pub fn into_string(self) -> String {

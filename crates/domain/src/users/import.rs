@@ -44,6 +44,8 @@ pub struct ImportUser {
     pub locale: Option<Locale>,
     /// Preferences of the user.
     pub attributes: Option<Attributes>,
+    /// Attributes that the user cannot change.
+    pub app_attributes: Option<Attributes>,
     /// When the account was created.
     pub created_at: Option<Timestamp>,
     /// When the account was last changed.
@@ -231,6 +233,7 @@ impl Row {
             status: line.status.unwrap_or(Status::Active),
             locale: line.locale.clone(),
             attributes: line.attributes.clone().unwrap_or_default(),
+            app_attributes: line.app_attributes.clone().unwrap_or_default(),
             created_at: line.created_at.unwrap_or(now),
             updated_at: line.updated_at.unwrap_or(now),
             last_sign_in_at: line.last_sign_in_at,

@@ -56,6 +56,7 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
         status: Status::Invited,
         locale: invitation.locale,
         attributes: Attributes::default(),
+        app_attributes: Attributes::default(),
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,

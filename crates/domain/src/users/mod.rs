@@ -3,13 +3,16 @@
 mod attributes;
 mod carried_mac;
 mod email;
+mod email_domain;
 mod locale;
 mod name;
 mod recorded;
+mod schema;
 mod totals;
 
 pub mod change_email;
 pub mod create;
+pub mod data;
 pub mod delete;
 pub mod export;
 pub mod get;
@@ -19,12 +22,16 @@ pub mod list;
 pub mod store;
 pub mod update;
 
+pub(crate) use attributes::value_bytes;
 pub use attributes::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_DEPTH_MAX, ATTRIBUTES_VALUES_MAX, Attributes};
 pub use carried_mac::CarriedMac;
 pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
+pub use data::{UserData, data, data_events};
 pub use delete::delete;
 pub use email::{EmailAddress, TypedEmail};
+pub use email_domain::EmailDomain;
+pub(crate) use email_domain::require_allowed_domain;
 pub use export::{CredentialExport, ExportedUser, export_credentials};
 pub use get::{get, get_by_email, get_many};
 pub use import::{
@@ -37,6 +44,7 @@ pub use list::{UserFilter, list};
 pub use locale::Locale;
 pub use name::{DisplayName, search_key};
 pub(crate) use recorded::{created, record_update};
+pub use schema::{AttributesSchema, AttributesSchemas};
 pub use totals::Totals;
 pub use update::{AttributesChange, UserChange, update};
 
@@ -64,6 +72,8 @@ pub struct User {
     pub locale: Option<Locale>,
     /// A bounded JSON object that the user writes themselves: never decide by it what they may do.
     pub attributes: Attributes,
+    /// A bounded JSON object that administrators and programs with `users:write` set, and the user can read.
+    pub app_attributes: Attributes,
     /// Creation time.
     pub created_at: Timestamp,
     /// When it last changed. A sign-in is not a change.

@@ -48,6 +48,7 @@ fn updated(before: &User, now: &User) -> Happened {
         ("locale", now.locale != before.locale),
         // What is in them is the product's: that they changed is all that is told.
         ("attributes", now.attributes != before.attributes),
+        ("app_attributes", now.app_attributes != before.app_attributes),
     ];
     Happened::UserUpdated {
         changed: is_changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect(),

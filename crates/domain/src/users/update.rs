@@ -2,13 +2,13 @@
 
 use super::change_email;
 use super::create::conceals;
-use super::record_update;
 use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User};
+use super::{record_update, require_allowed_domain};
 use crate::access::Permission;
 use crate::budgets::{self, MailCause};
 use crate::credentials::verify_email;
 use crate::ctx::Ctx;
-use crate::error::{Conflict, Error, Resource, Result};
+use crate::error::{Conflict, Error, Resource, Result, RuleBroken};
 use crate::id::UserId;
 use crate::pending::Ending;
 use crate::roles::{RoleName, require_authority, require_grantable};
@@ -31,6 +31,8 @@ pub struct UserChange {
     pub locale: Option<Option<Locale>>,
     /// Other attributes.
     pub attributes: Option<AttributesChange>,
+    /// Other attributes of the application; needs `users:write`.
+    pub app_attributes: Option<AttributesChange>,
 }
 
 /// How attributes change.
@@ -42,6 +44,15 @@ pub enum AttributesChange {
     Merge(Object),
 }
 
+impl AttributesChange {
+    fn apply(self, before: &Attributes) -> Result<Attributes, RuleBroken> {
+        match self {
+            Self::Replace(attributes) => Ok(attributes),
+            Self::Merge(patch) => before.merged(patch),
+        }
+    }
+}
+
 /// Changes a user: oneself, or anybody for those who may write users.
 ///
 /// Where mail is sent, a user's own new address waits until it is confirmed there; all else changes at once.
@@ -49,7 +60,7 @@ pub enum AttributesChange {
 /// `expected` lists the versions that the caller accepts to change (`If-Match`); `None` accepts any.
 pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Option<&[i64]>) -> Result<User> {
     ctx.require_self_or_write(id, Permission::UsersWrite, Permission::UsersRead)?;
-    if change.role.is_some() || change.status.is_some() {
+    if change.role.is_some() || change.status.is_some() || change.app_attributes.is_some() {
         ctx.require(Permission::UsersWrite)?;
     }
 
@@ -61,6 +72,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
     require_authority(ctx, &mut *tx, &before).await?;
     if ctx.is_user(id) && change.email.as_ref().is_some_and(|email| *email != before.email) {
         step_up::require(ctx, &mut *tx).await?;
+        change.email.as_ref().map_or(Ok(()), |email| require_allowed_domain(ctx, email))?;
     }
     let moving = postpone_email(ctx, &before, &mut change);
     if let Some(email) = &moving {
@@ -71,6 +83,7 @@ pub async fn update(ctx: &Ctx, id: UserId, mut change: UserChange, expected: Opt
         change_email::begin(ctx, &mut *tx, &before, email).await?;
     }
     let mut user = apply(before.clone(), change)?;
+    check_attributes(ctx, &before, &user)?;
     if user == before {
         // With nothing changed too: what was read may come from a write that shares this transaction.
         ctx.commit(tx).await?;
@@ -111,6 +124,15 @@ fn postpone_email(ctx: &Ctx, before: &User, change: &mut UserChange) -> Option<E
     change.email.take_if(is_postponed)
 }
 
+/// Validates attributes that changed. Others may come from a time before the schema.
+fn check_attributes(ctx: &Ctx, before: &User, user: &User) -> Result<()> {
+    let changed =
+        |before: &Attributes, now: &Attributes| if before == now { Attributes::default() } else { now.clone() };
+    let attributes = changed(&before.attributes, &user.attributes);
+    let app_attributes = changed(&before.app_attributes, &user.app_attributes);
+    ctx.services().attributes_schemas.check(&attributes, &app_attributes).map_err(Error::Invalid)
+}
+
 fn apply(mut user: User, change: UserChange) -> Result<User> {
     if let Some(email) = change.email.filter(|email| *email != user.email) {
         user.email = email;
@@ -128,12 +150,11 @@ fn apply(mut user: User, change: UserChange) -> Result<User> {
     if let Some(locale) = change.locale {
         user.locale = locale;
     }
-    match change.attributes {
-        None => {}
-        Some(AttributesChange::Replace(attributes)) => user.attributes = attributes,
-        Some(AttributesChange::Merge(patch)) => {
-            user.attributes = user.attributes.merged(patch).map_err(|rule| rule.at("attributes"))?;
-        }
+    if let Some(change) = change.attributes {
+        user.attributes = change.apply(&user.attributes).map_err(|rule| rule.at("attributes"))?;
+    }
+    if let Some(change) = change.app_attributes {
+        user.app_attributes = change.apply(&user.app_attributes).map_err(|rule| rule.at("app_attributes"))?;
     }
     Ok(user)
 }

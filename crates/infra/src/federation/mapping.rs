@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use denizen_domain::providers::{EmailTrust, OutsideIdentity};
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Locale};
+use denizen_domain::users::{Attributes, DisplayName, EmailAddress, EmailDomain, Locale};
 use denizen_domain::value::{self, Object};
 use serde_json::Value;
 
@@ -90,7 +90,7 @@ fn meets_rule(provider: &Resolved<'_>, claims: &Value, email: &EmailAddress) -> 
         None => true,
         Some(EmailRule::Google) => {
             let has_domain = claim(claims, "hd").and_then(Value::as_str).is_some_and(|domain| !domain.is_empty());
-            has_domain || GMAIL_DOMAINS.contains(&domain_of(email))
+            has_domain || GMAIL_DOMAINS.contains(&email.domain())
         }
     }
 }
@@ -105,18 +105,9 @@ fn is_true(value: &Value) -> bool {
     }
 }
 
-fn domain_of(email: &EmailAddress) -> &str {
-    email.as_str().rsplit_once('@').map_or("", |(_, domain)| domain)
-}
-
-/// The canonical form of a domain: that of the addresses in it.
-pub(super) fn canonical_domain(domain: &str) -> Option<String> {
-    EmailAddress::parse(&format!("user@{domain}")).ok().map(|email| domain_of(&email).to_owned())
-}
-
 fn check_domain(allowed: &[String], verified: Option<&EmailAddress>) -> Result<(), Failure> {
     let is_allowed = |email: &EmailAddress| {
-        allowed.iter().filter_map(|domain| canonical_domain(domain)).any(|domain| domain == domain_of(email))
+        allowed.iter().filter_map(|domain| EmailDomain::parse(domain)).any(|domain| domain.contains(email))
     };
     if allowed.is_empty() || verified.is_some_and(is_allowed) {
         return Ok(());

@@ -3,8 +3,9 @@
 use denizen_domain::error::FieldError;
 use denizen_domain::providers::{ProviderSettings, Redirects};
 use denizen_domain::roles::RoleName;
+use denizen_domain::users::EmailDomain;
 
-use super::mapping::{ATTRIBUTE_PREFIX, ATTRIBUTES_MAX, canonical_domain};
+use super::mapping::{ATTRIBUTE_PREFIX, ATTRIBUTES_MAX};
 use super::presets::{self, Preset, Protocol, SecretKind};
 use super::resolve::{Endpoint, Resolved, TENANT};
 use crate::outside::AddressRules;
@@ -261,7 +262,7 @@ impl Review<'_> {
     fn lists(&mut self) {
         let settings = self.settings;
         for domain in &settings.allowed_domains {
-            if canonical_domain(domain).is_none() {
+            if EmailDomain::parse(domain).is_none() {
                 self.fault("allowed_domains", "invalid_domain", "must be domains such as example.com");
                 break;
             }

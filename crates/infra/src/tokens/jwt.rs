@@ -135,11 +135,27 @@ pub(super) fn sign(
     let payload = Payload::new(claims, token_id);
     let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
     token.push('.');
-    URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&payload)?, &mut token);
+    URL_SAFE_NO_PAD.encode_string(with_custom(serde_json::to_vec(&payload)?, claims)?, &mut token);
     let signature = key.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(token)
+}
+
+/// Adds the claims from attributes at the end of the object.
+fn with_custom(mut payload: Vec<u8>, claims: &AccessClaims) -> serde_json::Result<Vec<u8>> {
+    if claims.custom.is_empty() {
+        return Ok(payload);
+    }
+    payload.pop();
+    for (name, value) in &claims.custom {
+        payload.push(b',');
+        serde_json::to_writer(&mut payload, name)?;
+        payload.push(b':');
+        serde_json::to_writer(&mut payload, value)?;
+    }
+    payload.push(b'}');
+    Ok(payload)
 }
 
 pub(super) fn verify(

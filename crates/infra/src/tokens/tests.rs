@@ -15,7 +15,7 @@ use denizen_domain::access::{Permission, Permissions};
 use denizen_domain::auth_methods::{AuthMethod, AuthMethods};
 use denizen_domain::id::{ApiKeyId, ServiceAccountId, SessionId, UserId};
 use denizen_domain::roles::RoleName;
-use denizen_domain::tokens::{Authentication, TokenSubject, VerifiedSubject};
+use denizen_domain::tokens::{Authentication, CLAIMS_BYTES_MAX, TokenSubject, VerifiedSubject};
 use denizen_domain::users::EmailAddress;
 use denizen_testkit::FakeClock;
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ fn claims(subject: TokenSubject) -> AccessClaims {
         scope: Permissions::of(&[Permission::UsersRead, Permission::RolesWrite]),
         issued_at: NOW,
         expires_at: NOW.plus_seconds(900),
+        custom: Vec::new(),
     }
 }
 
@@ -194,6 +195,11 @@ fn the_largest_token_fits() {
     assert!(ring.verify(&token, NOW).is_some());
     // Room for three times as many permissions.
     assert!(token.len() + 2 * Permissions::ALL.to_string().len() * 4 / 3 < jwt::TOKEN_BYTES_MAX, "{}", token.len());
+
+    let value = denizen_domain::value::Value::String("v".repeat(CLAIMS_BYTES_MAX - r#""c":"","#.len()));
+    let with_claims = AccessClaims { custom: vec![("c".to_owned(), value)], ..largest };
+    let token = ring.sign(&with_claims).unwrap();
+    assert!(ring.verify(&token, NOW).is_some() && token.len() < jwt::TOKEN_BYTES_MAX, "{}", token.len());
 }
 
 #[test]

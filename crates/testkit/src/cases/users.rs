@@ -58,7 +58,8 @@ pub async fn attributes_come_back_to_the_last_bit(f: Fixture) {
         (String::new(), Value::String(String::new())),
         ("nested".to_owned(), Value::Object(Object::from([("deep".to_owned(), nested)]))),
     ]);
-    let user = User { attributes: Attributes::parse(object).unwrap(), ..build::user(1) };
+    let app_attributes = Attributes::parse(Object::from([("plan".to_owned(), Value::Null)])).unwrap();
+    let user = User { attributes: Attributes::parse(object).unwrap(), app_attributes, ..build::user(1) };
     insert(&*f.store, std::slice::from_ref(&user)).await;
     let found = find(&*f.store, user.id).await.unwrap();
     assert_eq!(found, user);
@@ -163,6 +164,7 @@ pub async fn an_update_replaces(f: Fixture) {
         name: DisplayName::from_stored("Renamed".to_owned()),
         status: Status::Disabled,
         attributes: Attributes::parse(Object::from([("plan".to_owned(), Value::Integer(2))])).unwrap(),
+        app_attributes: Attributes::parse(Object::from([("seats".to_owned(), Value::Integer(3))])).unwrap(),
         updated_at: build::moment(9),
         last_sign_in_at: Some(build::moment(8)),
         version: 2,
@@ -272,7 +274,8 @@ fn largest() -> User {
         email: EmailAddress::parse(&email).unwrap(),
         // Each of these is eighteen characters in the form that is searched.
         name: DisplayName::parse(&"\u{FDFA}".repeat(200)).unwrap(),
-        attributes: Attributes::parse(values).unwrap(),
+        attributes: Attributes::parse(values.clone()).unwrap(),
+        app_attributes: Attributes::parse(values).unwrap(),
         version: i64::MAX,
         ..build::user(1)
     }

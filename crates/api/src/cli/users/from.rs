@@ -11,17 +11,14 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 use denizen_domain::error::FieldError;
-use denizen_import_sources::{Fault, FieldMap, FirebaseHashConfig, Options, Record, RoleMap, Row, Rows, Source};
+use denizen_import_sources::{Fault, FieldMap, FirebaseHashConfig, Options, RoleMap, Row, Rows, Source};
 
 use super::import::source::{Input, Source as LineSource, SourceLine};
 use crate::cli::failure::Failure;
-use crate::import_line::knows_field;
 use crate::lines::Line;
 
 /// Counts of what is not carried over, by kind. Complete when all lines were read.
 pub(crate) type NotCarriedCounts = Arc<Mutex<BTreeMap<String, u64>>>;
-
-const APP_ATTRIBUTES: &str = "users with attributes that only administrators change: not supported";
 
 /// Arguments for the files of another system.
 #[derive(Args)]
@@ -66,8 +63,7 @@ impl FromArgs {
         let rows = denizen_import_sources::read(source, &files, self.options()?).map_err(anyhow::Error::from)?;
         let counts = NotCarriedCounts::default();
         let total_bytes = Some(rows.bytes_total());
-        let carries_app_attributes = knows_field("app_attributes");
-        let source = Box::new(Records { rows, has_several, carries_app_attributes, counts: Arc::clone(&counts) });
+        let source = Box::new(Records { rows, has_several, counts: Arc::clone(&counts) });
         Ok(Some(Input { source, total_bytes, roots: Vec::new(), not_carried: Some(counts) }))
     }
 
@@ -96,7 +92,6 @@ struct Records {
     rows: Rows,
     /// Whether lines need the name of their file.
     has_several: bool,
-    carries_app_attributes: bool,
     counts: NotCarriedCounts,
 }
 
@@ -110,7 +105,7 @@ impl LineSource for Records {
             return Ok(None);
         };
         let content = match result {
-            Ok(record) => Ok(Line::Whole(self.line(record)?)),
+            Ok(record) => Ok(Line::Whole(serde_json::to_vec(&record)?)),
             Err(faults) => Err(faults.into_iter().map(field_error).collect()),
         };
         let file = self.has_several.then(|| file.display().to_string());
@@ -119,18 +114,6 @@ impl LineSource for Records {
 
     fn position(&self) -> u64 {
         self.rows.bytes_read()
-    }
-}
-
-impl Records {
-    fn line(&self, mut record: Record) -> io::Result<Vec<u8>> {
-        if !record.app_attributes.is_empty() && !self.carries_app_attributes {
-            record.app_attributes.clear();
-            if let Ok(mut counts) = self.counts.lock() {
-                *counts.entry(APP_ATTRIBUTES.to_owned()).or_default() += 1;
-            }
-        }
-        serde_json::to_vec(&record).map_err(io::Error::from)
     }
 }
 

@@ -35,7 +35,7 @@ use source::Input;
 #[derive(Args)]
 #[command(after_help = "\
 Every line is a JSON object with email and name, and optionally password_hash (Argon2, bcrypt, scrypt, PBKDF2 and
-others), email_verified, role, status, locale, attributes, created_at, and every other field of `users export`,
+others), email_verified, role, status, locale, attributes, app_attributes, created_at, and every other field of `users export`,
 including credentials. A file that `users export` encrypted is decrypted. An invalid line is reported with its number
 and does not stop the import; the exit code is then 1. A dry run does not detect an address that occurs twice more
 than 500 lines apart.

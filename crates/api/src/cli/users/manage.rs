@@ -6,7 +6,8 @@ use denizen_domain::credentials;
 use denizen_domain::factors;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User, UserChange,
+    self, Attributes, AttributesChange, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User,
+    UserChange,
 };
 
 use super::password::PasswordArgs;
@@ -14,7 +15,9 @@ use super::print_user;
 use crate::cli::confirm::confirm;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
-use crate::cli::wanted::{Wanted, parse_email, parse_locale, parse_name, parse_role};
+use crate::cli::wanted::{
+    AttributesPatch, Wanted, parse_attributes, parse_email, parse_locale, parse_name, parse_patch, parse_role,
+};
 
 /// The user to create.
 #[derive(Args)]
@@ -35,6 +38,9 @@ pub(crate) struct CreateArgs {
     /// Preferred language (BCP 47), such as de.
     #[arg(long, value_parser = parse_locale)]
     locale: Option<Locale>,
+    /// Custom attributes that the user cannot change, as a JSON object.
+    #[arg(long, value_name = "JSON", value_parser = parse_attributes)]
+    app_attributes: Option<Attributes>,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -56,6 +62,20 @@ pub(crate) struct SetRoleArgs {
     /// The name of the role: admin, user or one created with `denizen roles create`.
     #[arg(value_parser = parse_role)]
     role: RoleName,
+}
+
+/// The new attributes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  denizen users set-app-attributes ada@example.com '{\"plan\": \"pro\"}'
+  denizen users set-app-attributes ada@example.com '{\"plan\": null}'")]
+pub(crate) struct SetAppAttributesArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// A JSON Merge Patch (RFC 7396): other attributes are unchanged, null removes an attribute.
+    #[arg(value_name = "JSON", value_parser = parse_patch)]
+    patch: AttributesPatch,
 }
 
 /// The new password.
@@ -147,9 +167,10 @@ impl DeleteArgs {
 }
 
 pub(super) async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
-    let CreateArgs { email, name, role, locale, password } = args;
+    let CreateArgs { email, name, role, locale, app_attributes, password } = args;
     let password = password.read(ctx)?;
-    let new = NewUser { email, password, name, role: Some(role), locale, attributes: Attributes::default() };
+    let attributes = Attributes::default();
+    let new = NewUser { email, password, name, role: Some(role), locale, attributes, app_attributes };
     let user = users::create(ctx, new).await?;
     match output {
         Output::Json => print_user(user, output),
@@ -177,6 +198,12 @@ pub(super) async fn set_role(ctx: &Ctx, args: SetRoleArgs, output: Output) -> Re
     let change = UserChange { role: Some(args.role), ..UserChange::default() };
     let user = update(ctx, &args.wanted, change).await?;
     said(user, output, |user| format!("{} now has the role {}\n", user.email, user.role))
+}
+
+pub(super) async fn set_app_attributes(ctx: &Ctx, args: SetAppAttributesArgs, output: Output) -> Result<(), Failure> {
+    let app_attributes = Some(AttributesChange::Merge(args.patch.0));
+    let user = update(ctx, &args.wanted, UserChange { app_attributes, ..UserChange::default() }).await?;
+    said(user, output, |user| format!("changed the attributes of {}\n", user.email))
 }
 
 pub(super) async fn disable(ctx: &Ctx, args: &DisableArgs, output: Output) -> Result<(), Failure> {

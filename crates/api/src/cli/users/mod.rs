@@ -1,5 +1,6 @@
 //! `denizen users`: users.
 
+mod data;
 mod export;
 mod from;
 mod import;
@@ -35,6 +36,8 @@ pub(super) enum UsersCommand {
     Get(manage::GetArgs),
     /// Changes the role of a user; takes effect for open sessions too.
     SetRole(manage::SetRoleArgs),
+    /// Changes attributes of a user that the user cannot change.
+    SetAppAttributes(manage::SetAppAttributesArgs),
     /// Sets the password of a user and ends all sessions of the user.
     SetPassword(manage::SetPasswordArgs),
     /// Disables a user and ends all sessions of the user.
@@ -47,6 +50,8 @@ pub(super) enum UsersCommand {
     RemoveFactors(manage::RemoveFactorsArgs),
     /// Permanently deletes a user.
     Delete(manage::DeleteArgs),
+    /// Exports the data that is stored about a user, as JSON.
+    Data(data::DataArgs),
     /// Imports users from newline-delimited JSON.
     Import(import::ImportArgs),
     /// Exports all users as newline-delimited JSON, newest first.
@@ -68,12 +73,14 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::List(args) => list::list(&ctx, args, output).await,
         UsersCommand::Get(args) => manage::get(&ctx, &args, output).await,
         UsersCommand::SetRole(args) => manage::set_role(&ctx, args, output).await,
+        UsersCommand::SetAppAttributes(args) => manage::set_app_attributes(&ctx, args, output).await,
         UsersCommand::SetPassword(args) => manage::set_password(&ctx, &args).await,
         UsersCommand::Disable(args) => manage::disable(&ctx, &args, output).await,
         UsersCommand::Enable(args) => manage::enable(&ctx, &args, output).await,
         UsersCommand::Invite(args) => manage::invite(&ctx, args, output).await,
         UsersCommand::RemoveFactors(args) => manage::remove_factors(&ctx, &args).await,
         UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
+        UsersCommand::Data(args) => data::data(&ctx, &args).await,
         UsersCommand::Export(args) => export::export(&ctx, &args).await,
     };
     ctx.store().close().await;
@@ -85,8 +92,9 @@ impl UsersCommand {
     fn access(&self) -> Access {
         match self {
             Self::Export(args) if args.is_recorded() => Access::Change,
-            Self::List(_) | Self::Get(_) | Self::Export(_) => Access::Read,
+            Self::List(_) | Self::Get(_) | Self::Data(_) | Self::Export(_) => Access::Read,
             Self::SetRole(_)
+            | Self::SetAppAttributes(_)
             | Self::SetPassword(_)
             | Self::Disable(_)
             | Self::Enable(_)
@@ -115,6 +123,7 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         return print_json(&UserBody::from(user));
     }
     let attributes = serde_json::to_string(user.attributes.as_object()).map_err(anyhow::Error::from)?;
+    let app_attributes = serde_json::to_string(user.app_attributes.as_object()).map_err(anyhow::Error::from)?;
     print(&record([
         ("id", user.id.to_string()),
         ("email", user.email.to_string()),
@@ -127,5 +136,6 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         ("last sign-in", moment_or(user.last_sign_in_at, "never")),
         ("locale", user.locale.map(|locale| locale.to_string()).unwrap_or_default()),
         ("attributes", attributes),
+        ("app attributes", app_attributes),
     ]))
 }

@@ -10,6 +10,7 @@ use denizen_domain::access::{Actor, Credential};
 use denizen_domain::ctx::Policy;
 use denizen_domain::time::Timestamp;
 use denizen_domain::tokens::{self, Introspection, TokenKind};
+use denizen_domain::value::Object;
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -43,7 +44,8 @@ struct IntrospectForm {
     client_secret: Option<String>,
 }
 
-/// The state of a token (RFC 7662 §2.2). For an inactive token, only `active` is present.
+/// The state of a token (RFC 7662 §2.2). For an inactive token, only `active` is present. The claims that
+/// `tokens.claims` configures are added with the current attributes of the user.
 #[derive(Serialize, ToSchema)]
 struct IntrospectionBody {
     /// Whether the token is currently active.
@@ -116,6 +118,10 @@ struct IntrospectionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<String>,
+    /// The claims from attributes.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    custom: Object,
 }
 
 impl IntrospectionBody {
@@ -153,6 +159,7 @@ impl IntrospectionBody {
                 .filter(|names: &Vec<_>| !names.is_empty()),
             acr: found.authentication.map(|authentication| authentication.methods.acr().as_str()),
             role: Some(found.role.to_string()),
+            custom: found.custom.iter().cloned().collect(),
         }
     }
 }

@@ -139,7 +139,7 @@ pub(super) struct RenamePasskeyBody {
 
 /// A passkey.
 #[derive(Serialize, ToSchema)]
-pub(super) struct PasskeyBody {
+pub(crate) struct PasskeyBody {
     /// The id.
     #[schema(format = Uuid, example = "019365a8-7b1f-7c3e-8d0c-0a1c2d3e4f50")]
     id: String,

@@ -10,6 +10,7 @@ mod well_known;
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
+pub(crate) use body::PasskeyBody;
 use denizen_domain::error::FieldError;
 use denizen_domain::id::{PasskeyId, UserId};
 use denizen_domain::passkeys::{self, NewPasskey};
@@ -22,8 +23,7 @@ use utoipa_axum::routes;
 
 pub(super) use self::body::{AssertionOptionsBody, PasskeyAnswerBody};
 use self::body::{
-    NewPasskeyOptionsBody, PasskeyBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody,
-    RenamePasskeyBody,
+    NewPasskeyOptionsBody, PasskeyListBody, RegisterPasskeyBody, RegistrationOptionsBody, RenamePasskeyBody,
 };
 pub(crate) use self::well_known::ProductPages;
 pub(super) use self::well_known::page_routes;

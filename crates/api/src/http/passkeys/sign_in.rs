@@ -19,8 +19,8 @@ use super::body::AssertionOptionsBody;
 use super::schema::AssertionCredential;
 use crate::http::Shared;
 use crate::http::answers::{
-    Always, BadBody, BadChallengePasskey, BadCode, BadInput, BadPasskey, FromOurPages, Offered, PasskeyExists,
-    PasskeyKnown, Repeatable,
+    Always, BadBody, BadChallengePasskey, BadCode, BadInput, BadPasskey, Offered, PasskeyExists, PasskeyKnown,
+    Repeatable, SignInAllowed,
 };
 use crate::http::challenges::ChallengePath;
 use crate::http::extract::{Caller, Fields, JsonBody};
@@ -90,7 +90,7 @@ struct PasskeySignInBody {
     request_body = PasskeySignInBody,
     responses(
         (status = 201, description = "The session was created.", body = SignedInBody),
-        BadBody, BadPasskey, PasskeyKnown, FromOurPages, Repeatable, Always,
+        BadBody, BadPasskey, PasskeyKnown, SignInAllowed, Repeatable, Always,
     ),
     security(()),
 )]
@@ -159,7 +159,7 @@ struct PasskeyFinishBody {
     request_body = PasskeyFinishBody,
     responses(
         (status = 201, description = "The session was created.", body = SignedInBody),
-        BadBody, BadChallengePasskey, PasskeyKnown, FromOurPages, Repeatable, Always,
+        BadBody, BadChallengePasskey, PasskeyKnown, SignInAllowed, Repeatable, Always,
     ),
     security(()),
 )]

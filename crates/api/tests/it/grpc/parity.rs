@@ -26,8 +26,10 @@ const REST_ONLY: &[(&str, &str)] = &[
     ("events.schemas", "a document of JSON Schema, which is fetched over HTTP"),
     ("metadata.passkey_endpoints", "a document for password managers, which is fetched over HTTP"),
     ("metadata.webauthn", "a document for browsers, which is fetched over HTTP"),
+    ("me.data", "one JSON document for a person, which is downloaded over HTTP"),
     ("metadata.get", "a document of OpenID Connect, which is fetched over HTTP"),
     ("metadata.oauth", "a document of OAuth 2 (RFC 8414), which is fetched over HTTP"),
+    ("users.data", "one JSON document for a person, which is downloaded over HTTP"),
     ("sessions.csrf_token", "for pages that sign in by cookies; cookies do not count over gRPC"),
 ];
 

@@ -155,34 +155,6 @@ impl ApiKeysListQuery {
     }
 }
 
-/// An API key, without its secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ApiKey {
-    /// Creation time.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// Expiry time; `null` if the key does not expire.
-    #[serde(with = "time::serde::rfc3339::option", default)]
-    pub expires_at: Option<OffsetDateTime>,
-    /// Unique identifier of the key. It does not change when the secret is rotated.
-    pub id: Uuid,
-    /// Time of the last use, accurate to about one minute.
-    #[serde(with = "time::serde::rfc3339::option", default)]
-    pub last_used_at: Option<OffsetDateTime>,
-    /// Display name.
-    pub name: String,
-    /// Time of the last rotation.
-    #[serde(with = "time::serde::rfc3339::option", default)]
-    pub rotated_at: Option<OffsetDateTime>,
-    /// The scopes: the permissions that the key carries. Only those that the owner currently holds are effective.
-    pub scopes: Vec<PermissionName>,
-    /// The service account that owns the key, if a service account owns it.
-    pub service_account_id: Option<Uuid>,
-    /// The user that owns the key, if a user owns it.
-    pub user_id: Option<Uuid>,
-}
-
 /// A new API key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

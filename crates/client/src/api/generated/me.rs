@@ -20,6 +20,17 @@ impl<'a> MeApi<'a> {
         Call::new(self.api, Method::Get, "/api/v1/me".to_owned())
     }
 
+    /// Get the caller's data.
+    ///
+    /// Returns the data that is stored about the caller as one JSON document, streamed: the user, factors, sessions,
+    /// passkeys, identities, API keys and events. It contains no secrets. The connection breaks if the document cannot
+    /// be completed.
+    ///
+    /// `GET /api/v1/me/data`
+    pub fn data(&self) -> Call<'a, UserData> {
+        Call::new(self.api, Method::Get, "/api/v1/me/data".to_owned())
+    }
+
     /// List events about the caller.
     ///
     /// Returns the events about the caller's own account, oldest first.

@@ -55,6 +55,34 @@ impl ActorType {
     }
 }
 
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ApiKey {
+    /// Creation time.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Expiry time; `null` if the key does not expire.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub expires_at: Option<OffsetDateTime>,
+    /// Unique identifier of the key. It does not change when the secret is rotated.
+    pub id: Uuid,
+    /// Time of the last use, accurate to about one minute.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub last_used_at: Option<OffsetDateTime>,
+    /// Display name.
+    pub name: String,
+    /// Time of the last rotation.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub rotated_at: Option<OffsetDateTime>,
+    /// The scopes: the permissions that the key carries. Only those that the owner currently holds are effective.
+    pub scopes: Vec<PermissionName>,
+    /// The service account that owns the key, if a service account owns it.
+    pub service_account_id: Option<Uuid>,
+    /// The user that owns the key, if a user owns it.
+    pub user_id: Option<Uuid>,
+}
+
 /// `AuthenticationResponseJSON`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -833,6 +861,78 @@ pub struct RequestOptions {
     pub user_verification: String,
 }
 
+/// An active session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Session {
+    /// The assurance level: `aal1`, `aal2` (two factors), or `phr` (two factors, phishing-resistant).
+    pub acr: SessionAcr,
+    /// The IP address of the client at sign-in.
+    pub address: Option<String>,
+    /// How the user authenticated (RFC 8176): `pwd`, `otp` (a TOTP or recovery code), `email` (a mailed code or link),
+    /// `fed` (an outside provider), `hwk` (a device-bound key), `swk` (a synchronized key), `user` (user presence),
+    /// `mfa`. Empty if unknown.
+    pub amr: Vec<String>,
+    /// When the user last authenticated in the session; the claim `auth_time` of its access tokens.
+    #[serde(with = "time::serde::rfc3339")]
+    pub authenticated_at: OffsetDateTime,
+    /// Creation time.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Expiry time. Each refresh extends it, up to `sessions.absolute_ttl_s`.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+    /// The id of the session (claim `sid`).
+    pub id: Uuid,
+    /// The id of the linked identity with which the session was opened.
+    pub identity_id: Option<Uuid>,
+    /// Whether this is the session of the caller.
+    pub is_current: bool,
+    /// The device label given at sign-in.
+    pub label: Option<String>,
+    /// Time of the last use, accurate to about one minute.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_used_at: OffsetDateTime,
+    /// Time of the last refresh.
+    #[serde(with = "time::serde::rfc3339")]
+    pub refreshed_at: OffsetDateTime,
+    /// The `User-Agent` of the client at sign-in, truncated to 256 characters.
+    pub user_agent: Option<String>,
+    /// Whose it is.
+    pub user_id: Uuid,
+}
+
+/// Values of `acr` of [`Session`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SessionAcr {
+    /// `aal1`.
+    #[serde(rename = "aal1")]
+    Aal1,
+    /// `aal2`.
+    #[serde(rename = "aal2")]
+    Aal2,
+    /// `phr`.
+    #[serde(rename = "phr")]
+    Phr,
+    /// A value of a later release.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl SessionAcr {
+    /// The value as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Aal1 => "aal1",
+            Self::Aal2 => "aal2",
+            Self::Phr => "phr",
+            Self::Other(value) => value,
+        }
+    }
+}
+
 /// A session that was created or refreshed, with its tokens or, in cookie mode, a CSRF token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -922,6 +1022,9 @@ pub struct Totp {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct User {
+    /// Custom attributes that administrators and programs with `users:write` set, and the user can read. The limits
+    /// are those of `attributes`.
+    pub app_attributes: Map<String, Value>,
     /// Custom attributes, writable by users themselves: do not base authorization or billing decisions on them. At
     /// most 16 KiB, 512 values and 8 levels.
     pub attributes: Map<String, Value>,
@@ -979,4 +1082,24 @@ impl UserStatus {
             Self::Other(value) => value,
         }
     }
+}
+
+/// The data that is stored about a user. It contains no secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UserData {
+    /// The newest API keys; at most 1,000.
+    pub api_keys: Vec<ApiKey>,
+    /// The retained events that concern the user, oldest first.
+    pub events: Vec<Event>,
+    /// The authentication factors.
+    pub factors: Factors,
+    /// The identities at outside providers.
+    pub identities: Vec<Identity>,
+    /// The passkeys.
+    pub passkeys: Vec<Passkey>,
+    /// The newest open sessions; at most 1,000.
+    pub sessions: Vec<Session>,
+    /// The user.
+    pub user: User,
 }

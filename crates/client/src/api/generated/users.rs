@@ -62,6 +62,16 @@ impl<'a> UsersApi<'a> {
         Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}"))
     }
 
+    /// Get the data of a user.
+    ///
+    /// Returns the data that is stored about a user, as `GET /api/v1/me/data` does. Visible to the user and to callers
+    /// with `users:read`, `sessions:read`, `api_keys:read` and `events:read`.
+    ///
+    /// `GET /api/v1/users/{id}/data`
+    pub fn data(&self, id: Uuid) -> Call<'a, UserData> {
+        Call::new(self.api, Method::Get, format!("/api/v1/users/{id}/data"))
+    }
+
     /// Get a user's authentication factors.
     ///
     /// `GET /api/v1/users/{id}/factors`
@@ -244,6 +254,9 @@ impl UsersListQuery {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateUser {
+    /// Custom attributes that the user can read but not change. Administrators only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_attributes: Option<Map<String, Value>>,
     /// Custom attributes, writable by users themselves: do not base authorization or billing decisions on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Map<String, Value>>,
@@ -267,6 +280,7 @@ impl CreateUser {
     #[must_use]
     pub fn new(email: impl Into<String>, name: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self {
+            app_attributes: None,
             attributes: None,
             email: email.into(),
             locale: None,
@@ -274,6 +288,13 @@ impl CreateUser {
             password: password.into(),
             role: None,
         }
+    }
+
+    /// Sets [`Self::app_attributes`].
+    #[must_use]
+    pub fn app_attributes(mut self, app_attributes: Map<String, Value>) -> Self {
+        self.app_attributes = Some(app_attributes);
+        self
     }
 
     /// Sets [`Self::attributes`].
@@ -302,6 +323,10 @@ impl CreateUser {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PatchUser {
+    /// Merged into the custom attributes that the user can read but not change; `null` removes an attribute.
+    /// Administrators only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_attributes: Option<Option<Map<String, Value>>>,
     /// Merged into the custom attributes, which users can write themselves; `null` removes an attribute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Option<Map<String, Value>>>,
@@ -326,7 +351,21 @@ impl PatchUser {
     /// One without any field.
     #[must_use]
     pub fn new() -> Self {
-        Self { attributes: None, email: None, locale: None, name: None, role: None, status: None }
+        Self { app_attributes: None, attributes: None, email: None, locale: None, name: None, role: None, status: None }
+    }
+
+    /// Sets [`Self::app_attributes`].
+    #[must_use]
+    pub fn app_attributes(mut self, app_attributes: Map<String, Value>) -> Self {
+        self.app_attributes = Some(Some(app_attributes));
+        self
+    }
+
+    /// Removes the value of [`Self::app_attributes`].
+    #[must_use]
+    pub fn remove_app_attributes(mut self) -> Self {
+        self.app_attributes = Some(None);
+        self
     }
 
     /// Sets [`Self::attributes`].
@@ -438,6 +477,9 @@ pub struct ProviderToken {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReplaceUser {
+    /// Custom attributes that the user can read but not change. Administrators only. Unchanged if omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_attributes: Option<Map<String, Value>>,
     /// Custom attributes, writable by users themselves. If omitted, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Map<String, Value>>,
@@ -460,7 +502,22 @@ impl ReplaceUser {
     /// One with the required fields.
     #[must_use]
     pub fn new(email: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { attributes: None, email: email.into(), locale: None, name: name.into(), role: None, status: None }
+        Self {
+            app_attributes: None,
+            attributes: None,
+            email: email.into(),
+            locale: None,
+            name: name.into(),
+            role: None,
+            status: None,
+        }
+    }
+
+    /// Sets [`Self::app_attributes`].
+    #[must_use]
+    pub fn app_attributes(mut self, app_attributes: Map<String, Value>) -> Self {
+        self.app_attributes = Some(app_attributes);
+        self
     }
 
     /// Sets [`Self::attributes`].

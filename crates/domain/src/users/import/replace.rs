@@ -78,6 +78,7 @@ fn merged(before: &User, row: &Row) -> User {
         status: line.status.unwrap_or(before.status),
         locale: line.locale.clone().or_else(|| before.locale.clone()),
         attributes: line.attributes.clone().unwrap_or_else(|| before.attributes.clone()),
+        app_attributes: line.app_attributes.clone().unwrap_or_else(|| before.app_attributes.clone()),
         last_sign_in_at: before.last_sign_in_at.max(line.last_sign_in_at),
         ..before.clone()
     }
