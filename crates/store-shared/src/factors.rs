@@ -118,7 +118,9 @@ impl FactorWrites for Tx {
             });
             let rows = rows_json(&rows.collect::<Vec<_>>())?;
             execute_bulk!(self, "queries/insert_totps.sql", rows)?;
-            factors.iter().for_each(|factor| self.changed(factor.user_id.as_uuid()));
+            for factor in factors {
+                self.changed(factor.user_id.as_uuid());
+            }
         }
         Ok(())
     }

@@ -109,7 +109,9 @@ impl PasskeyWrites for Tx {
             let rows = rows_json(&rows.collect::<Vec<_>>())?;
             let ids = fetch_all_scalars!(self, Uuid, "queries/insert_passkeys.sql", rows)?;
             inserted.extend(ids.into_iter().map(PasskeyId::from_uuid));
-            passkeys.iter().for_each(|passkey| self.changed(passkey.user_id.as_uuid()));
+            for passkey in passkeys {
+                self.changed(passkey.user_id.as_uuid());
+            }
         }
         Ok(inserted)
     }

@@ -91,7 +91,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
     let last_sign_in_at = moment(row.last_sign_in_at, "last_sign_in_at")?;
     let credentials: Option<Object> =
         row.credentials.map(convert::read_object).transpose().map_err(at("credentials"))?;
-    let credentials = credentials.map(read_credentials).transpose()?.unwrap_or_default();
+    let credentials = credentials.as_ref().map(read_credentials).transpose()?.unwrap_or_default();
     let status = convert::read_status(row.status).map_err(at("status"))?;
     let line = ImportLine {
         id: row.id,
@@ -113,13 +113,13 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
 }
 
 /// The credentials of a row, in the fields of a line; the other fields are empty.
-fn read_credentials(given: Object) -> Result<ImportLine, Vec<FieldError>> {
+fn read_credentials(given: &Object) -> Result<ImportLine, Vec<FieldError>> {
     const KINDS: &[&str] = &["totp", "recovery_codes", "passkeys", "identities", "api_keys"];
     let unknown = given.keys().find(|kind| !KINDS.contains(&kind.as_str()));
     if let Some(unknown) = unknown {
         return Err(vec![FieldError::new(format!("credentials.{unknown}"), "unknown_field", "is not a known field")]);
     }
-    let mut line = serde_json::to_value(&given).unwrap_or_default();
+    let mut line = serde_json::to_value(given).unwrap_or_default();
     if let Some(fields) = line.as_object_mut() {
         fields.extend([("email".to_owned(), "".into()), ("name".to_owned(), "".into())]);
     }

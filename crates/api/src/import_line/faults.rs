@@ -32,7 +32,9 @@ pub(super) fn all(
         }
     };
     let Ok(Value::Object(mut body)) = serde_json::from_slice(line) else { return faults };
-    faults.iter().for_each(|fault| take_out(&mut body, fault));
+    for fault in &faults {
+        take_out(&mut body, fault);
+    }
     for _ in 0..PASSES_MAX {
         let more = match read(&body) {
             Ok(raw) => {
@@ -42,7 +44,9 @@ pub(super) fn all(
             Err(FormError::Fields(more)) if faults.len() < FAULTS_MAX => more,
             Err(_) => break,
         };
-        more.iter().for_each(|fault| take_out(&mut body, fault));
+        for fault in &more {
+            take_out(&mut body, fault);
+        }
         add(&mut faults, more);
     }
     faults.truncate(FAULTS_MAX);

@@ -97,7 +97,9 @@ async fn write_credentials(ctx: &Ctx, writer: &mut dyn Write) -> Result<u64, Fai
     if progress.is_visible() {
         let page = Page { limit: 1, start: Start::Offset(0) };
         let listed = users::list(ctx, &UserFilter::default(), page, Total::Count).await?;
-        listed.total.iter().for_each(|total| progress.set_total(total.value()));
+        if let Some(total) = listed.total {
+            progress.set_total(total.value());
+        }
     }
     let mut export = users::export_credentials(ctx).await?;
     write_line(writer, &HeaderLine::new(&export.roots))?;

@@ -171,22 +171,21 @@ impl Import<'_> {
         let mut imported = imported.into_iter();
         let mut stopped = None;
         for (line, faults) in results {
-            match faults {
-                Some(faults) => self.report.rejected_line(&line, &faults)?,
-                None => {
-                    let Some(ImportedLine { outcome, not_carried }) = imported.next() else { continue };
-                    match outcome {
-                        ImportOutcome::Created(_) => self.report.created(not_carried),
-                        ImportOutcome::Updated(_) => self.report.updated(not_carried),
-                        ImportOutcome::Skipped => self.report.skipped(),
-                        ImportOutcome::Refused(faults) => self.report.rejected_line(&line, &faults)?,
-                        ImportOutcome::Stopped(fault) => {
-                            self.report.rejected_line(&line, &[fault])?;
-                            stopped = Some(line.number);
-                        }
-                        ImportOutcome::NotReached => {}
-                    }
+            if let Some(faults) = faults {
+                self.report.rejected_line(&line, &faults)?;
+                continue;
+            }
+            let Some(ImportedLine { outcome, not_carried }) = imported.next() else { continue };
+            match outcome {
+                ImportOutcome::Created(_) => self.report.created(not_carried),
+                ImportOutcome::Updated(_) => self.report.updated(not_carried),
+                ImportOutcome::Skipped => self.report.skipped(),
+                ImportOutcome::Refused(faults) => self.report.rejected_line(&line, &faults)?,
+                ImportOutcome::Stopped(fault) => {
+                    self.report.rejected_line(&line, &[fault])?;
+                    stopped = Some(line.number);
                 }
+                ImportOutcome::NotReached => {}
             }
         }
         match stopped {

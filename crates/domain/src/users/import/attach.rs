@@ -1,5 +1,6 @@
 //! Adds the credentials of new users, a kind at a time.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use secrecy::ExposeSecret;
@@ -143,11 +144,11 @@ async fn add_api_keys(ctx: &Ctx, tx: &mut dyn WriteTx, rows: &[Row], results: &m
     for row in rows {
         for given in row.line.credentials.api_keys.iter().flatten() {
             // Of two lines with the same key, the first has it.
-            if lines.contains_key(&given.id) {
-                results[row.at].not_carried.api_keys += 1;
-            } else {
-                lines.insert(given.id, row.at);
+            if let Entry::Vacant(line) = lines.entry(given.id) {
+                line.insert(row.at);
                 keys.push(api_key(ctx, row.id, given));
+            } else {
+                results[row.at].not_carried.api_keys += 1;
             }
         }
     }
@@ -155,8 +156,7 @@ async fn add_api_keys(ctx: &Ctx, tx: &mut dyn WriteTx, rows: &[Row], results: &m
         return Ok(());
     }
     let inserted: HashSet<_> = tx.insert_api_keys(&keys).await?.into_iter().collect();
-    for (id, at) in lines.into_iter().filter(|(id, _)| !inserted.contains(id)) {
-        debug_assert!(!inserted.contains(&id));
+    for (_, at) in lines.into_iter().filter(|(id, _)| !inserted.contains(id)) {
         results[at].not_carried.api_keys += 1;
     }
     Ok(())

@@ -5,7 +5,6 @@ use secrecy::ExposeSecret;
 use super::attach::{api_key, carries_recovery_codes, factor, identity, passkey};
 use super::conflict::email_taken;
 use super::{ImportIds, ImportOutcome, ImportedLine, Row};
-use crate::access::Subject;
 use crate::api_keys::ApiKey;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
@@ -232,7 +231,6 @@ impl Change<'_> {
                 continue;
             }
             let (key, secret) = api_key(self.ctx, self.user, given);
-            debug_assert_eq!(key.owner, Subject::User(self.user));
             if self.tx.insert_api_keys(&[(key.clone(), secret)]).await?.is_empty() {
                 result.not_carried.api_keys += 1;
                 continue;
