@@ -78,12 +78,12 @@ on_both! {
     async fn an_update_replaces_what_is_given_and_ends_sessions(app: TestApp) {
         let (admin, user) = (app.admin().await, app.user().await);
         let profile = json!({"email": user.email, "name": "New Name", "locale": "fr"});
-        let report = import(&app, &admin, "on_conflict=update", &[profile.clone()]).await;
+        let report = import(&app, &admin, "on_conflict=update", std::slice::from_ref(&profile)).await;
         assert_eq!(counts(&report), [0, 1, 0, 0], "{report}");
         let now = app.json(&user.path(), &admin.token).await;
         assert_eq!((&now["name"], &now["locale"], &now["role"]), (&json!("New Name"), &json!("fr"), &json!("user")));
         assert_eq!(app.me_status(&user.token).await, 200, "a profile ends no session");
-        let report = import(&app, &admin, "on_conflict=update", &[profile.clone()]).await;
+        let report = import(&app, &admin, "on_conflict=update", std::slice::from_ref(&profile)).await;
         assert_eq!(counts(&report), [0, 0, 1, 0], "nothing changed: {report}");
 
         let mut password = profile;
@@ -107,7 +107,7 @@ on_both! {
         assert_eq!(app.me_status(&other.token).await, 401);
         // The caller and the last administrator are not changed.
         let own = json!({"email": admin.email, "name": "X", "role": "user"});
-        let report = import(&app, &admin, "on_conflict=update", &[own.clone()]).await;
+        let report = import(&app, &admin, "on_conflict=update", std::slice::from_ref(&own)).await;
         assert_eq!(faults(&report), [fault(1, "email", "not_allowed")]);
         let done = cli(&app.world, &["import", "-", "--on-conflict", "update"], &own.to_string()).await;
         assert!(done.code == 1 && done.stderr.contains("must leave an active administrator"), "{done:?}");
@@ -176,7 +176,7 @@ on_both! {
         killed.kill().await.unwrap();
 
         let there = run_on(&world, &[], &["users", "export", "-"], "").await.stdout.lines().count();
-        assert!(there >= 1 && there <= USERS && (there == USERS || there % 500 == 0), "{there}: whole batches only");
+        assert!((1..=USERS).contains(&there) && (there == USERS || there % 500 == 0), "{there}: whole batches only");
         let done = run_on(&world, &[], &arguments, "").await;
         let expected = format!("created {}, skipped {there}, rejected 0\n", USERS - there);
         assert_eq!((done.code, done.stdout), (0, expected), "{}", done.stderr);

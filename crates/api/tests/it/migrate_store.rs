@@ -104,7 +104,7 @@ on_both! {
         let wait_for = async |errors: &mut tokio::io::Lines<_>, text: &str| {
             let mut seen = Vec::new();
             loop {
-                let line = timeout(Duration::from_secs(60), errors.next_line()).await.expect("the command goes on").unwrap();
+                let line = timeout(Duration::from_mins(1), errors.next_line()).await.expect("the command goes on").unwrap();
                 let Some(line) = line else { panic!("{text} is missing: {seen:#?}") };
                 let is_found = line.contains(text);
                 seen.push(line);

@@ -74,9 +74,9 @@ impl Schema {
             let column = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
             columns.entry(row.try_get(0)?).or_default().push(column);
         }
-        let typed: Vec<_> = TABLES.iter().filter_map(|(name, _)| typed(name, columns.remove(*name)?)).collect();
-        let types = typed.iter().map(|typed| (typed.table.name.clone(), typed.types.clone())).collect();
-        Ok(Self { tables: typed.into_iter().map(|typed| typed.table).collect(), types, version })
+        let found: Vec<_> = TABLES.iter().filter_map(|(name, _)| typed(name, columns.remove(*name)?)).collect();
+        let types = found.iter().map(|typed| (typed.table.name.clone(), typed.types.clone())).collect();
+        Ok(Self { tables: found.into_iter().map(|typed| typed.table).collect(), types, version })
     }
 
     /// The types of the columns of a table, in its order of columns, which may be that of another database.

@@ -1,7 +1,7 @@
 //! Reads all rows of a database, as of one moment.
 
 use async_trait::async_trait;
-use denizen_domain::events::chain::ChainKey;
+use denizen_domain::events::chain::{ChainKey, hexadecimal};
 use denizen_domain::rows::{Cell, Content, Row, RowReader, Table};
 use denizen_domain::store::StoreError;
 use futures_util::TryStreamExt;
@@ -99,7 +99,9 @@ impl RowReader for Reader {
             rows.extend(pending.rows.iter().filter(is_behind).take(wanted).cloned());
         }
         if table.name == "event_log" {
-            rows.iter_mut().for_each(|row| pending.move_head(table, row));
+            for row in &mut rows {
+                pending.move_head(table, row);
+            }
         }
         Ok(rows)
     }
@@ -133,10 +135,7 @@ fn literals(key: &[Cell], types: &[Type]) -> Result<String, StoreError> {
         (Cell::Bytes(bytes), Type::Uuid) => {
             Ok(format!("'{}'::uuid", Uuid::from_slice(bytes).map_err(broken)?.simple()))
         }
-        (Cell::Bytes(bytes), Type::Bytes) => {
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok(format!("'\\x{digits}'::bytea"))
-        }
+        (Cell::Bytes(bytes), Type::Bytes) => Ok(format!("'\\x{}'::bytea", hexadecimal(bytes))),
         _ => Err(broken("a key has a value of another type")),
     };
     let literals: Result<Vec<_>, _> = key.iter().zip(types).map(literal).collect();

@@ -109,7 +109,7 @@ fn delete(table: &Table, staged: &str) -> String {
 }
 
 fn is_conflict(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == UNIQUE_VIOLATION)
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == UNIQUE_VIOLATION)
 }
 
 /// A lock on all tables.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use denizen_domain::rows::{Cell, Content, Put, Row, RowWriter, Table};
+use denizen_domain::rows::{Cell, Content, Put, RowWriter, Table};
 use denizen_domain::sessions::EndReason;
 use denizen_domain::time::Timestamp;
 use tokio::task::spawn_blocking;
@@ -43,7 +43,9 @@ pub async fn load<R: Read + Send + 'static>(
         if table.content == Content::Transient {
             continue;
         }
-        rows.iter_mut().for_each(|row| ended_sessions += u64::from(revoke(&table, row, now)));
+        for row in &mut rows {
+            ended_sessions += u64::from(revoke(&table, row, now));
+        }
         if target.put(&table, rows).await? == Put::Conflict {
             return Err(SnapshotError::Damaged("two rows have the same unique value"));
         }
@@ -53,7 +55,7 @@ pub async fn load<R: Read + Send + 'static>(
 }
 
 /// Ends a live session, and withdraws a signing key. Returns whether it was a live session.
-fn revoke(table: &Table, row: &mut Row, now: Timestamp) -> bool {
+fn revoke(table: &Table, row: &mut [Cell], now: Timestamp) -> bool {
     let mut set_if_null = |column, value: Cell| {
         let cell = table.column(column).and_then(|at| row.get_mut(at)).filter(|cell| **cell == Cell::Null);
         cell.map(|cell| *cell = value).is_some()
