@@ -402,6 +402,12 @@ pub enum EventType {
     /// `webhook.deleted`.
     #[serde(rename = "webhook.deleted")]
     WebhookDeleted,
+    /// `database.restored`.
+    #[serde(rename = "database.restored")]
+    DatabaseRestored,
+    /// `database.moved`.
+    #[serde(rename = "database.moved")]
+    DatabaseMoved,
     /// A value of a later release.
     #[serde(untagged)]
     Other(String),
@@ -458,6 +464,8 @@ impl EventType {
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookSecretRotated => "webhook.secret_rotated",
             Self::WebhookDeleted => "webhook.deleted",
+            Self::DatabaseRestored => "database.restored",
+            Self::DatabaseMoved => "database.moved",
             Self::Other(value) => value,
         }
     }
