@@ -3,27 +3,20 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use denizen_domain::ctx::SignupMode;
-use denizen_domain::keys::Algorithm;
-use denizen_domain::tokens::AttributeClaim;
 use denizen_domain::users::{EmailDomain, Locale};
-use denizen_infra::mail::{Encryption, Sender};
-use denizen_infra::otlp::OtlpProtocol;
-use denizen_infra::stores::PoolerMode;
+use denizen_domain::{ctx::SignupMode, keys::Algorithm, tokens::AttributeClaim};
+use denizen_infra::{mail::Encryption, mail::Sender, otlp::OtlpProtocol, stores::PoolerMode};
 use secrecy::SecretString;
 use url::Url;
 
-use super::AppEnv;
 use super::declare::{Key, table};
-use super::layers::Layers;
-use super::net::IpNet;
-use super::providers::ProviderConfig;
 use super::rule::{
     LogFormat, Rule, age_keys, command, database_url, display_name, domain, domains, flag, folder_path, hosts,
     hs256_secret, http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins,
     password, path, pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
 use super::schema::{SchemaSource, attribute_claims, email_domains, schema};
+use super::{AppEnv, layers::Layers, net::IpNet, providers::ProviderConfig};
 
 table! {
     /// The listener and its address.
