@@ -167,14 +167,16 @@ async fn prepare(config: &Config, from: &StoreOptions, to: &StoreOptions) -> any
     let vault = opened.await;
     store.close().await;
     let vault = vault?;
-    let (mut source, mut target) = (from.row_reader(None).await?, to.row_reader(None).await?);
+    let chain_key = ChainKey::derive(&vault);
+    // With the key: an event of the target that has no position yet is a sign of life too.
+    let (mut source, mut target) = (from.row_reader(Some(&chain_key)).await?, to.row_reader(Some(&chain_key)).await?);
     if !is_empty_or_part(source.as_mut(), target.as_mut()).await? {
         bail!(
             "the target {to} is neither empty nor a part of the source: nothing is overwritten. Use an empty \
              database, or start the servers with it if the move was complete"
         );
     }
-    Ok(ChainKey::derive(&vault))
+    Ok(chain_key)
 }
 
 /// Whether a database has nothing, or nothing but what an earlier run copied. A database that a server has used since has
