@@ -166,4 +166,23 @@ pub trait RowWriter: Send {
 }
 
 /// Keeps everybody from writing to a database until it is dropped.
-pub trait WriteLock: Send {}
+#[async_trait]
+pub trait WriteLock: Send {
+    /// Checks that the lock is still held: a connection to a server can be lost.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn check(&mut self) -> Result<(), StoreError>;
+}
+
+/// Checks that a database of this release has all tables of [`TABLES`].
+///
+/// # Errors
+/// Names the first one that is missing, or that the role may not read.
+pub fn require_all(tables: &[Table]) -> Result<(), StoreError> {
+    let is_missing = |name: &&str| !tables.iter().any(|table| table.name == *name);
+    match TABLES.iter().map(|(name, _)| *name).find(is_missing) {
+        Some(name) => Err(StoreError::Broken(format!("table {name} is missing, or the role may not read it").into())),
+        None => Ok(()),
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(options: &'a Options, report: &'a mut Report) -> Self {
-        let record = Record { status: "active", ..Record::default() };
+        let record = Record { status: Some("active"), ..Record::default() };
         Self {
             record,
             faults: Vec::new(),
@@ -114,7 +114,7 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn disable_if(&mut self, is_disabled: bool) {
         if is_disabled {
-            self.record.status = "disabled";
+            self.record.status = Some("disabled");
         }
     }
 

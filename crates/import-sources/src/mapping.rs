@@ -31,7 +31,7 @@ impl Draft<'_> {
             "email" => self.email(text),
             "name" => self.name(text),
             "password_hash" => self.password_hash(text),
-            "email_verified" => self.record.email_verified = self.is_true("email_verified", value),
+            "email_verified" => self.record.email_verified = Some(self.is_true("email_verified", value)),
             "role" => self.roles_in(Some(value)),
             "status" => self.set_status(value),
             "disabled" => self.disable_if(flag != Some(false)),

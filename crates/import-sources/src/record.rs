@@ -18,13 +18,15 @@ pub struct Record {
     /// The password hash, in one of the formats of `docs/imports.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// Whether the other system had verified the address.
-    pub email_verified: bool,
+    /// Whether the other system had verified the address, if the files say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
     /// The role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// `active` or `disabled`.
-    pub status: &'static str,
+    /// `active` or `disabled`, if the files say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
     /// Preferred language (BCP 47).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,

@@ -12,4 +12,3 @@ SELECT
     version
 FROM api_keys
 WHERE user_id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($1::text::jsonb) AS ids (value)))
-ORDER BY user_id, created_at, id

@@ -10,4 +10,3 @@ SELECT
     last_used_at
 FROM identities
 WHERE user_id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($1::text::jsonb) AS ids (value)))
-ORDER BY user_id, created_at, id

@@ -12,4 +12,3 @@ SELECT
     version
 FROM api_keys
 WHERE user_id IN (SELECT unhex(value) FROM json_each($1))
-ORDER BY user_id, created_at, id

@@ -10,4 +10,3 @@ SELECT
     last_used_at
 FROM identities
 WHERE user_id IN (SELECT unhex(value) FROM json_each($1))
-ORDER BY user_id, created_at, id

@@ -17,4 +17,3 @@ SELECT
     kind
 FROM passkeys
 WHERE user_id IN (SELECT unhex(value) FROM json_each($1))
-ORDER BY user_id, created_at, id

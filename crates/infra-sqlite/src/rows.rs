@@ -12,11 +12,14 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use tokio::task::spawn_blocking;
 
 use crate::connection::{self, BUSY_TIMEOUT};
-use crate::error::{broken, is_taken, store_error};
+use crate::error::{broken, is_taken, store_error, unavailable};
 use crate::{SqliteOptions, file};
 
 /// What the connections of a backup or a move cache at most, in KiB.
 const CACHE_KIB: i64 = 64 * 1024;
+
+/// Tables that are derived from others, or belong to the migrations.
+const DERIVED: [&str; 2] = ["_sqlx_migrations", "user_initials"];
 
 /// A connection that is lent to blocking threads.
 struct Lent(Option<Connection>);
@@ -265,7 +268,13 @@ struct Locked {
     _connection: Connection,
 }
 
-impl WriteLock for Locked {}
+#[async_trait]
+impl WriteLock for Locked {
+    async fn check(&mut self) -> Result<(), StoreError> {
+        // The lock is the operating system's: it ends with this process.
+        Ok(())
+    }
+}
 
 /// Keeps everybody else from writing to the file. Waits for a write that has begun for five seconds.
 ///
@@ -291,11 +300,37 @@ pub async fn check_and_fold(path: &Path) -> Result<(), StoreError> {
         if first.as_deref() != Some("ok") {
             return Err(broken(first.unwrap_or_else(|| "PRAGMA quick_check returned nothing".to_owned())));
         }
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(store_error)?;
+        let is_busy: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(store_error)?;
         // The last connection to close removes the files of the write-ahead log.
-        connection.close().map_err(|(_, error)| store_error(error))
+        connection.close().map_err(|(_, error)| store_error(error))?;
+        let [log, _] = companions(&path);
+        let is_left = std::fs::metadata(log).is_ok_and(|found| found.len() > 0);
+        if is_busy || is_left { Err(unavailable("another process has the database file open")) } else { Ok(()) }
     });
     checked.await.map_err(broken)?
+}
+
+/// The tables of a file that are not Denizen's: those of an application that embeds it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub async fn foreign_tables(options: &SqliteOptions) -> Result<Vec<String>, StoreError> {
+    let path = options.path.clone();
+    let listed = spawn_blocking(move || {
+        let connection = connection::reader(&path)?;
+        let mut statement = connection.prepare(
+            "SELECT name FROM sqlite_schema
+            WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+        )?;
+        let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        Ok(names.into_iter().filter(|name| !is_own(name)).collect())
+    });
+    listed.await.map_err(broken)?.map_err(store_error)
+}
+
+fn is_own(name: &str) -> bool {
+    DERIVED.contains(&name) || TABLES.iter().any(|(own, _)| *own == name)
 }
 
 /// The files that SQLite keeps beside a database file.

@@ -45,8 +45,11 @@ impl ServerLock {
     }
 }
 
-/// Where the file really is. It need not exist yet; its folder is made.
-fn resolve(database: &Path) -> io::Result<PathBuf> {
+/// The path of a database file without symbolic links. The file need not exist; its folder is created.
+///
+/// # Errors
+/// When the folder cannot be created or read.
+pub fn resolve(database: &Path) -> io::Result<PathBuf> {
     if let Ok(resolved) = database.canonicalize() {
         return Ok(resolved);
     }

@@ -13,7 +13,7 @@ use denizen_infra_sqlite::{ServerLock, SqliteOptions, SqliteStore};
 use secrecy::SecretString;
 
 pub use denizen_infra_postgres::{PgConnection, PoolerMode, connection_of};
-pub use denizen_infra_sqlite::{ServerLockError, check_and_fold, companions, rusqlite, with_connection};
+pub use denizen_infra_sqlite::{ServerLockError, check_and_fold, companions, resolve, rusqlite, with_connection};
 
 /// Begins the statements of an application in a write transaction.
 ///
@@ -243,6 +243,17 @@ impl StoreOptions {
         match self {
             Self::Sqlite(_) => Ok(0),
             Self::Postgres(options) => denizen_infra_postgres::other_connections(options).await,
+        }
+    }
+
+    /// The tables of a SQLite file that are not Denizen's.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn foreign_tables(&self) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::foreign_tables(options).await,
+            Self::Postgres(_) => Ok(Vec::new()),
         }
     }
 

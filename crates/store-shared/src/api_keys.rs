@@ -47,6 +47,7 @@ impl ApiKeyReads for Tx {
             let rows = fetch_all!(self, UserApiKeyRow, "queries/api_keys_of.sql", ids)?;
             keys.extend(rows.into_iter().map(UserApiKeyRow::read).collect::<Result<Vec<_>, _>>()?);
         }
+        keys.sort_by_key(|(key, _)| (key.created_at, key.id.as_uuid()));
         Ok(keys)
     }
 

@@ -33,6 +33,7 @@ impl IdentityReads for Tx {
             let rows = fetch_all!(self, IdentityRow, "queries/identities_of.sql", ids)?;
             identities.extend(rows.into_iter().map(Identity::from));
         }
+        identities.sort_by_key(|identity| (identity.created_at, identity.id.as_uuid()));
         Ok(identities)
     }
 

@@ -36,6 +36,7 @@ impl PasskeyReads for Tx {
             let rows = fetch_all!(self, PasskeyRow, "queries/passkeys_of.sql", ids)?;
             passkeys.extend(rows.into_iter().map(Passkey::try_from).collect::<Result<Vec<_>, _>>()?);
         }
+        passkeys.sort_by_key(|passkey| (passkey.created_at, passkey.id.as_uuid()));
         Ok(passkeys)
     }
 

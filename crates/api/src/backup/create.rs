@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use denizen_domain::Services;
 use denizen_domain::events::chain::ChainKey;
+use denizen_domain::rows::require_all;
 use denizen_infra::snapshots::{self, Contents, Header, OnProgress};
 use denizen_infra::stores::StoreOptions;
 use tempfile::NamedTempFile;
@@ -40,8 +41,10 @@ pub(crate) async fn create(
     on_progress: OnProgress<'_>,
 ) -> anyhow::Result<Made> {
     let chain_key = ChainKey::derive(services.vault.as_ref());
-    let mut source = options.row_reader(Some(&chain_key)).await?;
+    // Before the snapshot: what was written after this time may be missing.
     let created_at = services.clock.now().to_string();
+    let mut source = options.row_reader(Some(&chain_key)).await?;
+    require_all(source.tables())?;
     let header = Header::new(source.as_ref(), created_at, env!("CARGO_PKG_VERSION"), options.system_name());
     let failed = || match target {
         Target::File(path) => format!("writing {}", path.display()),
@@ -76,7 +79,7 @@ pub(crate) async fn create(
 
 /// A file beside `path`, under a random name, that only the owner can read. It is deleted unless it is kept.
 fn draft_of(path: &Path) -> anyhow::Result<NamedTempFile> {
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(anyhow!("is not a regular file"));
     }
     let mut prefix = OsString::from(".");

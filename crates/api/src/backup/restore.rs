@@ -11,18 +11,21 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::ports::Clock;
+use denizen_domain::rows::Content;
+use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::{Ctx, backups};
 use denizen_infra::clock::SystemClock;
 use denizen_infra::root::master_id;
 use denizen_infra::snapshots::{self, Contents, Header, Loaded, OnProgress, SnapshotError};
-use denizen_infra::stores::{Schema, StoreOptions, check_and_fold, companions};
+use denizen_infra::stores::{Schema, StoreOptions, check_and_fold, companions, resolve};
 use tokio::task::spawn_blocking;
 
 use super::schedule::stamp;
 use crate::app::{Ambience, App, existing_master_key};
 use crate::config::Config;
 use crate::encrypted_file::DecryptionArgs;
+use crate::http::problem::Chain;
 
 /// The tables that say whether somebody uses a database.
 const TELLING: [&str; 3] = ["users", "service_accounts", "providers"];
@@ -92,6 +95,11 @@ async fn present(options: &StoreOptions, schema: Schema) -> anyhow::Result<Optio
             }
         }
     }
+    // A backup does not have them, and a new file would be without them.
+    let foreign = options.foreign_tables().await?;
+    if !foreign.is_empty() {
+        found.push(format!("tables of an application ({})", foreign.join(", ")));
+    }
     Ok((!found.is_empty()).then(|| found.join(", ")))
 }
 
@@ -110,6 +118,9 @@ pub(crate) async fn restore(
     if others > 0 {
         bail!("{others} other connections of Denizen to this database are open: stop all servers first");
     }
+    if present(options, options.schema().await?).await? != plan.present {
+        bail!("the contents of the database have just changed: run the command again");
+    }
     match options.sqlite_file() {
         Some(path) => replace_file(config, path, plan, file, keys, on_progress).await,
         None => replace_rows(config, options, plan, file, keys, on_progress).await,
@@ -126,13 +137,13 @@ async fn replace_rows(
 ) -> anyhow::Result<Restored> {
     match plan.schema {
         Schema::Absent | Schema::Empty => options.migrate_to(plan.header.schema_version).await?,
-        Schema::Current if plan.header.schema_version == options.newest_version() => {}
+        _ if options.row_reader(None).await?.schema_version() == plan.header.schema_version => {}
         Schema::Current | Schema::Outdated { .. } => bail!(
             "the backup has schema version {}, the database another one: restore it into an empty database",
             plan.header.schema_version
         ),
     }
-    let loaded = load(options, file, keys, on_progress).await?;
+    let loaded = load(options, plan, file, keys, on_progress).await?;
     options.migrate().await?;
     finish(config, &plan.header).await?;
     Ok(Restored { loaded, previous: None })
@@ -146,6 +157,8 @@ async fn replace_file(
     keys: &DecryptionArgs,
     on_progress: OnProgress<'_>,
 ) -> anyhow::Result<Restored> {
+    // Behind a symbolic link: the link stays, and the file behind it is replaced.
+    let path = &resolve(path).with_context(|| format!("reading {}", path.display()))?;
     let draft_path = beside(path, ".restoring");
     remove(&draft_path).with_context(|| format!("removing {}", draft_path.display()))?;
     let mut draft_config = config.clone();
@@ -153,7 +166,7 @@ async fn replace_file(
     let draft = crate::app::store_options(&draft_config)?;
     let drafted = async {
         draft.migrate_to(plan.header.schema_version).await?;
-        let loaded = load(&draft, file, keys, on_progress).await?;
+        let loaded = load(&draft, plan, file, keys, on_progress).await?;
         draft.migrate().await?;
         finish(&draft_config, &plan.header).await?;
         check_and_fold(&draft_path).await?;
@@ -168,23 +181,39 @@ async fn replace_file(
         }
     };
     let is_present = path.exists();
-    if is_present && let Err(error) = check_and_fold(path).await {
-        tracing::warn!(error = %crate::http::problem::Chain(&error), "the database that is replaced is damaged");
+    if is_present {
+        match check_and_fold(path).await {
+            Ok(()) => {}
+            // Its write-ahead log may have changes that are not in the file.
+            Err(StoreError::Unavailable(error)) => bail!("{}: {error}; nothing was changed", path.display()),
+            Err(error) => tracing::warn!(error = %Chain(&error), "the database that is replaced is damaged"),
+        }
     }
-    let previous = is_present.then(|| beside(path, &format!(".before-restore-{}", stamp(SystemClock.now()))));
-    let swapped = swap(&draft_path, path, previous.as_deref());
+    let previous = beside(path, &format!(".before-restore-{}", stamp(SystemClock.now())));
+    let swapped = swap(&draft_path, path, &previous);
     swapped.with_context(|| format!("replacing {}", path.display()))?;
-    Ok(Restored { loaded, previous })
+    // What is left of the draft is empty.
+    let _ = remove(&draft_path);
+    Ok(Restored { loaded, previous: is_present.then_some(previous) })
 }
 
 async fn load(
     target: &StoreOptions,
+    plan: &Plan,
     file: &Path,
     keys: &DecryptionArgs,
     on_progress: OnProgress<'_>,
 ) -> anyhow::Result<Loaded> {
     let (path, keys) = (file.to_owned(), keys.clone());
     let snapshot = spawn_blocking(move || super::open(&path, &keys)).await??;
+    let reader = target.row_reader(None).await?;
+    let expected = reader.tables().iter().filter(|table| table.content != Content::Transient);
+    for table in expected {
+        if !plan.contents.tables.iter().any(|(name, _)| *name == table.name) {
+            bail!("the backup has no table {}: it is incomplete", table.name);
+        }
+    }
+    drop(reader);
     let mut writer = target.row_writer().await?;
     let loaded = snapshots::load(snapshot, writer.as_mut(), SystemClock.now(), on_progress).await?;
     writer.commit().await?;
@@ -204,18 +233,30 @@ async fn finish(config: &Config, header: &Header) -> anyhow::Result<()> {
 }
 
 /// Puts the draft in the place of the database, which is kept under another name. There is a database at every moment.
-fn swap(draft: &Path, path: &Path, previous: Option<&Path>) -> io::Result<()> {
-    if let Some(previous) = previous {
-        fs::hard_link(path, previous).or_else(|_| fs::copy(path, previous).map(drop))?;
-        for (old, kept) in companions(path).iter().zip(companions(previous)) {
-            match fs::rename(old, kept) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+///
+/// A write-ahead log that is left beside the database must not be there when the draft takes its name: SQLite would apply
+/// it. It is kept with the previous file, or alone if that is missing.
+fn swap(draft: &Path, path: &Path, previous: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.exists() {
+        match fs::hard_link(path, previous) {
+            // The file system has no links.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                fs::copy(path, previous)?;
+                File::open(previous)?.sync_all()?;
             }
+            linked => linked?,
         }
     }
+    for (old, kept) in companions(path).iter().zip(companions(previous)) {
+        match fs::rename(old, kept) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    File::open(folder)?.sync_all()?;
     fs::rename(draft, path)?;
-    File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
 /// Removes a draft of before.

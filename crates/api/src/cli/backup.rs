@@ -106,7 +106,7 @@ async fn create(globals: &Globals, file: &str, encryption: &EncryptionArgs) -> R
     ctx.store().close().await;
     progress.clear();
     let made = made?;
-    let summary = text(&made.header, &made.contents);
+    let summary = text(&made.contents);
     match (&target, globals.output) {
         (Target::Stdout, _) => Ok(()),
         (_, Output::Json) => print_json(&BackupBody::new(&made.header, &made.contents, Some(made.bytes))),
@@ -122,7 +122,7 @@ async fn verify(globals: &Globals, args: VerifyArgs) -> Result<(), Failure> {
         Output::Json => print_json(&BackupBody::new(&header, &contents, None)),
         Output::Text => print(&format!(
             "{shown} is complete and unchanged: {}, made at {} by release {} from {}\n",
-            text(&header, &contents),
+            text(&contents),
             header.created_at,
             header.release,
             header.database
@@ -131,9 +131,10 @@ async fn verify(globals: &Globals, args: VerifyArgs) -> Result<(), Failure> {
 }
 
 /// How much a backup has.
-pub(super) fn text(_header: &Header, contents: &Contents) -> String {
+pub(super) fn text(contents: &Contents) -> String {
+    let many = |count: u64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let (users, events) = (contents.of("users"), contents.of("events"));
-    format!("{users} users, {events} events, {} rows", contents.rows())
+    format!("{}, {}, {}", many(users, "user"), many(events, "event"), many(contents.rows(), "row"))
 }
 
 /// A number of bytes for people.

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use denizen_domain::access::{Actor, Origin};
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::rows::{Cell, Content, RowReader, Table};
+use denizen_domain::rows::{Cell, Content, RowReader, Table, WriteLock};
 use denizen_domain::{Ctx, backups};
 use denizen_infra::clock::{SystemChance, SystemClock};
 use denizen_infra::root::open_root;
@@ -16,7 +16,7 @@ use denizen_infra::snapshots::{Difference, TableDigest, digest, replicate};
 use denizen_infra::stores::{Schema, StoreOptions};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::Globals;
 use super::failure::{Failure, printable};
@@ -27,6 +27,10 @@ use crate::config::Config;
 
 /// How long a run waits before it compares the databases again.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How often the lock of the source is checked.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+const LOST: &str = "the lock of the source was lost, so it may have been written to: stop the servers that use the target, \
+                    empty it, and move again";
 /// How many runs may follow each other under the lock. More than two are only needed where unique values were exchanged.
 const RUNS_MAX: u32 = 10;
 
@@ -81,9 +85,16 @@ pub(super) async fn run(globals: &Globals, args: &MigrateStoreArgs) -> Result<()
     if !globals.quiet {
         writeln!(io::stderr(), "From: {}\nTo: {}", printable(&from.to_string()), printable(&to.to_string()))?;
     }
-    let chain_key = prepare(&config, &from, &to).await?;
+    if from.to_string() == to.to_string() {
+        return Err(anyhow!("--from and --to are the same database").into());
+    }
     // For as long as this command runs: no server writes to the target, and without --follow none to the source.
     let _target = to.claim().map_err(anyhow::Error::from)?;
+    let others = to.other_connections().await.map_err(anyhow::Error::from)?;
+    if others > 0 {
+        return Err(anyhow!("{others} other connections to the target are open: stop the servers that use it").into());
+    }
+    let chain_key = prepare(&config, &from, &to).await?;
     let source_claim = if args.follow {
         None
     } else {
@@ -102,31 +113,50 @@ pub(super) async fn run(globals: &Globals, args: &MigrateStoreArgs) -> Result<()
     } else {
         transfer.run(None).await?;
     }
-    let (lock, pause, tables) = transfer.complete().await?;
+    let (mut lock, pause, tables) = transfer.complete().await?;
     record(&config, &args.to).await?;
+    let printed = print_result(globals.output, &transfer, pause, tables);
+    if args.follow {
+        hold(lock.as_mut()).await?;
+    }
+    drop((lock, source_claim));
+    printed
+}
+
+fn print_result(
+    output: Output,
+    transfer: &Transfer<'_>,
+    pause: Duration,
+    tables: Vec<(String, TableDigest)>,
+) -> Result<(), Failure> {
     let rows: u64 = tables.iter().map(|(_, digest)| digest.rows).sum();
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    match globals.output {
+    match output {
         Output::Json => {
             let body = |(table, TableDigest { rows, sha256 })| TableBody { table, rows, sha256 };
             let tables = tables.into_iter().map(body).collect();
-            print_json(&MovedBody { runs: transfer.runs, rows_written: transfer.written, pause_ms, tables })?;
+            print_json(&MovedBody { runs: transfer.runs, rows_written: transfer.written, pause_ms, tables })
         }
         Output::Text => print(&format!(
             "the target is complete: {rows} rows in {} tables, equal in number and checksum; the source could not be \
              written to for {pause_ms} ms\n",
             tables.len()
-        ))?,
+        )),
     }
-    if args.follow {
-        writeln!(
-            io::stderr(),
-            "The source stays locked. Stop the servers, start them with the new database.url, then press Ctrl-C."
-        )?;
-        tokio::signal::ctrl_c().await?;
+}
+
+/// Keeps the source locked until Ctrl-C.
+async fn hold(lock: &mut dyn WriteLock) -> Result<(), Failure> {
+    writeln!(
+        io::stderr(),
+        "The source stays locked. Stop the servers, start them with the new database.url, then press Ctrl-C."
+    )?;
+    loop {
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => return Ok(pressed?),
+            () = sleep(CHECK_EVERY) => lock.check().await.context(LOST)?,
+        }
     }
-    drop((lock, source_claim));
-    Ok(())
 }
 
 fn options(config: &Config, url: &str) -> anyhow::Result<StoreOptions> {
@@ -192,6 +222,13 @@ async fn is_empty_or_part(source: &mut dyn RowReader, target: &mut dyn RowReader
         let (theirs, ours) =
             (target.rows_after(&log, Some(&before), 1).await?, source.rows_after(&log, Some(&before), 1).await?);
         return Ok(theirs == ours);
+    }
+    // A log without events may have been purged. How far it has come tells whether it is that of the source.
+    let Some(bounds) = table(target.tables(), "event_log") else { return Ok(false) };
+    let (theirs, ours) = (target.rows_after(&bounds, None, 1).await?, source.rows_after(&bounds, None, 1).await?);
+    let head = bounds.column("head_position").and_then(|at| theirs.first()?.get(at));
+    if head != Some(&Cell::Integer(0)) && theirs != ours {
+        return Ok(false);
     }
     // The log is copied late: what was copied before it is known by the root key.
     let Some(roots) = table(target.tables(), "root_keys") else { return Ok(false) };
@@ -265,11 +302,12 @@ impl Transfer<'_> {
     /// Locks the source, copies the rest and compares everything.
     async fn complete(&mut self) -> anyhow::Result<Completed> {
         let begun = now();
-        let lock = self.from.lock_writes().await.context("locking the source")?;
+        let mut lock = self.from.lock_writes().await.context("locking the source")?;
         let key = self.chain_key.clone();
         for _ in 0..RUNS_MAX {
             if self.run(Some(&key)).await?.is_none() {
                 let tables = self.compare().await?;
+                lock.check().await.context(LOST)?;
                 return Ok((lock, begun.elapsed(), tables));
             }
         }
@@ -292,7 +330,7 @@ impl Transfer<'_> {
     }
 }
 
-type Completed = (Box<dyn denizen_domain::rows::WriteLock>, Duration, Vec<(String, TableDigest)>);
+type Completed = (Box<dyn WriteLock>, Duration, Vec<(String, TableDigest)>);
 
 #[expect(clippy::disallowed_methods, reason = "measures how long the command takes")]
 fn now() -> Instant {

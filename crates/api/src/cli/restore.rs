@@ -24,9 +24,9 @@ The backup is verified before anything is changed. It can be restored into eithe
 The master key of the server that made it must be configured. A database that contains users is only replaced with
 --replace; a SQLite file is then kept beside the new one. All servers must be stopped.
 
-After a restore, all sessions have ended and all signing keys are withdrawn: no token of before is accepted, so nothing
-that was revoked after the backup comes back to life. Users sign in again. Passwords, API keys and the status of users
-are those of the backup.
+After a restore, all sessions have ended and all signing keys are withdrawn: no access token and no refresh token of
+before is accepted, whether it was revoked since or not. Users sign in again. Passwords, second factors, passkeys,
+identities, API keys, webhook secrets and the status of users are those of the backup.
 
 Examples:
   denizen backup verify accounts.backup
@@ -64,7 +64,7 @@ pub(super) async fn run(globals: &Globals, args: RestoreArgs) -> Result<(), Fail
     let options = operator::announce_database(globals, &config)?;
     let RestoreArgs { file, replace, dry_run, yes, decryption } = args;
     let plan = backup::plan(&config, &options, &file, &decryption).await?;
-    let summary = text(&plan.header, &plan.contents);
+    let summary = text(&plan.contents);
     let body = |ended_sessions, previous_database| RestoredBody {
         backup: BackupBody::new(&plan.header, &plan.contents, None),
         dry_run,

@@ -100,7 +100,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
         email: row.email,
         name: row.name,
         password_hash: row.password_hash.map(Into::into),
-        email_verified: Some(row.email_verified),
+        email_verified: row.email_verified,
         role: row.role,
         status: status.map(Status::as_str).map(str::to_owned),
         locale: row.locale,

@@ -12,12 +12,25 @@ const FAULTS_MAX: usize = 200;
 /// How often a line is read: each time, at least one field is taken out.
 const PASSES_MAX: usize = 200;
 
+/// How many characters of the name of a field are reported: it is that of an unknown field, as long as the line.
+const FIELD_CHARS_MAX: usize = 128;
+
 /// All faults of a line, of which its reader has met the first ones.
 pub(super) fn all(
     line: &[u8],
     error: FormError,
     rules_broken: impl Fn(ImportLine) -> Vec<FieldError>,
 ) -> Vec<FieldError> {
+    let mut faults = collect(line, error, rules_broken);
+    for fault in &mut faults {
+        if let Some((end, _)) = fault.field.char_indices().nth(FIELD_CHARS_MAX) {
+            fault.field.truncate(end);
+        }
+    }
+    faults
+}
+
+fn collect(line: &[u8], error: FormError, rules_broken: impl Fn(ImportLine) -> Vec<FieldError>) -> Vec<FieldError> {
     let mut faults = match error {
         FormError::Empty => {
             return vec![FieldError::new("line", "invalid_json", "must be a JSON object; it is empty")];

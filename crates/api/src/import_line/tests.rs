@@ -53,6 +53,12 @@ fn all_faults_of_the_form_are_found_at_once() {
 }
 
 #[test]
+fn names_of_unknown_fields_are_cut() {
+    let line = format!(r#"{{"email":"a@example.com","name":"A","{}":1}}"#, "é".repeat(1_000));
+    assert_eq!(faults_of(&line), [("é".repeat(128), "unknown_field")]);
+}
+
+#[test]
 fn a_line_of_the_right_form_is_read() {
     let least: ImportLine = json_form::read(br#"{"email":"a@example.com","name":"A"}"#).unwrap();
     assert!(least.password_hash.is_none() && least.role.is_none());

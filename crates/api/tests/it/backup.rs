@@ -100,7 +100,7 @@ on_both! {
         let unconfirmed = denizen(&world, &["restore", &file, "--replace"]).await;
         assert_eq!(unconfirmed.code, 2, "{unconfirmed:?}");
         let dry = denizen(&world, &["restore", &file, "--dry-run"]).await;
-        assert!(dry.stdout.contains("would restore 1 users") && dry.stdout.contains("contains 2 users"), "{dry:?}");
+        assert!(dry.stdout.contains("would restore 1 user,") && dry.stdout.contains("contains 2 users"), "{dry:?}");
 
         let server = Process::start(&world, &[]).await;
         let busy = denizen(&world, &["restore", &file, "--replace", "--yes"]).await;
@@ -157,7 +157,7 @@ on_both! {
         let foreign = denizen(&stranger, &["restore", &file, "--replace", "--yes"]).await;
         assert!(foreign.only_line(1).contains("master key"), "{foreign:?}");
         let verified = denizen(&world, &["backup", "verify", &file]).await;
-        assert!(verified.stdout.contains("complete and unchanged: 1 users"), "{verified:?}");
+        assert!(verified.stdout.contains("complete and unchanged: 1 user,"), "{verified:?}");
         let users = denizen(&world, &["users", "list", "--output", "json"]).await.json();
         assert_eq!(users.as_array().unwrap().len(), 1);
     }
@@ -269,4 +269,38 @@ on_both! {
         assert_eq!(backups_in(&folder), names, "the next one is due tomorrow");
         app.services.store.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_without_its_database_is_not_applied_to_a_restored_one() {
+    let world = World::new(Db::Sqlite).await;
+    create_user(&world, "ada@example.com").await;
+    let file = back_up(&world, &[]).await;
+    let server = Process::start(&world, &[]).await;
+    assert_eq!(server.sign_up("late@example.com").await.unwrap().status(), 201);
+    server.kill().await;
+    let database = world.sqlite_file().unwrap();
+    let log = database.with_extension("db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0, "the killed server leaves its log");
+    std::fs::remove_file(&database).unwrap();
+
+    assert_eq!(denizen(&world, &["restore", &file]).await.code, 0);
+    let users = denizen(&world, &["users", "list", "--output", "json"]).await.json();
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
+}
+
+#[tokio::test]
+async fn a_restore_follows_a_symbolic_link() {
+    let world = World::new(Db::Sqlite).await;
+    create_user(&world, "ada@example.com").await;
+    let file = back_up(&world, &[]).await;
+    let (real, link) = (world.sqlite_file().unwrap(), world.folder().join("link.db"));
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let settings = [("database.url", format!("sqlite://{}", link.display()))];
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let restored = run_on(&world, &settings, &["restore", &file, "--replace", "--yes"], "").await;
+    assert_eq!(restored.code, 0, "{restored:?}");
+    assert!(link.symlink_metadata().unwrap().is_symlink() && real.is_file());
+    let users = denizen(&world, &["users", "list", "--output", "json"]).await.json();
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
 }

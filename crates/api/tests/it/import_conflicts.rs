@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, SignedIn, TestApp, World, on_both};
+use crate::harness::{PASSWORD, SignedIn, TestApp, World, on_both, problem};
 use crate::process::{Done, command_on, run_on};
 
 const IMPORT: &str = "/api/v1/users/import";
@@ -111,6 +111,18 @@ on_both! {
         assert_eq!(faults(&report), [fault(1, "email", "not_allowed")]);
         let done = cli(&app.world, &["import", "-", "--on-conflict", "update"], &own.to_string()).await;
         assert!(done.code == 1 && done.stderr.contains("must leave an active administrator"), "{done:?}");
+    }
+
+    async fn ids_and_api_keys_need_further_permissions(app: TestApp) {
+        let clerk = app.user_who_may("users:write users:read").await;
+        let line = json!({"id": IDS[0], "email": app.fresh_email(), "name": "A", "api_keys": []});
+        let request = app.request(Method::POST, &format!("{IMPORT}?keep_ids=true"), Some(&clerk.token));
+        let request = request.header("content-type", "application/x-ndjson").body(line.to_string());
+        problem(request.send().await.unwrap(), 403, "forbidden").await;
+        let report = import(&app, &clerk, "", std::slice::from_ref(&line)).await;
+        assert_eq!(faults(&report), [fault(1, "api_keys", "not_allowed")]);
+        let able = app.user_who_may("users:write users:read api_keys:write events:read").await;
+        assert_eq!(counts(&import(&app, &able, "keep_ids=true", &[line]).await), [1, 0, 0, 0]);
     }
 
     async fn all_faults_of_a_line_are_reported_at_once(app: TestApp) {

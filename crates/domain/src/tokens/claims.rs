@@ -45,6 +45,10 @@ const RESERVED: [&str; 31] = [
     "toe",
 ];
 
+/// Claims that many services take for permissions (RFC 9068, RFC 9396). Users must not write them.
+const RESERVED_FOR_APP_ATTRIBUTES: [&str; 5] =
+    ["roles", "groups", "entitlements", "permissions", "authorization_details"];
+
 /// The attributes that a claim is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -64,7 +68,8 @@ pub struct AttributeClaim {
 
 impl AttributeClaim {
     /// Reads `plan=app_attributes.plan`: the name of the claim, and the attribute. Names within the path are separated by
-    /// dots. `None` for another form, and for the name of a claim that has a meaning already.
+    /// dots. `None` for another form, for the name of a claim that has a meaning already, and for a claim of permissions
+    /// from attributes that users write.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {
         let (name, attribute) = raw.split_once('=')?;
@@ -80,6 +85,9 @@ impl AttributeClaim {
             "app_attributes" => Source::AppAttributes,
             _ => return None,
         };
+        if source == Source::Attributes && RESERVED_FOR_APP_ATTRIBUTES.contains(&name) {
+            return None;
+        }
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
         let is_path = path.len() <= PATH_MAX && path.iter().all(|part| !part.is_empty());
         is_path.then(|| Self { name: name.to_owned(), source, path })
@@ -126,6 +134,14 @@ pub(crate) fn claims_of(chosen: &[AttributeClaim], user: &User) -> Vec<(String, 
 #[cfg(test)]
 mod tests {
     use super::AttributeClaim;
+
+    #[test]
+    fn users_write_no_claims_of_permissions() {
+        for name in ["roles", "groups", "entitlements", "permissions", "authorization_details"] {
+            assert_eq!(AttributeClaim::parse(&format!("{name}=attributes.{name}")), None);
+            assert!(AttributeClaim::parse(&format!("{name}=app_attributes.{name}")).is_some());
+        }
+    }
 
     #[test]
     fn a_claim_names_an_attribute() {

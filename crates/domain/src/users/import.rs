@@ -162,6 +162,10 @@ struct Row {
 /// all.
 pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, options: ImportOptions) -> Result<Vec<ImportedLine>> {
     ctx.require(Permission::UsersWrite)?;
+    if options.ids == ImportIds::Keep {
+        // A new user with the id of a deleted one could read the events of that one.
+        ctx.require(Permission::EventsRead)?;
+    }
 
     let now = ctx.now();
     let mut results: Vec<_> = batch.iter().map(ImportedLine::not_reached).collect();
@@ -252,6 +256,9 @@ impl Roles {
         let mut faults = Vec::new();
         if let Some(role) = &line.role {
             faults.extend(self.refusal(ctx, tx, role).await?);
+        }
+        if line.credentials.api_keys.is_some() && !ctx.holds(Permission::ApiKeysWrite) {
+            faults.push(FieldError::new("api_keys", "not_allowed", "requires the permission api_keys:write"));
         }
         for (at, key) in line.credentials.api_keys.iter().flatten().enumerate() {
             if ctx.require_held(key.scopes).is_err() {

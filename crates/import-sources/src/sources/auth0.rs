@@ -1,11 +1,12 @@
 //! Auth0: the user export (`POST /api/v2/jobs/users-exports`, format `json` or `csv`), and the password hashes that its
-//! support exports on request, which are joined by id or, without a user of that id, by address.
+//! support exports on request, which are joined by id. A hash whose id is that of no user is joined by address, if exactly
+//! one account of a database connection has that address.
 //!
 //! Formats: <https://auth0.com/docs/manage-users/user-migration/bulk-user-exports>,
 //! <https://auth0.com/docs/manage-users/users/user-profiles/user-profile-structure>, and "How to Use the Password Hashes
 //! Export from Auth0" in the Auth0 support center. `custom_password_hash` and `mfa_factors` are those of the bulk import.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -22,7 +23,10 @@ use crate::report::Report;
 pub(super) struct Auth0 {
     /// Hashes by id without its provider, and by address.
     hashes: HashMap<String, Hash>,
-    by_email: HashMap<String, String>,
+    by_email: HashMap<String, Vec<String>>,
+    /// Ids of users at database connections, without the prefix `auth0|`, and the number of accounts of database connections by address.
+    ids: HashSet<String>,
+    accounts: HashMap<String, usize>,
     users: usize,
     /// Whether any user has the field `blocked`, which an export contains only if it was asked for.
     has_blocked: bool,
@@ -53,11 +57,15 @@ impl Convert for Auth0 {
         let Some(id) = id_of_hash(record) else {
             self.users += 1;
             self.has_blocked |= record.contains_key("blocked");
+            self.learn_account(record);
             return;
         };
         let Some(text) = fields::text(record, "passwordHash") else { return };
         if let Some(email) = email_of(record) {
-            self.by_email.insert(email.to_lowercase(), id.clone());
+            let ids = self.by_email.entry(email.to_lowercase()).or_default();
+            if !ids.contains(&id) {
+                ids.push(id.clone());
+            }
         }
         self.hashes.insert(id, Hash { text, is_used: false });
     }
@@ -67,16 +75,17 @@ impl Convert for Auth0 {
         if id_of_hash.is_some() && self.users > 0 {
             return Kind::Joined;
         }
-        let id = fields::text(record, "user_id").or_else(|| fields::text(record, "Id"));
+        let id = id_of(record);
         if id.is_none() && id_of_hash.is_none() && !record.contains_key("email") {
             return Kind::Unknown;
         }
         let Some(email) = email_of(record) else { return without_address(draft) };
         draft.email(Some(email.clone()));
         draft.id(id.clone().or_else(|| id_of_hash.map(|id| format!("auth0|{id}"))));
-        let hash = self.take_hash(id.as_deref(), &email).or_else(|| own_hash(record));
+        let joined = if self.users > 0 { self.take_hash(record, &email) } else { None };
+        let hash = joined.or_else(|| own_hash(record));
         draft.password_hash(hash);
-        draft.record.email_verified = is_verified(record, &email);
+        draft.record.email_verified = Some(is_verified(record, &email));
         draft.disable_if(fields::flag(record, "blocked") == Some(true));
         // Auth0 writes the address as the name of users who have none.
         draft.name(fields::text(record, "name").filter(|name| !name.eq_ignore_ascii_case(&email)));
@@ -114,14 +123,55 @@ impl Convert for Auth0 {
 }
 
 impl Auth0 {
-    fn take_hash(&mut self, id: Option<&str>, email: &str) -> Option<String> {
-        let id = id.and_then(|id| id.split_once('|')).filter(|(provider, _)| *provider == "auth0");
-        let id = id.map(|(_, id)| id).filter(|id| self.hashes.contains_key(*id));
-        let id = id.or_else(|| self.by_email.get(&email.to_lowercase()).map(String::as_str))?;
-        let hash = self.hashes.get_mut(id)?;
+    fn learn_account(&mut self, record: &Object) {
+        let id = id_of(record);
+        self.ids.extend(database_ids(record));
+        if let Some(email) = email_of(record).filter(|_| is_of_database(id.as_deref())) {
+            *self.accounts.entry(email.to_lowercase()).or_default() += 1;
+        }
+    }
+
+    fn take_hash(&mut self, record: &Object, email: &str) -> Option<String> {
+        let own = database_ids(record).into_iter().find(|id| self.hashes.contains_key(id));
+        let id = match own {
+            Some(id) => id,
+            None if is_of_database(id_of(record).as_deref()) => self.hash_by_email(email)?.to_owned(),
+            None => return None,
+        };
+        let hash = self.hashes.get_mut(&id)?;
         hash.is_used = true;
         Some(hash.text.clone())
     }
+
+    /// The only hash with this address whose id is that of no user, if a single account has the address.
+    fn hash_by_email(&self, email: &str) -> Option<&str> {
+        let email = email.to_lowercase();
+        let mut unowned = self.by_email.get(&email)?.iter().filter(|id| !self.ids.contains(*id));
+        let id = unowned.next().filter(|_| self.accounts.get(&email) == Some(&1))?;
+        unowned.next().is_none().then_some(id)
+    }
+}
+
+fn id_of(record: &Object) -> Option<String> {
+    fields::first_text(record, &["user_id", "Id"])
+}
+
+/// The ids of a user at database connections: the own one, and those of linked accounts.
+fn database_ids(record: &Object) -> Vec<String> {
+    let own = id_of(record).and_then(|id| id_of_database(&id).map(str::to_owned));
+    let identities = fields::objects(record, "identities").into_iter();
+    let linked = identities.filter(|at| at.get("provider").is_some_and(|provider| provider == "auth0"));
+    own.into_iter().chain(linked.filter_map(|at| fields::text(&at, "user_id"))).collect()
+}
+
+/// The id without its provider, if that is a database connection.
+fn id_of_database(id: &str) -> Option<&str> {
+    id.strip_prefix("auth0|")
+}
+
+/// Whether a user can have a password at Auth0. One without an id can.
+fn is_of_database(id: Option<&str>) -> bool {
+    id.is_none_or(|id| id_of_database(id).is_some())
 }
 
 /// The id of an entry in the export of hashes: `alt_id`, or the id of the database.

@@ -74,7 +74,7 @@ fn convert(csv: &Object, api: &Object, draft: &mut Draft<'_>) -> Kind {
     }
     draft.email(email);
     draft.id(either("id"));
-    draft.record.email_verified = is_verified;
+    draft.record.email_verified = Some(is_verified);
     let is_set = |name| fields::flag(api, name).or_else(|| fields::flag(csv, name)) == Some(true);
     draft.disable_if(is_set("banned") || is_set("locked"));
     draft.name_parts(either("first_name"), either("last_name"));

@@ -47,7 +47,7 @@ impl Convert for Cognito {
             return if username.is_some() { without_address(draft) } else { Kind::Unknown };
         };
         draft.email(Some(email));
-        draft.record.email_verified = fields::flag(&attributes, "email_verified").unwrap_or(false);
+        draft.record.email_verified = Some(fields::flag(&attributes, "email_verified").unwrap_or(false));
         let enabled = fields::flag(record, "Enabled").or_else(|| fields::flag(record, "enabled"));
         draft.disable_if(enabled == Some(false) || fields::flag(record, "status") == Some(false));
         draft.id(fields::text(&attributes, "sub").or_else(|| username.clone()));

@@ -27,6 +27,12 @@ impl Convert for Csv {
         let selectors = map.fields.values().chain(map.attributes.values()).chain(map.app_attributes.values());
         let used: Vec<&String> = selectors.flat_map(crate::options::Selector::names).collect();
         let (mut given, mut family, mut is_found) = (None, None, is_mapped("email"));
+        let has = |wanted: &str| is_mapped(wanted) || self.columns.iter().any(|(_, field)| *field == Some(wanted));
+        // Existing users keep what the file does not state.
+        if !["status", "disabled", "enabled"].into_iter().any(has) {
+            draft.record.status = None;
+        }
+        draft.record.email_verified = has("email_verified").then_some(false);
         // The address first: a user name that equals it is none.
         let email_first = |(_, field): &&(String, Option<&str>)| *field != Some("email");
         let mut columns: Vec<_> = self.columns.iter().collect();

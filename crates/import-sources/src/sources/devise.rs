@@ -53,7 +53,7 @@ impl Convert for Devise {
         let id = fields::text(record, "id");
         let identities = id.as_ref().and_then(|id| self.identities.remove(id)).unwrap_or_default();
         draft.id(id);
-        draft.record.email_verified = fields::value(record, "confirmed_at").is_some();
+        draft.record.email_verified = Some(fields::value(record, "confirmed_at").is_some());
         draft.disable_if(DISABLED_AT.iter().any(|name| fields::value(record, name).is_some()));
         draft.disable_if(DISABLED.iter().any(|name| fields::flag(record, name) == Some(true)));
         draft.disable_if(["active", "enabled"].iter().any(|name| fields::flag(record, name) == Some(false)));

@@ -21,7 +21,15 @@ pub(super) struct Django {
     /// Names of groups by id.
     groups: HashMap<String, String>,
     /// What belongs to users, by their id or name.
-    joined: HashMap<String, Joined>,
+    joined: HashMap<Owner, Joined>,
+}
+
+/// A foreign key: ids and names are separate, because a user can have the id of another one as the name.
+#[derive(PartialEq, Eq, Hash)]
+enum Owner {
+    Id(String),
+    /// A natural key.
+    Name(String),
 }
 
 #[derive(Default)]
@@ -30,7 +38,7 @@ struct Joined {
     addresses: Vec<(String, bool)>,
     accounts: Vec<Object>,
     totp_secrets: Vec<Totp>,
-    groups: Vec<String>,
+    groups: Vec<Owner>,
     other_factors: usize,
 }
 
@@ -70,7 +78,7 @@ impl Convert for Django {
             return;
         }
         if let (Some(user), Some(group)) = (fields::text(fields, "user_id"), fields::text(fields, "group_id")) {
-            self.joined.entry(user).or_default().groups.push(group);
+            self.joined.entry(Owner::Id(user)).or_default().groups.push(Owner::Id(group));
         } else if let Some(user) = key(fields.get("user").or_else(|| fields.get("user_id"))) {
             learn_of_user(self.joined.entry(user).or_default(), fields);
         } else if is_group(record, fields)
@@ -89,12 +97,12 @@ impl Convert for Django {
         }
         let id = id_of(record);
         let username = fields::text(fields, "username");
-        let joined = [&id, &username].into_iter().flatten().find_map(|key| self.joined.remove(key));
-        let joined = joined.unwrap_or_default();
+        let owners = [id.clone().map(Owner::Id), username.clone().map(Owner::Name)];
+        let joined = owners.iter().flatten().find_map(|owner| self.joined.remove(owner)).unwrap_or_default();
         let email = fields::text(fields, "email").or_else(|| joined.addresses.first().map(|(email, _)| email.clone()));
         let Some(email) = email else { return without_address(draft) };
         let is_this = |(address, is_verified): &(String, bool)| *is_verified && *address == email.to_lowercase();
-        draft.record.email_verified = joined.addresses.iter().any(is_this);
+        draft.record.email_verified = Some(joined.addresses.iter().any(is_this));
         draft.email(Some(email));
         draft.password_hash(fields::text(fields, "password"));
         draft.disable_if(fields::flag(fields, "is_active") == Some(false));
@@ -122,8 +130,12 @@ impl Django {
             }
         }
         let ids = fields::list(fields, "groups").iter().filter_map(|group| key(Some(group))).collect::<Vec<_>>();
-        for id in ids.iter().chain(&joined.groups) {
-            draft.role(self.groups.get(id).unwrap_or(id).clone());
+        for group in ids.iter().chain(&joined.groups) {
+            let name = match group {
+                Owner::Id(id) => self.groups.get(id).unwrap_or(id),
+                Owner::Name(name) => name,
+            };
+            draft.role(name.clone());
         }
         draft.lose_many("permissions of single users: use roles", fields::list(fields, "user_permissions").len());
     }
@@ -154,10 +166,10 @@ fn id_of(record: &Object) -> Option<String> {
 }
 
 /// A foreign key: an id, or a natural key.
-fn key(value: Option<&Value>) -> Option<String> {
+fn key(value: Option<&Value>) -> Option<Owner> {
     match value? {
-        Value::Array(parts) => parts.first().and_then(fields::as_text),
-        value => fields::as_text(value),
+        Value::Array(parts) => parts.first().and_then(fields::as_text).map(Owner::Name),
+        value => fields::as_text(value).map(Owner::Id),
     }
 }
 

@@ -58,7 +58,7 @@ impl Convert for Firebase {
         let Some(email) = fields::text(record, "email") else { return without_address(draft) };
         draft.email(Some(email));
         draft.id(Some(id));
-        draft.record.email_verified = fields::flag(record, "emailVerified").unwrap_or(false);
+        draft.record.email_verified = Some(fields::flag(record, "emailVerified").unwrap_or(false));
         draft.disable_if(fields::flag(record, "disabled") == Some(true));
         draft.name(fields::text(record, "displayName"));
         draft.attribute("picture", fields::value(record, "photoUrl").cloned());

@@ -4,7 +4,7 @@
 //! Formats: <https://fusionauth.io/docs/apis/users> ("Import Users"), and "Password hashes" of its reference for the
 //! schemes. Salts and hashes are base64, except those of bcrypt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -21,6 +21,8 @@ use crate::input::Paths;
 pub(super) struct Fusionauth {
     /// By user.
     links: HashMap<String, Vec<Object>>,
+    /// Ids of all applications that users are registered for.
+    applications: HashSet<String>,
 }
 
 const GENERIC_TYPES: [&str; 4] = ["ExternalJWT", "OpenIDConnect", "SAMLv2", "SAMLv2IdPInitiated"];
@@ -30,10 +32,16 @@ impl Convert for Fusionauth {
         &[&[], &["*"], &["users", "*"], &["identityProviderLinks", "*"]]
     }
 
+    fn joins(&self, _files: usize) -> bool {
+        true
+    }
+
     fn learn(&mut self, _kind: &str, record: &Object) {
         if let Some(user) = fields::text(record, "userId").filter(|_| record.contains_key("identityProviderUserId")) {
             self.links.entry(user).or_default().push(record.clone());
         }
+        let registrations = fields::objects(record, "registrations");
+        self.applications.extend(registrations.iter().filter_map(|at| fields::text(at, "applicationId")));
     }
 
     fn convert(&mut self, _kind: &str, record: &Object, draft: &mut Draft<'_>) -> Kind {
@@ -48,7 +56,7 @@ impl Convert for Fusionauth {
         let id = fields::text(record, "id");
         let links = id.as_ref().and_then(|id| self.links.remove(id)).unwrap_or_default();
         draft.id(id);
-        draft.record.email_verified = fields::flag(record, "verified").unwrap_or(false);
+        draft.record.email_verified = Some(fields::flag(record, "verified").unwrap_or(false));
         draft.disable_if(fields::flag(record, "active") == Some(false));
         // Who has expired cannot sign in; a later expiry is not supported.
         if fields::value(record, "expiry").is_some() {
@@ -70,7 +78,7 @@ impl Convert for Fusionauth {
         draft.updated_at(fields::value(record, "lastUpdateInstant"));
         draft.last_sign_in_at(fields::value(record, "lastLoginInstant"));
         for registration in fields::objects(record, "registrations") {
-            draft.roles_in(fields::value(&registration, "roles"));
+            self.roles(&registration, draft);
         }
         for link in links {
             // Generic types have a name that the operator chose.
@@ -84,6 +92,16 @@ impl Convert for Fusionauth {
         password(record, draft);
         factors(&fields::object(record, "twoFactor"), draft);
         Kind::User
+    }
+}
+
+impl Fusionauth {
+    /// With several applications, a role of the same name can mean something else in each.
+    fn roles(&self, registration: &Object, draft: &mut Draft<'_>) {
+        let application = fields::text(registration, "applicationId").filter(|_| self.applications.len() > 1);
+        for role in fields::list(registration, "roles").iter().filter_map(fields::as_text) {
+            draft.role(application.as_ref().map_or_else(|| role.clone(), |id| format!("{id}/{role}")));
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Convert for Keycloak {
         let Some(email) = fields::text(record, "email") else { return without_address(draft) };
         draft.email(Some(email));
         draft.id(fields::text(record, "id"));
-        draft.record.email_verified = fields::flag(record, "emailVerified").unwrap_or(false);
+        draft.record.email_verified = Some(fields::flag(record, "emailVerified").unwrap_or(false));
         draft.disable_if(fields::flag(record, "enabled") == Some(false));
         draft.name_parts(fields::text(record, "firstName"), fields::text(record, "lastName"));
         draft.username(fields::text(record, "username"));

@@ -33,7 +33,7 @@ impl Convert for Kratos {
         let of_email = addresses
             .iter()
             .find(|at| fields::text(at, "value").is_some_and(|value| value.eq_ignore_ascii_case(&email)));
-        draft.record.email_verified = of_email.and_then(|at| fields::flag(at, "verified")) == Some(true);
+        draft.record.email_verified = Some(of_email.and_then(|at| fields::flag(at, "verified")) == Some(true));
         draft.email(Some(email));
         draft.id(fields::text(record, "id"));
         draft.disable_if(fields::text(record, "state").is_some_and(|state| state != "active"));

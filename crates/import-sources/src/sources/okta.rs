@@ -64,8 +64,8 @@ impl Convert for Okta {
         let status = fields::first_text(record, &["status", "Status", "User status", "user.status"]);
         let status = status.unwrap_or_default().to_ascii_uppercase();
         // Okta verifies the address when the user activates the account.
-        draft.record.email_verified =
-            matches!(status.as_str(), "ACTIVE" | "RECOVERY" | "PASSWORD_EXPIRED" | "LOCKED_OUT" | "SUSPENDED");
+        let verified = ["ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "SUSPENDED"];
+        draft.record.email_verified = Some(verified.contains(&status.as_str()));
         draft.disable_if(matches!(status.as_str(), "SUSPENDED" | "DEPROVISIONED" | "DEACTIVATED" | "LOCKED_OUT"));
         draft.name(fields::text(&profile, "displayName"));
         draft.name_parts(

@@ -31,6 +31,9 @@ impl Convert for Scim {
         draft.email(email);
         draft.id(fields::text(record, "id"));
         draft.app_attribute("external_id", fields::value(record, "externalId").cloned());
+        if !record.contains_key("active") {
+            draft.record.status = None;
+        }
         draft.disable_if(fields::flag(record, "active") == Some(false));
         draft.name(fields::first_text(record, &["displayName", "/name/formatted"]));
         draft.name_parts(fields::text(record, "/name/givenName"), fields::text(record, "/name/familyName"));

@@ -63,7 +63,7 @@ impl Convert for Supabase {
         }
         let Some(email) = fields::text(record, "email") else { return without_address(draft) };
         draft.email(Some(email));
-        draft.record.email_verified = is_set(record, "email_confirmed_at") || is_set(record, "confirmed_at");
+        draft.record.email_verified = Some(is_email_confirmed(record));
         // A ban may have ended: who was banned then is let in by an administrator.
         draft.disable_if(is_set(record, "banned_until"));
         draft.password_hash(fields::text(record, "encrypted_password"));
@@ -89,6 +89,15 @@ impl Convert for Supabase {
         draft.id(Some(id));
         Kind::User
     }
+}
+
+/// `confirmed_at` is the earlier one of `email_confirmed_at` and `phone_confirmed_at`, and of versions before both, the only
+/// one.
+fn is_email_confirmed(record: &Object) -> bool {
+    if record.contains_key("email_confirmed_at") {
+        return is_set(record, "email_confirmed_at");
+    }
+    is_set(record, "confirmed_at") && !is_set(record, "phone_confirmed_at")
 }
 
 /// A time that is set: bans for ever are the word `infinity` in PostgreSQL.

@@ -88,9 +88,10 @@ impl Convert for Wordpress {
         draft.last_sign_in_at(fields::value(&meta, "last_login").or_else(|| fields::value(&meta, "wc_last_active")));
         let names = fields::text(record, "roles").unwrap_or_default();
         names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| draft.role(name.to_owned()));
-        for (_, value) in meta.iter().filter(|(key, _)| key.ends_with("capabilities")) {
+        for (key, value) in meta.iter().filter(|(key, _)| key.ends_with("capabilities")) {
+            let site = site_of(key);
             for role in php_flags(value.as_str().unwrap_or_default()) {
-                draft.role(role);
+                draft.role(site.map_or_else(|| role.clone(), |site| format!("{site}/{role}")));
             }
         }
         Kind::User
@@ -100,6 +101,12 @@ impl Convert for Wordpress {
 /// Before `WordPress` 2.5, hashes were plain MD5.
 fn password_hash(hash: String) -> String {
     if hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) { hex_digest("md5", &hash) } else { hash }
+}
+
+/// The number of a further site of a network: 7 in `wp_7_capabilities`.
+fn site_of(key: &str) -> Option<&str> {
+    let (_, site) = key.strip_suffix("_capabilities")?.rsplit_once('_')?;
+    (!site.is_empty() && site.bytes().all(|byte| byte.is_ascii_digit())).then_some(site)
 }
 
 /// The names with `true` in `a:1:{s:13:"administrator";b:1;}`.
@@ -115,7 +122,15 @@ fn php_flags(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::php_flags;
+    use super::{php_flags, site_of};
+
+    #[test]
+    fn sites_of_a_network() {
+        assert_eq!(site_of("wp_7_capabilities"), Some("7"));
+        for key in ["wp_capabilities", "wp2_capabilities", "capabilities", "my_wp_capabilities", "wp__capabilities"] {
+            assert_eq!(site_of(key), None, "{key}");
+        }
+    }
 
     #[test]
     fn roles_of_php() {

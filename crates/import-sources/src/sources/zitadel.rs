@@ -144,7 +144,7 @@ impl Zitadel {
         let is_flag =
             |names: [&str; 3]| names.iter().find_map(|name| fields::value(user, name)).and_then(fields::as_flag);
         let email_flags = ["/email/isEmailVerified", "/email/is_email_verified", "/email/isVerified"];
-        draft.record.email_verified = is_flag(email_flags) == Some(true);
+        draft.record.email_verified = Some(is_flag(email_flags) == Some(true));
         let state = fields::text(found, "state").unwrap_or_default();
         draft.disable_if(state.ends_with("INACTIVE") || state.ends_with("LOCKED") || state.ends_with("DELETED"));
         let profile = fields::object(user, "profile");

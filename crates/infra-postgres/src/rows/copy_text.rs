@@ -141,7 +141,9 @@ mod tests {
             vec![Cell::Null; 5],
         ];
         let mut lines = Vec::new();
-        rows.iter().for_each(|row| write(&mut lines, row, &types).unwrap());
+        for row in &rows {
+            write(&mut lines, row, &types).unwrap();
+        }
         assert_eq!(read(&lines, &types).unwrap(), rows);
     }
 

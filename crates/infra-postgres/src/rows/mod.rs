@@ -16,6 +16,11 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row as _};
 pub use reader::row_reader;
 pub use writer::{lock_writes, row_writer};
 
+/// What a transaction sets for itself, whatever the defaults of the role and the database are.
+const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+                        SET LOCAL lock_timeout = 0; SET LOCAL bytea_output = 'hex'; \
+                        SET LOCAL standard_conforming_strings = on";
+
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -74,7 +79,9 @@ impl Schema {
             let column = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
             columns.entry(row.try_get(0)?).or_default().push(column);
         }
-        let found: Vec<_> = TABLES.iter().filter_map(|(name, _)| typed(name, columns.remove(*name)?)).collect();
+        let present = TABLES.iter().filter_map(|(name, _)| Some((*name, columns.remove(*name)?)));
+        let found = present.map(|(name, columns)| typed(name, columns).ok_or_else(|| unreadable(name)));
+        let found: Vec<_> = found.collect::<sqlx::Result<_>>()?;
         let types = found.iter().map(|typed| (typed.table.name.clone(), typed.types.clone())).collect();
         Ok(Self { tables: found.into_iter().map(|typed| typed.table).collect(), types, version })
     }
@@ -97,6 +104,10 @@ fn typed(name: &str, columns: Vec<(String, String, i64)>) -> Option<Typed> {
     let table = Table::new(name, names(key), names(others))?;
     let types: Option<Vec<_>> = table.columns.iter().map(|column| types.get(column).copied().flatten()).collect();
     Some(Typed { types: types?, table })
+}
+
+fn unreadable(table: &str) -> sqlx::Error {
+    sqlx::Error::Protocol(format!("table {table} has no primary key, or a column of an unknown type"))
 }
 
 /// Runs a statement that is made of the names of tables and columns.

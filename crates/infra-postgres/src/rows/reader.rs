@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::pending::Sequenced;
-use super::{Schema, Type, copy_text};
+use super::{SETTINGS, Schema, Type, copy_text};
 use crate::PostgresOptions;
 use crate::error::{broken, store_error};
 
@@ -32,9 +32,7 @@ pub async fn row_reader(
     let mut connection = options.connect_once().await?;
     let begun = async {
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        connection
-            .execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
-            .await?;
+        connection.execute(SETTINGS).await?;
         Schema::read(&mut connection).await
     };
     let schema = begun.await.map_err(|error| options.explain(error))?;

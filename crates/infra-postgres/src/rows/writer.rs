@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use denizen_domain::rows::{Put, Row, RowWriter, Table, WriteLock};
 use denizen_domain::store::StoreError;
-use sqlx::{Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
-use super::{Schema, copy_text, run};
+use super::{SETTINGS, Schema, copy_text, run};
 use crate::PostgresOptions;
 use crate::error::{broken, store_error};
 
@@ -30,7 +30,7 @@ pub async fn row_writer(options: &PostgresOptions) -> Result<Box<dyn RowWriter>,
 
 async fn begin(connection: &mut PgConnection) -> sqlx::Result<Schema> {
     connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-    connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+    connection.execute(SETTINGS).await?;
     Schema::read(connection).await
 }
 
@@ -114,10 +114,16 @@ fn is_conflict(error: &sqlx::Error) -> bool {
 
 /// A lock on all tables.
 struct Locked {
-    _connection: PgConnection,
+    connection: PgConnection,
 }
 
-impl WriteLock for Locked {}
+#[async_trait]
+impl WriteLock for Locked {
+    async fn check(&mut self) -> Result<(), StoreError> {
+        // Ended by the server or by what is in between, the transaction and its locks are gone.
+        self.connection.ping().await.map_err(store_error)
+    }
+}
 
 /// Keeps everybody else from writing to the database; reads go on. Waits for the writes that have begun.
 ///
@@ -132,5 +138,5 @@ pub async fn lock_writes(options: &PostgresOptions) -> Result<Box<dyn WriteLock>
         run(&mut connection, format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).await
     };
     locked.await.map_err(|error| options.explain(error))?;
-    Ok(Box::new(Locked { _connection: connection }))
+    Ok(Box::new(Locked { connection }))
 }

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-use denizen_domain::rows::{Content, Put, Row, RowReader, RowWriter, Table};
+use denizen_domain::rows::{Content, Put, Row, RowReader, RowWriter, Table, require_all};
 use denizen_domain::store::StoreError;
 
 use super::{OnProgress, ROWS_AT_ONCE};
@@ -46,12 +46,17 @@ pub async fn replicate(
     on_progress: OnProgress<'_>,
 ) -> Result<Difference, StoreError> {
     let mut seen = target.row_reader(None).await?;
+    require_all(source.tables())?;
     if source.tables() != seen.tables() {
         return Err(StoreError::Broken("the databases have different schemas: migrate both with this release".into()));
     }
     let mut changes = Changes { options: target, writer: None, uncommitted: 0, difference: Difference::default() };
     for table in source.tables().to_vec() {
         replicate_table(source, &mut *seen, &table, &mut changes, on_progress).await?;
+        // Rows that refer to those which are not written yet cannot be written either: the next run goes on here.
+        if changes.difference.conflicts > 0 {
+            break;
+        }
     }
     changes.commit().await?;
     Ok(changes.difference)

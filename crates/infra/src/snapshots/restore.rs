@@ -9,6 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::{Contents, OnProgress, ROWS_AT_ONCE, SnapshotError, SnapshotReader};
 
+/// The period of TOTP codes, in seconds.
+const TOTP_STEP_S: i64 = 30;
+
 /// What was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -54,12 +57,14 @@ pub async fn load<R: Read + Send + 'static>(
     Ok(Loaded { contents: snapshot.contents().clone(), ended_sessions })
 }
 
-/// Ends a live session, and withdraws a signing key. Returns whether it was a live session.
+/// Ends a live session, withdraws a signing key, forgets known devices, and makes TOTP codes of before unusable. Returns
+/// whether it was a live session.
 fn revoke(table: &Table, row: &mut [Cell], now: Timestamp) -> bool {
     let mut set_if_null = |column, value: Cell| {
         let cell = table.column(column).and_then(|at| row.get_mut(at)).filter(|cell| **cell == Cell::Null);
         cell.map(|cell| *cell = value).is_some()
     };
+    let step = Cell::Integer(now.as_seconds() / TOTP_STEP_S);
     let now = Cell::Integer(now.as_micros());
     match table.name.as_str() {
         "sessions" => {
@@ -70,6 +75,20 @@ fn revoke(table: &Table, row: &mut [Cell], now: Timestamp) -> bool {
             set_if_null("withdrawn_at", now);
             false
         }
+        "users" => {
+            set(table, row, "devices_since", now);
+            false
+        }
+        "totp_factors" => {
+            set(table, row, "last_step", step);
+            false
+        }
         _ => false,
+    }
+}
+
+fn set(table: &Table, row: &mut [Cell], column: &str, value: Cell) {
+    if let Some(cell) = table.column(column).and_then(|at| row.get_mut(at)) {
+        *cell = value;
     }
 }

@@ -89,7 +89,13 @@ async fn a_snapshot_of_one_database_makes_the_other_one_equal() {
         let loaded = load(snapshot, writer.as_mut(), Timestamp::from_micros(0), &|_| {}).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(loaded.contents, written);
-        assert_eq!(digests(source).await, digests(target).await);
+        // Known devices of users are forgotten.
+        let others = async |options| {
+            let mut digests = digests(options).await;
+            digests.retain(|(name, _)| name != "users");
+            digests
+        };
+        assert_eq!(others(source).await, others(target).await);
     }
 }
 
@@ -107,7 +113,7 @@ async fn replication_finds_every_difference() {
         change(source, &users).await;
         let mut reader = source.row_reader(None).await.unwrap();
         let found = replicate(reader.as_mut(), target, &|_| {}).await.unwrap();
-        assert!(found.deleted == 1 && found.put + found.conflicts >= 3, "{found:?}");
+        assert!(found.deleted == 1 && found.put + found.conflicts >= 3 && found.conflicts > 0, "{found:?}");
         // Two users exchanged their addresses: one of them is written by a later run.
         for _ in 0..3 {
             let mut reader = source.row_reader(None).await.unwrap();
@@ -138,6 +144,12 @@ async fn change(options: &StoreOptions, users: &Table) {
     renamed[name] = Cell::Text("Zoë \\ \t \"quoted\" \u{1F600}".to_owned());
     assert_eq!(writer.put(users, vec![other]).await.unwrap(), Put::Written);
     assert_eq!(writer.put(users, vec![one, renamed]).await.unwrap(), Put::Written);
+    // Rows that refer to those users.
+    let passwords =
+        Table::new("passwords", vec!["user_id".to_owned()], vec!["hash".to_owned(), "changed_at".to_owned()]);
+    let password = |user: &Row| vec![user[0].clone(), Cell::Integer(1), Cell::Text("x".to_owned())];
+    let of_users = vec![password(&second), password(&third)];
+    assert_eq!(writer.put(&passwords.unwrap(), of_users).await.unwrap(), Put::Written);
     writer.commit().await.unwrap();
 }
 

@@ -67,6 +67,11 @@ impl FromArgs {
         Ok(Some(Input { source, total_bytes, roots: Vec::new(), not_carried: Some(counts) }))
     }
 
+    /// The files beside the first one.
+    pub(super) fn further(&self) -> impl Iterator<Item = &str> {
+        self.further.iter().map(String::as_str)
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         let map = self.map.as_deref().map(FieldMap::open).transpose().map_err(anyhow::Error::from)?;
         let firebase = self.firebase_hash_config.as_deref().map(FirebaseHashConfig::open);

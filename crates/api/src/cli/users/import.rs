@@ -119,7 +119,8 @@ async fn prepare(args: &ImportArgs, config: &Config, options: &StoreOptions) -> 
 }
 
 async fn import(ctx: &Ctx, args: &ImportArgs, input: Input, output: Output) -> Result<(), Failure> {
-    let errors = args.errors.as_deref().map(|errors| ErrorsFile::create(errors, &args.file)).transpose()?;
+    let inputs = || std::iter::once(args.file.as_str()).chain(args.from.further());
+    let errors = args.errors.as_deref().map(|errors| ErrorsFile::create(errors, inputs())).transpose()?;
     let options = args.options();
     let report = Report::new(output, options.mode, Progress::of_bytes(input.total_bytes), errors);
     let report = report.with_source(input.not_carried);

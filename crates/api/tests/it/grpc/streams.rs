@@ -42,7 +42,7 @@ on_both! {
         let rows = vec![
             v1::ImportUser {
                 password_hash: Some(HASH.into()),
-                email_verified: true,
+                email_verified: Some(true),
                 created_at: Some(prost_types::Timestamp { seconds: 1_000_000_000, nanos: 0 }),
                 status: v1::UserStatus::Disabled.into(),
                 ..row("one@example.com")

@@ -5,13 +5,15 @@ use secrecy::ExposeSecret;
 use super::attach::{api_key, carries_recovery_codes, factor, identity, passkey};
 use super::conflict::email_taken;
 use super::{ImportIds, ImportOutcome, ImportedLine, Row};
-use crate::api_keys::ApiKey;
+use crate::access::Actor;
+use crate::api_keys::{self, ApiKey};
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::events::catalogue::{Cause, FactorKind};
 use crate::events::{Happened, record};
 use crate::factors::totp;
 use crate::id::UserId;
+use crate::mail::{self, MailSubject};
 use crate::pending::Ending;
 use crate::providers::Issuers;
 use crate::roles::require_authority;
@@ -32,7 +34,11 @@ pub(super) async fn replace(
     let refuse =
         |field: &str, code, message: &str| Ok(ImportOutcome::Refused(vec![FieldError::new(field, code, message)]));
     // One's own credentials are changed with a proof of the current ones.
-    let is_authorized = !ctx.is_user(id) && require_authority(ctx, tx, &before).await.is_ok();
+    let is_authorized = match require_authority(ctx, tx, &before).await {
+        Ok(()) => !ctx.is_user(id),
+        Err(Error::Forbidden | Error::NotHeld) => false,
+        Err(error) => return Err(error),
+    };
     if !is_authorized {
         return refuse("email", "not_allowed", "must not be the importing user or one with more permissions");
     }
@@ -48,18 +54,23 @@ pub(super) async fn replace(
     if is_profile_changed {
         save(ctx, tx, &before, after.clone()).await?;
     }
-    let mut change = Change { ctx, tx, row, user: id, ends: None };
+    let mut change = Change { ctx, tx, row, user: id, ends: None, news: Vec::new() };
     change.password().await?;
     change.totp().await?;
     change.recovery_codes(ids, result).await?;
     change.passkeys(result).await?;
     change.identities(issuers, result).await?;
     let has_new_keys = change.api_keys(result).await?;
-    let ends = change.ends;
+    let Change { ends, news, .. } = change;
     if before.status == Status::Active && after.status != Status::Active {
         end_all_by(ctx, tx, id, EndReason::UserDisabled, Ending::Disabled).await?;
     } else if let Some(reason) = ends {
         end_all_by(ctx, tx, id, reason, Ending::AllSessions).await?;
+    }
+    if *ctx.actor() != Actor::Operator {
+        for subject in news {
+            mail::tell(ctx, tx, &before, subject).await?;
+        }
     }
     let is_changed = is_profile_changed || ends.is_some() || has_new_keys;
     Ok(if is_changed { ImportOutcome::Updated(id) } else { ImportOutcome::Skipped })
@@ -107,11 +118,19 @@ struct Change<'a> {
     user: UserId,
     /// Why the sessions of the user end.
     ends: Option<EndReason>,
+    /// What the user is notified of.
+    news: Vec<MailSubject>,
 }
 
 impl Change<'_> {
     fn record(&mut self, happened: Happened) {
         record(self.ctx, self.tx, self.user, happened);
+    }
+
+    fn notify(&mut self, subject: MailSubject) {
+        if !self.news.contains(&subject) {
+            self.news.push(subject);
+        }
     }
 
     async fn password(&mut self) -> Result<()> {
@@ -121,6 +140,11 @@ impl Change<'_> {
             self.tx.set_password(self.user, hash, self.ctx.now()).await?;
             self.record(Happened::PasswordChanged { cause: Cause::Set });
             self.ends = Some(EndReason::PasswordChanged);
+            self.notify(MailSubject::PasswordChanged);
+            // As for any password that somebody else sets. Keys of the line replace the others below.
+            if self.row.line.credentials.api_keys.is_none() {
+                api_keys::delete_all(self.ctx, self.tx, self.user).await?;
+            }
         }
         Ok(())
     }
@@ -138,6 +162,7 @@ impl Change<'_> {
         self.tx.remove_totp(self.user).await?;
         self.tx.insert_totps(&[factor(self.ctx, self.user, given)]).await?;
         self.record(Happened::FactorAdded { factor: FactorKind::Totp });
+        self.notify(MailSubject::SecondFactorAdded);
         self.ends.get_or_insert(EndReason::SecondFactorChanged);
         Ok(())
     }
@@ -153,6 +178,7 @@ impl Change<'_> {
         if !is_same {
             self.tx.set_recovery_codes(self.user, given).await?;
             self.record(Happened::RecoveryCodesReplaced {});
+            self.notify(MailSubject::RecoveryCodesReplaced);
             self.ends.get_or_insert(EndReason::SecondFactorChanged);
         }
         Ok(())
@@ -175,6 +201,7 @@ impl Change<'_> {
             let passkey = passkey(self.ctx, self.user, given);
             if self.tx.insert_passkey(&passkey).await? {
                 self.record(Happened::PasskeyAdded { passkey_id: passkey.id, name: passkey.name });
+                self.notify(MailSubject::PasskeyAdded);
                 self.ends.get_or_insert(EndReason::SecondFactorChanged);
             } else {
                 result.not_carried.passkeys += 1;
@@ -207,6 +234,7 @@ impl Change<'_> {
             if self.tx.insert_identity(&identity).await? {
                 let (identity_id, provider) = (identity.id, identity.provider.to_string());
                 self.record(Happened::IdentityLinked { identity_id, provider });
+                self.notify(MailSubject::IdentityLinked);
                 self.ends.get_or_insert(EndReason::Revoked);
             }
         }

@@ -34,11 +34,14 @@ struct FaultsBody<'a> {
 
 impl ErrorsFile {
     /// Creates both files, readable only by their owner: lines can contain password hashes.
-    pub(super) fn create(file: &str, input: &str) -> Result<Self, Failure> {
-        if is_same(file, input) {
-            return Err(Failure::Usage("--errors must not name the file that is imported".to_owned()));
-        }
+    pub(super) fn create<'a>(file: &str, inputs: impl Iterator<Item = &'a str>) -> Result<Self, Failure> {
         let faults = format!("{file}{FAULTS_SUFFIX}");
+        for input in inputs {
+            if is_same(file, input) || is_same(&faults, input) {
+                let message = format!("--errors: {file} and {faults} would overwrite {input}, which is imported");
+                return Err(Failure::Usage(message));
+            }
+        }
         Ok(Self { lines: create(file)?, faults: create(&faults)?, count: 0 })
     }
 
@@ -73,11 +76,50 @@ fn is_same(file: &str, input: &str) -> bool {
 
 fn create(path: &str) -> Result<BufWriter<File>, Failure> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     if Path::new(path).is_dir() {
         return Err(anyhow!("writing {path}: is a directory").into());
     }
-    Ok(BufWriter::new(options.open(path).with_context(|| format!("writing {path}"))?))
+    let file = options.open(path).and_then(|file| empty(&file).map(|()| file));
+    Ok(BufWriter::new(file.with_context(|| format!("writing {path}"))?))
+}
+
+/// Makes a file that existed readable only by its owner, and empties it. Pipes and devices stay as they are.
+fn empty(file: &File) -> io::Result<()> {
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    file.set_len(0)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::ErrorsFile;
+
+    #[test]
+    fn an_existing_file_becomes_private_and_no_input_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (errors, faults, input) = (path("errors"), path("errors.faults"), path("input"));
+        for file in [&errors, &faults, &input] {
+            fs::write(file, "x").unwrap();
+            fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+        }
+        for inputs in [[&input, &errors], [&faults, &input]] {
+            assert!(ErrorsFile::create(&errors, inputs.into_iter().map(String::as_str)).is_err());
+            assert_eq!(fs::read(&errors).unwrap(), b"x");
+        }
+        ErrorsFile::create(&errors, [input.as_str()].into_iter()).unwrap();
+        for file in [&errors, &faults] {
+            let metadata = fs::metadata(file).unwrap();
+            assert_eq!((metadata.len(), metadata.permissions().mode() & 0o777), (0, 0o600));
+        }
+    }
 }
