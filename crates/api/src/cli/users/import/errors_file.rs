@@ -96,7 +96,7 @@ fn empty(file: &File) -> io::Result<()> {
     file.set_len(0)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
