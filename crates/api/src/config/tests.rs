@@ -217,12 +217,14 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
     );
     check(
         Place::new().flag("signup.nonsense", "1", "--set"),
-        "signup.nonsense from flag --set is not a known key; expected one of signup.mode, signup.conceal_existing",
+        "signup.nonsense from flag --set is not a known key; expected one of signup.mode, signup.conceal_existing, \
+         signup.require_verified_email, signup.allowed_domains",
     );
     check(
         Place::new().file("config/default.toml", "[elsewhere]"),
         "elsewhere from config/default.toml is not a known key; expected a key in one of the sections \
-         server, product, database, security, signup, sign_in, webauthn, sessions, tokens, mail, events, audit, webhooks, limits, metrics, telemetry",
+         server, product, database, security, signup, users, sign_in, webauthn, sessions, tokens, mail, events, audit, \
+         backups, webhooks, limits, metrics, telemetry",
     );
 }
 

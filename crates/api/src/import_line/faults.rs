@@ -76,7 +76,11 @@ fn take_out(body: &mut Map<String, Value>, fault: &FieldError) {
     match field {
         "email" => drop(body.insert(field.to_owned(), "a@example.com".into())),
         "name" => drop(body.insert(field.to_owned(), "A".into())),
-        _ => drop(body.remove(field)),
+        // The reader cuts long names.
+        _ => match field.strip_suffix('…') {
+            Some(beginning) => body.retain(|name, _| !name.starts_with(beginning)),
+            None => drop(body.remove(field)),
+        },
     }
 }
 
