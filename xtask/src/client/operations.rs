@@ -25,6 +25,8 @@ struct Operation<'a> {
     path: &'a str,
     group: &'a str,
     value: &'a Value,
+    /// Parameters that several operations have.
+    shared_parameters: &'a Value,
 }
 
 /// All groups, by name.
@@ -36,7 +38,8 @@ pub(super) fn groups<'a>(document: &'a Value, types: &mut Types<'a>) -> anyhow::
             let Some(value) = item.get(method) else { continue };
             let id = value["operationId"].as_str().with_context(|| format!("{method} {path} has no operationId"))?;
             let (group, _) = id.split_once('.').with_context(|| format!("{id} must have a group"))?;
-            let operation = Operation { id, method, path, group, value };
+            let shared_parameters = &document["components"]["parameters"];
+            let operation = Operation { id, method, path, group, value, shared_parameters };
             if !SKIPPED_GROUPS.contains(&group) && operation.is_json() {
                 operation.record(types);
                 groups.entry(group).or_default().push(operation);
@@ -91,6 +94,10 @@ impl<'a> Operation<'a> {
 
     fn parameters(&self, place: &'a str) -> impl Iterator<Item = &'a Value> {
         let parameters = self.value["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.map(|parameter| match parameter["$ref"].as_str() {
+            Some(reference) => &self.shared_parameters[reference.rsplit('/').next().unwrap_or_default()],
+            None => parameter,
+        });
         parameters.filter(move |parameter| parameter["in"] == place)
     }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::shared::{camel_case, put};
+
 /// The schemas of errors, as they are called in the code.
 const ERRORS: [(&str, &str); 2] =
     [("#/components/schemas/ErrorBody", ""), ("#/components/schemas/OAuthErrorBody", "OAuth")];
@@ -32,31 +34,6 @@ fn name_of(response: &Value, status: &str) -> Option<String> {
     let error = &content["example"]["error"];
     let code = error["code"].as_str().or(error.as_str())?;
     Some(format!("{prefix}{}", camel_case(code)))
-}
-
-/// Adds a response under its name; under a numbered one if a different response has the name.
-fn put(shared: &mut Map<String, Value>, name: &str, response: &Value) -> String {
-    let mut candidate = name.to_owned();
-    for number in 2.. {
-        match shared.get(&candidate) {
-            Some(existing) if existing != response => candidate = format!("{name}{number}"),
-            Some(_) => break,
-            None => {
-                shared.insert(candidate.clone(), response.clone());
-                break;
-            }
-        }
-    }
-    candidate
-}
-
-fn camel_case(code: &str) -> String {
-    let words = code.split('_').filter_map(|word| {
-        let mut letters = word.chars();
-        let first = letters.next()?.to_ascii_uppercase();
-        Some(std::iter::once(first).chain(letters).collect::<String>())
-    });
-    words.collect()
 }
 
 #[cfg(test)]

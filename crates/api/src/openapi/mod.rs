@@ -4,6 +4,7 @@ mod error_codes;
 mod error_responses;
 mod forms;
 mod names;
+mod shared;
 mod values;
 mod walk;
 
@@ -171,6 +172,8 @@ fn refined(document: &OpenApi) -> Value {
     forms::add_patterns(&mut whole);
     forms::open_objects(&mut whole);
     error_responses::share(&mut whole);
+    shared::parameters_and_headers(&mut whole);
+    shared::security(&mut whole);
     names::without_suffix(&mut whole);
     whole
 }

@@ -31,15 +31,24 @@ pub(crate) fn operations(document: &Value) -> Vec<Operation> {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let id = body["operationId"].as_str().unwrap().to_owned();
             let mut body = body.clone();
+            let parameters = body.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten();
+            parameters.for_each(|parameter| replace_reference(document, parameter));
+            if body["security"].is_null() {
+                body["security"] = document["security"].clone();
+            }
             for response in body["responses"].as_object_mut().unwrap().values_mut() {
-                if let Some(reference) = response["$ref"].as_str() {
-                    *response = resolve(document, reference).clone();
-                }
+                replace_reference(document, response);
             }
             found.push(Operation { method, path: path.clone(), id, body });
         }
     }
     found
+}
+
+fn replace_reference(document: &Value, part: &mut Value) {
+    if let Some(reference) = part["$ref"].as_str() {
+        *part = resolve(document, reference).clone();
+    }
 }
 
 /// The example of a request body, and its media type.
