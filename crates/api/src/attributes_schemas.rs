@@ -18,7 +18,7 @@ pub(crate) struct InvalidSchema {
     pub(crate) key: &'static str,
     /// The problem.
     pub(crate) problem: String,
-    /// What is expected, with the place in the schema.
+    /// What is expected, with the location in the schema.
     pub(crate) expected: String,
 }
 

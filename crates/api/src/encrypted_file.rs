@@ -19,7 +19,7 @@ pub(crate) use args::{DecryptionArgs, EncryptionArgs};
 pub(crate) const MAGIC: &[u8] = b"age-encryption.org/v1";
 /// The work factor of new files: scrypt with N = 2^18, 256 MiB, about one second.
 const WORK_FACTOR: u8 = 18;
-/// The highest work factor that is accepted: 1 GiB, about four seconds. A file names its own.
+/// The highest accepted work factor: 1 GiB, about four seconds. A file contains the factor that it requires.
 const WORK_FACTOR_MAX: u8 = 20;
 
 /// Who can decrypt a new file.
@@ -52,10 +52,10 @@ pub(crate) enum EncryptedFileError {
     /// Not a key of the X25519 type.
     #[error("{0} is not an age public key: it begins with age1 and is printed by age-keygen -y")]
     Recipient(String),
-    /// A file of keys without one.
+    /// An identity file without a key.
     #[error("{0} contains no age secret key (AGE-SECRET-KEY-1…)")]
     NoIdentity(String),
-    /// A file of keys with a line that is none.
+    /// An identity file with a line that is not a key.
     #[error("line {line} of {file} is not an age secret key (AGE-SECRET-KEY-1…)")]
     Identity {
         /// The file.
@@ -69,7 +69,7 @@ pub(crate) enum EncryptedFileError {
     /// Two different passphrases were entered.
     #[error("the passphrases are different; nothing was written")]
     DifferentPassphrases,
-    /// A passphrase file beyond the bound.
+    /// A passphrase file that is too long.
     #[error("{0} is too long to be a passphrase (more than 4096 bytes)")]
     LongPassphrase(String),
     /// A passphrase is needed, and there is no terminal to ask for one.
@@ -84,10 +84,10 @@ pub(crate) enum EncryptedFileError {
     /// The passphrase does not open the file.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
-    /// The file asks for more work than a passphrase should cost.
+    /// The file requires a work factor above the maximum.
     #[error("the file requires a scrypt work factor of {0}; at most {WORK_FACTOR_MAX} is accepted")]
     ExcessiveWork(u8),
-    /// The file was changed or cut.
+    /// The file was changed or truncated.
     #[error("the encrypted file is damaged or incomplete")]
     Damaged,
     /// The file is of another kind or version.
@@ -101,7 +101,7 @@ pub(crate) enum EncryptedFileError {
     Io(#[from] io::Error),
 }
 
-/// Whether a file that begins with these bytes is encrypted; [`MAGIC`] has the number that is needed.
+/// Whether a file that begins with these bytes is encrypted. Needs as many bytes as [`MAGIC`] has.
 pub(crate) fn is_encrypted(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
@@ -140,7 +140,7 @@ impl<W: Write> Write for EncryptingWriter<W> {
     }
 }
 
-/// The header of an encrypted file, read: says which kind of secret opens it.
+/// An encrypted file whose header has been read: it determines which kind of secret decrypts the file.
 pub(crate) struct EncryptedFile<R>(Decryptor<R>);
 
 impl<R: BufRead> EncryptedFile<R> {
@@ -154,7 +154,7 @@ impl<R: BufRead> EncryptedFile<R> {
         self.0.is_scrypt()
     }
 
-    /// The decrypted contents. Reading fails with [`EncryptedFileError::Damaged`] if the file was changed or cut.
+    /// The decrypted contents. Reading fails with [`EncryptedFileError::Damaged`] if the file was changed or truncated.
     pub(crate) fn decrypt(self, identities: &Identities) -> Result<DecryptingReader<R>, EncryptedFileError> {
         let by_passphrase = self.needs_passphrase();
         let opened = match identities {
@@ -198,7 +198,7 @@ fn decrypt_error(error: DecryptError, by_passphrase: bool) -> EncryptedFileError
         DecryptError::Io(error) if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
             EncryptedFileError::Io(error)
         }
-        // The library may add further ones.
+        // The library may add further variants.
         _ => EncryptedFileError::Damaged,
     }
 }

@@ -1,4 +1,4 @@
-//! One line of an export with credentials, in the form that an import reads.
+//! One line of an export with credentials, in the format that an import reads.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -1,4 +1,4 @@
-//! One line of an import: a user as another system knew them. The same over REST, gRPC and on the command line.
+//! One line of an import: a user of another system. The rules are the same over REST, gRPC and on the command line.
 
 use denizen_domain::Services;
 use denizen_domain::error::{FieldError, RuleBroken};
@@ -27,7 +27,7 @@ use credentials::{ApiKeyBody, IdentityBody, PasskeyBody, TotpBody};
     "password_hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGk",
 }))]
 pub struct ImportLine {
-    /// The id in the other system: a UUID. Only used if ids are kept.
+    /// The id in the other system: a UUID. Used with `keep_ids` only.
     #[schema(format = Uuid)]
     pub(crate) id: Option<String>,
     /// The email address.
@@ -92,7 +92,7 @@ pub fn parse_line(line: &[u8], services: &Services) -> Result<ImportUser, Vec<Fi
     }
 }
 
-/// Reads the form of a line, unchecked.
+/// Parses a line without validating its values.
 ///
 /// # Errors
 /// Every field of the wrong form.

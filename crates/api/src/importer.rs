@@ -18,13 +18,13 @@ pub(crate) trait ImportReport {
     fn created(&mut self, row: u64, user: UserId);
     /// The row changed this user, or would have.
     fn updated(&mut self, row: u64, user: UserId);
-    /// The user of the row exists and was left as it is.
+    /// The user of the row exists and is unchanged.
     fn skipped(&mut self, row: u64);
     /// The row was refused, for these fields.
     fn refused(&mut self, row: u64, fields: Vec<FieldError>);
     /// The import stopped at a row.
     fn stopped(&mut self);
-    /// What rows had and their users did not get.
+    /// The credentials of rows that were not imported.
     fn not_carried(&mut self, counts: NotCarried);
 }
 

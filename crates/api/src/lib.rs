@@ -18,6 +18,7 @@
 //! `docs/embedding.md` contains a complete program.
 
 pub mod app;
+mod atomic_file;
 mod attributes_schemas;
 mod audit_heads;
 mod backup;

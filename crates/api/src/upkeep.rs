@@ -37,7 +37,9 @@ pub(crate) async fn run(shared: Shared, audit: Audit, backups: Option<Arc<Schedu
 
 async fn back_up(shared: &Shared, schedule: Option<Arc<Schedule>>, stop: &CancellationToken) {
     if let Some(schedule) = schedule {
-        BACK_UP.run(shared, stop, || schedule.run(&shared.services)).await;
+        // A backup that is cancelled leaves no file.
+        let work = async || stop.run_until_cancelled(schedule.run(&shared.services)).await.unwrap_or(Ok(()));
+        BACK_UP.run(shared, stop, work).await;
     }
 }
 

@@ -197,7 +197,7 @@ impl Claims {
         self.verified.custom.get(name)
     }
 
-    /// The same as a type of the application; `None` if it is absent or has another form.
+    /// The same, deserialized into a type of the application; `None` if it is absent or has another form.
     #[must_use]
     pub fn claim_as<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.claim(name).and_then(|value| T::deserialize(value).ok())

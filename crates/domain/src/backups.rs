@@ -12,8 +12,8 @@ pub async fn record_restore(ctx: &Ctx, backup_created_at: Timestamp) -> Result<(
     ctx.commit(tx).await
 }
 
-/// Records that everything was moved here from another database. Its log is one event longer than the other one from now on,
-/// which tells that it has a life of its own.
+/// Records that everything was moved here from another database. The event distinguishes the log from that of the other
+/// database, so that a later move does not overwrite this one.
 pub async fn record_move(ctx: &Ctx) -> Result<()> {
     let mut tx = ctx.write().await?;
     record(ctx, &mut *tx, "database", Happened::DatabaseMoved {});

@@ -1,7 +1,7 @@
-//! Hooks: other code that is asked before a sign-up, a sign-in or a deletion, and notified after it.
+//! Hooks: application code that runs before and after a sign-up, a sign-in or a deletion.
 //!
-//! Hooks are called for requests of clients. Calls of the operator and of the server itself do not call them: a hook that
-//! uses the use cases does not call itself.
+//! Hooks run for requests of clients. Operations of the operator and of the server itself do not run them, so that a
+//! hook that calls a use case does not call itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::users::{DisplayName, EmailAddress, User};
 pub const MESSAGE_CHARS_MAX: usize = 200;
 /// The message of a refusal without a valid one.
 const MESSAGE: &str = "The application refused the operation.";
-/// When a request that failed because of a hook can be repeated, in seconds.
+/// The delay after which a request that failed because of a hook can be retried, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// An operation that is about to begin. Nothing of it is written yet.
+/// An operation that is about to begin. Nothing is written yet.
 #[derive(Debug, Clone)]
 pub enum Before {
     /// A user is about to be created.
@@ -50,7 +50,7 @@ pub enum After {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignUpRequest {
-    /// The email address. It may belong to a user already.
+    /// The email address. It may already belong to a user.
     pub email: EmailAddress,
     /// Display name.
     pub name: DisplayName,
@@ -80,7 +80,7 @@ pub trait Hooks: Send + Sync {
     /// Whether the operation may begin.
     ///
     /// # Errors
-    /// If it may not, or if there is no answer: then it does not begin either.
+    /// If the hook refuses the operation, fails, or does not return in time: the operation does not begin.
     async fn before(&self, operation: Before) -> std::result::Result<(), HookError>;
 
     /// Notifies of an operation. Returns at once: the response to the client does not wait.
@@ -126,7 +126,7 @@ impl From<HookError> for Error {
     }
 }
 
-/// The hooks that concern this caller.
+/// The hooks, unless the caller is the operator or the server itself.
 fn hooks_of(ctx: &Ctx) -> Option<&Arc<dyn Hooks>> {
     match ctx.actor() {
         Actor::Anonymous | Actor::Known(_) => ctx.services().hooks.as_ref(),
@@ -139,7 +139,7 @@ pub(crate) fn are_called(ctx: &Ctx) -> bool {
     hooks_of(ctx).is_some()
 }
 
-/// Asks before a user is created. Call it outside a transaction.
+/// Runs the hook before a user is created. Call it outside a transaction.
 pub(crate) async fn before_sign_up(
     ctx: &Ctx,
     email: &EmailAddress,
@@ -153,8 +153,8 @@ pub(crate) async fn before_sign_up(
     Ok(hooks.before(Before::SignUp(Box::new(request))).await?)
 }
 
-/// Asks before a user is signed in who has proven a first factor. Call it outside a transaction. A user who does not exist
-/// is for the transaction to refuse.
+/// Runs the hook before a user who has proven a first factor is signed in. Call it outside a transaction. Succeeds if
+/// the user does not exist: the transaction then refuses the sign-in.
 pub(crate) async fn before_sign_in(ctx: &Ctx, user: UserId, method: Way) -> Result<()> {
     let Some(hooks) = hooks_of(ctx) else { return Ok(()) };
     let found = ctx.store().read().await?.find_user(user).await?;
@@ -163,7 +163,7 @@ pub(crate) async fn before_sign_in(ctx: &Ctx, user: UserId, method: Way) -> Resu
     Ok(hooks.before(Before::SignIn(Box::new(request))).await?)
 }
 
-/// Asks before a user is deleted. Call it outside a transaction.
+/// Runs the hook before a user is deleted. Call it outside a transaction.
 pub(crate) async fn before_deletion(ctx: &Ctx, user: UserId) -> Result<()> {
     let Some(hooks) = hooks_of(ctx) else { return Ok(()) };
     let found = ctx.store().read().await?.find_user(user).await?;
@@ -192,7 +192,7 @@ mod tests {
     use super::{MESSAGE, MESSAGE_CHARS_MAX, Refusal};
 
     #[test]
-    fn a_message_is_plain_and_bounded() {
+    fn refusal_messages_are_sanitized_and_truncated() {
         for (message, expected) in [
             (" Ask your team. ", "Ask your team."),
             ("two\r\nlines\u{0}", "two  lines"),

@@ -1,4 +1,4 @@
-//! What the converters of all systems implement.
+//! The trait of the converters of all systems.
 
 use crate::draft::Draft;
 use crate::fields::Object;
@@ -8,7 +8,7 @@ use crate::{Error, input};
 
 /// Reads the records of one system.
 pub(crate) trait Convert: Send {
-    /// Where its JSON files contain records.
+    /// The paths of records in its JSON files.
     fn paths(&self) -> input::Paths {
         &[&[], &["*"]]
     }
@@ -21,15 +21,15 @@ pub(crate) trait Convert: Send {
     /// Checks the columns of a CSV file.
     fn check_columns(&mut self, _columns: &[String]) {}
 
-    /// Whether all files are read once before the users: something is joined to them.
+    /// Whether all files are read once before users are converted, because other records are joined to users.
     fn joins(&self, files: usize) -> bool {
         files > 1
     }
 
-    /// Keeps what is joined to users.
-    fn learn(&mut self, _kind: &str, _record: &Object) {}
+    /// Stores a record that is joined to users.
+    fn read_joined(&mut self, _kind: &str, _record: &Object) {}
 
-    /// Checks what was learned, before any user is converted.
+    /// Checks the joined records before any user is converted.
     fn check(&mut self, _options: &Options) -> Result<(), Error> {
         Ok(())
     }
@@ -37,7 +37,7 @@ pub(crate) trait Convert: Send {
     /// Fills the draft of a user.
     fn convert(&mut self, kind: &str, record: &Object, draft: &mut Draft<'_>) -> Kind;
 
-    /// Counts what was learned and joined to no user.
+    /// Counts stored records that were joined to no user.
     fn finish(&mut self, _report: &mut Report) {}
 }
 
@@ -46,10 +46,10 @@ pub(crate) trait Convert: Send {
 pub(crate) enum Kind {
     /// A user.
     User,
-    /// Something that is joined to users, or read for them.
+    /// A record that is joined to users.
     Joined,
-    /// A user who is left out; counted already.
+    /// A user who is left out, and already counted.
     LeftOut,
-    /// Something else.
+    /// Any other record.
     Unknown,
 }

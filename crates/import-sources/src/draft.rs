@@ -9,7 +9,7 @@ use crate::report::Report;
 use crate::rows::Fault;
 use crate::{issuers, moment};
 
-/// A user under construction.
+/// A user whose fields are set by a converter.
 pub(crate) struct Draft<'a> {
     pub(crate) record: Record,
     pub(crate) faults: Vec<Fault>,
@@ -40,12 +40,12 @@ impl<'a> Draft<'a> {
         self.faults.push(Fault { field, reason: reason.into() });
     }
 
-    /// Counts something that is not carried over.
-    pub(crate) fn lose(&mut self, kind: &str) {
+    /// Counts data that is not carried over.
+    pub(crate) fn omit(&mut self, kind: &str) {
         self.report.count(kind);
     }
 
-    pub(crate) fn lose_many(&mut self, kind: &str, count: usize) {
+    pub(crate) fn omit_many(&mut self, kind: &str, count: usize) {
         self.report.count_many(kind, count as u64);
     }
 
@@ -105,7 +105,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Attributes of the same names, as they are.
+    /// Copies fields to attributes of the same names.
     pub(crate) fn attributes_from(&mut self, record: &Object, names: &[&str]) {
         for name in names {
             self.attribute(name, fields::value(record, name).cloned());
@@ -143,7 +143,7 @@ impl<'a> Draft<'a> {
         moment.ok().flatten()
     }
 
-    /// A password hash. An empty one is none.
+    /// A password hash. Ignored if empty.
     pub(crate) fn password_hash(&mut self, hash: Option<String>) {
         self.record.password_hash = hash;
     }
@@ -172,14 +172,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An identity at a provider that the other system calls `name`. Counted as lost if its issuer is unknown.
+    /// An identity at a provider that the other system calls `name`. Omitted if its issuer is unknown.
     pub(crate) fn identity(&mut self, name: &str, subject: Option<String>, details: Details<'_>) {
         let Some(subject) = subject else { return };
         let mapped = self.options.map.issuers.get(name).map(|issuer| (None, issuer.as_str()));
         let known = issuers::known(name).map(|(preset, issuer)| (Some(preset), issuer));
         let given = details.issuer.map(|issuer| (None, issuer));
         let Some((provider, issuer)) = mapped.or(known).or(given) else {
-            self.lose(&format!("identities at {name}: the issuer is unknown; add it under [issuers] to --map"));
+            self.omit(&format!("identities at {name}: the issuer is unknown; add it under [issuers] to --map"));
             return;
         };
         let created_at = self.moment("identities", details.created_at);
@@ -200,14 +200,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A TOTP secret in base32. Counted as lost if it is not one.
+    /// A TOTP secret in base32. Omitted if it is invalid.
     pub(crate) fn totp(&mut self, secret: &str, confirmed_at: Option<String>) {
         let secret: String = secret.chars().filter(|at| !matches!(at, ' ' | '-' | '=')).collect();
         let secret = secret.to_ascii_uppercase();
         if secret.is_empty() || !secret.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')) {
-            self.lose("TOTP secrets: not base32");
+            self.omit("TOTP secrets: not base32");
         } else if self.record.totp.is_some() {
-            self.lose("TOTP secrets: only the first one of a user is imported");
+            self.omit("TOTP secrets: only the first one of a user is imported");
         } else {
             self.record.totp = Some(Totp { secret, confirmed_at });
         }
@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
         self.record.role = mapped.map(|map| map.role.clone());
         for name in roles.iter().filter(|name| !options.roles.iter().any(|map| map.source == **name)) {
             let name: String = name.chars().take(64).collect();
-            self.lose(&format!("users with the role or group {name}: no --role-map for it"));
+            self.omit(&format!("users with the role or group {name}: no --role-map for it"));
         }
     }
 
@@ -261,7 +261,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What is known of an identity.
+/// Optional properties of an identity.
 #[derive(Default)]
 pub(crate) struct Details<'a> {
     pub(crate) issuer: Option<&'a str>,

@@ -25,7 +25,7 @@ pub enum Error {
         /// The system that it looks like.
         source_found: Source,
     },
-    /// The file is not an export of the given system, and of none that is known.
+    /// The file is neither an export of the given system nor of another known one.
     #[error("{}: no users of {} found: {reason}", file.display(), expected.label())]
     NotRecognised {
         /// The file.
@@ -35,8 +35,8 @@ pub enum Error {
         /// What was expected.
         reason: String,
     },
-    /// The files do not say which users are disabled.
-    #[error("the files do not say which users are disabled: {0}; or import all as active with --assume-active")]
+    /// The files do not contain the status of users.
+    #[error("the files do not contain the status of users: {0}; or import all as active with --assume-active")]
     NoStatus(&'static str),
     /// A file with options cannot be used.
     #[error("{}: {reason}", file.display())]

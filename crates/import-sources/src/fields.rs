@@ -54,7 +54,7 @@ pub(crate) fn first_text(object: &Object, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| text(object, name))
 }
 
-/// A boolean, or a text or number that stands for one. `None` if it is absent or something else.
+/// A boolean, or a text or number that represents one. `None` if it is absent or something else.
 pub(crate) fn flag(object: &Object, name: &str) -> Option<bool> {
     value(object, name).and_then(as_flag)
 }

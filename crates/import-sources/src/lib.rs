@@ -47,5 +47,5 @@ pub use report::Report;
 pub use rows::{Fault, Row, Rows, read};
 pub use source::{Source, recognise};
 
-/// The most bytes of one record: one JSON object or one row of a CSV file.
+/// The maximum size of one record in bytes: one JSON object or one row of a CSV file.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;

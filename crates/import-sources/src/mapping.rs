@@ -52,7 +52,7 @@ impl Draft<'_> {
         }
     }
 
-    /// A boolean; or a time, which says that it happened.
+    /// A boolean; or a time, which counts as true.
     fn is_true(&mut self, field: &'static str, value: &Value) -> bool {
         match fields::as_flag(value) {
             Some(flag) => flag,
@@ -70,7 +70,7 @@ impl Draft<'_> {
             "disabled" | "inactive" | "blocked" | "banned" | "suspended" | "locked" | "deactivated" | "deleted" => {
                 self.disable_if(true);
             }
-            // With a list of what means disabled, everything else means active.
+            // If the map lists the values for disabled, all others mean active.
             _ if !self.options.map.disabled.is_empty() => {}
             _ => self.fault("status", "is unknown; list the values that mean disabled under disabled in --map"),
         }

@@ -12,7 +12,7 @@ const MILLIS_MAX: f64 = 1e14;
 /// Why a value is not a time.
 pub(crate) struct NotATime;
 
-/// A time in RFC 3339, UTC; `None` if the value stands for no time: null, empty, zero, `0000-00-00 00:00:00`, year 1.
+/// A time in RFC 3339, UTC; `None` if the value represents no time: null, empty, zero, `0000-00-00 00:00:00`, year 1.
 ///
 /// Reads ISO 8601 with a space or `T`, with or without an offset (then UTC), dates, seconds and milliseconds since 1970
 /// as number or string, RFC 2822, `/Date(…)/` of .NET and `{"$date": …}` of `MongoDB`.
@@ -41,7 +41,7 @@ fn of_number(number: f64) -> Result<Option<OffsetDateTime>, NotATime> {
         size if size > SECONDS_MAX => number * 1e3,
         _ => number * 1e6,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "bounded before, and no fraction of a microsecond is kept")]
+    #[expect(clippy::cast_possible_truncation, reason = "bounded before, and fractions of a microsecond are dropped")]
     let micros = if micros.abs() < 1e18 { micros.round() as i128 } else { return Err(NotATime) };
     OffsetDateTime::from_unix_timestamp_nanos(micros * 1_000).map(Some).map_err(|_| NotATime)
 }

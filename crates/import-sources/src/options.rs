@@ -15,13 +15,13 @@ use crate::Error;
 pub struct Options {
     /// The role of each role or group of the other system. The first match applies; without one, the role is `user`.
     pub roles: Vec<RoleMap>,
-    /// Which column or claim is which field.
+    /// The fields and attributes of columns and claims.
     pub map: FieldMap,
     /// The parameters of the Firebase project, needed to verify its password hashes.
     pub firebase: Option<FirebaseHashConfig>,
     /// The pepper of Devise, appended to each password.
     pub devise_pepper: Option<Vec<u8>>,
-    /// Imports users as active if the files do not say which are disabled.
+    /// Imports users as active if the files do not contain their status.
     pub assume_active: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Options {
 pub struct RoleMap {
     /// The role or group in the other system.
     pub source: String,
-    /// The role here.
+    /// The role in Denizen.
     pub role: String,
 }
 
@@ -48,7 +48,7 @@ impl FromStr for RoleMap {
     }
 }
 
-/// A file that says which column or claim is which field.
+/// A file that maps columns and claims to fields and attributes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldMap {
@@ -133,7 +133,7 @@ impl FieldMap {
     fn parse(text: &str) -> Result<Self, String> {
         let map: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         if let Some(name) = map.fields.keys().find(|name| !MAPPED_FIELDS.contains(&name.as_str())) {
-            return Err(format!("fields.{name} is not a field of a user; known are {}", MAPPED_FIELDS.join(", ")));
+            return Err(format!("fields.{name} is not a field of a user; the fields are {}", MAPPED_FIELDS.join(", ")));
         }
         let is_byte = |character: Option<char>| character.is_none_or(|character| character.is_ascii());
         if !is_byte(map.csv.delimiter) || !is_byte(map.csv.escape) {
@@ -148,7 +148,7 @@ impl FieldMap {
 pub struct FirebaseHashConfig(pub(crate) Map<String, Value>);
 
 impl FirebaseHashConfig {
-    /// Reads the text of the console, or a JSON object with the same names.
+    /// Reads the text shown by the console, or a JSON object with the same names.
     pub fn open(file: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(file).map_err(Error::io(file))?;
         Self::parse(&text).map_err(|reason| Error::Options { file: file.to_owned(), reason })
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_split_at_the_last_sign() {
+    fn role_maps_are_split_at_the_last_equals_sign() {
         let map: RoleMap = "cn=admins,dc=example=admin".parse().unwrap();
         assert_eq!((map.source.as_str(), map.role.as_str()), ("cn=admins,dc=example", "admin"));
         assert!("admin".parse::<RoleMap>().is_err() && "=admin".parse::<RoleMap>().is_err());

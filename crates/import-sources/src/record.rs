@@ -18,13 +18,13 @@ pub struct Record {
     /// The password hash, in one of the formats of `docs/imports.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// Whether the other system had verified the address, if the files say so.
+    /// Whether the other system had verified the address, if the files contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
     /// The role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// `active` or `disabled`, if the files say so.
+    /// `active` or `disabled`, if the files contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<&'static str>,
     /// Preferred language (BCP 47).
@@ -39,10 +39,10 @@ pub struct Record {
     /// When the account was created (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
-    /// When the account was changed last (RFC 3339).
+    /// When the account was last changed (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
-    /// When the user signed in last (RFC 3339).
+    /// When the user last signed in (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sign_in_at: Option<String>,
     /// The second factor.

@@ -1,4 +1,4 @@
-//! What an import does not carry over.
+//! Counts of the data that an import does not carry over.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const KINDS_MAX: usize = 200;
 const FURTHER: &str = "further kinds of data";
 
-/// Counts of what could not be carried over, by kind.
+/// Counts of the data that could not be carried over, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     counts: BTreeMap<String, u64>,

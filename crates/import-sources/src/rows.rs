@@ -9,7 +9,7 @@ use crate::input::{self, Broken, Entries, Entry, Layout};
 use crate::options::Options;
 use crate::record::Record;
 use crate::report::Report;
-use crate::seen::{Place, Seen};
+use crate::seen::{Location, Seen};
 use crate::source::{Source, recognise};
 use crate::{Error, RECORD_BYTES_MAX, sources};
 
@@ -50,10 +50,10 @@ pub struct Rows {
     has_finished: bool,
 }
 
-/// Opens files of another system. What is joined to the users is read at once.
+/// Opens files of another system. Records that are joined to users are read immediately.
 ///
 /// # Errors
-/// If a file cannot be read, is of another system, or does not say which users are disabled.
+/// If a file cannot be read, is of another system, or does not contain the status of users.
 pub fn read(source: Source, files: &[PathBuf], options: Options) -> Result<Rows, Error> {
     for file in files {
         check_source(source, file)?;
@@ -63,7 +63,7 @@ pub fn read(source: Source, files: &[PathBuf], options: Options) -> Result<Rows,
     for file in files {
         bytes_total += std::fs::metadata(file).map_err(Error::io(file))?.len();
     }
-    learn(&mut *converter, files, &options)?;
+    read_joined(&mut *converter, files, &options)?;
     converter.check(&options)?;
     Ok(Rows {
         files: files.to_vec(),
@@ -106,7 +106,7 @@ fn open(converter: &dyn Convert, file: &Path, options: &Options) -> Result<Entri
 }
 
 /// The first pass. Faults are reported by the second one.
-fn learn(converter: &mut dyn Convert, files: &[PathBuf], options: &Options) -> Result<(), Error> {
+fn read_joined(converter: &mut dyn Convert, files: &[PathBuf], options: &Options) -> Result<(), Error> {
     let joins = converter.joins(files.len());
     for file in files {
         let mut entries = open(converter, file, options)?;
@@ -115,7 +115,7 @@ fn learn(converter: &mut dyn Convert, files: &[PathBuf], options: &Options) -> R
         }
         while joins && let Some(Ok(entry)) = entries.next() {
             if let Ok(record) = &entry.object {
-                converter.learn(entry.kind, record);
+                converter.read_joined(entry.kind, record);
             }
         }
     }
@@ -123,7 +123,7 @@ fn learn(converter: &mut dyn Convert, files: &[PathBuf], options: &Options) -> R
 }
 
 impl Rows {
-    /// What was not carried over so far.
+    /// Counts of the data that was not carried over so far.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -166,21 +166,21 @@ impl Rows {
             Kind::User => {}
             Kind::Joined | Kind::LeftOut => return None,
             Kind::Unknown => {
-                draft.lose("records that are not users");
+                draft.omit("records that are not users");
                 return None;
             }
         }
         let (record, mut faults) = draft.finish(record);
         if !record.email.is_empty() {
-            let place = Place { file: u32::try_from(self.at).unwrap_or(u32::MAX), line };
-            if let Some(earlier) = self.seen.insert(&record.email, place) {
+            let location = Location { file: u32::try_from(self.at).unwrap_or(u32::MAX), line };
+            if let Some(earlier) = self.seen.insert(&record.email, location) {
                 faults.push(Fault { field: "email", reason: self.duplicate(earlier) });
             }
         }
         Some(if faults.is_empty() { Ok(record) } else { Err(faults) })
     }
 
-    fn duplicate(&self, earlier: Place) -> String {
+    fn duplicate(&self, earlier: Location) -> String {
         let file = self.files.get(earlier.file as usize).filter(|_| self.files.len() > 1);
         let file = file.map_or_else(String::new, |file| format!(" of {}", file.display()));
         format!("is also the address of the user on line {}{file}", earlier.line)

@@ -102,7 +102,7 @@ impl Source {
         }
     }
 
-    /// What its files are called: "a Firebase export".
+    /// A noun phrase for its files: "a Firebase export".
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
@@ -124,7 +124,7 @@ impl Source {
         }
     }
 
-    /// Names that occur in its files and in few others. Each group must occur completely.
+    /// Texts that identify its files: a file matches if it contains all texts of any group.
     fn markers(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Auth0 => &[&["\"user_id\"", "|"], &["user_id", "auth0|"], &["\"$oid\"", "\"passwordHash\""]],
@@ -145,11 +145,11 @@ impl Source {
         }
     }
 
-    /// Whether the beginning of a file is as this system writes it.
+    /// Whether the beginning of a file matches the format of this system.
     pub(crate) fn matches(self, head: &str) -> bool {
-        let is_written = self.markers().iter().any(|group| group.iter().all(|marker| head.contains(marker)));
-        // Supabase has the column of Devise too.
-        is_written && !(self == Self::Devise && Self::Supabase.matches(head))
+        let has_markers = self.markers().iter().any(|group| group.iter().all(|marker| head.contains(marker)));
+        // Files of Supabase have the column of Devise, too.
+        has_markers && !(self == Self::Devise && Self::Supabase.matches(head))
     }
 }
 
@@ -172,7 +172,7 @@ impl FromStr for Source {
 
 /// The system that wrote a file, by the file's beginning.
 ///
-/// `None` if it is none of those that are known; a CSV file is recognised only by the columns of such a system.
+/// `None` if it is unknown; a CSV file is recognised only by the columns of such a system.
 #[must_use]
 pub fn recognise(head: &[u8]) -> Option<Source> {
     let head = String::from_utf8_lossy(head);
@@ -184,7 +184,7 @@ mod tests {
     use super::{Source, recognise};
 
     #[test]
-    fn names_are_read_back() {
+    fn names_are_parsed() {
         for source in Source::ALL {
             assert_eq!(source.name().parse(), Ok(source));
         }

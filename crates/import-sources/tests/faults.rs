@@ -9,7 +9,7 @@ use denizen_import_sources::{Error, Options, RECORD_BYTES_MAX, Row, Source, read
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// Files in a folder of their own.
+/// Files in a temporary directory.
 struct Files(TempDir);
 
 impl Files {
@@ -48,7 +48,7 @@ fn faults(row: &Row) -> Vec<(&'static str, &str)> {
 }
 
 #[test]
-fn files_of_another_system_are_named() {
+fn files_of_another_system_are_recognised() {
     for (source, content, expected) in [
         (Source::Auth0, r#"{"users":[{"localId":"1"}]}"#, "this looks like a Firebase export: use --from firebase"),
         (Source::Csv, r#"[{"schema_id":"a","traits":{}}]"#, "this looks like an Ory Kratos export: use --from kratos"),
@@ -61,7 +61,7 @@ fn files_of_another_system_are_named() {
 }
 
 #[test]
-fn files_without_the_state_of_users_are_refused() {
+fn files_without_the_status_of_users_are_refused() {
     for (source, content) in [
         (Source::Okta, "login,email\na@example.com,a@example.com\n"),
         (Source::Cognito, "email,cognito:username\na@example.com,a\n"),
@@ -83,7 +83,7 @@ fn missing_files_and_folders() {
 }
 
 #[test]
-fn a_second_user_with_an_address_names_the_first() {
+fn a_duplicate_address_reports_the_line_of_the_first_user() {
     let read = rows(Source::Csv, "email,name\na@example.com,A\nb@example.com,B\nA@Example.com,C\n");
     assert_eq!(read.len(), 3);
     assert_eq!((read[2].line, read[2].index), (4, 3));
@@ -91,7 +91,7 @@ fn a_second_user_with_an_address_names_the_first() {
 }
 
 #[test]
-fn all_faults_of_a_user_are_named_at_once() {
+fn all_faults_of_a_user_are_reported_at_once() {
     let read = rows(Source::Devise, "id,email,encrypted_password,created_at,updated_at\n1,a\0b,,tomorrow,never\n");
     let named: Vec<_> = faults(&read[0]).into_iter().map(|(field, _)| field).collect();
     assert_eq!(named, ["created_at", "updated_at", "name"]);
@@ -139,13 +139,13 @@ fn lines_of_json_do_not_affect_each_other() {
 fn the_rest_of_a_broken_document_is_reported() {
     let read = rows(Source::Firebase, "{\"users\":[{\"localId\":\"1\",\"email\":\"a@example.com\"},\n{\"localId\"");
     assert_eq!(email(&read[0]), "a@example.com");
-    let reason = "invalid JSON on line 2: the file ends too early; the rest of the file was not read";
+    let reason = "invalid JSON on line 2: unexpected end of file; the rest of the file was not read";
     assert_eq!(faults(&read[1]), [("file", reason)]);
     assert_eq!(read.len(), 2);
 }
 
 #[test]
-fn hashes_of_firebase_need_its_parameters() {
+fn firebase_hashes_require_the_project_parameters() {
     let content = r#"{"users":[{"localId":"1","email":"a@example.com","passwordHash":"x","salt":"y"}]}"#;
     assert_eq!(faults(&rows(Source::Firebase, content)[0])[0].0, "password_hash");
 }
@@ -165,7 +165,7 @@ fn users_beyond_the_first_file_are_found() {
 }
 
 /// Names and values that the systems use, in no order.
-const SCRAPS: &str = concat!(
+const FRAGMENTS: &str = concat!(
     r#"([{}\[\],:"]|\\"|\\u0000|\n|\r\n|"users":|"Users":|"Resources":|"orgs":|"humanUsers":|"email":"a@b.c""#,
     r#"|"localId":|"user_id":"auth0\|1"|"fields":|"model":|"pk":1|"credentials":|"type":"password"|"traits":"#,
     r#"|"identities":|"_id":\{"\$oid":"1"\}|"\$date":|-?[0-9]{1,20}|[a-z@.;,]{0,9}|é|1e999|null|true){0,30}"#,
@@ -188,18 +188,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_bytes_cause_a_panic(content in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn random_bytes_cause_no_panic(content in prop::collection::vec(any::<u8>(), 0..400)) {
         reads_without_panic(&content);
     }
 
     #[test]
-    fn no_mixture_causes_a_panic(start in "(\u{feff}|\\{|\\[|email,name\n|)", content in SCRAPS) {
+    fn mixed_fragments_cause_no_panic(start in "(\u{feff}|\\{|\\[|email,name\n|)", content in FRAGMENTS) {
         reads_without_panic(format!("{start}{content}").as_bytes());
     }
 }
 
 #[test]
-fn cut_fixtures_cause_no_panic() {
+fn truncated_fixtures_cause_no_panic() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut count = 0;
     for system in fs::read_dir(folder).unwrap() {

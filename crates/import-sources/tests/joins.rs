@@ -1,4 +1,4 @@
-//! What is joined to which user, and what the files do not state.
+//! Records that are joined to users, and fields that the files do not contain.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -35,7 +35,7 @@ fn hashes(lines: &[&str]) -> Vec<Option<String>> {
 }
 
 #[test]
-fn the_password_of_a_database_connection_is_given_to_no_social_account() {
+fn database_passwords_are_not_joined_to_social_accounts() {
     // Of two users with an address, the second one is rejected.
     assert_eq!(hashes(&[SOCIAL, DATABASE, HASH]), [None]);
     assert_eq!(hashes(&[DATABASE, SOCIAL, HASH]), [Some("$2b$10$x".to_owned())]);
@@ -44,7 +44,7 @@ fn the_password_of_a_database_connection_is_given_to_no_social_account() {
 }
 
 #[test]
-fn hashes_are_joined_by_address_only_without_ambiguity() {
+fn hashes_are_joined_by_address_only_if_it_is_unique() {
     let hash = Some("$2b$10$x".to_owned());
     assert_eq!(hashes(&[RENAMED, HASH]), std::slice::from_ref(&hash));
     assert_eq!(hashes(&[r#"{"email":"ada@example.com"}"#, HASH]), std::slice::from_ref(&hash));
@@ -57,7 +57,7 @@ fn hashes_are_joined_by_address_only_without_ambiguity() {
 }
 
 #[test]
-fn a_user_of_django_takes_nothing_by_a_name_that_is_an_id() {
+fn django_names_that_equal_ids_are_joined_correctly() {
     let users_of = |owner: &str| {
         let user = |id: &str, name: &str| {
             let fields =
@@ -80,7 +80,7 @@ fn a_user_of_django_takes_nothing_by_a_name_that_is_an_id() {
 }
 
 #[test]
-fn a_confirmed_phone_verifies_no_address() {
+fn a_confirmed_phone_does_not_verify_the_address() {
     let is_verified = |fields: &str| {
         let content = format!(r#"[{{"id":"1","email":"ada@example.com","banned_until":null,{fields}}}]"#);
         user(Source::Supabase, &content).email_verified
@@ -94,7 +94,7 @@ fn a_confirmed_phone_verifies_no_address() {
 }
 
 #[test]
-fn roles_of_several_applications_have_their_id() {
+fn roles_are_prefixed_if_there_are_several_applications() {
     let role = |other: &str| {
         let registration = format!(r#"{{"applicationId":"{other}","roles":["admin"]}}"#);
         let user = r#""active":true,"email":"ada@example.com""#;
@@ -110,7 +110,7 @@ fn user_role(content: &str) -> Option<String> {
 }
 
 #[test]
-fn a_file_without_status_and_verification_states_neither() {
+fn absent_status_and_verification_remain_absent() {
     let stated = |source, content: &str| {
         let user = user(source, content);
         (user.status, user.email_verified)

@@ -28,7 +28,7 @@ fn options(source: Source) -> Options {
     options
 }
 
-/// Compares the records and the report with `expected`, which is written anew with `UPDATE_FIXTURES=1`.
+/// Compares the records and the report with `expected`, which `UPDATE_FIXTURES=1` rewrites.
 fn check(source: Source, files: &[&str], expected: &str) {
     let files: Vec<PathBuf> = files.iter().map(|name| fixture(source, name)).collect();
     let mut options = options(source);

@@ -12,15 +12,15 @@ use serde_json::Value;
 
 /// The largest schema, in bytes.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
-/// The number of reported violations.
+/// The maximum number of reported violations.
 const VIOLATIONS_MAX: usize = 32;
-/// The memory of one compiled pattern, in bytes.
+/// The maximum memory of one compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
-/// How much of the message of the library an error contains, in characters.
+/// The maximum length of the library's message in an error, in characters.
 const PROBLEM_CHARS_MAX: usize = 200;
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// A compiled schema. References lead to places in the same schema only.
+/// A compiled schema. References can only refer to the same schema.
 pub struct JsonSchema(Validator);
 
 /// Why a text is not a schema.
@@ -37,14 +37,14 @@ pub enum SchemaError {
         /// The column, starting at 1.
         column: usize,
     },
-    /// It names another dialect.
+    /// Its `$schema` is another dialect.
     #[error("a JSON Schema of draft 2020-12: $schema names another dialect")]
     Dialect,
-    /// A place in it is invalid.
-    #[error("a JSON Schema of draft 2020-12: at {place}: {problem}")]
+    /// It is invalid at a location.
+    #[error("a JSON Schema of draft 2020-12: at {location}: {problem}")]
     Invalid {
-        /// The place, as a JSON Pointer (RFC 6901); `the root` for the schema as a whole.
-        place: String,
+        /// The location, as a JSON Pointer (RFC 6901); `the root` for the schema as a whole.
+        location: String,
         /// The problem.
         problem: String,
     },
@@ -54,7 +54,7 @@ impl JsonSchema {
     /// Compiles a schema. Patterns are matched in linear time, and formats are validated.
     ///
     /// # Errors
-    /// The text is not a schema, or a reference leads out of it.
+    /// The text is not a schema, or a reference does not refer to the same schema.
     pub fn compile(text: &str) -> Result<Self, SchemaError> {
         if text.len() > SCHEMA_BYTES_MAX {
             return Err(SchemaError::TooLong);
@@ -77,13 +77,13 @@ impl JsonSchema {
 }
 
 fn invalid(error: &ValidationError<'_>) -> SchemaError {
-    let place = error.instance_path().as_str();
-    let place = if place.is_empty() { "the root".to_owned() } else { place.to_owned() };
+    let location = error.instance_path().as_str();
+    let location = if location.is_empty() { "the root".to_owned() } else { location.to_owned() };
     let problem = match error.kind() {
-        Kind::Referencing(_) => "a $ref must lead to a place in the same schema".to_owned(),
+        Kind::Referencing(_) => "a $ref must refer to the same schema".to_owned(),
         _ => error.to_string().replace(char::is_control, " ").chars().take(PROBLEM_CHARS_MAX).collect(),
     };
-    SchemaError::Invalid { place, problem }
+    SchemaError::Invalid { location, problem }
 }
 
 impl AttributesSchema for JsonSchema {
@@ -91,15 +91,15 @@ impl AttributesSchema for JsonSchema {
         let Ok(attributes) = serde_json::to_value(attributes) else {
             return vec![FieldError::new(field, "invalid_value", "must be a JSON object")];
         };
-        let mut by_place = BTreeMap::new();
+        let mut by_path = BTreeMap::new();
         for violation in self.0.iter_errors(&attributes).flat_map(|error| violations_of(field, &error)) {
-            by_place.entry(violation.field.clone()).or_insert(violation);
+            by_path.entry(violation.field.clone()).or_insert(violation);
         }
-        by_place.into_values().take(VIOLATIONS_MAX).collect()
+        by_path.into_values().take(VIOLATIONS_MAX).collect()
     }
 }
 
-/// The violations that an error stands for. Their messages name limits of the schema, not values of the user.
+/// The violations of a validation error. Messages contain limits of the schema, never values of the user.
 fn violations_of(field: &str, error: &ValidationError<'_>) -> Vec<FieldError> {
     let path = path_of(field, error.instance_path());
     let one = |code, message: String| vec![FieldError::new(path.clone(), code, message)];
@@ -137,8 +137,8 @@ fn violations_of(field: &str, error: &ValidationError<'_>) -> Vec<FieldError> {
 }
 
 /// The path of a value, such as `attributes.tags[0]`.
-fn path_of(field: &str, place: &Location) -> String {
-    place.iter().fold(field.to_owned(), |path, segment| match segment {
+fn path_of(field: &str, location: &Location) -> String {
+    location.iter().fold(field.to_owned(), |path, segment| match segment {
         LocationSegment::Index(index) => format!("{path}[{index}]"),
         LocationSegment::Property(name) => format!("{path}.{name}"),
     })
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_name_their_places() {
+    fn violations_have_the_path_of_the_value() {
         let schema = r##"{"type":"object","additionalProperties":false,"required":["plan"],"properties":{
             "plan":{"enum":["free","pro"]},"seats":{"type":"integer","minimum":1,"maximum":9},
             "tags":{"type":"array","items":{"type":"string","maxLength":3},"maxItems":2,"uniqueItems":true},
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schema_is_refused() {
+    fn invalid_schemas_are_refused() {
         refused("{", "line 1, column 1");
         refused(r#"{"type":"strin"}"#, "/type");
         refused(r#"{"properties":{"a":{"pattern":"("}}}"#, "pattern");
@@ -221,7 +221,7 @@ mod tests {
             r#"{"a":{"a":{"b":1,"c":2}}}"#,
             &["attributes.a.a: out_of_range"],
         );
-        // With an engine that backtracks, this would not end.
+        // A backtracking engine would not finish.
         let long = format!(r#"{{"a":"{}!"}}"#, "a".repeat(10_000));
         check(r#"{"properties":{"a":{"pattern":"^(a+)+$"}}}"#, &long, &["attributes.a: invalid_value"]);
         refused(r#"{"properties":{"a":{"pattern":"(?:a{1000}){1000}"}}}"#, "pattern");

@@ -1,9 +1,7 @@
 //! Makes a backup.
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use denizen_domain::Services;
@@ -11,9 +9,9 @@ use denizen_domain::events::chain::ChainKey;
 use denizen_domain::rows::require_all;
 use denizen_infra::snapshots::{self, Contents, Header, OnProgress};
 use denizen_infra::stores::StoreOptions;
-use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
+use crate::atomic_file::AtomicFile;
 use crate::encrypted_file::{EncryptingWriter, Recipients};
 
 /// Where a backup is written.
@@ -52,9 +50,12 @@ pub(crate) async fn create(
     };
     let (draft, raw): (_, Box<dyn Write + Send>) = match target {
         Target::File(path) => {
-            let draft = draft_of(path).with_context(failed)?;
-            let file = draft.as_file().try_clone().with_context(failed)?;
-            (Some((draft, path)), Box::new(file))
+            if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+                return Err(anyhow!("is not a regular file").context(failed()));
+            }
+            let draft = AtomicFile::create(path).with_context(failed)?;
+            let file = draft.file().try_clone().with_context(failed)?;
+            (Some(draft), Box::new(file))
         }
         Target::Stdout => (None, Box::new(io::stdout())),
     };
@@ -71,32 +72,10 @@ pub(crate) async fn create(
         io::Result::Ok(counted.bytes)
     });
     let bytes = finishing.await?.with_context(failed)?;
-    if let Some((draft, path)) = draft {
-        keep(draft, path).with_context(failed)?;
+    if let Some(draft) = draft {
+        draft.persist().with_context(failed)?;
     }
     Ok(Made { header, contents, bytes })
-}
-
-/// A file beside `path`, under a random name, that only the owner can read. It is deleted unless it is kept.
-fn draft_of(path: &Path) -> anyhow::Result<NamedTempFile> {
-    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(anyhow!("is not a regular file"));
-    }
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".");
-    Ok(tempfile::Builder::new().prefix(&prefix).suffix(".partial").tempfile_in(folder_of(path))?)
-}
-
-fn keep(draft: NamedTempFile, path: &Path) -> io::Result<()> {
-    draft.as_file().sync_all()?;
-    draft.persist(path)?;
-    // The name is on disk too.
-    File::open(folder_of(path))?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Counts what is written.

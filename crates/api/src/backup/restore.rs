@@ -1,10 +1,8 @@
 //! Restores a backup.
 //!
 //! On SQLite, the backup is loaded into a new file, which takes the place of the database when it is complete. On
-//! PostgreSQL, it is loaded in one transaction. A restore that is cut off leaves the database as it was.
+//! PostgreSQL, it is loaded in one transaction. A restore that is interrupted leaves the database as it was.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,74 +16,177 @@ use denizen_domain::{Ctx, backups};
 use denizen_infra::clock::SystemClock;
 use denizen_infra::root::master_id;
 use denizen_infra::snapshots::{self, Contents, Header, Loaded, OnProgress, SnapshotError};
-use denizen_infra::stores::{Schema, StoreOptions, check_and_fold, companions, resolve};
+use denizen_infra::stores::{Schema, StoreOptions, check_and_fold, resolve};
 use tokio::task::spawn_blocking;
 
+use super::file::{BackupFile, Verified};
+use super::replace_file::Draft;
 use super::schedule::stamp;
 use crate::app::{Ambience, App, existing_master_key};
 use crate::config::Config;
-use crate::encrypted_file::DecryptionArgs;
 use crate::http::problem::Chain;
 
-/// The tables that say whether somebody uses a database.
-const TELLING: [&str; 3] = ["users", "service_accounts", "providers"];
+/// The tables that show whether a database is in use.
+const IN_USE: [&str; 3] = ["users", "service_accounts", "providers"];
 
-/// A backup that was verified, and the database that it would go to.
-pub(crate) struct Plan {
+/// A restore of a backup that was verified.
+pub(crate) struct Restore<'a> {
+    config: &'a Config,
+    options: &'a StoreOptions,
+    file: Arc<BackupFile>,
     pub(crate) header: Header,
     pub(crate) contents: Contents,
-    /// What the database contains, if anything: "3 users and 1 service account".
+    /// What the database contains, if anything: "3 users, 1 service account".
     pub(crate) present: Option<String>,
-    schema: Schema,
 }
 
 /// A backup that was restored.
 pub(crate) struct Restored {
     pub(crate) loaded: Loaded,
-    /// Where the database is kept that was there before.
+    /// Where the previous database is kept.
     pub(crate) previous: Option<PathBuf>,
 }
 
-/// Verifies a backup and looks at the database. Changes nothing.
-pub(crate) async fn plan(
-    config: &Config,
-    options: &StoreOptions,
-    file: &Path,
-    keys: &DecryptionArgs,
-) -> anyhow::Result<Plan> {
-    let (path, keys) = (file.to_owned(), keys.clone());
-    let (header, contents, masters) = spawn_blocking(move || super::verify(&path, &keys)).await??;
-    if header.schema_version > options.newest_version() {
-        return Err(SnapshotError::Newer { release: header.release }.into());
+impl<'a> Restore<'a> {
+    /// Verifies a backup and looks at the database. Changes nothing.
+    pub(crate) async fn plan(config: &'a Config, options: &'a StoreOptions, file: BackupFile) -> anyhow::Result<Self> {
+        let file = Arc::new(file);
+        let read = Arc::clone(&file);
+        let Verified { header, contents, master_ids } = spawn_blocking(move || read.verify()).await??;
+        if header.schema_version > options.newest_version() {
+            return Err(SnapshotError::Newer { release: header.release }.into());
+        }
+        if !master_ids.is_empty() {
+            let key = existing_master_key(&config.security).await.context(
+                "a backup does not contain the master key; configure the master key of the server that made it",
+            )?;
+            if !master_ids.contains(&master_id(&key)) {
+                bail!(
+                    "the configured master key does not open the backup: configure the master key of the server that \
+                     made it"
+                );
+            }
+        }
+        let present = present(options).await?;
+        Ok(Self { config, options, file, header, contents, present })
     }
-    if !masters.is_empty() {
-        let key = existing_master_key(&config.security)
-            .await
-            .context("a backup does not contain the master key; configure the master key of the server that made it")?;
-        if !masters.contains(&master_id(&key)) {
-            bail!(
-                "the configured master key does not open the backup: configure the master key of the server that made it"
-            );
+
+    /// Restores the backup. Whatever the database contains is replaced.
+    pub(crate) async fn run(&self, on_progress: OnProgress<'_>) -> anyhow::Result<Restored> {
+        // The read cache of a running server would still have the old database.
+        let _claim = self.options.claim()?;
+        let others = self.options.other_connections().await?;
+        if others > 0 {
+            bail!("{others} other connections of Denizen to this database are open: stop all servers first");
+        }
+        if present(self.options).await? != self.present {
+            bail!("the contents of the database have just changed: run the command again");
+        }
+        match self.options.sqlite_file() {
+            Some(path) => self.replace_file(path, on_progress).await,
+            None => self.replace_rows(on_progress).await,
         }
     }
-    let schema = options.schema().await?;
-    Ok(Plan { header, contents, present: present(options, schema).await?, schema })
+
+    async fn replace_rows(&self, on_progress: OnProgress<'_>) -> anyhow::Result<Restored> {
+        let version = self.header.schema_version;
+        match self.options.schema().await? {
+            Schema::Absent | Schema::Empty => self.options.migrate_to(version).await?,
+            _ if self.options.row_reader(None).await?.schema_version() == version => {}
+            Schema::Current | Schema::Outdated { .. } => bail!(
+                "the backup has schema version {version}, the database another one: restore it into an empty database"
+            ),
+        }
+        let loaded = self.load(self.options, on_progress).await?;
+        self.finish(self.config).await?;
+        Ok(Restored { loaded, previous: None })
+    }
+
+    async fn replace_file(&self, path: &Path, on_progress: OnProgress<'_>) -> anyhow::Result<Restored> {
+        // If the path is a symbolic link, the link stays, and its target is replaced.
+        let path = &resolve(path).with_context(|| format!("reading {}", path.display()))?;
+        let failed = || format!("replacing {}", path.display());
+        let draft = Draft::new(path).with_context(failed)?;
+        let drafted = self.draft(&draft.path, on_progress).await;
+        if drafted.is_err() {
+            // The error of before matters, not that of deleting the draft.
+            let _ = draft.delete();
+        }
+        let loaded = drafted?;
+        if path.exists() {
+            match check_and_fold(path).await {
+                Ok(()) => {}
+                // Its write-ahead log may have changes that are not in the file.
+                Err(StoreError::Unavailable(error)) => bail!("{}: {error}; nothing was changed", path.display()),
+                Err(error) => tracing::warn!(error = %Chain(&error), "the database that is replaced is damaged"),
+            }
+        }
+        let previous = draft.replace_database(&stamp(SystemClock.now())).with_context(failed)?;
+        Ok(Restored { loaded, previous })
+    }
+
+    /// Loads the backup into a new SQLite file.
+    async fn draft(&self, path: &Path, on_progress: OnProgress<'_>) -> anyhow::Result<Loaded> {
+        let mut config = self.config.clone();
+        config.database.url = format!("sqlite://{}", path.display());
+        let options = crate::app::store_options(&config)?;
+        options.migrate_to(self.header.schema_version).await?;
+        let loaded = self.load(&options, on_progress).await?;
+        self.finish(&config).await?;
+        check_and_fold(path).await?;
+        Ok(loaded)
+    }
+
+    async fn load(&self, target: &StoreOptions, on_progress: OnProgress<'_>) -> anyhow::Result<Loaded> {
+        let file = Arc::clone(&self.file);
+        let snapshot = spawn_blocking(move || file.read()).await??;
+        let tables = target.row_reader(None).await?.tables().to_vec();
+        for table in tables.iter().filter(|table| table.content != Content::Transient) {
+            if !self.contents.tables.iter().any(|(name, _)| *name == table.name) {
+                bail!("the backup has no table {}: it is incomplete", table.name);
+            }
+        }
+        let mut writer = target.row_writer().await?;
+        let loaded = snapshots::load(snapshot, writer.as_mut(), SystemClock.now(), on_progress).await?;
+        writer.commit().await?;
+        Ok(loaded)
+    }
+
+    /// Applies the migrations of this release, creates a signing key in place of those that were withdrawn, and records the
+    /// restore.
+    async fn finish(&self, config: &Config) -> anyhow::Result<()> {
+        crate::app::store_options(config)?.migrate().await?;
+        let app = App::open_in(config, Ambience::default()).await?;
+        let ctx = Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default());
+        let created_at = Timestamp::parse(&self.header.created_at);
+        let recorded = async {
+            let created_at = created_at.ok_or_else(|| anyhow!("the time of the backup is malformed"))?;
+            backups::record_restore(&ctx, created_at).await?;
+            anyhow::Ok(ctx.store().seal_events().await?)
+        };
+        let recorded = recorded.await;
+        ctx.store().close().await;
+        recorded.map(drop)
+    }
 }
 
 /// What a database contains, if anything.
-async fn present(options: &StoreOptions, schema: Schema) -> anyhow::Result<Option<String>> {
-    if matches!(schema, Schema::Absent | Schema::Empty) {
+async fn present(options: &StoreOptions) -> anyhow::Result<Option<String>> {
+    match count(options).await {
+        // A damaged file can be replaced too.
+        Err(error) if options.sqlite_file().is_some() => Ok(Some(format!("a file that cannot be read ({error:#})"))),
+        counted => counted,
+    }
+}
+
+async fn count(options: &StoreOptions) -> anyhow::Result<Option<String>> {
+    if matches!(options.schema().await?, Schema::Absent | Schema::Empty) {
         return Ok(None);
     }
-    // A damaged file can be replaced as well, by those who say so.
-    let mut reader = match options.row_reader(None).await {
-        Ok(reader) => reader,
-        Err(error) if options.sqlite_file().is_some() => return Ok(Some(format!("an unreadable file ({error})"))),
-        Err(error) => return Err(error.into()),
-    };
+    let mut reader = options.row_reader(None).await?;
     let mut found = Vec::new();
     for table in reader.tables().to_vec() {
-        if TELLING.contains(&table.name.as_str()) {
+        if IN_USE.contains(&table.name.as_str()) {
             let count = reader.count(&table).await?;
             let name = table.name.replace('_', " ");
             match count {
@@ -101,178 +202,4 @@ async fn present(options: &StoreOptions, schema: Schema) -> anyhow::Result<Optio
         found.push(format!("tables of an application ({})", foreign.join(", ")));
     }
     Ok((!found.is_empty()).then(|| found.join(", ")))
-}
-
-/// Restores a backup. Whatever the database contains is replaced.
-pub(crate) async fn restore(
-    config: &Config,
-    options: &StoreOptions,
-    plan: &Plan,
-    file: &Path,
-    keys: &DecryptionArgs,
-    on_progress: OnProgress<'_>,
-) -> anyhow::Result<Restored> {
-    // A server that goes on with what it remembers of the old database would mix it with the new one.
-    let _claim = options.claim()?;
-    let others = options.other_connections().await?;
-    if others > 0 {
-        bail!("{others} other connections of Denizen to this database are open: stop all servers first");
-    }
-    if present(options, options.schema().await?).await? != plan.present {
-        bail!("the contents of the database have just changed: run the command again");
-    }
-    match options.sqlite_file() {
-        Some(path) => replace_file(config, path, plan, file, keys, on_progress).await,
-        None => replace_rows(config, options, plan, file, keys, on_progress).await,
-    }
-}
-
-async fn replace_rows(
-    config: &Config,
-    options: &StoreOptions,
-    plan: &Plan,
-    file: &Path,
-    keys: &DecryptionArgs,
-    on_progress: OnProgress<'_>,
-) -> anyhow::Result<Restored> {
-    match plan.schema {
-        Schema::Absent | Schema::Empty => options.migrate_to(plan.header.schema_version).await?,
-        _ if options.row_reader(None).await?.schema_version() == plan.header.schema_version => {}
-        Schema::Current | Schema::Outdated { .. } => bail!(
-            "the backup has schema version {}, the database another one: restore it into an empty database",
-            plan.header.schema_version
-        ),
-    }
-    let loaded = load(options, plan, file, keys, on_progress).await?;
-    options.migrate().await?;
-    finish(config, &plan.header).await?;
-    Ok(Restored { loaded, previous: None })
-}
-
-async fn replace_file(
-    config: &Config,
-    path: &Path,
-    plan: &Plan,
-    file: &Path,
-    keys: &DecryptionArgs,
-    on_progress: OnProgress<'_>,
-) -> anyhow::Result<Restored> {
-    // Behind a symbolic link: the link stays, and the file behind it is replaced.
-    let path = &resolve(path).with_context(|| format!("reading {}", path.display()))?;
-    let draft_path = beside(path, ".restoring");
-    remove(&draft_path).with_context(|| format!("removing {}", draft_path.display()))?;
-    let mut draft_config = config.clone();
-    draft_config.database.url = format!("sqlite://{}", draft_path.display());
-    let draft = crate::app::store_options(&draft_config)?;
-    let drafted = async {
-        draft.migrate_to(plan.header.schema_version).await?;
-        let loaded = load(&draft, plan, file, keys, on_progress).await?;
-        draft.migrate().await?;
-        finish(&draft_config, &plan.header).await?;
-        check_and_fold(&draft_path).await?;
-        anyhow::Ok(loaded)
-    };
-    let loaded = match drafted.await {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            // The message is about what went wrong before.
-            let _ = remove(&draft_path);
-            return Err(error);
-        }
-    };
-    let is_present = path.exists();
-    if is_present {
-        match check_and_fold(path).await {
-            Ok(()) => {}
-            // Its write-ahead log may have changes that are not in the file.
-            Err(StoreError::Unavailable(error)) => bail!("{}: {error}; nothing was changed", path.display()),
-            Err(error) => tracing::warn!(error = %Chain(&error), "the database that is replaced is damaged"),
-        }
-    }
-    let previous = beside(path, &format!(".before-restore-{}", stamp(SystemClock.now())));
-    let swapped = swap(&draft_path, path, &previous);
-    swapped.with_context(|| format!("replacing {}", path.display()))?;
-    // What is left of the draft is empty.
-    let _ = remove(&draft_path);
-    Ok(Restored { loaded, previous: is_present.then_some(previous) })
-}
-
-async fn load(
-    target: &StoreOptions,
-    plan: &Plan,
-    file: &Path,
-    keys: &DecryptionArgs,
-    on_progress: OnProgress<'_>,
-) -> anyhow::Result<Loaded> {
-    let (path, keys) = (file.to_owned(), keys.clone());
-    let snapshot = spawn_blocking(move || super::open(&path, &keys)).await??;
-    let reader = target.row_reader(None).await?;
-    let expected = reader.tables().iter().filter(|table| table.content != Content::Transient);
-    for table in expected {
-        if !plan.contents.tables.iter().any(|(name, _)| *name == table.name) {
-            bail!("the backup has no table {}: it is incomplete", table.name);
-        }
-    }
-    drop(reader);
-    let mut writer = target.row_writer().await?;
-    let loaded = snapshots::load(snapshot, writer.as_mut(), SystemClock.now(), on_progress).await?;
-    writer.commit().await?;
-    Ok(loaded)
-}
-
-/// Records the restore, and creates a signing key in place of those that were withdrawn.
-async fn finish(config: &Config, header: &Header) -> anyhow::Result<()> {
-    let app = App::open_in(config, Ambience::default()).await?;
-    let ctx = Ctx::new(Arc::clone(&app.services), Actor::Operator, Origin::default());
-    let created_at =
-        Timestamp::parse(&header.created_at).ok_or_else(|| anyhow!("the time of the backup is malformed"))?;
-    let recorded = backups::record_restore(&ctx, created_at).await;
-    ctx.store().seal_events().await?;
-    ctx.store().close().await;
-    Ok(recorded?)
-}
-
-/// Puts the draft in the place of the database, which is kept under another name. There is a database at every moment.
-///
-/// A write-ahead log that is left beside the database must not be there when the draft takes its name: SQLite would apply
-/// it. It is kept with the previous file, or alone if that is missing.
-fn swap(draft: &Path, path: &Path, previous: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.exists() {
-        match fs::hard_link(path, previous) {
-            // The file system has no links.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                fs::copy(path, previous)?;
-                File::open(previous)?.sync_all()?;
-            }
-            linked => linked?,
-        }
-    }
-    for (old, kept) in companions(path).iter().zip(companions(previous)) {
-        match fs::rename(old, kept) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    File::open(folder)?.sync_all()?;
-    fs::rename(draft, path)?;
-    File::open(folder)?.sync_all()
-}
-
-/// Removes a draft of before.
-fn remove(draft: &Path) -> io::Result<()> {
-    let [log, index] = companions(draft);
-    for file in [draft, &log, &index, &beside(draft, ".lock")] {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

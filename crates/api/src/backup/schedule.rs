@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use denizen_domain::Services;
@@ -11,11 +12,14 @@ use denizen_infra::stores::StoreOptions;
 use tokio::task::spawn_blocking;
 
 use super::create::{Target, create};
+use crate::atomic_file::DRAFT_SUFFIX;
 use crate::config::Backups;
 use crate::encrypted_file::{EncryptedFileError, Recipients};
 
 const PREFIX: &str = "denizen-";
 const SUFFIX: &str = ".backup";
+/// No backup takes longer, in seconds.
+const ABANDONED_AFTER_S: u32 = 7 * 86_400;
 
 /// When and where backups are made.
 pub(crate) struct Schedule {
@@ -67,6 +71,7 @@ impl Schedule {
     async fn make_if_due(&self, services: &Services) -> anyhow::Result<()> {
         let now = services.clock.now();
         let present = self.present().await?;
+        self.delete_abandoned(now).await?;
         let (due_after, latest) = (name(now.minus_seconds(self.interval_s)), name(now));
         // A name in the future comes from a clock that was wrong: it does not hold up the next backup.
         if present.iter().any(|made| *made > due_after && *made <= latest) {
@@ -86,6 +91,12 @@ impl Schedule {
         listed.with_context(|| format!("reading {}", self.folder.display()))
     }
 
+    async fn delete_abandoned(&self, now: Timestamp) -> anyhow::Result<()> {
+        let (folder, before) = (self.folder.clone(), now.minus_seconds(ABANDONED_AFTER_S));
+        let deleted = spawn_blocking(move || delete_abandoned(&folder, before)).await?;
+        deleted.with_context(|| format!("deleting drafts in {}", self.folder.display()))
+    }
+
     async fn delete_old(&self) -> anyhow::Result<()> {
         let present = self.present().await?;
         let old: Vec<_> = present.iter().rev().skip(self.keep).map(|name| self.folder.join(name)).collect();
@@ -95,6 +106,22 @@ impl Schedule {
         }
         Ok(())
     }
+}
+
+/// Deletes drafts that a killed server left behind.
+fn delete_abandoned(folder: &Path, before: Timestamp) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let is_draft =
+            name.strip_prefix('.').is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(DRAFT_SUFFIX));
+        let written = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let is_old = i64::try_from(written.as_micros()).is_ok_and(|written| written < before.as_micros());
+        if is_draft && is_old {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn list(folder: &Path) -> io::Result<Vec<String>> {

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::operator::{self, Access};
 use super::output::{Output, print, print_json};
 use super::progress::Progress;
-use crate::backup::{self, Target};
+use crate::backup::{self, BackupFile, Target, Verified};
 use crate::encrypted_file::{DecryptionArgs, EncryptionArgs};
 
 const EXAMPLES: &str = "\
@@ -116,8 +116,8 @@ async fn create(globals: &Globals, file: &str, encryption: &EncryptionArgs) -> R
 
 async fn verify(globals: &Globals, args: VerifyArgs) -> Result<(), Failure> {
     let shown = args.file.display().to_string();
-    let verified = spawn_blocking(move || backup::verify(&args.file, &args.decryption)).await;
-    let (header, contents, _) = verified.map_err(anyhow::Error::from)??;
+    let verified = spawn_blocking(move || BackupFile::open(&args.file, &args.decryption)?.verify()).await;
+    let Verified { header, contents, .. } = verified.map_err(anyhow::Error::from)??;
     match globals.output {
         Output::Json => print_json(&BackupBody::new(&header, &contents, None)),
         Output::Text => print(&format!(

@@ -40,9 +40,9 @@ const RUNS_MAX: u32 = 10;
 Copies everything to another database, of the same or of the other kind: users stay signed in, and the master key stays the
 same. The target must be empty, or a part of an earlier run of this command, which is continued.
 
-Without --follow, all servers must be stopped. With --follow, the servers go on while the rows are copied. When the target
-is in step, the command says so and waits for the Enter key (or for the end of its input). It then keeps everybody from
-writing to the source, copies the rest, compares the number and the checksum of the rows of every table, and says that
+Without --follow, all servers must be stopped. With --follow, the servers go on while the rows are copied. When the
+target is up to date, the command prints this and waits for the Enter key (or for the end of its input). It then blocks
+writes to the source, copies the rest, compares the number and the checksum of the rows of every table, and prints that
 the target is complete. Stop the servers, start them with the new database.url, and end this command, which releases
 the source. Until then, reads go on and writes are answered with 503.
 
@@ -198,7 +198,7 @@ async fn prepare(config: &Config, from: &StoreOptions, to: &StoreOptions) -> any
     store.close().await;
     let vault = vault?;
     let chain_key = ChainKey::derive(&vault);
-    // With the key: an event of the target that has no position yet is a sign of life too.
+    // With the key, events of the target that have no position yet are compared as well.
     let (mut source, mut target) = (from.row_reader(Some(&chain_key)).await?, to.row_reader(Some(&chain_key)).await?);
     if !is_empty_or_part(source.as_mut(), target.as_mut()).await? {
         bail!(
@@ -223,7 +223,7 @@ async fn is_empty_or_part(source: &mut dyn RowReader, target: &mut dyn RowReader
             (target.rows_after(&log, Some(&before), 1).await?, source.rows_after(&log, Some(&before), 1).await?);
         return Ok(theirs == ours);
     }
-    // A log without events may have been purged. How far it has come tells whether it is that of the source.
+    // A log without events may have been purged. The end of the log shows whether it is that of the source.
     let Some(bounds) = table(target.tables(), "event_log") else { return Ok(false) };
     let (theirs, ours) = (target.rows_after(&bounds, None, 1).await?, source.rows_after(&bounds, None, 1).await?);
     let head = bounds.column("head_position").and_then(|at| theirs.first()?.get(at));
@@ -274,7 +274,7 @@ impl Transfer<'_> {
         Ok(difference)
     }
 
-    /// Repeats until the target is in step and somebody asks for the switch.
+    /// Repeats until the target is up to date and the switch is requested.
     async fn follow(&mut self) -> anyhow::Result<()> {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut is_announced = false;
@@ -288,7 +288,7 @@ impl Transfer<'_> {
                 is_announced = true;
                 writeln!(
                     io::stderr(),
-                    "The target is in step: {changes} rows changed during the last run, which took {elapsed:.1?}. Press \
+                    "The target is up to date: {changes} rows changed during the last run, which took {elapsed:.1?}. Press \
                      Enter to stop writes to the source and complete the target."
                 )?;
             }

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::operator;
 use super::output::{Output, print, print_json};
 use super::progress::Progress;
-use crate::backup;
+use crate::backup::{BackupFile, Restore};
 use crate::encrypted_file::DecryptionArgs;
 
 /// The restore.
@@ -63,7 +63,8 @@ pub(super) async fn run(globals: &Globals, args: RestoreArgs) -> Result<(), Fail
     let config = globals.config()?;
     let options = operator::announce_database(globals, &config)?;
     let RestoreArgs { file, replace, dry_run, yes, decryption } = args;
-    let plan = backup::plan(&config, &options, &file, &decryption).await?;
+    let file = BackupFile::open(&file, &decryption)?;
+    let plan = Restore::plan(&config, &options, file).await?;
     let summary = text(&plan.contents);
     let body = |ended_sessions, previous_database| RestoredBody {
         backup: BackupBody::new(&plan.header, &plan.contents, None),
@@ -91,7 +92,7 @@ pub(super) async fn run(globals: &Globals, args: RestoreArgs) -> Result<(), Fail
     let progress = Progress::of("rows");
     progress.set_total(plan.contents.rows());
     let on_progress = |rows| progress.advance_to(rows, String::new());
-    let restored = backup::restore(&config, &options, &plan, &file, &decryption, &on_progress).await;
+    let restored = plan.run(&on_progress).await;
     progress.clear();
     let restored = restored?;
     let previous = restored.previous.map(|path| path.display().to_string());

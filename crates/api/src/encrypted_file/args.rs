@@ -1,5 +1,5 @@
-//! Arguments that name who can decrypt a file, and what decrypts it. Secrets are read from files or from the terminal:
-//! arguments are visible in the process list and in the shell history.
+//! Arguments for the recipients of an encrypted file, and for the secrets that decrypt it. Secrets are read from files
+//! or from the terminal, because arguments are visible in the process list and in the shell history.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -14,7 +14,7 @@ use super::{DecryptingReader, EncryptedFile, EncryptedFileError, Identities, Rec
 
 /// The longest passphrase, in bytes.
 const PASSPHRASE_BYTES_MAX: usize = 4096;
-/// The longest file of keys, in bytes.
+/// The longest identity file, in bytes.
 const IDENTITIES_BYTES_MAX: u64 = 1024 * 1024;
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
@@ -24,10 +24,10 @@ pub(crate) struct EncryptionArgs {
     /// Encrypts the file to an age public key (age1…). Can be repeated; each of the keys decrypts the file.
     #[arg(long, value_name = "KEY", conflicts_with_all = ["passphrase", "passphrase_file"])]
     recipient: Vec<String>,
-    /// Encrypts the file with a passphrase, the first line of a file.
+    /// Encrypts the file with the passphrase in the first line of FILE.
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
     passphrase_file: Option<PathBuf>,
-    /// Encrypts the file with a passphrase that is asked for on the terminal.
+    /// Prompts for a passphrase on the terminal, and encrypts the file with it.
     #[arg(long)]
     passphrase: bool,
 }
@@ -60,10 +60,10 @@ impl EncryptionArgs {
 /// What decrypts a file.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct DecryptionArgs {
-    /// Decrypts the file with the age secret keys of a file, as written by age-keygen.
+    /// Decrypts the file with the age secret keys in FILE, as written by age-keygen.
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
     identity_file: Option<PathBuf>,
-    /// Decrypts the file with a passphrase, the first line of a file. Without it, the passphrase is asked for on the
+    /// Decrypts the file with the passphrase in the first line of FILE. By default, prompts for the passphrase on the
     /// terminal.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -77,7 +77,8 @@ impl DecryptionArgs {
         file.decrypt(&identities)
     }
 
-    fn identities(&self, needs_passphrase: bool) -> Result<Identities, EncryptedFileError> {
+    /// What decrypts a file; a passphrase is asked for if it needs one and no file with it is given.
+    pub(crate) fn identities(&self, needs_passphrase: bool) -> Result<Identities, EncryptedFileError> {
         if let Some(file) = &self.identity_file {
             return read_identities(file).map(Identities::Keys);
         }

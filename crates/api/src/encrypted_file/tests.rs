@@ -68,12 +68,12 @@ fn a_passphrase_decrypts_and_a_wrong_one_does_not() {
 }
 
 #[test]
-fn a_file_cannot_demand_unbounded_work() {
+fn a_work_factor_above_the_maximum_is_refused() {
     let mut recipient = scrypt::Recipient::new("a".into());
     recipient.set_work_factor(1);
     let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as &dyn Recipient)).unwrap();
     let file = encryptor.wrap_output(Vec::new()).unwrap().finish().unwrap();
-    // The header names the factor in text, after the salt.
+    // The header contains the factor as text, after the salt.
     let line = file.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let end = line + file[line..].iter().position(|&byte| byte == b'\n').unwrap();
     let altered = [&file[..end - 1], b"40", &file[end..]].concat();

@@ -49,7 +49,8 @@ pub struct UserBody {
     attributes: Object,
     /// Custom attributes that administrators and programs with `users:write` set, and the user can read. The limits are
     /// those of `attributes`.
-    #[schema(value_type = Object)]
+    // Not required: a client of this release reads responses of the release before, which has no such field.
+    #[schema(value_type = Object, required = false)]
     app_attributes: Object,
 }
 

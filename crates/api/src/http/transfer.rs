@@ -56,7 +56,7 @@ struct ImportParams {
     #[param(value_type = Option<bool>)]
     dry_run: Option<String>,
     /// What happens to a line whose id, address or identity is that of an existing user: `refuse` reports the line as an
-    /// error, `skip` leaves the user as it is, `update` replaces the profile and the given credentials, `fail` stops the
+    /// error, `skip` does not change the user, `update` replaces the profile and the given credentials, `fail` stops the
     /// import. Default: `refuse`.
     #[param(pattern = "^(refuse|skip|update|fail)$")]
     on_conflict: Option<String>,
@@ -97,17 +97,20 @@ struct ImportedBody {
     #[schema(example = 2)]
     created: u64,
     /// The number of existing users that were changed, or would be with `dry_run`.
-    #[schema(example = 0)]
+    // Not required, like the other new fields: a client of this release reads responses of the release before.
+    #[schema(example = 0, required = false)]
     updated: u64,
-    /// The number of lines whose user exists and was left as it is.
-    #[schema(example = 0)]
+    /// The number of lines whose existing user is unchanged.
+    #[schema(example = 0, required = false)]
     skipped: u64,
     /// The number of rejected lines.
     #[schema(example = 1)]
     failed: u64,
     /// Whether the import stopped at a line whose user exists (`on_conflict=fail`).
+    #[schema(required = false)]
     stopped: bool,
-    /// The credentials that users did not get.
+    /// The credentials that were not imported.
+    #[schema(required = false)]
     not_carried: NotCarriedBody,
     /// Whether the import was only validated.
     dry_run: bool,
@@ -120,11 +123,11 @@ struct ImportedBody {
 struct NotCarriedBody {
     /// Recovery codes of a server with another root key, or of a user with another id.
     recovery_codes: u64,
-    /// Passkeys that are registered already.
+    /// Passkeys that are already registered.
     passkeys: u64,
     /// Identities without a provider.
     identities: u64,
-    /// API keys of a server with another root key, or that exist already.
+    /// API keys of a server with another root key, or that already exist.
     api_keys: u64,
 }
 

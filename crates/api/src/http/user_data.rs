@@ -1,4 +1,4 @@
-//! Everything that is stored about a user, as one JSON document. It is written while it is read.
+//! Everything that is stored about a user, as one JSON document, which is sent while it is read from the database.
 
 use std::io;
 
@@ -35,7 +35,7 @@ use super::passkeys::PasskeyBody;
 use super::problem::{Chain, Problem};
 use super::sessions::SessionBody;
 
-/// How many pages of events wait for a slow reader.
+/// How many pages of events are buffered for a slow client.
 const PAGES_AHEAD: usize = 2;
 /// The end of the document.
 const END: &[u8] = b"]}\n";
@@ -110,7 +110,7 @@ async fn of(
 }
 
 async fn respond(shared: Shared, ctx: Ctx, id: UserId) -> Result<Response, Problem> {
-    // Before the response begins: what refuses the request still has a status.
+    // Read before the response begins, so that a refused request still gets a status.
     let mut document = Document::begin(&ctx, id).await?;
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
     let headers = [
@@ -121,15 +121,15 @@ async fn respond(shared: Shared, ctx: Ctx, id: UserId) -> Result<Response, Probl
     let sending = async move {
         let vault = shared.services.vault.as_ref();
         while let Some(part) = document.take(vault) {
-            // A reader who left closes the channel, and that ends the work.
+            // The channel is closed when the client disconnects.
             if sender.send(Ok(part)).await.is_err() {
                 return;
             }
-            // A reader may take its time; who began to read may no longer be allowed to.
+            // The client may be slow, and may have lost its permissions in the meantime: check them for each page.
             let read = async { document.read(&tokens::renew(&ctx).await?).await };
             if let Err(error) = read.await {
                 tracing::warn!(error = %Chain(&error), "export of user data aborted");
-                // Breaks the connection: a cut document must not look like a whole one.
+                // Breaks the connection: a truncated document must not look complete.
                 let _ = sender.send(Err(io::Error::other("the export was aborted"))).await;
                 return;
             }
@@ -142,7 +142,7 @@ async fn respond(shared: Shared, ctx: Ctx, id: UserId) -> Result<Response, Probl
 /// The document while it is written, part by part.
 pub(crate) struct Document {
     id: UserId,
-    /// What is written and not taken yet.
+    /// Serialized and not sent yet.
     text: Vec<u8>,
     /// The page that is written next; `None` after the last one.
     page: Option<EventPage>,
@@ -151,11 +151,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads what is stored besides events, and the first of these.
+    /// Reads the data without events, and the first page of events.
     pub(crate) async fn begin(ctx: &Ctx, id: UserId) -> denizen_domain::Result<Self> {
         let data = users::data(ctx, id).await?;
         let mut text = serde_json::to_vec(&UserDataBody::from(data)).expect("data of a user serialises");
-        // The list of events is the last member, and is empty: what follows goes into it.
+        // The list of events is the last member, and still empty: events are appended to it.
         text.truncate(text.len() - "]}".len());
         let page = Some(users::data_events(ctx, id, None).await?);
         Ok(Self { id, text, page, has_events: false, is_complete: false })

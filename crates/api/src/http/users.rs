@@ -236,26 +236,26 @@ pub(super) fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     String::deserialize(deserializer).map(Some)
 }
 
-/// What a merge patch says of the language. Written only as the default in the OpenAPI document.
+/// The language in a merge patch. Serialized only as the default in the OpenAPI document.
 #[derive(Default, Serialize)]
 #[serde(untagged)]
 enum LocalePatch {
     #[default]
-    Unsaid,
-    Said(Option<String>),
+    Absent,
+    Present(Option<String>),
 }
 
 impl<'de> Deserialize<'de> for LocalePatch {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::Said)
+        Option::deserialize(deserializer).map(Self::Present)
     }
 }
 
-/// What a merge patch says of attributes.
+/// Attributes in a merge patch.
 #[derive(Default)]
 enum AttributesPatch {
     #[default]
-    Unsaid,
+    Absent,
     Clear,
     Merge(Object),
 }
@@ -269,7 +269,7 @@ impl<'de> Deserialize<'de> for AttributesPatch {
 impl From<AttributesPatch> for Option<AttributesChange> {
     fn from(patch: AttributesPatch) -> Self {
         match patch {
-            AttributesPatch::Unsaid => None,
+            AttributesPatch::Absent => None,
             AttributesPatch::Clear => Some(AttributesChange::Replace(Attributes::default())),
             AttributesPatch::Merge(patch) => Some(AttributesChange::Merge(patch)),
         }
@@ -304,8 +304,8 @@ async fn patch(
         role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
         status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
         locale: match body.locale {
-            LocalePatch::Unsaid => None,
-            LocalePatch::Said(raw) => fields.check("locale", raw.as_deref().map(Locale::parse).transpose()),
+            LocalePatch::Absent => None,
+            LocalePatch::Present(raw) => fields.check("locale", raw.as_deref().map(Locale::parse).transpose()),
         },
         attributes: body.attributes.into(),
         app_attributes: body.app_attributes.into(),

@@ -51,7 +51,7 @@ pub(crate) struct PasskeyBody {
     /// `passkey` or `security_key`. Default: `passkey`.
     #[schema(pattern = "^(passkey|security_key)$")]
     pub(crate) kind: Option<String>,
-    /// The handle of the user for their authenticators: 16 bytes in base64url, the same in all passkeys of the user.
+    /// The WebAuthn user handle: 16 bytes in base64url, the same in all passkeys of the user.
     pub(crate) user_handle: String,
     /// The name that the user gave it.
     #[schema(min_length = 1, max_length = 200)]
@@ -63,7 +63,7 @@ pub(crate) struct PasskeyBody {
     /// The model of the authenticator: a UUID.
     #[schema(format = Uuid)]
     pub(crate) aaguid: Option<String>,
-    /// The transports by which the authenticator can be reached.
+    /// The transports of the authenticator.
     pub(crate) transports: Option<Vec<String>>,
     /// Whether the credential may be synchronized between devices.
     pub(crate) backup_eligible: bool,

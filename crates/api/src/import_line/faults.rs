@@ -1,5 +1,5 @@
-//! Every fault of a line whose form is wrong. A fault of the form must not hide the others: the fields at fault are taken
-//! out, and the rest is read and checked.
+//! Collects all faults of a line that cannot be deserialized. The fields at fault are removed, and the rest is
+//! deserialized and validated again, so that one fault does not hide the others.
 
 use denizen_domain::error::FieldError;
 use serde_json::{Map, Value};
@@ -9,13 +9,13 @@ use crate::json_form::{self, FormError};
 
 /// How many faults of a line are reported.
 const FAULTS_MAX: usize = 200;
-/// How often a line is read: each time, at least one field is taken out.
+/// How often a line is deserialized: each time, at least one field is removed.
 const PASSES_MAX: usize = 200;
 
-/// How many characters of the name of a field are reported: it is that of an unknown field, as long as the line.
+/// How many characters of a field name are reported: the name of an unknown field can be as long as the line.
 const FIELD_CHARS_MAX: usize = 128;
 
-/// All faults of a line, of which its reader has met the first ones.
+/// All faults of a line, including those of the failed deserialization.
 pub(super) fn all(
     line: &[u8],
     error: FormError,
@@ -46,7 +46,7 @@ fn collect(line: &[u8], error: FormError, rules_broken: impl Fn(ImportLine) -> V
     };
     let Ok(Value::Object(mut body)) = serde_json::from_slice(line) else { return faults };
     for fault in &faults {
-        take_out(&mut body, fault);
+        remove_field(&mut body, fault);
     }
     for _ in 0..PASSES_MAX {
         let more = match read(&body) {
@@ -58,7 +58,7 @@ fn collect(line: &[u8], error: FormError, rules_broken: impl Fn(ImportLine) -> V
             Err(_) => break,
         };
         for fault in &more {
-            take_out(&mut body, fault);
+            remove_field(&mut body, fault);
         }
         add(&mut faults, more);
     }
@@ -71,12 +71,12 @@ fn read(body: &Map<String, Value>) -> Result<ImportLine, FormError> {
 }
 
 /// Removes the field at fault. A required one gets a valid value in its place.
-fn take_out(body: &mut Map<String, Value>, fault: &FieldError) {
+fn remove_field(body: &mut Map<String, Value>, fault: &FieldError) {
     let field = fault.field.split(['.', '[']).next().unwrap_or_default();
     match field {
         "email" => drop(body.insert(field.to_owned(), "a@example.com".into())),
         "name" => drop(body.insert(field.to_owned(), "A".into())),
-        // The reader cuts long names.
+        // Long names are truncated in faults.
         _ => match field.strip_suffix('…') {
             Some(beginning) => body.retain(|name, _| !name.starts_with(beginning)),
             None => drop(body.remove(field)),

@@ -13,7 +13,7 @@ fn check(line: &str, field: &str, code: &'static str) {
 }
 
 #[test]
-fn a_line_of_the_wrong_form_names_its_field() {
+fn faults_of_a_malformed_line_name_the_field() {
     check("", "line", "invalid_json");
     check("{", "line", "invalid_json");
     check(r#"{"email":"a@example.com","name":"A"} x"#, "line", "invalid_json");
@@ -39,7 +39,7 @@ fn a_line_of_the_wrong_form_names_its_field() {
 }
 
 #[test]
-fn all_faults_of_the_form_are_found_at_once() {
+fn all_faults_of_a_malformed_line_are_reported_at_once() {
     let unknown: Vec<_> = (0..64).map(|at| format!(r#""x{at:02}":1"#)).collect();
     let line = format!(r#"{{"email":7,"role":true,"locale":[],{}}}"#, unknown.join(","));
     let found = faults_of(&line);
@@ -53,14 +53,14 @@ fn all_faults_of_the_form_are_found_at_once() {
 }
 
 #[test]
-fn names_of_unknown_fields_are_cut() {
+fn names_of_unknown_fields_are_truncated() {
     let line = format!(r#"{{"email":"a@example.com","name":"A","{}":1,"totp":1}}"#, "é".repeat(1_000));
     let cut = format!("{}…", "é".repeat(64));
     assert_eq!(faults_of(&line), [(cut, "unknown_field"), ("totp".to_owned(), "wrong_type")]);
 }
 
 #[test]
-fn a_line_of_the_right_form_is_read() {
+fn a_well_formed_line_is_parsed() {
     let least: ImportLine = json_form::read(br#"{"email":"a@example.com","name":"A"}"#).unwrap();
     assert!(least.password_hash.is_none() && least.role.is_none());
     let nulls =

@@ -304,3 +304,18 @@ async fn a_restore_follows_a_symbolic_link() {
     let users = denizen(&world, &["users", "list", "--output", "json"]).await.json();
     assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
 }
+
+#[tokio::test]
+async fn a_damaged_database_can_be_replaced() {
+    let world = World::new(Db::Sqlite).await;
+    create_user(&world, "ada@example.com").await;
+    let file = back_up(&world, &[]).await;
+    let database = world.sqlite_file().unwrap();
+    std::fs::write(&database, b"not a database at all".repeat(1_000)).unwrap();
+    let refused = denizen(&world, &["restore", &file]).await;
+    assert!(refused.only_line(1).contains("cannot be read"), "{refused:?}");
+    let restored = denizen(&world, &["restore", &file, "--replace", "--yes"]).await;
+    assert_eq!(restored.code, 0, "{restored:?}");
+    let users = denizen(&world, &["users", "list", "--output", "json"]).await.json();
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
+}

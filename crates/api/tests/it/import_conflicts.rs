@@ -153,7 +153,7 @@ on_both! {
         let errors = world.folder().join("errors.ndjson");
         let (input, errors) = (input.to_str().unwrap(), errors.to_str().unwrap());
         let done = cli(&world, &["import", input, "--errors", input], "").await;
-        assert!(done.only_line(2).contains("which is imported"), "{done:?}");
+        assert!(done.only_line(2).contains("must not overwrite the input"), "{done:?}");
         let done = cli(&world, &["import", input, "--errors", errors], "").await;
         assert_eq!((done.code, done.stdout.as_str()), (1, "created 1, rejected 2\n"), "{done:?}");
         let rejected = std::fs::read_to_string(errors).unwrap();

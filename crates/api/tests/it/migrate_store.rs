@@ -111,7 +111,7 @@ on_both! {
                 if is_found { return; }
             }
         };
-        wait_for(&mut errors, "is in step").await;
+        wait_for(&mut errors, "is up to date").await;
         child.stdin.take().unwrap().write_all(b"\n").await.unwrap();
         wait_for(&mut errors, "stays locked").await;
         stop.store(true, Ordering::SeqCst);

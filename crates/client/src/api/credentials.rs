@@ -10,7 +10,7 @@ use super::{Api, ApiError, Secret, SignedInWithTokens};
 use crate::clock::Clock;
 use crate::transport::{Method, TransportError};
 
-/// Tokens are refreshed this long before they expire, so that none expires on its way.
+/// Tokens are refreshed this long before they expire, so that none expires in transit.
 const REFRESH_BEFORE: Duration = Duration::from_secs(30);
 
 /// The tokens of a session.
@@ -90,7 +90,7 @@ impl Credentials {
         }
     }
 
-    /// The next token, after the server refused this one; `None` if there is no other.
+    /// The next token, after the server rejected this one; `None` if there is no other.
     pub(super) async fn replace(&self, api: &Api, refused: &Secret) -> Option<Secret> {
         let Self::Session(session) = self else { return None };
         session.refresh_in_task(api, Some(refused.clone())).await.ok()
@@ -114,8 +114,8 @@ impl Session {
         self.refresh_in_task(api, None).await
     }
 
-    /// Refreshes the tokens, unless another call did it meanwhile: unless the access token is another one than that which
-    /// was refused, or is fresh.
+    /// Refreshes the tokens, unless another call has already refreshed them: the access token differs from the
+    /// rejected one, or is fresh.
     async fn refresh(&self, api: &Api, refused: Option<&Secret>) -> Result<Secret, ApiError> {
         let _refreshing = self.refreshing.lock().await;
         let current = self.current();
@@ -141,7 +141,7 @@ impl Session {
         Ok(access_token)
     }
 
-    /// A caller that stops waiting must not lose the next refresh token.
+    /// Runs in a task of its own: if the caller is cancelled, the next refresh token must not be lost.
     async fn refresh_in_task(self: &Arc<Self>, api: &Api, refused: Option<Secret>) -> Result<Secret, ApiError> {
         let (session, api) = (Arc::clone(self), api.clone());
         let task = tokio::spawn(async move { session.refresh(&api, refused.as_ref()).await });

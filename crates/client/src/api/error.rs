@@ -45,7 +45,7 @@ pub struct Refusal {
     pub fields: Vec<FieldError>,
     /// The id of the request, as in the log of the server.
     pub request_id: String,
-    /// When to try again, if the server says so.
+    /// When to retry, if the response has `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 

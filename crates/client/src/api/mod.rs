@@ -73,7 +73,7 @@ impl Api {
         ApiBuilder::new(server_url.into())
     }
 
-    /// The tokens of the session, if the client has one: other ones than before after each refresh.
+    /// The tokens of the session, if the client has one. Each refresh replaces them.
     #[must_use]
     pub fn session_tokens(&self) -> Option<SessionTokens> {
         self.0.credentials.session_tokens()

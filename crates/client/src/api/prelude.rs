@@ -1,4 +1,4 @@
-//! What the written files use.
+//! Imports of the generated files.
 
 pub(super) use std::collections::BTreeMap;
 

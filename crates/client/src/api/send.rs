@@ -104,7 +104,7 @@ async fn send_once(api: &Api, attempt: &Attempt<'_>, bearer: Option<&Secret>) ->
         return Ok(answer);
     }
     let retry_after = answer.header("retry-after").and_then(|value| value.parse().ok()).map(Duration::from_secs);
-    // The rate limit applies before a request is processed. With other statuses, a proxy in between may have passed it on.
+    // The rate limit applies before a request is processed. With other statuses, a proxy may have forwarded it.
     let is_processed = status != 429;
     Err(Failure { error: parse(status, retry_after, &answer.body), is_processed })
 }

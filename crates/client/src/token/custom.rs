@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for Others {
                 continue;
             }
             match others.entry(name.into_boxed_str()) {
-                // A repeated claim means different things to different readers.
+                // Parsers disagree on the value of a repeated claim.
                 Entry::Occupied(_) => return Err(A::Error::custom("a claim is repeated")),
                 Entry::Vacant(place) => drop(place.insert(map.next_value()?)),
             }

@@ -32,7 +32,7 @@ fn api(net: &Net) -> Api {
 fn user(name: &str) -> Value {
     json!({
         "id": id(), "email": "ada@example.com", "name": name, "email_verified": true, "role": "user",
-        "status": "active", "locale": null, "attributes": {"theme": "dark"}, "app_attributes": {}, "last_sign_in_at": null,
+        "status": "active", "locale": null, "attributes": {"theme": "dark"}, "last_sign_in_at": null,
         "created_at": "2026-11-22T17:30:18.000001Z", "updated_at": "2026-11-22T17:30:18.000001Z", "of_a_later_release": 1
     })
 }

@@ -1,16 +1,16 @@
-//! Attributes of users as claims of access tokens, as the configuration chooses them.
+//! Attributes of users as claims of access tokens, as configured in `tokens.claims`.
 
 use crate::users::{User, value_bytes};
 use crate::value::{Object, Value};
 
-/// The number of claims.
+/// The maximum number of claims.
 pub const CLAIMS_MAX: usize = 16;
-/// The size of all claims in one token, in bytes of JSON.
+/// The maximum size of all claims in one token, in bytes of JSON.
 pub const CLAIMS_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 64;
-/// How deep a path leads, which is as deep as attributes are nested.
+/// The maximum number of names in a path: the maximum depth of attributes.
 const PATH_MAX: usize = 8;
-/// Claims and members of introspection that have a meaning already (RFC 7519, RFC 7662, RFC 7800, RFC 8693, RFC 9068).
+/// Claims and members of introspection with a standard meaning (RFC 7519, RFC 7662, RFC 7800, RFC 8693, RFC 9068).
 const RESERVED: [&str; 31] = [
     "iss",
     "sub",
@@ -45,20 +45,20 @@ const RESERVED: [&str; 31] = [
     "toe",
 ];
 
-/// Claims that many services take for permissions (RFC 9068, RFC 9396). Users must not write them.
+/// Claims that many services treat as permissions (RFC 9068, RFC 9396). Users must not write them.
 const RESERVED_FOR_APP_ATTRIBUTES: [&str; 5] =
     ["roles", "groups", "entitlements", "permissions", "authorization_details"];
 
-/// The attributes that a claim is taken from.
+/// The object that contains the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// Those that the user writes.
+    /// The user can write it.
     Attributes,
-    /// Those that only administrators and programs write.
+    /// Only administrators and programs can write it.
     AppAttributes,
 }
 
-/// A claim that is taken from an attribute.
+/// A claim whose value is an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeClaim {
     name: String,
@@ -67,9 +67,8 @@ pub struct AttributeClaim {
 }
 
 impl AttributeClaim {
-    /// Reads `plan=app_attributes.plan`: the name of the claim, and the attribute. Names within the path are separated by
-    /// dots. `None` for another form, for the name of a claim that has a meaning already, and for a claim of permissions
-    /// from attributes that users write.
+    /// Parses `plan=app_attributes.plan`: the name of the claim, and the attribute. The names in its path are separated
+    /// by dots. `None` if the form is wrong, if the name is reserved, or if users could write their own permissions.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {
         let (name, attribute) = raw.split_once('=')?;
@@ -117,10 +116,10 @@ impl AttributeClaim {
 
 /// The claims of a user, in the order of the configuration. A claim that would exceed [`CLAIMS_BYTES_MAX`] is omitted: the
 /// user must still be able to sign in.
-pub(crate) fn claims_of(chosen: &[AttributeClaim], user: &User) -> Vec<(String, Value)> {
+pub(crate) fn claims_of(configured: &[AttributeClaim], user: &User) -> Vec<(String, Value)> {
     let mut left = CLAIMS_BYTES_MAX;
     let mut claims = Vec::new();
-    for claim in chosen {
+    for claim in configured {
         let Some(value) = claim.value_of(user) else { continue };
         // A comma, a colon and the quotation marks of the name.
         if let Some(rest) = left.checked_sub(claim.name.len() + 4 + value_bytes(value)) {
@@ -136,7 +135,7 @@ mod tests {
     use super::AttributeClaim;
 
     #[test]
-    fn users_write_no_claims_of_permissions() {
+    fn permission_claims_are_allowed_from_app_attributes_only() {
         for name in ["roles", "groups", "entitlements", "permissions", "authorization_details"] {
             assert_eq!(AttributeClaim::parse(&format!("{name}=attributes.{name}")), None);
             assert!(AttributeClaim::parse(&format!("{name}=app_attributes.{name}")).is_some());
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_names_an_attribute() {
+    fn valid_claims_are_parsed_and_others_rejected() {
         for raw in
             ["plan=app_attributes.plan", " plan = attributes.a.b ", "https://example.com/plan=app_attributes.plan"]
         {

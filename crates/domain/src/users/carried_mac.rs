@@ -1,4 +1,4 @@
-//! MACs of recovery codes and API keys outside of the database: each names the key that it was computed with, so that a
+//! MACs of recovery codes and API keys in exports. Each contains the id of the key that it was computed with, so that a
 //! server with another key does not accept it.
 
 use base64::Engine;
@@ -21,7 +21,7 @@ pub enum CarriedMac {
 }
 
 impl CarriedMac {
-    /// The text of a MAC that this server computed.
+    /// Encodes a MAC that this server computed.
     #[must_use]
     pub fn encode(vault: &dyn Vault, mac: &[u8; MAC_BYTES]) -> String {
         let mut text = PREFIX.to_owned();
@@ -29,7 +29,7 @@ impl CarriedMac {
         text
     }
 
-    /// Reads the text of a MAC; `None` if it is none.
+    /// Parses an encoded MAC; `None` if the form is wrong.
     #[must_use]
     pub fn parse(vault: &dyn Vault, text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;

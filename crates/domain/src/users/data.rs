@@ -14,7 +14,7 @@ use crate::page::{Listed, PAGE_MAX, Page, Start, Total};
 use crate::passkeys::{self, Passkey};
 use crate::sessions::{self, Session};
 
-/// How many sessions, and how many API keys, are in it: more than a user can have by default.
+/// The maximum number of sessions, and of API keys, in the data: more than a user can have by default.
 const ITEMS_MAX: usize = 1_000;
 const FIRST: Page = Page { limit: PAGE_MAX, start: Start::Offset(0) };
 
@@ -23,7 +23,7 @@ const FIRST: Page = Page { limit: PAGE_MAX, start: Start::Offset(0) };
 pub struct UserData {
     /// The user.
     pub user: User,
-    /// How they authenticate.
+    /// The authentication factors.
     pub factors: Factors,
     /// The newest live sessions.
     pub sessions: Vec<Session>,
@@ -35,21 +35,22 @@ pub struct UserData {
     pub api_keys: Vec<ApiKey>,
 }
 
-/// What is stored about a user: oneself, or anybody for those who may read users, sessions, API keys and events.
+/// Returns what is stored about a user. Users can read their own data; other callers need the permissions to read
+/// users, sessions, API keys and events.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when the caller may not read one of them.
+/// [`Error::Forbidden`] if the caller lacks one of these permissions.
 pub async fn data(ctx: &Ctx, id: UserId) -> Result<UserData> {
     require(ctx, id)?;
     let user = get(ctx, id).await?;
     let (mut sessions, mut page) = (Vec::new(), Some(FIRST));
     while let Some(asked) = page {
-        page = take(&mut sessions, sessions::list(ctx, id, asked, Total::Skip).await?);
+        page = append(&mut sessions, sessions::list(ctx, id, asked, Total::Skip).await?);
     }
     let owned = KeyFilter::Owner(Subject::User(id));
     let (mut api_keys, mut page) = (Vec::new(), Some(FIRST));
     while let Some(asked) = page {
-        page = take(&mut api_keys, api_keys::list(ctx, owned, asked, Total::Skip).await?);
+        page = append(&mut api_keys, api_keys::list(ctx, owned, asked, Total::Skip).await?);
     }
     Ok(UserData {
         user,
@@ -61,8 +62,8 @@ pub async fn data(ctx: &Ctx, id: UserId) -> Result<UserData> {
     })
 }
 
-/// A page of the events that concern a user, oldest first, from after a position in the log on. Events that were removed
-/// meanwhile are skipped.
+/// A page of the events that concern a user, oldest first, after a position in the log. Events that were deleted in the
+/// meantime are skipped.
 ///
 /// # Errors
 /// As for [`data`].
@@ -84,8 +85,8 @@ fn require(ctx: &Ctx, id: UserId) -> Result<()> {
     needed.into_iter().try_for_each(|permission| ctx.require(permission))
 }
 
-/// Takes the items of a page. Returns the page to read next, if there are more and not too many yet.
-fn take<T>(items: &mut Vec<T>, listed: Listed<T>) -> Option<Page> {
+/// Appends the items of a page. Returns the next page to read; `None` after the last one and at [`ITEMS_MAX`].
+fn append<T>(items: &mut Vec<T>, listed: Listed<T>) -> Option<Page> {
     items.extend(listed.items);
     let position = listed.next.filter(|_| items.len() < ITEMS_MAX)?;
     Some(Page { limit: PAGE_MAX, start: Start::After(position) })

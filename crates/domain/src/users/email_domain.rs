@@ -33,9 +33,9 @@ impl fmt::Display for EmailDomain {
     }
 }
 
-/// Refuses an address outside `signup.allowed_domains`. Callers who may write users choose any address.
+/// Refuses an address outside `signup.allowed_domains`. Callers with `users:write` can use any address.
 ///
-/// The answer does not depend on whether the address has an account.
+/// The result does not depend on whether the address has an account.
 pub(crate) fn require_allowed_domain(ctx: &Ctx, email: &EmailAddress) -> Result<()> {
     let allowed = &ctx.policy().signup_domains;
     if allowed.is_empty() || allowed.iter().any(|domain| domain.contains(email)) || ctx.holds(Permission::UsersWrite) {

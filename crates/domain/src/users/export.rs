@@ -39,7 +39,7 @@ pub struct ExportedUser {
     pub api_keys: Vec<(ApiKey, SecretHash)>,
 }
 
-/// Reads all users with their credentials, in pages, all of one moment.
+/// Reads all users with their credentials, in pages of one consistent snapshot.
 pub struct CredentialExport {
     ctx: Ctx,
     read: Box<dyn ReadTx>,
@@ -65,7 +65,7 @@ pub async fn export_credentials(ctx: &Ctx) -> Result<CredentialExport> {
 }
 
 impl CredentialExport {
-    /// The next users, newest first; none at the end.
+    /// The next users, newest first; empty at the end.
     pub async fn next(&mut self) -> Result<Vec<ExportedUser>> {
         let Some(start) = self.next.take() else { return Ok(Vec::new()) };
         let page = Page { limit: PAGE_MAX, start };

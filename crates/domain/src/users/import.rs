@@ -1,4 +1,4 @@
-//! Import users from another system, or from another server of this kind.
+//! Import users from another system, or from another Denizen server.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ pub use carried::{
     ImportApiKey, ImportCredentials, ImportIdentity, ImportPasskey, ImportTotp, NotCarried, RECOVERY_CODES_MAX,
 };
 
-/// A user as another system knew them. What is absent has its default in a new user, and stays in an existing one.
+/// A user to import. If a field is absent, a new user gets the default, and the field of an existing user is unchanged.
 #[derive(Debug)]
 pub struct ImportUser {
     /// The id in the other system.
@@ -72,7 +72,7 @@ pub enum OnConflict {
     /// The line is refused, and the import continues.
     #[default]
     Refuse,
-    /// The existing user stays as it is.
+    /// The existing user is unchanged.
     Skip,
     /// The line replaces the profile and the given credentials of the existing user.
     Update,
@@ -108,7 +108,7 @@ pub enum ImportIds {
     /// Every user gets a new id.
     #[default]
     New,
-    /// A line with an id keeps it.
+    /// A user gets the id of the line, if it has one.
     Keep,
 }
 
@@ -130,7 +130,7 @@ pub enum ImportOutcome {
     Created(UserId),
     /// The existing user of this id was changed.
     Updated(UserId),
-    /// The existing user was left as it is.
+    /// The existing user is unchanged.
     Skipped,
     /// The line was refused, for these fields.
     Refused(Vec<FieldError>),
@@ -140,12 +140,12 @@ pub enum ImportOutcome {
     NotReached,
 }
 
-/// What became of a line.
+/// An imported line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedLine {
     /// The result.
     pub outcome: ImportOutcome,
-    /// What the line had and the user did not get.
+    /// The credentials of the line that were not imported.
     pub not_carried: NotCarried,
 }
 
@@ -158,12 +158,12 @@ struct Row {
     line: ImportUser,
 }
 
-/// Imports a batch in one transaction, and returns what became of each line. Each line is imported as a whole or not at
+/// Imports a batch in one transaction, and returns the result of each line. Each line is imported as a whole or not at
 /// all.
 pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, options: ImportOptions) -> Result<Vec<ImportedLine>> {
     ctx.require(Permission::UsersWrite)?;
     if options.ids == ImportIds::Keep {
-        // A new user with the id of a deleted one could read the events of that one.
+        // A new user with the id of a deleted user could read that user's events.
         ctx.require(Permission::EventsRead)?;
     }
 
@@ -191,7 +191,7 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, options: ImportOptions) -
     let conflicting = attach::attach(ctx, &mut *tx, &new, options.ids, &mut results).await?;
     for (row, user) in new.into_iter().zip(users.iter().filter(|user| inserted.contains(&user.id))) {
         if conflicting.contains(&row.id) {
-            // An identity of the user belongs to another one: nothing of the line remains.
+            // An identity of the line is linked to another user: undo the whole line.
             tx.delete_user(row.id).await?;
             existing.push(row);
         } else {
@@ -246,12 +246,12 @@ impl Row {
     }
 }
 
-/// The roles of a batch, each looked at once.
+/// The roles of a batch, each checked once.
 #[derive(Default)]
 struct Roles(Vec<(RoleName, Option<FieldError>)>);
 
 impl Roles {
-    /// What the caller may not give to the user of a line.
+    /// The roles and API keys of a line that the caller is not permitted to assign.
     async fn faults(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, line: &ImportUser) -> Result<Vec<FieldError>> {
         let mut faults = Vec::new();
         if let Some(role) = &line.role {
@@ -269,7 +269,7 @@ impl Roles {
         Ok(faults)
     }
 
-    /// Why no user can get this role from the caller.
+    /// Why the caller cannot assign this role; `None` if it can.
     async fn refusal(&mut self, ctx: &Ctx, tx: &mut dyn WriteTx, role: &RoleName) -> Result<Option<FieldError>> {
         if let Some((_, known)) = self.0.iter().find(|(name, _)| name == role) {
             return Ok(known.clone());

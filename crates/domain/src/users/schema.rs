@@ -8,7 +8,7 @@ use crate::value::Object;
 
 /// A schema for the attributes of users.
 pub trait AttributesSchema: Send + Sync {
-    /// The violations, one for each place at most, with their paths below `field`. Never quotes a value.
+    /// The violations, at most one for each value, with their paths below `field`. Never quotes a value.
     fn violations(&self, field: &str, attributes: &Object) -> Vec<FieldError>;
 }
 

@@ -124,7 +124,7 @@ fn postpone_email(ctx: &Ctx, before: &User, change: &mut UserChange) -> Option<E
     change.email.take_if(is_postponed)
 }
 
-/// Validates attributes that changed. Others may come from a time before the schema.
+/// Validates attributes that changed. Unchanged attributes may be older than the schema.
 fn check_attributes(ctx: &Ctx, before: &User, user: &User) -> Result<()> {
     let changed =
         |before: &Attributes, now: &Attributes| if before == now { Attributes::default() } else { now.clone() };

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::{Broken, Entry};
 use crate::RECORD_BYTES_MAX;
 
-/// The most columns.
+/// The maximum number of columns.
 const COLUMNS_MAX: usize = 4_096;
-/// Values that databases write for no value.
+/// Values that databases write for NULL.
 const NULLS: [&str; 2] = ["NULL", "\\N"];
 
 /// How CSV files are read.
@@ -33,7 +33,7 @@ pub(super) struct Rows<R> {
     reader: R,
     core: Reader,
     columns: Vec<String>,
-    /// A file without a header may have fewer columns than it is known to have.
+    /// Whether rows must have all columns. Rows of files without a header may have fewer.
     is_exact: bool,
     fields: Vec<u8>,
     ends: Vec<usize>,
@@ -94,7 +94,7 @@ impl<R: BufRead> Rows<R> {
         Some(Ok(Entry { line, kind: "", object }))
     }
 
-    /// Blank lines are no records. Done here, so that the line of the next record is known.
+    /// Skips blank lines here, so that the line number of the next record is known.
     fn skip_line_ends(&mut self) -> io::Result<()> {
         loop {
             let buffer = self.reader.fill_buf()?;
@@ -126,7 +126,7 @@ impl<R: BufRead> Rows<R> {
                 ReadRecordResult::OutputEndsFull if self.ends.len() < COLUMNS_MAX => {
                     self.ends.resize((self.ends.len() * 2).min(COLUMNS_MAX), 0);
                 }
-                // Reads to the end of the record without keeping it.
+                // Skips to the end of the record.
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     is_too_long = true;
                     bytes = 0;
@@ -183,7 +183,7 @@ fn delimiter(head: &[u8]) -> u8 {
             byte => counts.iter_mut().filter(|(separator, _)| separator == byte).for_each(|(_, count)| *count += 1),
         }
     }
-    // The first of equals.
+    // The first one if several are equally frequent.
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| *separator)
 }
 

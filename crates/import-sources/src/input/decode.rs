@@ -23,13 +23,13 @@ pub(super) fn text<R: BufRead + Send + 'static>(mut reader: R) -> io::Result<Box
     Ok(Box::new(Cursor::new(mark).chain(reader)))
 }
 
-/// Converts UTF-16. Surrogates without a partner become U+FFFD.
+/// Converts UTF-16. Unpaired surrogates become U+FFFD.
 struct Utf16<R> {
     reader: R,
     is_big_endian: bool,
-    /// Half a unit.
+    /// The first byte of an incomplete code unit.
     odd: Option<u8>,
-    /// The first half of a pair.
+    /// A high surrogate whose low surrogate has not been read.
     high: Option<u16>,
     output: Vec<u8>,
     used: usize,

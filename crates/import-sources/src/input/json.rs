@@ -1,10 +1,10 @@
-//! Objects at given paths of a JSON document, which is read once and not kept.
+//! Objects at given paths of a JSON document, which is streamed.
 
 use std::io::{self, BufRead};
 
 use super::{Bounded, Entry, Paths};
 
-/// How deep the arrays and objects may nest in which objects are looked for.
+/// The maximum nesting depth of arrays and objects that are searched.
 const DEPTH_MAX: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Elements<R> {
     line: u64,
     paths: Paths,
     frames: Vec<Frame>,
-    /// The name in each frame at which the reader is; `*` in an array.
+    /// The current name in each frame; `*` in an array.
     path: Vec<String>,
     has_ended: bool,
 }
@@ -43,7 +43,7 @@ impl<R: BufRead> Elements<R> {
     fn advance(&mut self) -> io::Result<Option<Entry>> {
         loop {
             let Some(byte) = self.next_significant()? else {
-                return if self.frames.is_empty() { Ok(None) } else { Err(self.broken("the file ends too early")) };
+                return if self.frames.is_empty() { Ok(None) } else { Err(self.broken("unexpected end of file")) };
             };
             match (byte, self.frames.last().copied()) {
                 (b',', Some(_)) => self.skip(),
@@ -61,8 +61,8 @@ impl<R: BufRead> Elements<R> {
                         return Ok(Some(entry));
                     }
                 }
-                (_, Some(Frame::Object)) => return Err(self.broken("a name was expected")),
-                (b']' | b'}' | b':' | b',', _) => return Err(self.broken("a value was expected")),
+                (_, Some(Frame::Object)) => return Err(self.broken("expected a name")),
+                (b']' | b'}' | b':' | b',', _) => return Err(self.broken("expected a value")),
                 _ => {
                     if let Some(entry) = self.value()? {
                         return Ok(Some(entry));
@@ -72,10 +72,10 @@ impl<R: BufRead> Elements<R> {
         }
     }
 
-    /// Reads a value: skips it, enters it, or returns it.
+    /// Reads a value: skips it, descends into it, or returns it.
     fn value(&mut self) -> io::Result<Option<Entry>> {
         let Some(byte) = self.next_significant()? else {
-            return Err(self.broken("the file ends too early"));
+            return Err(self.broken("unexpected end of file"));
         };
         match byte {
             b'{' => match self.wanted() {
@@ -89,7 +89,7 @@ impl<R: BufRead> Elements<R> {
 
     fn enter(&mut self, frame: Frame) -> io::Result<()> {
         if self.frames.len() >= DEPTH_MAX {
-            return Err(self.broken("it nests too deeply"));
+            return Err(self.broken("nested too deeply"));
         }
         self.skip();
         self.frames.push(frame);
@@ -97,13 +97,13 @@ impl<R: BufRead> Elements<R> {
         Ok(())
     }
 
-    /// The name of the array, if objects at the current path are wanted.
+    /// The name of the array, if objects at the current path are requested.
     fn wanted(&self) -> Option<&'static str> {
         let path = self.paths.iter().find(|path| **path == self.path)?;
         Some(path.iter().rev().find(|name| **name != "*").copied().unwrap_or_default())
     }
 
-    /// Whether an array with this name in the object at the current path contains wanted objects.
+    /// Whether an array with this name in the object at the current path contains requested objects.
     fn is_container(&self, name: &str) -> bool {
         self.paths.iter().any(|path| match path.strip_prefix_of(&self.path) {
             Some(rest) => rest.len() >= 2 && rest[0] == name && rest[1] == "*",
@@ -111,7 +111,7 @@ impl<R: BufRead> Elements<R> {
         })
     }
 
-    /// Returns the object; or enters it, if it turns out to contain wanted objects itself.
+    /// Returns the object; or descends into it, if it contains requested objects itself.
     fn capture(&mut self, kind: &'static str) -> io::Result<Option<Entry>> {
         let line = self.line;
         let mut bytes = Bounded::default();
@@ -133,8 +133,8 @@ impl<R: BufRead> Elements<R> {
                     }
                     self.copy_value(Some(&mut bytes))?;
                 }
-                Some(_) => return Err(self.broken("a name was expected")),
-                None => return Err(self.broken("the file ends too early")),
+                Some(_) => return Err(self.broken("expected a name")),
+                None => return Err(self.broken("unexpected end of file")),
             }
         }
     }
@@ -145,8 +145,8 @@ impl<R: BufRead> Elements<R> {
         self.copy_string(&mut name)?;
         match self.next_significant()? {
             Some(b':') => {}
-            Some(_) => return Err(self.broken("a colon was expected")),
-            None => return Err(self.broken("the file ends too early")),
+            Some(_) => return Err(self.broken("expected a colon")),
+            None => return Err(self.broken("unexpected end of file")),
         }
         self.skip();
         if let Some(sink) = sink {
@@ -163,7 +163,7 @@ impl<R: BufRead> Elements<R> {
         let mut depth = 0_usize;
         loop {
             let Some(byte) = self.peek()? else {
-                return if depth == 0 { Ok(()) } else { Err(self.broken("the file ends too early")) };
+                return if depth == 0 { Ok(()) } else { Err(self.broken("unexpected end of file")) };
             };
             match byte {
                 b'"' => self.copy_string(sink)?,
@@ -192,7 +192,7 @@ impl<R: BufRead> Elements<R> {
         self.copy(sink);
         loop {
             match self.peek()? {
-                None => return Err(self.broken("the file ends too early")),
+                None => return Err(self.broken("unexpected end of file")),
                 Some(b'"') => {
                     self.copy(sink);
                     return Ok(());
@@ -221,7 +221,7 @@ impl<R: BufRead> Elements<R> {
         self.reader.fill_buf().map(|buffer| buffer.first().copied())
     }
 
-    /// Passes the byte that was peeked at.
+    /// Consumes the peeked byte.
     fn skip(&mut self) {
         if let Ok([byte, ..]) = self.reader.fill_buf() {
             self.line += u64::from(*byte == b'\n');
@@ -230,7 +230,7 @@ impl<R: BufRead> Elements<R> {
     }
 
     fn copy(&mut self, sink: &mut Bounded) {
-        // It was peeked at: the buffer is not empty.
+        // The byte was peeked, so the buffer is not empty.
         if let Ok([byte, ..]) = self.reader.fill_buf() {
             self.line += u64::from(*byte == b'\n');
             sink.push(*byte);
@@ -244,7 +244,7 @@ impl<R: BufRead> Elements<R> {
 }
 
 trait PathRest {
-    /// What follows after another path; `None` if that is not the beginning.
+    /// The rest of the path after `start`; `None` if the path does not begin with `start`.
     fn strip_prefix_of(&self, start: &[String]) -> Option<&[&'static str]>;
 }
 
@@ -310,7 +310,7 @@ mod tests {
     fn a_broken_document_is_read_up_to_the_fault() {
         let (found, error) = read("[{\"a\":1},\n{\"a\":", ANY);
         assert_eq!(found.len(), 1);
-        assert_eq!(error.unwrap(), "invalid JSON on line 2: the file ends too early");
+        assert_eq!(error.unwrap(), "invalid JSON on line 2: unexpected end of file");
         assert!(read("{\"a\" 1}", ANY).1.is_some());
         assert!(read(&"[".repeat(100), ANY).1.unwrap().contains("deeply"));
         assert_eq!(read("", ANY), (Vec::new(), None));

@@ -26,9 +26,9 @@ pub(crate) type Paths = &'static [&'static [&'static str]];
 /// Why a record cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// More than the allowed bytes.
+    /// Longer than [`RECORD_BYTES_MAX`](crate::RECORD_BYTES_MAX).
     TooLong,
-    /// The reason, in words.
+    /// The reason.
     Invalid(String),
 }
 

@@ -9,7 +9,8 @@ use crate::fields::Object;
 
 const DUPLICATE: &str = "duplicate name in a JSON object: ";
 
-/// Reads one JSON object. The outer error is one of syntax, the inner one another value or a duplicate name.
+/// Reads one JSON object. The outer error is a syntax error, the inner one another type of value or a
+/// duplicate name.
 pub(super) fn parse(json: &[u8]) -> Result<Result<Object, String>, String> {
     match serde_json::from_slice::<Strict>(json) {
         Ok(Strict(Value::Object(object))) => Ok(Ok(object)),

@@ -1,5 +1,5 @@
 //! Auth0: the user export (`POST /api/v2/jobs/users-exports`, format `json` or `csv`), and the password hashes that its
-//! support exports on request, which are joined by id. A hash whose id is that of no user is joined by address, if exactly
+//! support exports on request, which are joined by id. A hash whose id matches no user is joined by address, if exactly
 //! one account of a database connection has that address.
 //!
 //! Formats: <https://auth0.com/docs/manage-users/user-migration/bulk-user-exports>,
@@ -24,11 +24,12 @@ pub(super) struct Auth0 {
     /// Hashes by id without its provider, and by address.
     hashes: HashMap<String, Hash>,
     by_email: HashMap<String, Vec<String>>,
-    /// Ids of users at database connections, without the prefix `auth0|`, and the number of accounts of database connections by address.
+    /// Ids of users at database connections, without the prefix `auth0|`.
     ids: HashSet<String>,
+    /// The number of accounts of database connections, by address.
     accounts: HashMap<String, usize>,
     users: usize,
-    /// Whether any user has the field `blocked`, which an export contains only if it was asked for.
+    /// Whether any user has the field `blocked`, which an export contains only if it was requested.
     has_blocked: bool,
 }
 
@@ -53,11 +54,11 @@ impl Convert for Auth0 {
         Ok(())
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         let Some(id) = id_of_hash(record) else {
             self.users += 1;
             self.has_blocked |= record.contains_key("blocked");
-            self.learn_account(record);
+            self.read_account(record);
             return;
         };
         let Some(text) = fields::text(record, "passwordHash") else { return };
@@ -123,7 +124,7 @@ impl Convert for Auth0 {
 }
 
 impl Auth0 {
-    fn learn_account(&mut self, record: &Object) {
+    fn read_account(&mut self, record: &Object) {
         let id = id_of(record);
         self.ids.extend(database_ids(record));
         if let Some(email) = email_of(record).filter(|_| is_of_database(id.as_deref())) {
@@ -143,7 +144,7 @@ impl Auth0 {
         Some(hash.text.clone())
     }
 
-    /// The only hash with this address whose id is that of no user, if a single account has the address.
+    /// The hash with this address, if it is the only one whose id matches no user, and one account has the address.
     fn hash_by_email(&self, email: &str) -> Option<&str> {
         let email = email.to_lowercase();
         let mut unowned = self.by_email.get(&email)?.iter().filter(|id| !self.ids.contains(*id));
@@ -156,7 +157,7 @@ fn id_of(record: &Object) -> Option<String> {
     fields::first_text(record, &["user_id", "Id"])
 }
 
-/// The ids of a user at database connections: the own one, and those of linked accounts.
+/// The ids of a user at database connections: its own, and those of linked accounts.
 fn database_ids(record: &Object) -> Vec<String> {
     let own = id_of(record).and_then(|id| id_of_database(&id).map(str::to_owned));
     let identities = fields::objects(record, "identities").into_iter();
@@ -216,7 +217,7 @@ fn identities(record: &Object, draft: &mut Draft<'_>) {
         let connection = fields::text(&identity, "connection").unwrap_or_default();
         let Some(subject) = fields::text(&identity, "user_id") else { continue };
         let subject = subject.strip_prefix(&format!("{connection}|")).unwrap_or(&subject).to_owned();
-        // Enterprise connections have names of their own.
+        // Enterprise connections have custom names.
         let is_generic = matches!(provider.as_str(), "oidc" | "oauth2" | "samlp" | "waad" | "adfs" | "okta");
         let name = if is_generic && !connection.is_empty() { connection } else { provider };
         let email = fields::text(&identity, "/profileData/email");
@@ -228,11 +229,11 @@ fn factors(record: &Object, draft: &mut Draft<'_>) {
     for factor in fields::objects(record, "mfa_factors") {
         match fields::text(&factor, "/totp/secret") {
             Some(secret) => draft.totp(&secret, None),
-            None => draft.lose("second factors by phone or email: not supported"),
+            None => draft.omit("second factors by phone or email: not supported"),
         }
     }
     let named = fields::list(record, "multifactor").iter().filter(|name| matches!(name, Value::String(_))).count();
     if !record.contains_key("mfa_factors") {
-        draft.lose_many("second factors: not exported by Auth0", named);
+        draft.omit_many("second factors: not exported by Auth0", named);
     }
 }

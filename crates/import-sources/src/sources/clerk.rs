@@ -1,5 +1,5 @@
-//! Clerk: the CSV file of *Settings → Export all users*, and beside it the JSON of `GET /v1/users` of the Backend API,
-//! which has what the CSV file lacks: bans, metadata, identities and times. Each can be used alone.
+//! Clerk: the CSV file of *Settings → Export all users*, and the JSON of `GET /v1/users` of the Backend API,
+//! which contains bans, metadata, identities and times, missing from the CSV file. Each can be used alone.
 //!
 //! Formats: <https://clerk.com/docs/guides/development/migrating/overview>, the samples of clerk/migration-tool, and the
 //! object `User` of <https://clerk.com/docs/reference/backend-api>.
@@ -28,11 +28,11 @@ impl Convert for Clerk {
     }
 
     fn check_columns(&mut self, columns: &[String]) {
-        // An export that says it needs no second file.
+        // A CSV file with the column `banned` does not require the second file.
         self.has_csv |= !columns.iter().any(|column| column == "banned");
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         if is_of_api(record)
             && let Some(id) = fields::text(record, "id")
         {
@@ -65,7 +65,7 @@ fn is_of_api(record: &Object) -> bool {
     record.contains_key("email_addresses")
 }
 
-/// Hashes and secrets are only in the CSV file, everything else is preferably of the API.
+/// Hashes and secrets are only in the CSV file; everything else is read from the API if it is there.
 fn convert(csv: &Object, api: &Object, draft: &mut Draft<'_>) -> Kind {
     let either = |name: &str| fields::text(api, name).or_else(|| fields::text(csv, name));
     let (email, is_verified) = address(api).unwrap_or_else(|| address_of_csv(csv));
@@ -95,19 +95,19 @@ fn convert(csv: &Object, api: &Object, draft: &mut Draft<'_>) -> Kind {
         let hasher = fields::text(csv, "password_hasher").unwrap_or_default();
         draft.password_hash(Some(password_hash(&hasher, digest)));
     } else if fields::flag(api, "password_enabled") == Some(true) {
-        draft.lose("passwords: not in the Backend API; use the CSV export too");
+        draft.omit("passwords: not in the Backend API; use the CSV export too");
     }
     match fields::text(csv, "totp_secret") {
         Some(secret) => draft.totp(&secret, None),
         None if fields::flag(api, "totp_enabled") == Some(true) => {
-            draft.lose("TOTP secrets: not in the Backend API; use the CSV export too");
+            draft.omit("TOTP secrets: not in the Backend API; use the CSV export too");
         }
         None => {}
     }
     if is_set_either(csv, api, "backup_code_enabled") || fields::flag(csv, "backup_codes_enabled") == Some(true) {
-        draft.lose("backup codes: users get new ones");
+        draft.omit("backup codes: users get new ones");
     }
-    draft.lose_many("passkeys: not exported by Clerk", fields::list(api, "passkeys").len());
+    draft.omit_many("passkeys: not exported by Clerk", fields::list(api, "passkeys").len());
     Kind::User
 }
 
@@ -171,7 +171,7 @@ fn metadata(csv: &Object, api: &Object, draft: &mut Draft<'_>) {
     }
 }
 
-/// Clerk keeps hashes as it was given them, in the formats of its `password_hasher`.
+/// Clerk stores hashes as they were imported, in the format that `password_hasher` names.
 fn password_hash(hasher: &str, digest: String) -> String {
     let is_hex = !digest.is_empty() && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     match hasher {

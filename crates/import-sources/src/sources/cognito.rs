@@ -71,12 +71,12 @@ impl Convert for Cognito {
         identities(&attributes, draft);
         let status = fields::first_text(record, &["UserStatus", "cognito:user_status"]);
         if status.is_none_or(|status| status != "EXTERNAL_PROVIDER") {
-            draft.lose("passwords: not exported by Amazon Cognito");
+            draft.omit("passwords: not exported by Amazon Cognito");
         }
         let has_mfa = fields::flag(record, "cognito:mfa_enabled") == Some(true)
             || ["MFAOptions", "UserMFASettingList"].iter().any(|name| fields::value(record, name).is_some());
         if has_mfa {
-            draft.lose("second factors: not exported by Amazon Cognito");
+            draft.omit("second factors: not exported by Amazon Cognito");
         }
         Kind::User
     }

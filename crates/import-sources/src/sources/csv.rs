@@ -28,12 +28,12 @@ impl Convert for Csv {
         let used: Vec<&String> = selectors.flat_map(crate::options::Selector::names).collect();
         let (mut given, mut family, mut is_found) = (None, None, is_mapped("email"));
         let has = |wanted: &str| is_mapped(wanted) || self.columns.iter().any(|(_, field)| *field == Some(wanted));
-        // Existing users keep what the file does not state.
+        // Fields that are not in the file are unchanged in existing users.
         if !["status", "disabled", "enabled"].into_iter().any(has) {
             draft.record.status = None;
         }
         draft.record.email_verified = has("email_verified").then_some(false);
-        // The address first: a user name that equals it is none.
+        // The address first: a user name that equals it is ignored.
         let email_first = |(_, field): &&(String, Option<&str>)| *field != Some("email");
         let mut columns: Vec<_> = self.columns.iter().collect();
         columns.sort_by_key(email_first);
@@ -47,7 +47,7 @@ impl Convert for Csv {
                     draft.set_field(field, value);
                 }
                 _ if used.contains(&column) => {}
-                _ => draft.lose(&format!("values of the column {column}: not in --map")),
+                _ => draft.omit(&format!("values of the column {column}: not in --map")),
             }
         }
         draft.name_parts(given, family);

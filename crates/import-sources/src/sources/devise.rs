@@ -1,5 +1,5 @@
-//! Devise (Ruby on Rails): the table of users as CSV or JSON, and beside it a table of identities with the columns
-//! `user_id`, `provider` and `uid`, as `OmniAuth` applications have one.
+//! Devise (Ruby on Rails): the table of users as CSV or JSON, and a table of identities with the columns
+//! `user_id`, `provider` and `uid`, as used by `OmniAuth`.
 //!
 //! Format: <https://github.com/heartcombo/devise> (`lib/devise/models/`, `lib/generators/active_record/`), and the columns
 //! of devise-two-factor.
@@ -36,7 +36,7 @@ const DISABLED: [&str; 8] =
     ["disabled", "deactivated", "discarded", "deleted", "banned", "blocked", "suspended", "locked"];
 
 impl Convert for Devise {
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         if let Some(user) = fields::text(record, "user_id").filter(|_| is_identity(record)) {
             self.identities.entry(user).or_default().push(record.clone());
         }
@@ -76,7 +76,7 @@ impl Convert for Devise {
             draft.password_hash(Some(peppered(hash, pepper)));
         }
         if fields::value(record, "unconfirmed_email").is_some() {
-            draft.lose("unconfirmed changes of the address: the user changes it again");
+            draft.omit("unconfirmed changes of the address: the user changes it again");
         }
         for account in identities.iter().chain(is_identity(record).then_some(record)) {
             let created_at = fields::value(account, "created_at").filter(|_| account.contains_key("user_id"));
@@ -108,11 +108,11 @@ fn totp(record: &Object, draft: &mut Draft<'_>) {
     }
     match fields::value(record, "otp_secret").map(|secret| (secret, fields::as_text(secret))) {
         // Active Record Encryption.
-        Some((Value::Object(_), _)) | None => draft.lose("TOTP secrets: encrypted; export them decrypted"),
+        Some((Value::Object(_), _)) | None => draft.omit("TOTP secrets: encrypted; export them decrypted"),
         Some((_, Some(secret))) if secret.starts_with('{') => {
-            draft.lose("TOTP secrets: encrypted; export them decrypted");
+            draft.omit("TOTP secrets: encrypted; export them decrypted");
         }
         Some((_, secret)) => draft.totp(&secret.unwrap_or_default(), None),
     }
-    draft.lose_many("recovery codes: users get new ones", fields::list(record, "otp_backup_codes").len());
+    draft.omit_many("recovery codes: users get new ones", fields::list(record, "otp_backup_codes").len());
 }

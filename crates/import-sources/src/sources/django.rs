@@ -1,4 +1,4 @@
-//! Django: the output of `manage.py dumpdata` (JSON or JSONL), or the tables as CSV files: `auth_user`, and beside it
+//! Django: the output of `manage.py dumpdata` (JSON or JSONL), or the tables as CSV files: `auth_user`, and with it
 //! `auth_group`, `auth_user_groups`, those of django-allauth (`account_emailaddress`, `socialaccount_socialaccount`,
 //! `mfa_authenticator`) and of django-otp (`otp_totp_totpdevice`). User models of other names are recognised by their
 //! fields.
@@ -20,11 +20,11 @@ use crate::fields::{self, Object};
 pub(super) struct Django {
     /// Names of groups by id.
     groups: HashMap<String, String>,
-    /// What belongs to users, by their id or name.
+    /// Records that are joined to users, by id or name.
     joined: HashMap<Owner, Joined>,
 }
 
-/// A foreign key: ids and names are separate, because a user can have the id of another one as the name.
+/// A foreign key: ids and names are separate, because a user name can equal the id of another user.
 #[derive(PartialEq, Eq, Hash)]
 enum Owner {
     Id(String),
@@ -47,7 +47,7 @@ enum Totp {
     Unsupported,
 }
 
-/// Fields of a user that have a name of their own here.
+/// Fields of a user that are not copied to attributes.
 const KNOWN: [&str; 16] = [
     "password",
     "last_login",
@@ -72,7 +72,7 @@ impl Convert for Django {
         true
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         let (fields, _) = fields_of(record);
         if is_user(fields) {
             return;
@@ -80,7 +80,7 @@ impl Convert for Django {
         if let (Some(user), Some(group)) = (fields::text(fields, "user_id"), fields::text(fields, "group_id")) {
             self.joined.entry(Owner::Id(user)).or_default().groups.push(Owner::Id(group));
         } else if let Some(user) = key(fields.get("user").or_else(|| fields.get("user_id"))) {
-            learn_of_user(self.joined.entry(user).or_default(), fields);
+            read_record_of_user(self.joined.entry(user).or_default(), fields);
         } else if is_group(record, fields)
             && let (Some(id), Some(name)) = (id_of(record), fields::text(fields, "name"))
         {
@@ -91,7 +91,7 @@ impl Convert for Django {
     fn convert(&mut self, _kind: &str, record: &Object, draft: &mut Draft<'_>) -> Kind {
         let (fields, is_dump) = fields_of(record);
         if !is_user(fields) {
-            // A dump contains everything.
+            // A dump contains all models.
             let is_joined = is_dump || fields.contains_key("user_id") || is_group(record, fields);
             return if is_joined { Kind::Joined } else { Kind::Unknown };
         }
@@ -137,7 +137,7 @@ impl Django {
             };
             draft.role(name.clone());
         }
-        draft.lose_many("permissions of single users: use roles", fields::list(fields, "user_permissions").len());
+        draft.omit_many("permissions of single users: use roles", fields::list(fields, "user_permissions").len());
     }
 }
 
@@ -173,7 +173,7 @@ fn key(value: Option<&Value>) -> Option<Owner> {
     }
 }
 
-fn learn_of_user(joined: &mut Joined, fields: &Object) {
+fn read_record_of_user(joined: &mut Joined, fields: &Object) {
     if fields.contains_key("verified") && fields.contains_key("email") {
         if let Some(email) = fields::text(fields, "email") {
             joined.addresses.push((email.to_lowercase(), fields::flag(fields, "verified") == Some(true)));
@@ -181,7 +181,7 @@ fn learn_of_user(joined: &mut Joined, fields: &Object) {
     } else if fields.contains_key("uid") && fields.contains_key("provider") {
         joined.accounts.push(fields.clone());
     } else if let Some(key) = fields::text(fields, "key").filter(|_| fields.contains_key("digits")) {
-        learn_device(joined, fields, &key);
+        read_device(joined, fields, &key);
     } else if fields.contains_key("data") && fields.contains_key("type") {
         match fields::text(fields, "type").as_deref() {
             Some("totp") => {
@@ -194,7 +194,7 @@ fn learn_of_user(joined: &mut Joined, fields: &Object) {
 }
 
 /// A device of django-otp: the key in hexadecimal digits.
-fn learn_device(joined: &mut Joined, fields: &Object, key: &str) {
+fn read_device(joined: &mut Joined, fields: &Object, key: &str) {
     if fields::flag(fields, "confirmed") == Some(false) {
         return;
     }
@@ -211,8 +211,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 fn finish(joined: &Joined, draft: &mut Draft<'_>) {
-    draft.lose_many("further email addresses: a user has one", joined.addresses.len().saturating_sub(1));
-    draft.lose_many("recovery codes and WebAuthn credentials: users get new ones", joined.other_factors);
+    draft.omit_many("further email addresses: a user has one", joined.addresses.len().saturating_sub(1));
+    draft.omit_many("recovery codes and WebAuthn credentials: users get new ones", joined.other_factors);
     for account in &joined.accounts {
         let extra = fields::object(account, "extra_data");
         let details = Details {
@@ -225,7 +225,7 @@ fn finish(joined: &Joined, draft: &mut Draft<'_>) {
     for totp in &joined.totp_secrets {
         match totp {
             Totp::Secret(secret) => draft.totp(secret, None),
-            Totp::Unsupported => draft.lose("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
+            Totp::Unsupported => draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Convert for Firebase {
             let details = Details { email: fields::text(record, &format!("{name} email")), ..Details::default() };
             draft.identity(name, fields::text(record, name), details);
         }
-        draft.lose_many("second factors: only TOTP can be imported", fields::list(record, "mfaInfo").len());
+        draft.omit_many("second factors: only TOTP can be imported", fields::list(record, "mfaInfo").len());
         Kind::User
     }
 }

@@ -1,5 +1,5 @@
-//! `FusionAuth`: a file in the format of its user import (`POST /api/user/import`), the answer of the user search
-//! (`GET /api/user/search`), and beside either the answer of `GET /api/identity-provider/link`.
+//! `FusionAuth`: a file in the format of its user import (`POST /api/user/import`), the response of the user search
+//! (`GET /api/user/search`), and with either the response of `GET /api/identity-provider/link`.
 //!
 //! Formats: <https://fusionauth.io/docs/apis/users> ("Import Users"), and "Password hashes" of its reference for the
 //! schemes. Salts and hashes are base64, except those of bcrypt.
@@ -36,7 +36,7 @@ impl Convert for Fusionauth {
         true
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         if let Some(user) = fields::text(record, "userId").filter(|_| record.contains_key("identityProviderUserId")) {
             self.links.entry(user).or_default().push(record.clone());
         }
@@ -58,10 +58,10 @@ impl Convert for Fusionauth {
         draft.id(id);
         draft.record.email_verified = Some(fields::flag(record, "verified").unwrap_or(false));
         draft.disable_if(fields::flag(record, "active") == Some(false));
-        // Who has expired cannot sign in; a later expiry is not supported.
+        // Expired users cannot sign in; a future expiry is not supported.
         if fields::value(record, "expiry").is_some() {
             draft.disable_if(true);
-            draft.lose("expiries of users: imported as disabled");
+            draft.omit("expiries of users: imported as disabled");
         }
         draft.name(fields::text(record, "fullName"));
         draft.name_parts(fields::text(record, "firstName"), fields::text(record, "lastName"));
@@ -96,7 +96,7 @@ impl Convert for Fusionauth {
 }
 
 impl Fusionauth {
-    /// With several applications, a role of the same name can mean something else in each.
+    /// With several applications, the same role name can have a different meaning in each.
     fn roles(&self, registration: &Object, draft: &mut Draft<'_>) {
         let application = fields::text(registration, "applicationId").filter(|_| self.applications.len() > 1);
         for role in fields::list(registration, "roles").iter().filter_map(fields::as_text) {
@@ -109,26 +109,26 @@ fn password(record: &Object, draft: &mut Draft<'_>) {
     let Some(password) = fields::text(record, "password") else { return };
     let scheme = fields::text(record, "encryptionScheme");
     let Some(scheme) = scheme else {
-        draft.lose("passwords in plain text: not imported");
+        draft.omit("passwords in plain text: not imported");
         return;
     };
     let salt = fields::text(record, "salt").unwrap_or_default();
     let factor = record.get("factor").and_then(Value::as_u64).unwrap_or(1);
     match hash(&scheme, &password, &salt, factor) {
         Some(hash) => draft.password_hash(Some(hash)),
-        None => draft.lose(&format!("passwords of the scheme {scheme}: not supported with these parameters")),
+        None => draft.omit(&format!("passwords of the scheme {scheme}: not supported with these parameters")),
     }
 }
 
 /// A hash in one of the formats that are imported.
 fn hash(scheme: &str, password: &str, salt: &str, factor: u64) -> Option<String> {
-    // Everything but the key follows from the name: the digest, and a key length that the key shows.
+    // The scheme names the digest; the length is that of the key.
     let pbkdf2 = |digest: &str| {
         let (key, salt) = (STANDARD.decode(password).ok()?, STANDARD.decode(salt).ok()?);
         let [salt, encoded] = [&salt, &key].map(|bytes| STANDARD_NO_PAD.encode(bytes));
         Some(format!("$pbkdf2-{digest}$i={factor},l={}${salt}${encoded}", key.len()))
     };
-    // The digest is repeated as often as the factor says.
+    // The factor is the number of rounds; only one round is supported.
     let digest = |algorithm: &str| {
         let json = json!({
             "algorithm": algorithm,
@@ -151,7 +151,7 @@ fn hash(scheme: &str, password: &str, salt: &str, factor: u64) -> Option<String>
 fn factors(two_factor: &Object, draft: &mut Draft<'_>) {
     for method in fields::objects(two_factor, "methods") {
         if fields::text(&method, "method").is_some_and(|kind| kind != "authenticator") {
-            draft.lose("second factors by phone or email: not supported");
+            draft.omit("second factors by phone or email: not supported");
             continue;
         }
         let options = fields::object(&method, "authenticator");
@@ -160,10 +160,10 @@ fn factors(two_factor: &Object, draft: &mut Draft<'_>) {
         let is_standard = algorithm == "HmacSHA1" && number("codeLength", 6) == 6 && number("timeStep", 30) == 30;
         let secret = fields::text(&method, "secret").and_then(|secret| STANDARD.decode(secret).ok());
         match secret {
-            _ if !is_standard => draft.lose("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
+            _ if !is_standard => draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
             Some(secret) => draft.totp(&base32::encode(&secret), None),
-            None => draft.lose("TOTP secrets: not in the file"),
+            None => draft.omit("TOTP secrets: not in the file"),
         }
     }
-    draft.lose_many("recovery codes: users get new ones", fields::list(two_factor, "recoveryCodes").len());
+    draft.omit_many("recovery codes: users get new ones", fields::list(two_factor, "recoveryCodes").len());
 }

@@ -42,7 +42,7 @@ impl Convert for Keycloak {
         true
     }
 
-    fn learn(&mut self, kind: &str, record: &Object) {
+    fn read_joined(&mut self, kind: &str, record: &Object) {
         match kind {
             "identityProviders" => {
                 if let Some(alias) = fields::text(record, "alias") {
@@ -50,7 +50,7 @@ impl Convert for Keycloak {
                     self.providers.insert(alias, (provider, fields::text(record, "/config/issuer")));
                 }
             }
-            "groups" => self.learn_group("", record, 0),
+            "groups" => self.read_group("", record, 0),
             _ => {}
         }
     }
@@ -60,7 +60,7 @@ impl Convert for Keycloak {
             return Kind::Joined;
         }
         if record.contains_key("serviceAccountClientId") {
-            draft.lose("service accounts: left out");
+            draft.omit("service accounts: left out");
             return Kind::LeftOut;
         }
         let Some(email) = fields::text(record, "email") else { return without_address(draft) };
@@ -77,21 +77,21 @@ impl Convert for Keycloak {
             self.identity(&identity, draft);
         }
         let actions = fields::list(record, "requiredActions");
-        draft.lose_many("required actions: not supported", actions.len());
+        draft.omit_many("required actions: not supported", actions.len());
         credentials(record, draft);
         Kind::User
     }
 }
 
 impl Keycloak {
-    fn learn_group(&mut self, parent: &str, group: &Object, depth: usize) {
+    fn read_group(&mut self, parent: &str, group: &Object, depth: usize) {
         const DEPTH_MAX: usize = 16;
         let Some(name) = fields::text(group, "name") else { return };
         let path = fields::text(group, "path").unwrap_or_else(|| format!("{parent}/{name}"));
         let roles = fields::list(group, "realmRoles").iter().filter_map(fields::as_text).collect();
         if depth < DEPTH_MAX {
             for child in fields::objects(group, "subGroups") {
-                self.learn_group(&path, &child, depth + 1);
+                self.read_group(&path, &child, depth + 1);
             }
         }
         self.groups.insert(path, roles);
@@ -115,14 +115,14 @@ impl Keycloak {
     fn identity(&self, identity: &Object, draft: &mut Draft<'_>) {
         let Some(alias) = fields::text(identity, "identityProvider") else { return };
         let (provider, issuer) = self.providers.get(&alias).cloned().unwrap_or((alias.clone(), None));
-        // The map knows the alias, the table the type.
+        // The map contains aliases; the table of known issuers contains types.
         let name = if draft.options.map.issuers.contains_key(&alias) { &alias } else { &provider };
         let details = Details { issuer: issuer.as_deref(), ..Details::default() };
         draft.identity(name, fields::text(identity, "userId"), details);
     }
 }
 
-/// Attributes are lists. Some have names of their own here.
+/// Attributes are lists. Some set fields of the user.
 fn attributes(record: &Object, draft: &mut Draft<'_>) {
     for (name, value) in fields::object(record, "attributes") {
         let value = match value {
@@ -145,7 +145,7 @@ fn credentials(record: &Object, draft: &mut Draft<'_>) {
     for credential in fields::objects(record, "credentials") {
         match fields::text(&credential, "type").as_deref() {
             Some("password") if draft.record.password_hash.is_none() => {
-                // Since Keycloak 4.8; earlier releases wrote the fields beside each other.
+                // Since Keycloak 4.8; earlier releases wrote separate fields.
                 let parts = ["credentialData", "secretData"].map(|name| credential.get(name).cloned());
                 match parts {
                     [Some(data), Some(secret)] => {
@@ -155,14 +155,14 @@ fn credentials(record: &Object, draft: &mut Draft<'_>) {
                     _ => old_password(&credential, draft),
                 }
             }
-            Some("password") => draft.lose("further passwords of a user: only the first one is imported"),
+            Some("password") => draft.omit("further passwords of a user: only the first one is imported"),
             Some("otp" | "totp") => otp(&credential, draft),
-            Some("hotp") => draft.lose("HOTP secrets: not supported"),
+            Some("hotp") => draft.omit("HOTP secrets: not supported"),
             Some("webauthn" | "webauthn-passwordless") => {
-                draft.lose("WebAuthn credentials: not supported; users register a passkey again");
+                draft.omit("WebAuthn credentials: not supported; users register a passkey again");
             }
-            Some("recovery-authn-codes") => draft.lose("recovery codes: hashed by Keycloak; users get new ones"),
-            _ => draft.lose("credentials of other types: not supported"),
+            Some("recovery-authn-codes") => draft.omit("recovery codes: hashed by Keycloak; users get new ones"),
+            _ => draft.omit("credentials of other types: not supported"),
         }
     }
 }
@@ -188,9 +188,9 @@ fn otp(credential: &Object, draft: &mut Draft<'_>) {
     let number = |name, default| data.get(name).and_then(Value::as_u64).unwrap_or(default);
     let is_text = |name, expected: &[&str]| fields::text(&data, name).is_none_or(|text| expected.contains(&&*text));
     if !is_text("subType", &["totp"]) {
-        draft.lose("HOTP secrets: not supported");
+        draft.omit("HOTP secrets: not supported");
     } else if number("digits", 6) != 6 || number("period", 30) != 30 || !is_text("algorithm", &["HmacSHA1", "SHA1"]) {
-        draft.lose("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
+        draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
     } else if let Some(secret) = secret {
         let confirmed_at = draft.moment("totp", credential.get("createdDate"));
         let is_base32 = fields::text(&data, "secretEncoding").is_some_and(|encoding| encoding == "BASE32");

@@ -1,4 +1,4 @@
-//! Ory Kratos: the answer of `GET /admin/identities?include_credential=password&include_credential=oidc&…`, or of
+//! Ory Kratos: the response of `GET /admin/identities?include_credential=password&include_credential=oidc&…`, or of
 //! `ory list identities`. Traits are those of your identity schema: `email`, `name` (a text, or `first` and `last`),
 //! `username` and `phone` are known, `--map` names others.
 //!
@@ -75,18 +75,18 @@ fn credentials(credentials: &Object, draft: &mut Draft<'_>) {
         match name.as_str() {
             "password" => match fields::text(&config, "hashed_password") {
                 Some(hash) => draft.password_hash(Some(hash)),
-                None => draft.lose("passwords: not in the file; add include_credential=password"),
+                None => draft.omit("passwords: not in the file; add include_credential=password"),
             },
             "oidc" => oidc(&credential, &config, draft),
             "totp" => match fields::text(&config, "totp_url") {
                 Some(url) => totp(&url, &credential, draft),
-                None => draft.lose("TOTP secrets: not in the file; add include_credential=totp"),
+                None => draft.omit("TOTP secrets: not in the file; add include_credential=totp"),
             },
-            "lookup_secret" => draft.lose("recovery codes: users get new ones"),
-            "webauthn" | "passkey" => draft.lose("passkeys: not supported; users register them again"),
+            "lookup_secret" => draft.omit("recovery codes: users get new ones"),
+            "webauthn" | "passkey" => draft.omit("passkeys: not supported; users register them again"),
             // Codes by mail need no credential.
             "code" | "link_recovery" | "code_recovery" => {}
-            name => draft.lose(&format!("credentials of the type {name}: not supported")),
+            name => draft.omit(&format!("credentials of the type {name}: not supported")),
         }
     }
 }
@@ -119,11 +119,11 @@ fn totp(url: &str, credential: &Object, draft: &mut Draft<'_>) {
     };
     let is_value = |name, expected: &str| parameter(name).is_none_or(|value| value.eq_ignore_ascii_case(expected));
     if !is_value("algorithm", "SHA1") || !is_value("digits", "6") || !is_value("period", "30") {
-        return draft.lose("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
+        return draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
     }
     let confirmed_at = draft.moment("totp", fields::value(credential, "created_at"));
     match parameter("secret") {
         Some(secret) => draft.totp(secret, confirmed_at),
-        None => draft.lose("TOTP secrets: not base32"),
+        None => draft.omit("TOTP secrets: not base32"),
     }
 }

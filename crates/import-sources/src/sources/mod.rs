@@ -47,7 +47,7 @@ fn without_address(draft: &mut Draft<'_>) -> Kind {
     if draft.options.map.fields.contains_key("email") {
         return Kind::User;
     }
-    draft.lose("users without an email address: left out");
+    draft.omit("users without an email address: left out");
     Kind::LeftOut
 }
 

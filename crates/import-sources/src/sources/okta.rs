@@ -1,4 +1,4 @@
-//! Okta: the answer of `GET /api/v1/users`, or a CSV file with the columns of *Reports → People* or of the import.
+//! Okta: the response of `GET /api/v1/users`, or a CSV file with the columns of *Reports → People* or of the import.
 //!
 //! Format: the object `User` of <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/>. Okta
 //! exports neither password hashes nor second factors.
@@ -16,7 +16,7 @@ pub(super) struct Okta {
     lacks_status: bool,
 }
 
-/// Fields of a profile that have a name of their own here.
+/// Fields of a profile that are not copied to attributes.
 const KNOWN: [&str; 9] = [
     "login",
     "email",
@@ -87,8 +87,8 @@ impl Convert for Okta {
         draft.last_sign_in_at(fields::value(record, "lastLogin"));
         draft.roles_in(fields::value(record, "groups"));
         match fields::text(record, "/credentials/provider/type").as_deref() {
-            None | Some("OKTA" | "IMPORT") => draft.lose("passwords: not exported by Okta"),
-            Some(_) => draft.lose("identities at other providers: Okta does not export their subjects"),
+            None | Some("OKTA" | "IMPORT") => draft.omit("passwords: not exported by Okta"),
+            Some(_) => draft.omit("identities at other providers: Okta does not export their subjects"),
         }
         Kind::User
     }

@@ -1,4 +1,4 @@
-//! SCIM 2.0: the answers of `GET /Users` (`ListResponse`), an array of users, or one user on each line.
+//! SCIM 2.0: the responses of `GET /Users` (`ListResponse`), an array of users, or one user on each line.
 //!
 //! Format: RFC 7643 §4.1 and RFC 7644 §3.4.2. Passwords are never returned (RFC 7643 §7).
 
@@ -59,8 +59,8 @@ impl Convert for Scim {
         draft.roles_in(fields::value(record, "groups"));
         draft.created_at(fields::value(record, "/meta/created"));
         draft.updated_at(fields::value(record, "/meta/lastModified"));
-        draft.lose("passwords: never returned by SCIM");
-        draft.lose_many("further email addresses: a user has one", emails.len().saturating_sub(1));
+        draft.omit("passwords: never returned by SCIM");
+        draft.omit_many("further email addresses: a user has one", emails.len().saturating_sub(1));
         Kind::User
     }
 }

@@ -1,5 +1,5 @@
-//! Supabase Auth: the tables `auth.users`, and beside it `auth.identities` and `auth.mfa_factors`, as CSV or JSON; or the
-//! answer of `GET /auth/v1/admin/users`, which has no hashes.
+//! Supabase Auth: the tables `auth.users`, and with it `auth.identities` and `auth.mfa_factors`, as CSV or JSON; or the
+//! response of `GET /auth/v1/admin/users`, which has no hashes.
 //!
 //! Format: the migrations of supabase/auth (`migrations/`), and `internal/models/user.go`.
 
@@ -36,7 +36,7 @@ impl Convert for Supabase {
         self.lacks_status |= has("email") && has("raw_user_meta_data") && !has("banned_until");
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         let Some(user) = fields::text(record, "user_id") else { return };
         if record.contains_key("identity_data") {
             self.identities.entry(user).or_default().push(record.clone());
@@ -58,16 +58,16 @@ impl Convert for Supabase {
         }
         let Some(id) = fields::text(record, "id") else { return Kind::Unknown };
         if fields::value(record, "deleted_at").is_some() {
-            draft.lose("deleted users: left out");
+            draft.omit("deleted users: left out");
             return Kind::LeftOut;
         }
         let Some(email) = fields::text(record, "email") else { return without_address(draft) };
         draft.email(Some(email));
         draft.record.email_verified = Some(is_email_confirmed(record));
-        // A ban may have ended: who was banned then is let in by an administrator.
+        // Disabled even if the ban has ended: an administrator can enable the user.
         draft.disable_if(is_set(record, "banned_until"));
         draft.password_hash(fields::text(record, "encrypted_password"));
-        // Supabase keeps numbers without the plus sign of E.164.
+        // Supabase stores numbers without the plus sign of E.164.
         let is_bare = |phone: &String| phone.bytes().all(|byte| byte.is_ascii_digit());
         let phone =
             fields::text(record, "phone").map(|phone| if is_bare(&phone) { format!("+{phone}") } else { phone });
@@ -91,8 +91,8 @@ impl Convert for Supabase {
     }
 }
 
-/// `confirmed_at` is the earlier one of `email_confirmed_at` and `phone_confirmed_at`, and of versions before both, the only
-/// one.
+/// `confirmed_at` is the earlier one of `email_confirmed_at` and `phone_confirmed_at`. Older versions have only
+/// `confirmed_at`.
 fn is_email_confirmed(record: &Object) -> bool {
     if record.contains_key("email_confirmed_at") {
         return is_set(record, "email_confirmed_at");
@@ -100,12 +100,12 @@ fn is_email_confirmed(record: &Object) -> bool {
     is_set(record, "confirmed_at") && !is_set(record, "phone_confirmed_at")
 }
 
-/// A time that is set: bans for ever are the word `infinity` in PostgreSQL.
+/// Whether a time is set. Permanent bans have the value `infinity` of PostgreSQL.
 fn is_set(record: &Object, name: &str) -> bool {
     fields::value(record, name).is_some_and(|value| *value != Value::Bool(false))
 }
 
-/// What providers say of a user is not the user's own.
+/// Metadata that providers set, which is not copied to attributes.
 const KNOWN: [&str; 18] = [
     "full_name",
     "name",
@@ -182,8 +182,8 @@ fn factor(factor: &Object, draft: &mut Draft<'_>) {
     }
     let is_totp = fields::text(factor, "factor_type").is_some_and(|kind| kind == "totp");
     match fields::text(factor, "secret") {
-        _ if !is_totp => draft.lose("second factors by phone or WebAuthn: not supported"),
-        None => draft.lose("TOTP secrets: not in the file; add the table auth.mfa_factors"),
+        _ if !is_totp => draft.omit("second factors by phone or WebAuthn: not supported"),
+        None => draft.omit("TOTP secrets: not in the file; add the table auth.mfa_factors"),
         Some(secret) => {
             let confirmed_at = draft.moment("totp", fields::value(factor, "created_at"));
             draft.totp(&secret, confirmed_at);

@@ -20,8 +20,8 @@ pub(super) struct Wordpress {
     meta: HashMap<String, Object>,
 }
 
-/// What is kept of the metadata.
-const KEPT: [&str; 10] = [
+/// The keys of metadata that are read.
+const META_KEYS: [&str; 10] = [
     "first_name",
     "last_name",
     "nickname",
@@ -47,10 +47,10 @@ impl Convert for Wordpress {
         true
     }
 
-    fn learn(&mut self, _kind: &str, record: &Object) {
+    fn read_joined(&mut self, _kind: &str, record: &Object) {
         let texts = ["user_id", "meta_key", "meta_value"].map(|name| fields::text(record, name));
         let [Some(user), Some(key), Some(value)] = texts else { return };
-        if KEPT.contains(&key.as_str()) || key.ends_with("capabilities") {
+        if META_KEYS.contains(&key.as_str()) || key.ends_with("capabilities") {
             self.meta.entry(user).or_default().insert(key, value.into());
         }
     }
@@ -68,10 +68,10 @@ impl Convert for Wordpress {
         draft.id(id);
         draft.password_hash(fields::text(record, "user_pass").map(password_hash));
         let is_set = |object: &Object, name| fields::flag(object, name) == Some(true);
-        // Of networks of sites, and of the plugin Disable Users.
+        // Set in networks of sites, and by the plugin Disable Users.
         draft.disable_if(["spam", "deleted", "user_status"].iter().any(|name| is_set(record, name)));
         draft.disable_if(is_set(&meta, "ja_disable_user") || is_set(&meta, "_is_disabled"));
-        // A new user is displayed by the login.
+        // The display name of a new user is the login.
         draft.name(fields::text(record, "display_name").filter(|name| *name != login));
         draft.name_parts(
             fields::text(record, "first_name").or_else(|| fields::text(&meta, "first_name")),
@@ -103,7 +103,7 @@ fn password_hash(hash: String) -> String {
     if hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) { hex_digest("md5", &hash) } else { hash }
 }
 
-/// The number of a further site of a network: 7 in `wp_7_capabilities`.
+/// The number of another site of a network: 7 in `wp_7_capabilities`.
 fn site_of(key: &str) -> Option<&str> {
     let (_, site) = key.strip_suffix("_capabilities")?.rsplit_once('_')?;
     (!site.is_empty() && site.bytes().all(|byte| byte.is_ascii_digit())).then_some(site)

@@ -1,5 +1,6 @@
-//! Zitadel: the export of the admin API (`POST /admin/v1/export` with `withPasswords` and `withOtp`), and beside it the
-//! answer of the user search (`POST /v2/users`), which has what the export lacks: the state and the times of users.
+//! Zitadel: the export of the admin API (`POST /admin/v1/export` with `withPasswords` and `withOtp`), and with it the
+//! response of the user search (`POST /v2/users`), which contains the state and the times of users: they are missing
+//! from the export.
 //!
 //! Formats: `DataOrg` and `ExportHumanUser` of `proto/zitadel/v1.proto`, `ImportHumanUserRequest`, `AddUserGrantRequest` and
 //! `SetUserMetadataRequest` of `proto/zitadel/management.proto`, `IDPUserLink` of `proto/zitadel/idp.proto`, and `User` of
@@ -28,7 +29,7 @@ pub(super) struct Zitadel {
     has_search: bool,
 }
 
-/// What belongs to a user.
+/// Records that are joined to a user.
 #[derive(Default)]
 struct Joined {
     links: Vec<Object>,
@@ -65,7 +66,7 @@ impl Convert for Zitadel {
         true
     }
 
-    fn learn(&mut self, kind: &str, record: &Object) {
+    fn read_joined(&mut self, kind: &str, record: &Object) {
         if USERS.contains(&kind) {
             self.has_export = true;
             return;
@@ -105,7 +106,7 @@ impl Convert for Zitadel {
 
     fn check(&mut self, options: &Options) -> Result<(), Error> {
         if self.has_export && !self.has_search && !options.assume_active {
-            return Err(Error::NoStatus("add the answer of Zitadel's user search (POST /v2/users)"));
+            return Err(Error::NoStatus("add the response of Zitadel's user search (POST /v2/users)"));
         }
         Ok(())
     }
@@ -115,10 +116,10 @@ impl Convert for Zitadel {
             let id = fields::first_text(record, &["userId", "id"]);
             let joined = id.as_ref().and_then(|id| self.joined.remove(id)).unwrap_or_default();
             let Some(Value::Object(human)) = record.get("human") else {
-                draft.lose("service users: left out");
+                draft.omit("service users: left out");
                 return Kind::LeftOut;
             };
-            draft.lose("passwords: not in the answer of the user search; use the export too");
+            draft.omit("passwords: not in the response of the user search; use the export too");
             return self.user(id, human, record, &joined, draft);
         }
         if !USERS.contains(&kind) {
@@ -129,7 +130,7 @@ impl Convert for Zitadel {
         let user = fields::object(record, "user");
         let found = joined.found.clone().unwrap_or_default();
         if found.is_empty() && !draft.options.assume_active {
-            draft.fault("status", "the user is not in the answer of the user search");
+            draft.fault("status", "the user is not in the response of the user search");
         }
         self.user(id, &user, &found, &joined, draft)
     }
@@ -162,7 +163,7 @@ impl Zitadel {
         let hash = ["/hashedPassword/value", "/hashed_password/value"];
         draft.password_hash(fields::first_text(user, &hash));
         if fields::text(user, "password").is_some() {
-            draft.lose("passwords in plain text: not imported");
+            draft.omit("passwords in plain text: not imported");
         }
         draft.created_at(fields::value(found, "/details/creationDate"));
         draft.updated_at(fields::value(found, "/details/changeDate"));
@@ -184,7 +185,7 @@ impl Zitadel {
     }
 }
 
-/// Metadata are bytes, in base64: mostly text.
+/// Metadata values are base64-encoded bytes, usually of text.
 fn metadata_value(base64: &str) -> Value {
     let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.unwrap_or_else(|| base64.to_owned()).into()

@@ -66,7 +66,7 @@ impl Contents {
     }
 }
 
-/// Is told how many rows are done.
+/// Receives the number of rows that are done.
 pub type OnProgress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
 /// Why a snapshot cannot be written or read.

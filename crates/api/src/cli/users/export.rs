@@ -20,7 +20,7 @@ use crate::http::body::UserBody;
 #[command(after_help = "\
 One user per line, in a format that `denizen users import` reads; without --with-credentials, in that of the REST API.
 The file is created when the export is complete, readable only by its owner. With credentials, it must be encrypted,
-in the age format (https://age-encryption.org), or --plaintext be given; the audit log gets an event.
+in the age format (https://age-encryption.org), unless --plaintext is given; the event users.exported is recorded.
 
 Examples:
   denizen users export people.ndjson
@@ -42,7 +42,7 @@ pub(crate) struct ExportArgs {
 }
 
 impl ExportArgs {
-    /// Whether it writes to the database: an event that credentials were exported.
+    /// Whether the export records an event, and therefore writes to the database.
     pub(super) fn is_recorded(&self) -> bool {
         self.with_credentials
     }
@@ -63,7 +63,7 @@ impl ExportArgs {
 pub(super) async fn export(ctx: &Ctx, args: &ExportArgs) -> Result<(), Failure> {
     let recipients = args.encryption.recipients().context("encrypting the export")?;
     if args.plaintext {
-        writeln!(io::stderr(), "warning: the file is not encrypted; whoever reads it can sign in as every user")?;
+        writeln!(io::stderr(), "warning: the file is not encrypted; anyone who can read it can sign in as every user")?;
     }
     let write = async |writer: &mut dyn Write| match &recipients {
         Some(recipients) => write_encrypted(ctx, args, writer, recipients).await,
@@ -91,7 +91,7 @@ async fn write_users(ctx: &Ctx, args: &ExportArgs, writer: &mut dyn Write) -> Re
     Ok(count)
 }
 
-/// All users of one moment with their credentials.
+/// Writes a consistent snapshot of all users with their credentials.
 async fn write_credentials(ctx: &Ctx, writer: &mut dyn Write) -> Result<u64, Failure> {
     let progress = Progress::of("users");
     if progress.is_visible() {
@@ -121,7 +121,7 @@ async fn write_profiles(ctx: &Ctx, writer: &mut dyn Write) -> Result<u64, Failur
     let progress = Progress::of("users");
     let filter = UserFilter::default();
     let mut page = Page { limit: PAGE_MAX, start: Start::Offset(0) };
-    // Counting reads everything once more: only where somebody sees the bar.
+    // Counting reads all users once more: only do it if the progress bar is visible.
     let mut total = if progress.is_visible() { Total::Count } else { Total::Skip };
     let mut count = 0;
     loop {

@@ -17,7 +17,7 @@ use super::import::source::{Input, Source as LineSource, SourceLine};
 use crate::cli::failure::Failure;
 use crate::lines::Line;
 
-/// Counts of what is not carried over, by kind. Complete when all lines were read.
+/// Counts of the data that is not carried over, by kind. Complete once all lines have been read.
 pub(crate) type NotCarriedCounts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// Arguments for the files of another system.
@@ -29,19 +29,19 @@ pub(crate) struct FromArgs {
     /// The system that wrote the files.
     #[arg(long, value_name = "SOURCE", value_parser = sources())]
     from: Option<Source>,
-    /// A TOML file that says which columns or claims are which fields and attributes.
+    /// A TOML file that maps columns or claims to fields and attributes.
     #[arg(long, value_name = "FILE", requires = "from")]
     map: Option<PathBuf>,
     /// The role for a role or group of the other system. Can be repeated; the first match applies. Default: user.
     #[arg(long, value_name = "SOURCE=ROLE", requires = "from")]
     role_map: Vec<RoleMap>,
-    /// The password hash parameters of the Firebase project, as text of the console or as JSON.
+    /// The password hash parameters of the Firebase project, as shown by the console or as JSON.
     #[arg(long, value_name = "FILE", requires = "from")]
     firebase_hash_config: Option<PathBuf>,
     /// A file with the pepper of Devise.
     #[arg(long, value_name = "FILE", requires = "from")]
     devise_pepper_file: Option<PathBuf>,
-    /// Imports users as active if the files do not say which are disabled.
+    /// Imports users as active if the files do not contain their status.
     #[arg(long, requires = "from")]
     assume_active: bool,
 }
@@ -67,7 +67,7 @@ impl FromArgs {
         Ok(Some(Input { source, total_bytes, roots: Vec::new(), not_carried: Some(counts) }))
     }
 
-    /// The files beside the first one.
+    /// The files after the first one.
     pub(super) fn further(&self) -> impl Iterator<Item = &str> {
         self.further.iter().map(String::as_str)
     }

@@ -61,7 +61,7 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     dry_run: bool,
     /// What happens to a line whose id, address or identity is that of an existing user: refuse reports the line as an
-    /// error, skip leaves the user as it is, update replaces the profile and the given credentials, fail stops the
+    /// error, skip leaves the user unchanged, update replaces the profile and the given credentials, fail stops the
     /// import without writing the current batch of 500 lines.
     #[arg(long, value_name = "refuse|skip|update|fail", default_value = "refuse", value_parser = parse_on_conflict)]
     on_conflict: OnConflict,
@@ -78,7 +78,7 @@ pub(crate) struct ImportArgs {
 }
 
 impl ImportArgs {
-    /// What it does with the database.
+    /// How it accesses the database.
     pub(super) fn access(&self) -> Access {
         if self.dry_run { Access::Read } else { Access::Create }
     }
@@ -102,7 +102,7 @@ pub(super) async fn run(globals: &Globals, config: &Config, args: &ImportArgs) -
     outcome
 }
 
-/// Opens the input. A database without a root key gets that of the export, if the configured master key opens it.
+/// Opens the input. Stores the root key of an export if the database has none and the configured master key decrypts it.
 async fn prepare(args: &ImportArgs, config: &Config, options: &StoreOptions) -> Result<Input, Failure> {
     let input = match args.from.open(&args.file)? {
         Some(input) => input,
@@ -127,7 +127,7 @@ async fn import(ctx: &Ctx, args: &ImportArgs, input: Input, output: Output) -> R
     let checking = Checking::start(input.source, ctx.shared_services())?;
     let mut import = Import { ctx, options, report };
     let outcome = import.run(checking).await;
-    // The summary also if the import was interrupted: what was created before stays.
+    // Print the summary even if the import was interrupted: saved batches remain.
     import.report.finish()?;
     outcome?;
     match import.report.rejected() {
@@ -167,7 +167,7 @@ impl Import<'_> {
                 Err(faults) => results.push((line, Some(faults))),
             }
         }
-        // A batch of nothing but rejected lines needs no transaction.
+        // A batch with rejected lines only needs no transaction.
         let imported = if valid.is_empty() { Vec::new() } else { users::import(self.ctx, valid, self.options).await? };
         let mut imported = imported.into_iter();
         let mut stopped = None;
@@ -192,7 +192,7 @@ impl Import<'_> {
         match stopped {
             None => Ok(()),
             Some(line) => Err(anyhow!(
-                "stopped at line {line}, whose user exists; nothing of its batch was written. Continue with \
+                "stopped at line {line}: its user exists. The batch with this line was not saved. Continue with \
                  --on-conflict skip or update"
             )
             .into()),

@@ -1,4 +1,4 @@
-//! Adds the credentials of new users, a kind at a time.
+//! Adds the credentials of new users, one kind at a time.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,8 @@ use crate::passkeys::Passkey;
 use crate::providers::{Issuers, ProviderName};
 use crate::store::WriteTx;
 
-/// Adds the credentials of new users. Returns the users of which another user has an identity: they must be removed.
+/// Adds the credentials of new users. Returns the users with an identity that is linked to another user: they must be
+/// deleted.
 pub(super) async fn attach(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
@@ -143,7 +144,7 @@ async fn add_api_keys(ctx: &Ctx, tx: &mut dyn WriteTx, rows: &[Row], results: &m
     let mut lines = HashMap::new();
     for row in rows {
         for given in row.line.credentials.api_keys.iter().flatten() {
-            // Of two lines with the same key, the first has it.
+            // If two lines have the same key, the first one gets it.
             if let Entry::Vacant(line) = lines.entry(given.id) {
                 line.insert(row.at);
                 keys.push(api_key(ctx, row.id, given));

@@ -16,7 +16,7 @@ use crate::users::DisplayName;
 /// How many recovery codes a line may have.
 pub const RECOVERY_CODES_MAX: usize = 100;
 
-/// The credentials of a line, besides the password. `None` leaves those of an existing user as they are.
+/// The credentials of a line, besides the password. With `None`, those of an existing user are unchanged.
 #[derive(Debug, Default)]
 pub struct ImportCredentials {
     /// A secret for time-based one-time passwords.
@@ -29,7 +29,7 @@ pub struct ImportCredentials {
     pub identities: Option<Vec<ImportIdentity>>,
     /// API keys.
     pub api_keys: Option<Vec<ImportApiKey>>,
-    /// What the line had and no user of this server can have: MACs under another key.
+    /// Credentials of the line that cannot be imported, because their MACs are under another key.
     pub not_carried: NotCarried,
 }
 
@@ -38,7 +38,7 @@ pub struct ImportCredentials {
 pub struct ImportTotp {
     /// The secret.
     pub secret: SecretSlice<u8>,
-    /// When its user confirmed it; at the import if absent.
+    /// Time of confirmation; that of the import if absent.
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -47,7 +47,7 @@ pub struct ImportTotp {
 pub struct ImportPasskey {
     /// Whether it is a passkey or a security key.
     pub kind: CredentialKind,
-    /// The handle under which the authenticator knows the user.
+    /// The WebAuthn user handle.
     pub user_handle: UserHandle,
     /// The name that its owner gave it.
     pub name: DisplayName,
@@ -72,7 +72,7 @@ pub struct ImportIdentity {
     pub provider: Option<ProviderName>,
     /// The address at the provider.
     pub email: Option<String>,
-    /// When it was linked; at the import if absent.
+    /// Time of linking; that of the import if absent.
     pub created_at: Option<Timestamp>,
 }
 
@@ -97,16 +97,16 @@ pub struct ImportApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// How many credentials were not carried, by their kind.
+/// The number of credentials that were not carried over, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotCarried {
     /// Recovery codes: their MACs are under another key, or the user has another id.
     pub recovery_codes: u64,
-    /// Passkeys that are registered already.
+    /// Passkeys that are already registered.
     pub passkeys: u64,
     /// Identities of an issuer that no provider of this server has, without the name of a provider.
     pub identities: u64,
-    /// API keys: their MACs are under another key, or the key exists already.
+    /// API keys: their MACs are under another key, or the key already exists.
     pub api_keys: u64,
 }
 

@@ -9,7 +9,7 @@ use crate::id::UserId;
 use crate::providers::Issuers;
 use crate::store::WriteTx;
 
-/// Decides about lines whose user exists. Returns whether the import stops.
+/// Applies [`OnConflict`] to lines whose user exists. Returns whether the import stops.
 pub(super) async fn resolve(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
@@ -59,11 +59,11 @@ pub(super) async fn resolve(
 /// The user that a line changes.
 enum Target {
     User(UserId),
-    /// The line names several users, or its user is gone.
+    /// The line matches several users, or its user was deleted in the meantime.
     Ambiguous(FieldError),
 }
 
-/// The ids of the lines that existing users have.
+/// The ids of the lines that belong to existing users.
 async fn taken_ids(tx: &mut dyn WriteTx, rows: &[Row], ids: ImportIds) -> Result<HashSet<UserId>> {
     if ids == ImportIds::New {
         return Ok(HashSet::new());
@@ -72,7 +72,7 @@ async fn taken_ids(tx: &mut dyn WriteTx, rows: &[Row], ids: ImportIds) -> Result
     Ok(tx.find_users(&ids).await?.into_iter().map(|user| user.id).collect())
 }
 
-/// Which field of the line is that of another user.
+/// The field of the line that belongs to another user.
 async fn fault(tx: &mut dyn WriteTx, row: &Row, taken: &HashSet<UserId>) -> Result<FieldError> {
     if row.line.id.is_some_and(|id| taken.contains(&id)) {
         return Ok(FieldError::new("id", "taken", "must not be another user's id"));

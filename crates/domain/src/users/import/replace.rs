@@ -22,7 +22,7 @@ use crate::store::WriteTx;
 use crate::users::{Status, User, change_email, record_update};
 use crate::webhooks;
 
-/// Changes an existing user to what the line says.
+/// Applies a line to an existing user.
 pub(super) async fn replace(
     ctx: &Ctx,
     tx: &mut dyn WriteTx,
@@ -33,7 +33,7 @@ pub(super) async fn replace(
     let Some(before) = tx.lock_user(id).await? else { return Ok(ImportOutcome::Refused(vec![email_taken()])) };
     let refuse =
         |field: &str, code, message: &str| Ok(ImportOutcome::Refused(vec![FieldError::new(field, code, message)]));
-    // One's own credentials are changed with a proof of the current ones.
+    // Users change their own credentials only with proof of the current ones, which an import does not have.
     let is_authorized = match require_authority(ctx, tx, &before).await {
         Ok(()) => !ctx.is_user(id),
         Err(Error::Forbidden | Error::NotHeld) => false,
@@ -54,35 +54,35 @@ pub(super) async fn replace(
     if is_profile_changed {
         save(ctx, tx, &before, after.clone()).await?;
     }
-    let mut change = Change { ctx, tx, row, user: id, ends: None, news: Vec::new() };
+    let mut change = Change { ctx, tx, row, user: id, end_reason: None, notifications: Vec::new() };
     change.password().await?;
     change.totp().await?;
     change.recovery_codes(ids, result).await?;
     change.passkeys(result).await?;
     change.identities(issuers, result).await?;
     let has_new_keys = change.api_keys(result).await?;
-    let Change { ends, news, .. } = change;
+    let Change { end_reason, notifications, .. } = change;
     if before.status == Status::Active && after.status != Status::Active {
         end_all_by(ctx, tx, id, EndReason::UserDisabled, Ending::Disabled).await?;
-    } else if let Some(reason) = ends {
+    } else if let Some(reason) = end_reason {
         end_all_by(ctx, tx, id, reason, Ending::AllSessions).await?;
     }
     if *ctx.actor() != Actor::Operator {
-        for subject in news {
+        for subject in notifications {
             mail::tell(ctx, tx, &before, subject).await?;
         }
     }
-    let is_changed = is_profile_changed || ends.is_some() || has_new_keys;
+    let is_changed = is_profile_changed || end_reason.is_some() || has_new_keys;
     Ok(if is_changed { ImportOutcome::Updated(id) } else { ImportOutcome::Skipped })
 }
 
-/// The user with what the line says.
+/// The user with the fields of the line.
 fn merged(before: &User, row: &Row) -> User {
     let line = &row.line;
-    let is_verified_still = before.email_verified && line.email == before.email;
+    let is_still_verified = before.email_verified && line.email == before.email;
     User {
         email: line.email.clone(),
-        email_verified: line.email_verified.unwrap_or(is_verified_still),
+        email_verified: line.email_verified.unwrap_or(is_still_verified),
         name: line.name.clone(),
         role: line.role.clone().unwrap_or_else(|| before.role.clone()),
         status: line.status.unwrap_or(before.status),
@@ -110,16 +110,16 @@ async fn save(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User, mut user: User) ->
     Ok(())
 }
 
-/// The credentials of a line, in place of those of its user.
+/// Replaces the credentials of a user by those of a line.
 struct Change<'a> {
     ctx: &'a Ctx,
     tx: &'a mut dyn WriteTx,
     row: &'a Row,
     user: UserId,
     /// Why the sessions of the user end.
-    ends: Option<EndReason>,
+    end_reason: Option<EndReason>,
     /// What the user is notified of.
-    news: Vec<MailSubject>,
+    notifications: Vec<MailSubject>,
 }
 
 impl Change<'_> {
@@ -128,8 +128,8 @@ impl Change<'_> {
     }
 
     fn notify(&mut self, subject: MailSubject) {
-        if !self.news.contains(&subject) {
-            self.news.push(subject);
+        if !self.notifications.contains(&subject) {
+            self.notifications.push(subject);
         }
     }
 
@@ -139,9 +139,9 @@ impl Change<'_> {
         if current.is_none_or(|current| current.expose() != hash.expose()) {
             self.tx.set_password(self.user, hash, self.ctx.now()).await?;
             self.record(Happened::PasswordChanged { cause: Cause::Set });
-            self.ends = Some(EndReason::PasswordChanged);
+            self.end_reason = Some(EndReason::PasswordChanged);
             self.notify(MailSubject::PasswordChanged);
-            // As for any password that somebody else sets. Keys of the line replace the others below.
+            // A password set by another user invalidates the API keys. If the line has keys, `api_keys` replaces them.
             if self.row.line.credentials.api_keys.is_none() {
                 api_keys::delete_all(self.ctx, self.tx, self.user).await?;
             }
@@ -163,7 +163,7 @@ impl Change<'_> {
         self.tx.insert_totps(&[factor(self.ctx, self.user, given)]).await?;
         self.record(Happened::FactorAdded { factor: FactorKind::Totp });
         self.notify(MailSubject::SecondFactorAdded);
-        self.ends.get_or_insert(EndReason::SecondFactorChanged);
+        self.end_reason.get_or_insert(EndReason::SecondFactorChanged);
         Ok(())
     }
 
@@ -179,7 +179,7 @@ impl Change<'_> {
             self.tx.set_recovery_codes(self.user, given).await?;
             self.record(Happened::RecoveryCodesReplaced {});
             self.notify(MailSubject::RecoveryCodesReplaced);
-            self.ends.get_or_insert(EndReason::SecondFactorChanged);
+            self.end_reason.get_or_insert(EndReason::SecondFactorChanged);
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Change<'_> {
             if !given.iter().any(|given| given.credential.id == passkey.credential.id) {
                 self.tx.remove_passkey(self.user, passkey.id).await?;
                 self.record(Happened::PasskeyRemoved { passkey_id: passkey.id, name: passkey.name.clone() });
-                self.ends.get_or_insert(EndReason::SecondFactorChanged);
+                self.end_reason.get_or_insert(EndReason::SecondFactorChanged);
             }
         }
         for given in given {
@@ -202,7 +202,7 @@ impl Change<'_> {
             if self.tx.insert_passkey(&passkey).await? {
                 self.record(Happened::PasskeyAdded { passkey_id: passkey.id, name: passkey.name });
                 self.notify(MailSubject::PasskeyAdded);
-                self.ends.get_or_insert(EndReason::SecondFactorChanged);
+                self.end_reason.get_or_insert(EndReason::SecondFactorChanged);
             } else {
                 result.not_carried.passkeys += 1;
             }
@@ -218,7 +218,7 @@ impl Change<'_> {
                 self.tx.remove_identity(self.user, identity.id).await?;
                 let (identity_id, provider) = (identity.id, identity.provider.to_string());
                 self.record(Happened::IdentityUnlinked { identity_id, provider });
-                self.ends.get_or_insert(EndReason::Revoked);
+                self.end_reason.get_or_insert(EndReason::Revoked);
             }
         }
         for given in given {
@@ -230,12 +230,12 @@ impl Change<'_> {
                 continue;
             };
             let identity = identity(self.ctx, self.user, provider, given);
-            // That of another user was refused before.
+            // A line with an identity of another user was refused before.
             if self.tx.insert_identity(&identity).await? {
                 let (identity_id, provider) = (identity.id, identity.provider.to_string());
                 self.record(Happened::IdentityLinked { identity_id, provider });
                 self.notify(MailSubject::IdentityLinked);
-                self.ends.get_or_insert(EndReason::Revoked);
+                self.end_reason.get_or_insert(EndReason::Revoked);
             }
         }
         Ok(())

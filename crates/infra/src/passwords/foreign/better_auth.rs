@@ -5,15 +5,15 @@ use super::prepared::{Prepared, Step};
 use super::scrypt::{self, Scrypt};
 use super::{Foreign, Reason};
 
-/// N by its logarithm, r and p, which better-auth does not say.
+/// The logarithm of N, r and p, which the hash does not contain.
 const COST: [u32; 3] = [14, 16, 1];
 const SALT_CHARS: usize = 32;
 const LUCIA_1_COST: [u32; 3] = [14, 8, 1];
 const LUCIA_SALT_CHARS: usize = 16;
 const KEY_BYTES: usize = 64;
 
-/// The salt is the text of its digits, and the password in NFKC. In Lucia before version 3, the salt is any 16 characters,
-/// after `s2:` with the same cost, without it with the first one.
+/// The salt is hashed as text, not decoded, and the password in NFKC. Before version 3 of Lucia, the salt is any 16
+/// characters; hashes of version 2 have the prefix `s2:`, hashes of version 1 another cost.
 pub(super) fn parse(text: &str) -> Result<Foreign, Reason> {
     let (is_lucia_2, text) = text.strip_prefix("s2:").map_or((false, text), |rest| (true, rest));
     let (salt, key) = text.split_once(':').ok_or("not salt:key")?;

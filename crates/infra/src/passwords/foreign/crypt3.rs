@@ -1,5 +1,5 @@
 //! The hashes of crypt(3): `$1$` on MD5, `$5$` on SHA-256 and `$6$` on SHA-512; and Apache's `$apr1$`, which is `$1$` with
-//! another name.
+//! another prefix.
 
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 
@@ -14,7 +14,7 @@ const MD5_ROUNDS: usize = 1000;
 
 #[derive(Clone, Copy)]
 enum Kind {
-    /// With the name that is hashed too.
+    /// With the prefix, which is part of the hashed data.
     Md5(&'static [u8]),
     Sha256(Params),
     Sha512(Params),

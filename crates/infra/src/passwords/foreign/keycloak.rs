@@ -64,7 +64,7 @@ pub(super) fn parse(json: &str) -> Result<Foreign, Reason> {
         "argon2" => return argon2(&parameters, &secret),
         _ => return Err("a Keycloak algorithm other than pbkdf2, pbkdf2-sha256, pbkdf2-sha512 and argon2"),
     };
-    // Of 64 bytes whatever the digest in older versions, and of any length by configuration.
+    // Older versions derive 64 bytes with every digest, and the length can be configured.
     let key = padded_base64(&secret.value)?;
     Pbkdf2::new(digest, parameters.hash_iterations, padded_base64(&secret.salt)?, key).map(Foreign::Pbkdf2)
 }

@@ -188,7 +188,7 @@ fn parse_plain(text: &str) -> Result<Foreign, Reason> {
     if let Some(drupal) = text.strip_prefix("U$") {
         return phpass::parse_over_md5(drupal);
     }
-    if werkzeug::is_one(text) {
+    if werkzeug::is_werkzeug(text) {
         return werkzeug::parse(text);
     }
     if text.contains('$') {

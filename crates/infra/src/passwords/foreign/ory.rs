@@ -14,7 +14,7 @@ pub(super) fn parse(scheme: &str, text: &str) -> Option<Result<Foreign, Reason>>
         "md5-crypt" => crypt(text, "$1"),
         "sha256-crypt" => crypt(text, "$5"),
         "sha512-crypt" => crypt(text, "$6"),
-        scheme if scheme.starts_with("hmac-") => keyed(text).map(Foreign::Salted),
+        scheme if scheme.starts_with("hmac-") => parse_hmac(text).map(Foreign::Salted),
         _ => return None,
     };
     Some(hash)
@@ -40,7 +40,7 @@ fn digest(text: &str) -> Result<Salted, Reason> {
     Salted::new(digest, pieces, padded_base64(hash)?)
 }
 
-/// What a format such as `{SALT}$${PASSWORD}` is made of.
+/// The pieces of a format such as `{SALT}$${PASSWORD}`.
 fn pieces(format: &[u8], salt: &[u8]) -> Vec<Piece> {
     const SALT: &[u8] = b"{SALT}";
     const PASSWORD: &[u8] = b"{PASSWORD}";
@@ -65,7 +65,7 @@ fn pieces(format: &[u8], salt: &[u8]) -> Vec<Piece> {
 }
 
 /// The hash is the base64 of its hexadecimal digits.
-fn keyed(text: &str) -> Result<Salted, Reason> {
+fn parse_hmac(text: &str) -> Result<Salted, Reason> {
     let parts: Vec<&str> = text.split('$').collect();
     let &["", name, hash, key] = parts.as_slice() else {
         return Err(FORM);

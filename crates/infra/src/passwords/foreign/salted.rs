@@ -13,7 +13,7 @@ pub(super) enum Piece {
 
 enum Function {
     Plain(Digest),
-    /// The digest of the digest, so many times in all.
+    /// The digest, applied repeatedly: the number of rounds, including the first.
     Repeated(Digest, u32),
     Keyed(hmac::Algorithm, Vec<u8>),
     KeyedMd5(Vec<u8>),
@@ -40,7 +40,7 @@ impl Salted {
         Self::with(function, digest, pieces, hash)
     }
 
-    /// A digest over the pieces, and over that digest again. Only for few rounds: their cost is not counted.
+    /// A digest over the pieces, which is digested again. Only for few rounds: their cost is not counted.
     pub(super) fn repeated(digest: Digest, rounds: u32, pieces: Vec<Piece>, hash: Vec<u8>) -> Result<Self, Reason> {
         Self::with(Function::Repeated(digest, rounds), digest, pieces, hash)
     }

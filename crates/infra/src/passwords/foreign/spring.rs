@@ -15,17 +15,17 @@ const KEY_BYTES: usize = 32;
 const STANDARD_SALT_BYTES: usize = 8;
 const STANDARD_ROUNDS: u32 = 1024;
 
-/// The hash, if the scheme is one of Spring's. LDAP has some of the same name for other values.
+/// The hash, if the scheme is one of Spring's. Some LDAP schemes have the same name, but values of another form.
 pub(super) fn parse(scheme: &str, value: &str) -> Option<Result<Foreign, Reason>> {
     let scheme = scheme.strip_suffix("@SpringSecurity_v5_8").map_or((scheme, false), |scheme| (scheme, true));
     let hash = match scheme {
         ("bcrypt", _) => bcrypt::parse(value).map(Foreign::Bcrypt),
         ("argon2", _) => parse_argon2(value),
         ("noop", _) => Err("a password in plain text"),
-        ("pbkdf2", false) if !value.contains('$') => stretched(Digest::Sha1, 185_000, 8, value),
-        ("pbkdf2", true) => stretched(Digest::Sha256, 310_000, 16, value),
-        ("scrypt", _) => hard(value).map(Foreign::Scrypt),
-        ("sha256", false) if is_hex(value) => standard(value).map(Foreign::Salted),
+        ("pbkdf2", false) if !value.contains('$') => parse_pbkdf2(Digest::Sha1, 185_000, 8, value),
+        ("pbkdf2", true) => parse_pbkdf2(Digest::Sha256, 310_000, 16, value),
+        ("scrypt", _) => parse_scrypt(value).map(Foreign::Scrypt),
+        ("sha256", false) if is_hex(value) => parse_standard(value).map(Foreign::Salted),
         ("MD5", false) if value.starts_with('{') => message_digest(Digest::Md5, value).map(Foreign::Salted),
         ("SHA-1", false) => message_digest(Digest::Sha1, value).map(Foreign::Salted),
         ("SHA-256", false) => message_digest(Digest::Sha256, value).map(Foreign::Salted),
@@ -40,7 +40,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// The salt and the key in hexadecimal digits.
-fn stretched(digest: Digest, iterations: u32, salt_bytes: usize, value: &str) -> Result<Foreign, Reason> {
+fn parse_pbkdf2(digest: Digest, iterations: u32, salt_bytes: usize, value: &str) -> Result<Foreign, Reason> {
     let mut salt = hex(value)?;
     if salt.len() != salt_bytes + KEY_BYTES {
         return Err("a PBKDF2 hash without the salt and key lengths of Spring Security's defaults");
@@ -50,7 +50,7 @@ fn stretched(digest: Digest, iterations: u32, salt_bytes: usize, value: &str) ->
 }
 
 /// `$e0801$salt$key`: the logarithm of N, r and p in hexadecimal digits, the last two of two digits each.
-fn hard(value: &str) -> Result<Scrypt, Reason> {
+fn parse_scrypt(value: &str) -> Result<Scrypt, Reason> {
     let parts: Vec<&str> = value.split('$').collect();
     let &["", params, salt, key] = parts.as_slice() else {
         return Err("not {scrypt}$parameters$salt$key");
@@ -67,7 +67,7 @@ fn hard(value: &str) -> Result<Scrypt, Reason> {
 }
 
 /// The salt and a digest that is repeated, in hexadecimal digits.
-fn standard(value: &str) -> Result<Salted, Reason> {
+fn parse_standard(value: &str) -> Result<Salted, Reason> {
     let mut salt = hex(value)?;
     if salt.len() != STANDARD_SALT_BYTES + KEY_BYTES {
         return Err("not {sha256} with 8 bytes of salt and 32 of the digest");

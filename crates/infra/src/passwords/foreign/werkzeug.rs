@@ -1,4 +1,4 @@
-//! Werkzeug's `method$salt$hash`, which Flask applications keep. The salt stands for itself.
+//! Werkzeug's `method$salt$hash`, which Flask applications store. The salt is used as text, not decoded.
 
 use super::digest::Digest;
 use super::encoding::{hex, number, raw};
@@ -9,8 +9,8 @@ use super::{Foreign, Reason};
 const FORM: Reason = "not pbkdf2:digest:iterations$salt$key or scrypt:N:r:p$salt$key";
 const SCRYPT_KEY_BYTES: usize = 64;
 
-/// Whether a text begins as one of these hashes.
-pub(super) fn is_one(text: &str) -> bool {
+/// Whether a text begins like one of these hashes.
+pub(super) fn is_werkzeug(text: &str) -> bool {
     text.starts_with("pbkdf2:") || text.starts_with("scrypt:")
 }
 
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Foreign, Reason> {
             }
             Scrypt::new(scrypt::cost_of_n(number(n)?, number(r)?, number(p)?)?, salt, key).map(Foreign::Scrypt)
         }
-        // Without a number, the iterations are those of the release that hashed.
+        // Without a number, the iterations depend on the release that hashed, and are unknown.
         _ => Err(FORM),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads and checks lines on a thread of its own, a few batches ahead.
+//! Reads and checks lines on a separate thread, a few batches ahead.
 
 use std::sync::Arc;
 use std::{io, thread};
@@ -26,7 +26,7 @@ pub(super) struct CheckedLine {
     pub(super) number: u64,
     /// Its file, if there are several.
     pub(super) file: Option<String>,
-    /// Its text; `None` if it is too long to be kept.
+    /// Its text; `None` if it is too long, or is a record of another system.
     pub(super) text: Option<Vec<u8>>,
     parsed: Option<Result<ImportUser, Vec<FieldError>>>,
 }
@@ -62,7 +62,7 @@ impl Checking {
                         }
                     }
                     Err(error) => {
-                        // If the import has ended, nobody waits for the error.
+                        // If the import has ended, the receiver is dropped.
                         let _ = sender.blocking_send(Err(error));
                         return;
                     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::report::{FieldBody, fields_of};
 use crate::cli::failure::Failure;
 
-/// What the file of faults is named after the file of lines.
+/// Appended to the name of the file of lines to get the name of the file of faults.
 const FAULTS_SUFFIX: &str = ".faults";
 
 /// A file with each rejected line exactly as it was read, and one with the faults of each.
@@ -25,7 +25,7 @@ pub(super) struct ErrorsFile {
 /// The faults of a line.
 #[derive(Serialize)]
 struct FaultsBody<'a> {
-    /// Its number in the file of rejected lines; `null` if it is too long to be kept.
+    /// Its number in the file of rejected lines; `null` if it is not in that file.
     line: Option<u64>,
     /// Its number in the input.
     input_line: u64,
@@ -38,7 +38,7 @@ impl ErrorsFile {
         let faults = format!("{file}{FAULTS_SUFFIX}");
         for input in inputs {
             if is_same(file, input) || is_same(&faults, input) {
-                let message = format!("--errors: {file} and {faults} would overwrite {input}, which is imported");
+                let message = format!("--errors: {file} and {faults} must not overwrite the input {input}");
                 return Err(Failure::Usage(message));
             }
         }
@@ -62,7 +62,7 @@ impl ErrorsFile {
         Ok(())
     }
 
-    /// Writes what is buffered.
+    /// Flushes both files.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.lines.flush()?;
         Ok(self.faults.flush()?)
@@ -86,7 +86,7 @@ fn create(path: &str) -> Result<BufWriter<File>, Failure> {
     Ok(BufWriter::new(file.with_context(|| format!("writing {path}"))?))
 }
 
-/// Makes a file that existed readable only by its owner, and empties it. Pipes and devices stay as they are.
+/// Truncates an existing file, and makes it readable only by its owner. Pipes and devices are unchanged.
 fn empty(file: &File) -> io::Result<()> {
     if !file.metadata()?.is_file() {
         return Ok(());

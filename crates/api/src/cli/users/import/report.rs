@@ -1,4 +1,4 @@
-//! What became of the lines of an import, and how it is printed.
+//! Counts and prints the results of an import.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ pub(super) struct Report {
     skipped: u64,
     rejected: u64,
     not_carried: NotCarried,
-    /// Of the files of another system.
+    /// Data in the files of another system that is not carried over.
     source: Option<NotCarriedCounts>,
 }
 
@@ -131,7 +131,7 @@ impl Report {
         Ok(())
     }
 
-    /// A batch is done: the input was read up to here.
+    /// Advances the progress bar: a batch that ends at this position of the input is done.
     pub(super) fn advance_to(&mut self, position: u64) -> Result<(), Failure> {
         if let Some(errors) = &mut self.errors {
             errors.flush()?;
@@ -181,9 +181,9 @@ impl Report {
         let mut text = format!("{}\n", parts.join(", "));
         let reasons = [
             ("recovery codes", "of a server with another root key, or of a user with another id"),
-            ("passkeys", "registered already"),
+            ("passkeys", "already registered"),
             ("identities", "no provider has their issuer"),
-            ("API keys", "of a server with another root key, or existing already"),
+            ("API keys", "of a server with another root key, or already existing"),
         ];
         for ((_, count), (kind, reason)) in self.not_carried.kinds().into_iter().zip(reasons) {
             if count > 0 {

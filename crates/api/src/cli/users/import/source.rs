@@ -1,4 +1,4 @@
-//! Where the lines of an import come from: a file, encrypted or not, or standard input.
+//! The input of an import: a file, encrypted or not, or standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,10 +19,10 @@ use crate::encrypted_file::{DecryptionArgs, MAGIC, is_encrypted};
 use crate::export_line::HeaderLine;
 use crate::lines::{Line, Lines};
 
-/// The longest line of an export with credentials: 200 API keys and 20 passkeys are within it.
+/// The longest line of an export with credentials: 200 API keys and 20 passkeys fit into it.
 const EXPORTED_LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Yields the lines of an import, in the form of an import line, each with its number from 1. Runs on a thread of its own.
+/// Yields the lines of an import, each with its number from 1. Runs on a separate thread.
 pub(crate) trait Source: Send {
     /// The next line; `None` at the end.
     fn next_line(&mut self) -> io::Result<Option<SourceLine>>;
@@ -37,7 +37,7 @@ pub(crate) struct SourceLine {
     pub(crate) number: u64,
     /// Its file, if there are several.
     pub(crate) file: Option<String>,
-    /// The line; or why a record of another system is not one.
+    /// The line; or the faults of a record of another system.
     pub(crate) content: Result<Line, Vec<FieldError>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Input {
     pub(crate) total_bytes: Option<u64>,
     /// The sealed root keys of the server that exported it.
     pub(crate) roots: Vec<SealedRoot>,
-    /// What the files of another system contain and a line cannot.
+    /// Counts of the data in files of another system that is not carried over.
     pub(crate) not_carried: Option<NotCarriedCounts>,
 }
 
@@ -99,7 +99,7 @@ fn open_bytes(file: &str) -> Result<(Bytes, Arc<AtomicU64>, Option<u64>), Failur
 /// Looks at the first bytes without consuming them.
 fn is_encrypted_file(reader: &mut BufReader<Bytes>) -> io::Result<bool> {
     let head = reader.fill_buf()?;
-    // A pipe may deliver fewer bytes than asked for; the first write of an encrypted file is longer than the magic.
+    // A pipe may deliver fewer bytes than requested; the first write of an encrypted file is longer than the magic.
     Ok(head.len() >= MAGIC.len() && is_encrypted(head))
 }
 
