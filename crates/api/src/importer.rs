@@ -8,7 +8,7 @@ use denizen_domain::users::{self, ImportOptions, ImportOutcome, ImportUser, NotC
 use denizen_domain::{Ctx, Result, tokens};
 
 /// How many users are written in one transaction.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 /// How long a client may stay silent amid its upload.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
 

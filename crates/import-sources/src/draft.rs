@@ -9,6 +9,9 @@ use crate::report::Report;
 use crate::rows::Fault;
 use crate::{issuers, moment};
 
+/// Counted for TOTP with other parameters.
+pub(crate) const UNSUPPORTED_TOTP: &str = "TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported";
+
 /// A user whose fields are set by a converter.
 pub(crate) struct Draft<'a> {
     pub(crate) record: Record,

@@ -56,8 +56,8 @@ fn read_options(first: &v1::ImportUsersRequest) -> Result<ImportOptions, Refusal
         Ok(v1::ImportConflict::Update) => OnConflict::Update,
         Ok(v1::ImportConflict::Fail) => OnConflict::Fail,
         Err(_) => {
-            let message = "must be refuse, skip, update or fail";
-            return Err(Problem::from(FieldError::new("on_conflict", "invalid_value", message)).into());
+            let error = FieldError::new("on_conflict", "invalid_value", OnConflict::EXPECTED);
+            return Err(Problem::from(error).into());
         }
     };
     Ok(ImportOptions {

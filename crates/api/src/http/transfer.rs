@@ -70,7 +70,7 @@ impl ImportParams {
         let is_dry_run = flag("dry_run", self.dry_run.as_deref())?;
         let keeps_ids = flag("keep_ids", self.keep_ids.as_deref())?;
         let on_conflict = self.on_conflict.as_deref().map_or(Some(OnConflict::default()), OnConflict::parse);
-        let broken = || FieldError::new("on_conflict", "invalid_value", "must be refuse, skip, update or fail");
+        let broken = || FieldError::new("on_conflict", "invalid_value", OnConflict::EXPECTED);
         Ok(ImportOptions {
             mode: if is_dry_run { ImportMode::DryRun } else { ImportMode::Commit },
             on_conflict: on_conflict.ok_or_else(broken)?,
@@ -120,7 +120,7 @@ struct ImportedBody {
 
 /// How many credentials were not imported, by their kind.
 #[derive(Default, Serialize, ToSchema)]
-struct NotCarriedBody {
+pub(crate) struct NotCarriedBody {
     /// Recovery codes of a server with another root key, or of a user with another id.
     recovery_codes: u64,
     /// Passkeys that are already registered.
@@ -129,6 +129,13 @@ struct NotCarriedBody {
     identities: u64,
     /// API keys of a server with another root key, or that already exist.
     api_keys: u64,
+}
+
+impl From<NotCarried> for NotCarriedBody {
+    fn from(counts: NotCarried) -> Self {
+        let NotCarried { recovery_codes, passkeys, identities, api_keys } = counts;
+        Self { recovery_codes, passkeys, identities, api_keys }
+    }
 }
 
 /// A rejected line.

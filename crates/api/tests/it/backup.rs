@@ -11,18 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::{Db, PASSWORD, World, on_both};
 use crate::process::{Done, Process, command_on, run_on};
 
-/// The file of the master key of a world, as a setting for another one.
-fn key_of(world: &World) -> String {
-    world.folder().join("master.key").display().to_string()
-}
-
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// A world on the other database.
-async fn other(world: &World) -> World {
-    World::new(if world.sqlite_file().is_some() { Db::Postgres } else { Db::Sqlite }).await
 }
 
 async fn denizen(world: &World, arguments: &[&str]) -> Done {
@@ -42,24 +32,11 @@ async fn back_up(world: &World, extra: &[&str]) -> String {
     file
 }
 
-async fn sign_in(server: &Process, email: &str) -> Value {
-    let body = json!({"email": email, "password": PASSWORD});
-    let response = server.request(Method::POST, "/api/v1/sessions", None).json(&body).send().await.unwrap();
-    assert_eq!(response.status(), 201);
-    response.json().await.unwrap()
-}
-
-async fn refresh(server: &Process, session: &Value) -> u16 {
-    let body = json!({"refresh_token": session["refresh_token"]});
-    let request = server.request(Method::POST, "/api/v1/sessions/refresh", None).json(&body);
-    request.send().await.unwrap().status().as_u16()
-}
-
 on_both! {
     async fn a_backup_is_restored_into_either_database(world: World) {
         let server = Process::start(&world, &[]).await;
         create_user(&world, "ada@example.com").await;
-        let session = sign_in(&server, "ada@example.com").await;
+        let session = server.session("ada@example.com").await;
         let token = session["access_token"].as_str().unwrap();
         let request = server.request(Method::POST, "/api/v1/api-keys", Some(token));
         let key: Value = request.json(&json!({"name": "ci", "scopes": []})).send().await.unwrap().json().await.unwrap();
@@ -68,10 +45,10 @@ on_both! {
         create_user(&world, "late@example.com").await;
         server.kill().await;
 
-        let same = World::new(if world.sqlite_file().is_some() { Db::Sqlite } else { Db::Postgres }).await;
-        for target in [same, other(&world).await] {
-            let settings = [("security.master_key_file", key_of(&world))];
-            let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let same = world.same_kind().await;
+        for target in [same, world.other_kind().await] {
+            let master_key = world.master_key_file();
+            let settings = [("security.master_key_file", master_key.as_str())];
             let restored = run_on(&target, &settings, &["restore", &file, "--output", "json"], "").await.json();
             assert_eq!((&restored["backup"]["users"], &restored["ended_sessions"]), (&json!(1), &json!(1)), "{restored}");
             let verified = run_on(&target, &settings, &["audit", "verify"], "").await;
@@ -79,10 +56,10 @@ on_both! {
 
             let server = Process::start(&target, &settings).await;
             assert_eq!(server.status("/api/v1/me", Some(token)).await, 401, "tokens of before are dead");
-            assert_eq!(refresh(&server, &session).await, 401);
+            assert_eq!(server.refresh_status(&session).await, 401);
             assert_eq!(server.status("/api/v1/me", Some(&key)).await, 200, "API keys live on");
             assert!(server.token("late@example.com", PASSWORD).await.is_none());
-            let renewed = sign_in(&server, "ada@example.com").await;
+            let renewed = server.session("ada@example.com").await;
             assert_eq!(renewed["user"]["name"], "Zoë");
             assert_eq!(server.status("/api/v1/me", renewed["access_token"].as_str()).await, 200);
             let events = run_on(&target, &settings, &["events", "list", "--types", "database.restored", "--output", "json"], "").await;
@@ -201,9 +178,9 @@ on_both! {
         while let Some(writer) = writers.join_next().await {
             writer.unwrap();
         }
-        let target = other(&world).await;
-        let settings = [("security.master_key_file", key_of(&world))];
-        let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let target = world.other_kind().await;
+        let master_key = world.master_key_file();
+            let settings = [("security.master_key_file", master_key.as_str())];
         assert_eq!(run_on(&target, &settings, &["restore", &file], "").await.code, 0);
         let verified = run_on(&target, &settings, &["audit", "verify"], "").await;
         assert_eq!(verified.code, 0, "{verified:?}");

@@ -91,6 +91,16 @@ impl World {
         Self::new(db).await
     }
 
+    /// An empty world on the same kind of database.
+    pub(crate) async fn same_kind(&self) -> Self {
+        Self::new(if self.sqlite_file().is_some() { Db::Sqlite } else { Db::Postgres }).await
+    }
+
+    /// An empty world on the other kind of database.
+    pub(crate) async fn other_kind(&self) -> Self {
+        Self::new(if self.sqlite_file().is_some() { Db::Postgres } else { Db::Sqlite }).await
+    }
+
     pub(crate) async fn serve(&self, settings: &[(&str, &str)]) -> TestApp {
         self.serve_in(settings, Ambience::default()).await
     }
@@ -155,7 +165,7 @@ impl Place {
             // Mail that is asked for is looked into at once: most tests wait for it.
             ("mail.request_delay_ms", "0".to_owned()),
             ("mail.folder", self.folder().join("mail").display().to_string()),
-            ("security.master_key_file", self.folder().join("master.key").display().to_string()),
+            ("security.master_key_file", self.master_key_file()),
             ("security.argon2_memory_kib", "64".to_owned()),
             ("security.argon2_iterations", "1".to_owned()),
             ("tokens.issuer", "https://accounts.example.com".to_owned()),
@@ -166,6 +176,11 @@ impl Place {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The file of the master key.
+    pub(crate) fn master_key_file(&self) -> String {
+        self.folder().join("master.key").display().to_string()
     }
 
     /// The SQLite file, where the database is one.

@@ -5,39 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
-use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
-use crate::harness::{Db, PASSWORD, World, on_both};
+use crate::harness::{PASSWORD, on_both};
 use crate::process::{Process, command_on, run_on};
-
-async fn other(world: &World) -> World {
-    World::new(if world.sqlite_file().is_some() { Db::Postgres } else { Db::Sqlite }).await
-}
-
-fn key_setting(world: &World) -> [(&'static str, String); 1] {
-    [("security.master_key_file", world.folder().join("master.key").display().to_string())]
-}
-
-fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
-    settings.iter().map(|(key, value)| (*key, value.as_str())).collect()
-}
-
-async fn sign_in(server: &Process, email: &str) -> Value {
-    let body = json!({"email": email, "password": PASSWORD});
-    let response = server.request(Method::POST, "/api/v1/sessions", None).json(&body).send().await.unwrap();
-    assert_eq!(response.status(), 201);
-    response.json().await.unwrap()
-}
 
 on_both! {
     async fn everything_moves_and_users_stay_signed_in(world: World) {
         let server = Process::start(&world, &[]).await;
         assert_eq!(server.sign_up("ada@example.com").await.unwrap().status(), 201);
-        let session = sign_in(&server, "ada@example.com").await;
-        let target = other(&world).await;
+        let session = server.session("ada@example.com").await;
+        let target = world.other_kind().await;
         let arguments = ["migrate-store", "--from", &world.database_url, "--to", &target.database_url, "--output", "json"];
         let refused = run_on(&world, &[], &arguments, "").await;
         assert_eq!(refused.code, 1, "a server runs: {refused:?}");
@@ -50,13 +29,11 @@ on_both! {
         let again = run_on(&world, &[], &arguments, "").await;
         assert!(again.code == 1 && again.stderr.contains("neither empty nor a part"), "{again:?}");
 
-        let settings = key_setting(&world);
-        let settings = borrowed(&settings);
+        let master_key = world.master_key_file();
+        let settings = [("security.master_key_file", master_key.as_str())];
         let server = Process::start(&target, &settings).await;
         assert_eq!(server.status("/api/v1/me", session["access_token"].as_str()).await, 200);
-        let body = json!({"refresh_token": session["refresh_token"]});
-        let refreshed = server.request(Method::POST, "/api/v1/sessions/refresh", None).json(&body).send().await.unwrap();
-        assert_eq!(refreshed.status(), 200);
+        assert_eq!(server.refresh_status(&session).await, 200);
         assert_eq!(run_on(&target, &settings, &["audit", "verify"], "").await.code, 0);
         server.terminate().await;
         server.ended(Duration::from_secs(20)).await;
@@ -70,7 +47,7 @@ on_both! {
         let arguments = ["migrate-store", "--from", &target.database_url, "--to", &world.database_url];
         let refused = run_on(&world, &[], &arguments, "").await;
         assert!(refused.code == 1 && refused.stderr.contains("neither empty nor a part"), "{refused:?}");
-        let home = World::new(if world.sqlite_file().is_some() { Db::Sqlite } else { Db::Postgres }).await;
+        let home = world.same_kind().await;
         let arguments = ["migrate-store", "--from", &target.database_url, "--to", &home.database_url];
         let moved = run_on(&world, &[], &arguments, "").await;
         assert!(moved.code == 0 && moved.stdout.contains("the target is complete"), "{moved:?}");
@@ -96,7 +73,7 @@ on_both! {
                 acknowledged
             });
         }
-        let target = other(&world).await;
+        let target = world.other_kind().await;
         let mut command = command_on(&world, &[]);
         command.args(["migrate-store", "--from", &world.database_url, "--to", &target.database_url, "--follow"]);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -126,8 +103,8 @@ on_both! {
         child.stdout.take().unwrap().read_to_string(&mut output).await.unwrap();
         assert!(output.contains("the target is complete"), "{output}");
 
-        let settings = key_setting(&world);
-        let settings = borrowed(&settings);
+        let master_key = world.master_key_file();
+        let settings = [("security.master_key_file", master_key.as_str())];
         let server = Process::start(&target, &settings).await;
         assert!(acknowledged.len() > 10, "{}", acknowledged.len());
         for email in &acknowledged {

@@ -134,6 +134,21 @@ impl Process {
         self.request(Method::POST, "/api/v1/users", None).json(&body).send().await
     }
 
+    /// The session of a user who signs in.
+    pub(crate) async fn session(&self, email: &str) -> Value {
+        let body = json!({"email": email, "password": PASSWORD});
+        let response = self.request(Method::POST, "/api/v1/sessions", None).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 201, "{email}");
+        response.json().await.unwrap()
+    }
+
+    /// The status of a refresh of a session.
+    pub(crate) async fn refresh_status(&self, session: &Value) -> u16 {
+        let body = json!({"refresh_token": session["refresh_token"]});
+        let request = self.request(Method::POST, "/api/v1/sessions/refresh", None).json(&body);
+        request.send().await.unwrap().status().as_u16()
+    }
+
     /// The access token of somebody who signs in.
     pub(crate) async fn token(&self, email: &str, password: &str) -> Option<String> {
         let body = json!({"email": email, "password": password});

@@ -83,6 +83,8 @@ pub enum OnConflict {
 impl OnConflict {
     /// Every value.
     pub const ALL: &[Self] = &[Self::Refuse, Self::Skip, Self::Update, Self::Fail];
+    /// The message about another name.
+    pub const EXPECTED: &str = "must be refuse, skip, update or fail";
 
     /// Its name.
     #[must_use]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::without_address;
 use crate::base32;
 use crate::convert::{Convert, Kind};
-use crate::draft::{Details, Draft};
+use crate::draft::{Details, Draft, UNSUPPORTED_TOTP};
 use crate::fields::{self, Object};
 
 #[derive(Default)]
@@ -225,7 +225,7 @@ fn finish(joined: &Joined, draft: &mut Draft<'_>) {
     for totp in &joined.totp_secrets {
         match totp {
             Totp::Secret(secret) => draft.totp(secret, None),
-            Totp::Unsupported => draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
+            Totp::Unsupported => draft.omit(UNSUPPORTED_TOTP),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::without_address;
 use crate::base32;
 use crate::convert::{Convert, Kind};
-use crate::draft::{Details, Draft};
+use crate::draft::{Details, Draft, UNSUPPORTED_TOTP};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
@@ -160,7 +160,7 @@ fn factors(two_factor: &Object, draft: &mut Draft<'_>) {
         let is_standard = algorithm == "HmacSHA1" && number("codeLength", 6) == 6 && number("timeStep", 30) == 30;
         let secret = fields::text(&method, "secret").and_then(|secret| STANDARD.decode(secret).ok());
         match secret {
-            _ if !is_standard => draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported"),
+            _ if !is_standard => draft.omit(UNSUPPORTED_TOTP),
             Some(secret) => draft.totp(&base32::encode(&secret), None),
             None => draft.omit("TOTP secrets: not in the file"),
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::without_address;
 use crate::base32;
 use crate::convert::{Convert, Kind};
-use crate::draft::{Details, Draft};
+use crate::draft::{Details, Draft, UNSUPPORTED_TOTP};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
@@ -190,7 +190,7 @@ fn otp(credential: &Object, draft: &mut Draft<'_>) {
     if !is_text("subType", &["totp"]) {
         draft.omit("HOTP secrets: not supported");
     } else if number("digits", 6) != 6 || number("period", 30) != 30 || !is_text("algorithm", &["HmacSHA1", "SHA1"]) {
-        draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
+        draft.omit(UNSUPPORTED_TOTP);
     } else if let Some(secret) = secret {
         let confirmed_at = draft.moment("totp", credential.get("createdDate"));
         let is_base32 = fields::text(&data, "secretEncoding").is_some_and(|encoding| encoding == "BASE32");

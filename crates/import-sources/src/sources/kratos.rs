@@ -7,7 +7,7 @@
 
 use super::without_address;
 use crate::convert::{Convert, Kind};
-use crate::draft::{Details, Draft};
+use crate::draft::{Details, Draft, UNSUPPORTED_TOTP};
 use crate::fields::{self, Object};
 use crate::input::Paths;
 
@@ -119,7 +119,7 @@ fn totp(url: &str, credential: &Object, draft: &mut Draft<'_>) {
     };
     let is_value = |name, expected: &str| parameter(name).is_none_or(|value| value.eq_ignore_ascii_case(expected));
     if !is_value("algorithm", "SHA1") || !is_value("digits", "6") || !is_value("period", "30") {
-        return draft.omit("TOTP secrets: only SHA-1 with 6 digits and 30 seconds is supported");
+        return draft.omit(UNSUPPORTED_TOTP);
     }
     let confirmed_at = draft.moment("totp", fields::value(credential, "created_at"));
     match parameter("secret") {

@@ -201,5 +201,5 @@ impl Import<'_> {
 }
 
 fn parse_on_conflict(raw: &str) -> Result<OnConflict, &'static str> {
-    OnConflict::parse(raw).ok_or("must be refuse, skip, update or fail")
+    OnConflict::parse(raw).ok_or(OnConflict::EXPECTED)
 }

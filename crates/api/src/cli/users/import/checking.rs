@@ -13,10 +13,9 @@ use super::source::{Source, SourceLine};
 use crate::cli::failure::Failure;
 use crate::export_line::HeaderLine;
 use crate::import_line::parse_line;
+use crate::importer::BATCH;
 use crate::lines::Line;
 
-/// How many lines are written in one transaction.
-const BATCH: usize = 500;
 /// How many batches are read ahead.
 const BATCHES_AHEAD: usize = 2;
 

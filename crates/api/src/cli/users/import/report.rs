@@ -13,6 +13,7 @@ use crate::cli::failure::{Failure, fields_line, printable};
 use crate::cli::output::{Output, print, print_json_line};
 use crate::cli::progress::Progress;
 use crate::cli::users::from::NotCarriedCounts;
+use crate::http::transfer::NotCarriedBody;
 
 /// Counts lines, and prints the rejected ones.
 pub(super) struct Report {
@@ -55,14 +56,6 @@ struct SummaryBody {
     not_carried: NotCarriedBody,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_carried_from_source: BTreeMap<String, u64>,
-}
-
-#[derive(Serialize)]
-struct NotCarriedBody {
-    recovery_codes: u64,
-    passkeys: u64,
-    identities: u64,
-    api_keys: u64,
 }
 
 /// Fields at fault, to be serialized.
@@ -148,7 +141,6 @@ impl Report {
             errors.flush()?;
         }
         let dry_run = self.mode == ImportMode::DryRun;
-        let NotCarried { recovery_codes, passkeys, identities, api_keys } = self.not_carried;
         match self.output {
             Output::Json => print_json_line(&SummaryBody {
                 created: self.created,
@@ -156,7 +148,7 @@ impl Report {
                 skipped: self.skipped,
                 failed: self.rejected,
                 dry_run,
-                not_carried: NotCarriedBody { recovery_codes, passkeys, identities, api_keys },
+                not_carried: self.not_carried.into(),
                 not_carried_from_source: self.source_counts(),
             }),
             Output::Text => print(&self.text(dry_run)),
