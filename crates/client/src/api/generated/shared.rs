@@ -1032,7 +1032,8 @@ pub struct Totp {
 pub struct User {
     /// Custom attributes that administrators and programs with `users:write` set, and the user can read. The limits
     /// are those of `attributes`.
-    pub app_attributes: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_attributes: Option<Map<String, Value>>,
     /// Custom attributes, writable by users themselves: do not base authorization or billing decisions on them. At
     /// most 16 KiB, 512 values and 8 levels.
     pub attributes: Map<String, Value>,
