@@ -17,6 +17,8 @@ pub(crate) use args::{DecryptionArgs, EncryptionArgs};
 
 /// How every encrypted file begins.
 pub(crate) const MAGIC: &[u8] = b"age-encryption.org/v1";
+/// The first line of every encrypted file.
+const FIRST_LINE: &[u8] = b"age-encryption.org/v1\n";
 /// The work factor of new files: scrypt with N = 2^18, 256 MiB, about one second.
 const WORK_FACTOR: u8 = 18;
 /// The highest accepted work factor: 1 GiB, about four seconds. A file contains the factor that it requires.
@@ -145,8 +147,16 @@ pub(crate) struct EncryptedFile<R>(Decryptor<R>);
 
 impl<R: BufRead> EncryptedFile<R> {
     /// Reads the header.
-    pub(crate) fn open(reader: R) -> Result<Self, EncryptedFileError> {
-        Decryptor::new_buffered(reader).map(Self).map_err(|error| decrypt_error(error, false))
+    pub(crate) fn open(mut reader: R) -> Result<Self, EncryptedFileError> {
+        // The library does not tell apart reliably a damaged header and a header of another format.
+        let head = reader.fill_buf()?;
+        let is_other_format = !head.starts_with(FIRST_LINE) && !FIRST_LINE.starts_with(head);
+        Decryptor::new_buffered(reader).map(Self).map_err(|error| match error {
+            DecryptError::UnknownFormat | DecryptError::InvalidHeader if is_other_format => {
+                EncryptedFileError::UnknownFormat
+            }
+            error => decrypt_error(error, false),
+        })
     }
 
     /// Whether a passphrase opens it.
@@ -194,7 +204,6 @@ fn decrypt_error(error: DecryptError, by_passphrase: bool) -> EncryptedFileError
         }
         DecryptError::NoMatchingKeys => EncryptedFileError::WrongIdentity,
         DecryptError::ExcessiveWork { required, .. } => EncryptedFileError::ExcessiveWork(required),
-        DecryptError::UnknownFormat => EncryptedFileError::UnknownFormat,
         DecryptError::Io(error) if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
             EncryptedFileError::Io(error)
         }

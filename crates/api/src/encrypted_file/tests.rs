@@ -47,14 +47,37 @@ fn a_damaged_or_truncated_file_is_refused() {
     let file = encrypt(&Recipients::Keys(vec![key.to_public()]));
     let damaged = EncryptedFileError::Damaged.to_string();
     let identities = Identities::Keys(vec![key]);
-    for cut in [30, 150, 200, 70_000, file.len() - 65_552, file.len() - 1] {
+    for cut in [0, 10, 30, 150, 200, 70_000, file.len() - 65_552, file.len() - 1] {
         assert_eq!(decrypt(&file[..cut], &identities), Err(damaged.clone()), "{cut}");
     }
-    for at in [190, 250, 70_000, file.len() - 1] {
+    let altered = |at: usize| {
         let mut altered = file.clone();
         altered[at] ^= 1;
-        assert_eq!(decrypt(&altered, &identities), Err(damaged.clone()), "{at}");
+        decrypt(&altered, &identities)
+    };
+    // The header ends with a line of dashes and a MAC. Its length varies: it contains a part of random length that
+    // readers ignore.
+    let last_line = file.windows(5).position(|part| part == b"\n--- ").unwrap() + 1;
+    let header_end = last_line + file[last_line..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let other_key = EncryptedFileError::WrongIdentity.to_string();
+    for at in super::MAGIC.len() + 1..header_end {
+        let refused = altered(at).unwrap_err();
+        assert!(refused == damaged || refused == other_key, "{at}: {refused}");
     }
+    for at in [header_end, header_end + 16, 70_000, file.len() - 1] {
+        assert_eq!(altered(at), Err(damaged.clone()), "{at}");
+    }
+}
+
+#[test]
+fn a_file_of_another_format_is_named_as_such() {
+    let key = x25519::Identity::generate();
+    let file = encrypt(&Recipients::Keys(vec![key.to_public()]));
+    let identities = Identities::Keys(vec![key]);
+    let refused = EncryptedFileError::UnknownFormat.to_string();
+    let version_2 = [b"age-encryption.org/v2", &file[super::MAGIC.len()..]].concat();
+    assert_eq!(decrypt(&version_2, &identities), Err(refused.clone()));
+    assert_eq!(decrypt(&vec![b'x'; 1000], &identities), Err(refused));
 }
 
 #[test]
