@@ -159,6 +159,8 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while tickets::purge_tickets(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    let mut pseudonymization = events::Pseudonymization::default();
+    while pseudonymization.step(services, PURGE_BATCH).await? && pause(stop).await {}
     while webhooks::park_overdue(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while webhooks::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}

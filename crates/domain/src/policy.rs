@@ -63,6 +63,8 @@ pub struct Policy {
     pub key_lead_s: u32,
     /// How long events are kept, in seconds; without end when unset.
     pub events_kept_s: Option<u32>,
+    /// After which time personal data of deleted users is erased from the event log, in seconds; `None` is never.
+    pub events_pseudonymized_after_s: Option<u32>,
     /// How long, and how fast, deliveries to webhooks are tried.
     pub webhooks: webhooks::Patience,
 }
@@ -119,6 +121,7 @@ impl Policy {
             key_rotation_s: 0,
             key_lead_s: 600,
             events_kept_s: None,
+            events_pseudonymized_after_s: None,
             webhooks: webhooks::Patience { retry_first_ms: 5_000, retry_for_s: 86_400, timeout_s: 10 },
         }
     }

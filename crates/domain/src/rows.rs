@@ -42,7 +42,8 @@ pub type Row = Vec<Cell>;
 pub enum Content {
     /// Accounts and what belongs to them. Rows are added, changed and deleted.
     Accounts,
-    /// The event log. Rows are added behind the last one, never changed, and deleted from the front.
+    /// The event log. Rows are added behind the last one, and deleted from the front. They change only when personal data is
+    /// erased from them.
     Log,
     /// What expires within a day: rate limits, challenges, links, idempotency keys, queued mail. A backup leaves it out, a
     /// move to another database takes it along.

@@ -9,7 +9,7 @@ WITH moved AS (
 ), added AS (
     INSERT INTO events (
         position, id, type, subject, actor_type, actor_id, credential_type, credential_id, address, user_agent,
-        occurred_at, data, hash
+        occurred_at, data, hash, form
     )
     SELECT
         (value ->> 0)::bigint,
@@ -24,7 +24,8 @@ WITH moved AS (
         value ->> 9,
         (value ->> 10)::bigint,
         value ->> 11,
-        decode(value ->> 12, 'hex')
+        decode(value ->> 12, 'hex'),
+        (value ->> 13)::bigint
     FROM moved
     CROSS JOIN jsonb_array_elements($1::text::jsonb) AS rows (value)
 ), removed AS (

@@ -2,7 +2,8 @@
 -- which moment; $7: whom it concerns; $8: by whom, or nothing.
 SELECT
     position, id, type AS kind, subject AS about, actor_type AS actor_kind, actor_id,
-    credential_type AS credential_kind, credential_id, address, user_agent, occurred_at, data, hash
+    credential_type AS credential_kind, credential_id, address, user_agent, occurred_at, data, hash,
+    form, erased_origin, erased_data
 FROM events
 WHERE subject = $7
     AND position > $1

@@ -9,9 +9,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use denizen_domain::events::Event;
 use denizen_domain::events::chain::ChainKey;
 use denizen_domain::events::store::{EventRow, follow_on};
+use denizen_domain::events::{Event, RecordForm};
 use denizen_domain::store::StoreError;
 use sqlx::{PgConnection, query_file, query_file_as};
 use tokio::sync::Mutex;
@@ -172,6 +172,9 @@ impl From<PendingRow> for EventRow {
             occurred_at: row.occurred_at,
             data: row.data,
             hash: Vec::new(),
+            form: RecordForm::Whole.number(),
+            erased_origin: None,
+            erased_data: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 -- ends with another by now.
 INSERT INTO events (
     position, id, type, subject, actor_type, actor_id, credential_type, credential_id, address, user_agent, occurred_at,
-    data, hash
+    data, hash, form
 )
 SELECT
     value ->> 0,
@@ -17,7 +17,8 @@ SELECT
     value ->> 9,
     value ->> 10,
     value ->> 11,
-    unhex(value ->> 12)
+    unhex(value ->> 12),
+    value ->> 13
 FROM json_each($1)
 WHERE (SELECT head_hash FROM event_log) = $2
 ORDER BY key

@@ -69,6 +69,9 @@ row! {
         occurred_at,
         data,
         hash,
+        form,
+        erased_origin,
+        erased_data,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::events::store::{
-    EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow,
+    Erasure, EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow,
 };
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
@@ -104,6 +104,12 @@ impl EventReads for Tx {
         fetch_optional_scalar!(self, i64, "queries/first_event_since.sql", moment.as_micros())
     }
 
+    async fn deletions_to_pseudonymize(&mut self, before: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let (before, limit) = (before.as_micros(), i64::from(limit));
+        let rows = fetch_all!(self, EventRow, "../store-shared/queries/deletions_to_pseudonymize.sql", before, limit)?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
     async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError> {
         fetch_optional_scalar!(self, i64, "queries/last_event_before.sql", moment.as_micros())
     }
@@ -161,6 +167,16 @@ impl EventWrites for Tx {
             seals.floor.as_deref()
         )
         .map(drop)
+    }
+
+    async fn erase_events(&mut self, erasures: &[Erasure]) -> Result<(), StoreError> {
+        let row = |erasure: &Erasure| {
+            let data = erasure.data.as_ref().map(|(_, data)| serde_json::to_string(data)).transpose()?;
+            Ok(erasure.columns(data))
+        };
+        let rows: Result<Vec<_>, serde_json::Error> = erasures.iter().map(row).collect();
+        let rows = rows.and_then(|rows| serde_json::to_string(&rows)).map_err(broken)?;
+        execute_bulk!(self, "queries/erase_events.sql", rows).map(drop)
     }
 
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

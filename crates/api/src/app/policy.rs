@@ -43,15 +43,19 @@ pub(super) fn policy(config: &Config) -> Policy {
         token_algorithm: config.tokens.algorithm,
         key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
         key_lead_s: config.tokens.key_lead_s,
-        events_kept_s: Some(config.events.retention_days)
-            .filter(|days| *days > 0)
-            .map(|days| days.saturating_mul(SECONDS_PER_DAY)),
+        events_pseudonymized_after_s: days(config.events.pseudonymize_after_days),
+        events_kept_s: days(config.events.retention_days),
         webhooks: WebhookPatience {
             retry_first_ms: config.webhooks.retry_first_ms,
             retry_for_s: config.webhooks.retry_for_s,
             timeout_s: config.webhooks.timeout_s,
         },
     }
+}
+
+/// A number of days in seconds; `None` for 0.
+fn days(days: u32) -> Option<u32> {
+    (days > 0).then(|| days.saturating_mul(SECONDS_PER_DAY))
 }
 
 fn guessing(limits: &Limits) -> budgets::Limits {

@@ -255,6 +255,8 @@ table! {
         /// How long events are retained, in days; 0 means forever. Consumers with an older cursor must start again
         /// without a cursor.
         retention_days: u32 = "90", whole(0..=36_500);
+        /// When personal data of a deleted user is erased from the event log, in days after the deletion; 0 means never.
+        pseudonymize_after_days: u32 = "30", whole(0..=36_500);
         /// Number of events buffered in memory for event streams (WebSocket, SSE, gRPC).
         queue: u32 = "4096", whole(64..=65_536);
         /// How long a stream may lag behind this buffer before it is closed, in seconds. The client can resume from its

@@ -205,5 +205,6 @@ fn record(vault: &dyn Vault, event: Event) -> v1::AuditRecord {
         occurred_at: Some(moment(event.occurred_at)),
         data: Some(object(event.data)),
         hash: event.hash.to_vec(),
+        pseudonymized: event.erased.is_any(),
     }
 }

@@ -136,6 +136,10 @@ on_both! {
             "data = '{}'".to_owned(),
             "data = 'bogus'".to_owned(),
             "data = data || ' '".to_owned(),
+            "form = 2".to_owned(),
+            format!("erased_origin = {zeros}"),
+            format!("erased_origin = {zeros}, address = NULL, user_agent = NULL"),
+            format!("erased_data = {zeros}"),
             format!("hash = {zeros}"),
         ];
         for change in changes {
@@ -149,7 +153,7 @@ on_both! {
         let end = written(&app).await;
         let hands = Tamperer { world: &world };
         hands.keep_a_copy().await;
-        let columns = "id, type, subject, actor_type, actor_id, credential_type, credential_id, address, user_agent, occurred_at, data, hash";
+        let columns = "id, type, subject, actor_type, actor_id, credential_type, credential_id, address, user_agent, occurred_at, data, hash, form";
         let copy = |from: i64, to: i64| format!("INSERT INTO events (position, {columns}) SELECT {to}, {columns} FROM events WHERE position = {from}");
         let shift = |from: i64, to: i64| format!("UPDATE events SET position = {to} WHERE position = {from}");
 

@@ -111,6 +111,7 @@ mod passwords;
 mod pending_links;
 mod pgbouncer;
 mod providers;
+mod pseudonymization;
 mod query_parameters;
 mod races;
 mod readiness;

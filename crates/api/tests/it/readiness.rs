@@ -13,7 +13,7 @@ on_both! {
         assert_eq!(server.status("/health/ready", None).await, 200);
         assert_eq!(server.status("/health/startup", None).await, 200);
 
-        sql(&world, "DELETE FROM _sqlx_migrations WHERE version IN (16, 21, 22)").await;
+        sql(&world, "DELETE FROM _sqlx_migrations WHERE version IN (16, 21, 22, 24)").await;
         let response = server.request(Method::GET, "/health/ready", None).send().await.unwrap();
         assert_eq!(response.status(), 503);
         let body: Value = response.json().await.unwrap();
@@ -25,7 +25,7 @@ on_both! {
         let text = run_on(&world, &[], &["migrate", "plan"], "").await.stdout;
         let pending = plan["pending"].as_array().unwrap();
         let versions: Vec<&Value> = pending.iter().map(|step| &step["version"]).collect();
-        assert_eq!(versions, [&json!(16), &json!(21), &json!(22)]);
+        assert_eq!(versions, [&json!(16), &json!(21), &json!(22), &json!(24)]);
         if world.sqlite_file().is_some() {
             let lock = json!({"table": "*", "mode": "WRITE", "blocks_reads": false, "blocks_writes": true, "work": "none"});
             assert_eq!(pending[1]["locks"], json!([lock]));

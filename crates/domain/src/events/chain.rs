@@ -7,8 +7,9 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::Event;
+use super::personal::{is_personal, personal};
 use super::store::{KeyedStart, LogBounds};
+use super::{Event, RecordForm};
 use crate::ports::Vault;
 use crate::value::{Object, Value};
 
@@ -16,8 +17,10 @@ use crate::value::{Object, Value};
 pub const GENESIS: [u8; 32] = [0; 32];
 /// Changes with the form of what is hashed.
 const FORM: &[u8] = b"denizen event 1";
-/// The form of keyed records.
+/// The form of keyed records without digests.
 const KEYED_FORM: &[u8] = b"denizen event 2";
+/// The form of keyed records with digests of personal data.
+const DIGESTED_FORM: &[u8] = b"denizen event 3";
 
 /// The key of the chain.
 #[derive(Clone)]
@@ -37,8 +40,58 @@ impl ChainKey {
     #[must_use]
     pub fn hash(&self, previous: &[u8; 32], event: &Event) -> [u8; 32] {
         let mut code = self.0.clone();
-        write(&mut code, KEYED_FORM, previous, event);
+        match event.form {
+            RecordForm::Whole => write(&mut code, KEYED_FORM, previous, event),
+            RecordForm::Digested => self.write_digested(&mut code, previous, event),
+        }
         code.finalize().into_bytes().into()
+    }
+
+    fn write_digested(&self, code: &mut Hmac<Sha256>, previous: &[u8; 32], event: &Event) {
+        code.put(DIGESTED_FORM);
+        code.put(previous);
+        write_head(code, event);
+        code.put(event.occurred_at.as_micros().to_be_bytes());
+        digest(code, self.origin_digest(event).as_ref());
+        digest(code, self.data_digest(event).as_ref());
+        for (name, member) in event.data.iter().filter(|(name, _)| !is_personal(name)) {
+            text(code, Some(name));
+            value(code, member);
+        }
+    }
+
+    /// The digest of the address and the user agent of a record; `None` if it has neither. Of what was erased, it is the
+    /// digest that was kept.
+    #[must_use]
+    pub fn origin_digest(&self, event: &Event) -> Option<[u8; 32]> {
+        if event.erased.origin.is_some() || (event.address.is_none() && event.user_agent.is_none()) {
+            return event.erased.origin;
+        }
+        let mut code = self.0.clone();
+        code.put(b"denizen event 3 origin");
+        code.put(event.id.as_uuid().as_bytes());
+        text(&mut code, event.address.map(|address| address.to_string()).as_deref());
+        text(&mut code, event.user_agent.as_deref());
+        Some(code.finalize().into_bytes().into())
+    }
+
+    /// The digest of the personal members of the data of a record; `None` if it has none. Of what was erased, it is the
+    /// digest that was kept.
+    #[must_use]
+    pub fn data_digest(&self, event: &Event) -> Option<[u8; 32]> {
+        if event.erased.data.is_some() {
+            return event.erased.data;
+        }
+        let mut members = personal(&event.data).peekable();
+        members.peek()?;
+        let mut code = self.0.clone();
+        code.put(b"denizen event 3 personal data");
+        code.put(event.id.as_uuid().as_bytes());
+        for (name, member) in members {
+            text(&mut code, Some(name));
+            value(&mut code, member);
+        }
+        Some(code.finalize().into_bytes().into())
     }
 
     /// Seals where the keyed records begin: behind this record.
@@ -116,6 +169,15 @@ impl Sink for Hmac<Sha256> {
 fn write(sink: &mut impl Sink, form: &[u8], previous: &[u8; 32], event: &Event) {
     sink.put(form);
     sink.put(previous);
+    write_head(sink, event);
+    text(sink, event.address.map(|address| address.to_string()).as_deref());
+    text(sink, event.user_agent.as_deref());
+    sink.put(event.occurred_at.as_micros().to_be_bytes());
+    object(sink, &event.data);
+}
+
+/// Which record it is, and who did what.
+fn write_head(sink: &mut impl Sink, event: &Event) {
     sink.put(event.position.to_be_bytes());
     sink.put(event.id.as_uuid().as_bytes());
     text(sink, Some(&event.kind));
@@ -124,10 +186,17 @@ fn write(sink: &mut impl Sink, form: &[u8], previous: &[u8; 32], event: &Event) 
     text(sink, event.actor.id.map(|id| id.to_string()).as_deref());
     text(sink, event.actor.credential.map(|(kind, _)| kind.as_str()));
     text(sink, event.actor.credential.map(|(_, id)| id.to_string()).as_deref());
-    text(sink, event.address.map(|address| address.to_string()).as_deref());
-    text(sink, event.user_agent.as_deref());
-    sink.put(event.occurred_at.as_micros().to_be_bytes());
-    object(sink, &event.data);
+}
+
+/// A digest, or that there is none.
+fn digest(sink: &mut impl Sink, digest: Option<&[u8; 32]>) {
+    match digest {
+        None => sink.put([0]),
+        Some(digest) => {
+            sink.put([1]);
+            sink.put(digest);
+        }
+    }
 }
 
 /// Bytes in hexadecimal.

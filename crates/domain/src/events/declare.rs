@@ -67,6 +67,7 @@ macro_rules! events {
                         description: concat!($($field_doc),+).trim_ascii_start(),
                         form: <$Type as Field>::FORM,
                         is_optional: <$Type as Field>::IS_OPTIONAL,
+                        is_personal: <$Type as Field>::IS_PERSONAL,
                         values: <$Type as Field>::VALUES,
                     },)*] },)+
                 }

@@ -37,6 +37,8 @@ pub struct FieldInfo {
     pub form: Form,
     /// Whether it may be absent.
     pub is_optional: bool,
+    /// Whether it is personal data of a user.
+    pub is_personal: bool,
     /// All that a text can be, when that is known.
     pub values: &'static [&'static str],
 }
@@ -47,6 +49,8 @@ pub trait Field {
     const FORM: Form;
     /// Whether it may be absent.
     const IS_OPTIONAL: bool = false;
+    /// Whether it is personal data of a user.
+    const IS_PERSONAL: bool = false;
     /// All that a text can be, when that is known.
     const VALUES: &'static [&'static str] = &[];
 
@@ -68,8 +72,6 @@ macro_rules! fields {
 }
 
 fields! {
-    EmailAddress: Text, this => Value::String(this.as_str().to_owned());
-    DisplayName: Text, this => Value::String(this.as_str().to_owned());
     RoleName: Text, this => Value::String(this.as_str().to_owned());
     Locale: Text, this => Value::String(this.as_str().to_owned());
     String: Text, this => Value::String(this);
@@ -85,6 +87,21 @@ fields! {
     Vec<&'static str>: Texts, this => Value::Array(
         this.into_iter().map(|text| Value::String(text.to_owned())).collect());
 }
+
+macro_rules! personal {
+    ($($Type:ty),+) => {$(
+        impl Field for $Type {
+            const FORM: Form = Form::Text;
+            const IS_PERSONAL: bool = true;
+
+            fn value(self) -> Option<Value> {
+                Some(Value::String(self.as_str().to_owned()))
+            }
+        }
+    )+};
+}
+
+personal!(EmailAddress, DisplayName);
 
 macro_rules! choices {
     ($($Type:ty: $($choice:path),+;)+) => {$(
@@ -127,6 +144,7 @@ choices! {
 impl<T: Field> Field for Option<T> {
     const FORM: Form = T::FORM;
     const IS_OPTIONAL: bool = true;
+    const IS_PERSONAL: bool = T::IS_PERSONAL;
     const VALUES: &'static [&'static str] = T::VALUES;
 
     fn value(self) -> Option<Value> {

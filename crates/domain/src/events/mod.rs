@@ -15,6 +15,8 @@ mod declare;
 mod fields;
 pub mod follow;
 pub mod list;
+pub mod personal;
+pub mod pseudonymize;
 pub mod purge;
 mod record;
 pub mod store;
@@ -23,6 +25,8 @@ pub mod tickets;
 pub use catalogue::{EventType, Happened};
 pub use follow::{Meaning, Revocation, Revoked, followed, meaning_for, require_following};
 pub use list::{EventFilter, EventPage, list, list_own, scan_end};
+pub use personal::{Erased, RecordForm};
+pub use pseudonymize::Pseudonymization;
 pub use purge::purge;
 pub(crate) use record::{by, record, record_by, record_ended, record_system};
 
@@ -82,6 +86,10 @@ pub struct Event {
     pub data: Object,
     /// Binds it to the record before: [`chain`].
     pub hash: [u8; 32],
+    /// How it is authenticated.
+    pub form: RecordForm,
+    /// The digests of what was erased from it.
+    pub erased: Erased,
 }
 
 /// Whom or what an event concerns: the bare id. Of what kind it is, the type of the event says.
@@ -279,6 +287,8 @@ impl NewEvent {
             occurred_at: self.occurred_at,
             data: self.data,
             hash: [0; 32],
+            form: RecordForm::Whole,
+            erased: Erased::default(),
         }
     }
 }

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::chain::ChainKey;
+use super::personal::is_erased_whole;
 use super::tickets::Ticket;
-use super::{About, ActorKind, CredentialKind, Event, EventActor, NewEvent, chain};
+use super::{About, ActorKind, CredentialKind, Erased, Event, EventActor, NewEvent, RecordForm, chain};
 use crate::access::{Credential, Permissions, Subject};
 use crate::id::{ApiKeyId, EventId, ServiceAccountId, SessionId, TicketId, UserId};
 use crate::store::StoreError;
@@ -75,6 +76,17 @@ impl RecordFilter {
     }
 }
 
+/// The parts of a record that are erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Erasure {
+    /// The number of the record.
+    pub position: i64,
+    /// The digest of the address and the user agent, when they are erased.
+    pub origin: Option<[u8; 32]>,
+    /// The digest of the personal members of the data, and the data without them, when they are erased.
+    pub data: Option<([u8; 32], Object)>,
+}
+
 /// Reading the log.
 #[async_trait]
 pub trait EventReads {
@@ -92,6 +104,9 @@ pub trait EventReads {
 
     /// The first record that is no older than a moment.
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
+
+    /// The first records of deletions of users that are older than a moment and contain personal data, at most so many.
+    async fn deletions_to_pseudonymize(&mut self, before: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError>;
 
     /// The last record that is older than a moment.
     async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
@@ -139,6 +154,9 @@ pub trait EventWrites {
     /// Replaces what is sealed of the log.
     async fn set_log_seals(&mut self, seals: &LogSeals) -> Result<(), StoreError>;
 
+    /// Erases parts of records. Records that the log no longer has are skipped; the other parts of a record stay.
+    async fn erase_events(&mut self, erasures: &[Erasure]) -> Result<(), StoreError>;
+
     /// Removes at most so many of the first records, as far as all of them are older than `before`, and says how many.
     /// The new beginning is sealed when the one before was.
     async fn remove_events(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
@@ -161,6 +179,9 @@ pub struct EventRow {
     pub occurred_at: i64,
     pub data: String,
     pub hash: Vec<u8>,
+    pub form: i64,
+    pub erased_origin: Option<Vec<u8>>,
+    pub erased_data: Option<Vec<u8>>,
 }
 
 impl EventRow {
@@ -170,7 +191,7 @@ impl EventRow {
     pub fn event(self, data: Option<Object>) -> Event {
         let is_whole = data.is_some() && self.is_in_form();
         let credential = self.credential_kind.as_deref().and_then(CredentialKind::parse).zip(self.credential_id);
-        Event {
+        let mut event = Event {
             position: self.position,
             id: EventId::from_uuid(self.id),
             kind: self.kind,
@@ -185,7 +206,13 @@ impl EventRow {
             occurred_at: Timestamp::from_micros(self.occurred_at),
             data: data.unwrap_or_default(),
             hash: if is_whole { self.hash.try_into().unwrap_or_default() } else { [0; 32] },
+            form: RecordForm::from_number(self.form).unwrap_or(RecordForm::Whole),
+            erased: Erased { origin: digest(self.erased_origin), data: digest(self.erased_data) },
+        };
+        if !is_erased_whole(&event) {
+            event.hash = [0; 32];
         }
+        event
     }
 
     /// Whether nothing is lost in reading it.
@@ -198,8 +225,15 @@ impl EventRow {
             address.parse::<std::net::IpAddr>().is_ok_and(|parsed| parsed.to_string() == *address)
         });
         let is_moment = Timestamp::from_micros(self.occurred_at).as_micros() == self.occurred_at;
-        ActorKind::parse(&self.actor_kind).is_some() && is_credential && is_address && is_moment
+        let is_digest = |digest: &Option<Vec<u8>>| digest.as_ref().is_none_or(|digest| digest.len() == 32);
+        let is_form = RecordForm::from_number(self.form).is_some();
+        let is_erased = is_digest(&self.erased_origin) && is_digest(&self.erased_data);
+        ActorKind::parse(&self.actor_kind).is_some() && is_credential && is_address && is_moment && is_form && is_erased
     }
+}
+
+fn digest(stored: Option<Vec<u8>>) -> Option<[u8; 32]> {
+    stored.and_then(|digest| digest.try_into().ok())
 }
 
 impl Event {
@@ -222,6 +256,21 @@ impl Event {
             Value::Integer(self.occurred_at.as_micros()),
             Value::String(data),
             Value::String(chain::hexadecimal(&self.hash)),
+            Value::Integer(self.form.number()),
+        ])
+    }
+}
+
+impl Erasure {
+    /// The columns of the statement that erases: the number, the digests in hexadecimal, the data as JSON text.
+    #[must_use]
+    pub fn columns(&self, data: Option<String>) -> Value {
+        let hexadecimal = |bytes: &[u8; 32]| Value::String(chain::hexadecimal(bytes));
+        Value::Array(vec![
+            Value::Integer(self.position),
+            self.origin.as_ref().map_or(Value::Null, hexadecimal),
+            self.data.as_ref().map_or(Value::Null, |(digest, _)| hexadecimal(digest)),
+            data.map_or(Value::Null, Value::String),
         ])
     }
 }
@@ -231,6 +280,7 @@ pub fn follow_on(events: &mut [Event], key: Option<&ChainKey>, mut position: i64
     for event in events {
         position += 1;
         event.position = position;
+        event.form = if key.is_some() { RecordForm::Digested } else { RecordForm::Whole };
         event.hash = key.map_or_else(|| chain::hash(&hash, event), |key| key.hash(&hash, event));
         hash = event.hash;
     }

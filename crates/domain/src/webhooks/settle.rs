@@ -257,6 +257,8 @@ mod tests {
             occurred_at: second(0),
             data: crate::value::Object::new(),
             hash: [0; 32],
+            form: crate::events::RecordForm::Whole,
+            erased: crate::events::Erased::default(),
         }
     }
 

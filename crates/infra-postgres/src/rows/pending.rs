@@ -61,6 +61,8 @@ fn row(table: &Table, event: &Event) -> Result<Row, StoreError> {
             "occurred_at" => Cell::Integer(event.occurred_at.as_micros()),
             "data" => text(Some(&data)),
             "hash" => Cell::Bytes(event.hash.to_vec()),
+            "form" => Cell::Integer(event.form.number()),
+            "erased_origin" | "erased_data" => Cell::Null,
             _ => return None,
         })
     };

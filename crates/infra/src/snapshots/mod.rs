@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use digest::{TableDigest, digest};
 pub use read::SnapshotReader;
-pub use replicate::{Difference, replicate};
+pub use replicate::{Difference, LogRows, replicate};
 pub use restore::{Loaded, load};
 pub use write::write;
 

@@ -36,13 +36,23 @@ impl Difference {
     }
 }
 
-/// Makes `target` equal to what `source` reads. The event log is compared from its last row on: earlier rows never change.
+/// Which rows of the event log are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRows {
+    /// Those behind the last row of the target. Rows before it change only when personal data is erased from them.
+    New,
+    /// All of them.
+    All,
+}
+
+/// Makes `target` equal to what `source` reads.
 ///
 /// # Errors
 /// When one of the databases fails, or has tables that the other one has not.
 pub async fn replicate(
     source: &mut dyn RowReader,
     target: &StoreOptions,
+    log: LogRows,
     on_progress: OnProgress<'_>,
 ) -> Result<Difference, StoreError> {
     let mut seen = target.row_reader(None).await?;
@@ -52,7 +62,7 @@ pub async fn replicate(
     }
     let mut changes = Changes { options: target, writer: None, uncommitted: 0, difference: Difference::default() };
     for table in source.tables().to_vec() {
-        replicate_table(source, &mut *seen, &table, &mut changes, on_progress).await?;
+        replicate_table(source, &mut *seen, &table, log, &mut changes, on_progress).await?;
         // Rows that refer to those which are not written yet cannot be written either: the next run goes on here.
         if changes.difference.conflicts > 0 {
             break;
@@ -66,11 +76,12 @@ async fn replicate_table(
     source: &mut dyn RowReader,
     target: &mut dyn RowReader,
     table: &Table,
+    log: LogRows,
     changes: &mut Changes<'_>,
     on_progress: OnProgress<'_>,
 ) -> Result<(), StoreError> {
     let mut start = None;
-    if table.content == Content::Log {
+    if table.content == Content::Log && log == LogRows::New {
         start = target.last_key(table).await?;
         remove_purged(source, target, table, changes).await?;
     }

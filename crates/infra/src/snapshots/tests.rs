@@ -3,6 +3,8 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use denizen_domain::events::chain::ChainKey;
+use denizen_domain::events::store::Erasure;
 use denizen_domain::rows::{Cell, Put, Row, TABLES, Table};
 use denizen_domain::store::Store;
 use denizen_domain::time::Timestamp;
@@ -10,8 +12,10 @@ use denizen_testkit::build;
 use denizen_testkit::postgres::PostgresDatabase;
 use tempfile::TempDir;
 
-use super::{Header, SnapshotReader, digest, load, replicate, write};
+use super::{Header, LogRows, SnapshotReader, digest, load, replicate, write};
+use crate::root::RootKey;
 use crate::stores::{StoreLimits, StoreOptions};
+use crate::vault::MasterVault;
 
 const LIMITS: StoreLimits =
     StoreLimits { max_connections: 4, min_connections: 0, acquire_timeout_s: 5, statement_timeout_s: 30 };
@@ -105,24 +109,63 @@ async fn replication_finds_every_difference() {
     add_users(&databases.sqlite, 1..3_000).await;
     for (source, target) in databases.pairs() {
         let mut reader = source.row_reader(None).await.unwrap();
-        replicate(reader.as_mut(), target, &|_| {}).await.unwrap();
+        replicate(reader.as_mut(), target, LogRows::New, &|_| {}).await.unwrap();
         drop(reader);
         assert_eq!(digests(source).await, digests(target).await);
 
         let users = tables(source).await.into_iter().find(|table| table.name == "users").unwrap();
         change(source, &users).await;
         let mut reader = source.row_reader(None).await.unwrap();
-        let found = replicate(reader.as_mut(), target, &|_| {}).await.unwrap();
+        let found = replicate(reader.as_mut(), target, LogRows::New, &|_| {}).await.unwrap();
         assert!(found.deleted == 1 && found.put + found.conflicts >= 3 && found.conflicts > 0, "{found:?}");
         // Two users exchanged their addresses: one of them is written by a later run.
         for _ in 0..3 {
             let mut reader = source.row_reader(None).await.unwrap();
-            replicate(reader.as_mut(), target, &|_| {}).await.unwrap();
+            replicate(reader.as_mut(), target, LogRows::New, &|_| {}).await.unwrap();
         }
         let mut reader = source.row_reader(None).await.unwrap();
-        assert!(replicate(reader.as_mut(), target, &|_| {}).await.unwrap().is_none());
+        assert!(replicate(reader.as_mut(), target, LogRows::New, &|_| {}).await.unwrap().is_none());
         assert_eq!(digests(source).await, digests(target).await);
     }
+}
+
+#[tokio::test]
+async fn personal_data_that_was_erased_from_the_log_is_erased_from_the_target() {
+    let databases = Databases::create().await;
+    record_events(&databases.sqlite, 1..1_500).await;
+    for ((source, target), position) in databases.pairs().into_iter().zip([700, 800]) {
+        let run = async |log| {
+            let mut reader = source.row_reader(None).await.unwrap();
+            replicate(reader.as_mut(), target, log, &|_| {}).await.unwrap()
+        };
+        run(LogRows::New).await;
+        erase_event(source, position).await;
+        assert!(run(LogRows::New).await.is_none(), "only rows behind the last one are compared");
+        assert_ne!(digests(source).await, digests(target).await);
+        let found = run(LogRows::All).await;
+        assert_eq!((found.put, found.deleted), (1, 0));
+        assert_eq!(digests(source).await, digests(target).await);
+    }
+}
+
+async fn record_events(options: &StoreOptions, numbers: std::ops::Range<u32>) {
+    let store: Arc<dyn Store> = options.open().unwrap();
+    store.key_log(ChainKey::derive(&MasterVault::new(&RootKey::from_bytes([7; 32]))));
+    let mut tx = store.write().await.unwrap();
+    for number in numbers {
+        tx.record_event(build::event(number));
+    }
+    tx.commit().await.unwrap();
+    store.seal_events().await.unwrap();
+    store.close().await;
+}
+
+async fn erase_event(options: &StoreOptions, position: i64) {
+    let store: Arc<dyn Store> = options.open().unwrap();
+    let mut tx = store.write().await.unwrap();
+    tx.erase_events(&[Erasure { position, origin: Some([position.to_le_bytes()[0]; 32]), data: None }]).await.unwrap();
+    tx.commit().await.unwrap();
+    store.close().await;
 }
 
 /// Deletes a user, exchanges the addresses of two, and renames one.

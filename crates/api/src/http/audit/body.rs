@@ -54,6 +54,10 @@ pub(crate) struct RecordBody {
     /// early releases.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub(crate) hash: String,
+    /// Present and `true` if personal data of a deleted user was erased from the record.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub(crate) pseudonymized: bool,
 }
 
 /// An actor and the credential that authenticated it.
@@ -105,6 +109,7 @@ impl RecordBody {
             occurred_at: event.occurred_at,
             data: event.data,
             hash: chain::hexadecimal(&event.hash),
+            pseudonymized: event.erased.is_any(),
         }
     }
 }
