@@ -45,7 +45,7 @@ mod writer;
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, migrate_to, pending};
 pub use native::{execute, with_connection};
-pub use rows::{check_and_fold, companions, foreign_tables, lock_writes, row_reader, row_writer};
+pub use rows::{check_and_fold, companions, draft_writer, foreign_tables, lock_writes, row_reader, row_writer};
 pub use rusqlite;
 pub use server_lock::{ServerLock, ServerLockError, resolve};
 pub use shared::migrations::{migration_count, newest_version};

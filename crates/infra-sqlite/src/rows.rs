@@ -177,9 +177,30 @@ struct Writer {
 /// # Errors
 /// When the file cannot be written.
 pub async fn row_writer(options: &SqliteOptions) -> Result<Box<dyn RowWriter>, StoreError> {
+    open_writer(options, begin_immediate).await
+}
+
+/// The same for a file that nobody else uses, and that is deleted if writing it fails. It has no write-ahead log: that of
+/// a large transaction is searched for every page that is read.
+///
+/// # Errors
+/// When the file cannot be written, or is in use.
+pub async fn draft_writer(options: &SqliteOptions) -> Result<Box<dyn RowWriter>, StoreError> {
+    open_writer(options, |path| {
+        let connection = connection::writer(path)?;
+        connection.pragma_update(None, "journal_mode", "memory")?;
+        begin(connection)
+    })
+    .await
+}
+
+async fn open_writer(
+    options: &SqliteOptions,
+    open: impl FnOnce(&Path) -> rusqlite::Result<Connection> + Send + 'static,
+) -> Result<Box<dyn RowWriter>, StoreError> {
     let path = options.path.clone();
     let opened = spawn_blocking(move || {
-        let connection = begin_immediate(&path)?;
+        let connection = open(&path)?;
         let tables = tables(&connection)?;
         Ok(Writer { connection: Lent(Some(connection)), tables })
     });
@@ -187,7 +208,10 @@ pub async fn row_writer(options: &SqliteOptions) -> Result<Box<dyn RowWriter>, S
 }
 
 fn begin_immediate(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connection::writer(path)?;
+    begin(connection::writer(path)?)
+}
+
+fn begin(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;

@@ -279,6 +279,17 @@ impl StoreOptions {
         }
     }
 
+    /// Writes rows in one transaction into a database that nobody else uses. If it fails, an SQLite file must be deleted.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn draft_writer(&self) -> Result<Box<dyn RowWriter>, StoreError> {
+        match self {
+            Self::Sqlite(options) => denizen_infra_sqlite::draft_writer(options).await,
+            Self::Postgres(options) => denizen_infra_postgres::row_writer(options).await,
+        }
+    }
+
     /// Keeps everybody else from writing to the database until the lock is dropped. Reads go on.
     ///
     /// # Errors

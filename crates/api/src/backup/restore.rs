@@ -146,7 +146,7 @@ impl<'a> Restore<'a> {
                 bail!("the backup has no table {}: it is incomplete", table.name);
             }
         }
-        let mut writer = target.row_writer().await?;
+        let mut writer = target.draft_writer().await?;
         let loaded = snapshots::load(snapshot, writer.as_mut(), SystemClock.now(), on_progress).await?;
         writer.commit().await?;
         Ok(loaded)
