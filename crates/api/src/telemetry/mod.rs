@@ -3,6 +3,7 @@
 //! No request waits for the reader of the log: lines go through a bounded queue to a thread that writes them. Spans for
 //! traces have the target [`SPAN_TARGET`]: the log does not show them, and without a collector they do not exist.
 
+mod json;
 mod writer;
 
 use std::io::IsTerminal;
@@ -17,6 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use json::{JsonFields, JsonLine};
 pub use writer::LogWriter;
 pub(crate) use writer::dropped_lines;
 
@@ -52,12 +54,11 @@ pub fn init(telemetry: &Telemetry) -> anyhow::Result<Running> {
             .with_ansi(std::io::stderr().is_terminal())
             .with_filter(filter)
             .boxed(),
-        LogFormat::Json => json_subscriber::fmt::layer()
+        LogFormat::Json => fmt::layer()
+            .fmt_fields(JsonFields)
+            .event_format(JsonLine)
+            .with_ansi(false)
             .with_writer(writer.queue())
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .flatten_span_list_on_top_level(true)
             .with_filter(filter)
             .boxed(),
     };
