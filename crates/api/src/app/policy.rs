@@ -43,6 +43,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         token_algorithm: config.tokens.algorithm,
         key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
         key_lead_s: config.tokens.key_lead_s,
+        deletion_grace_s: config.users.deletion_grace_days * SECONDS_PER_DAY,
         events_kept_s: Some(config.events.retention_days)
             .filter(|days| *days > 0)
             .map(|days| days.saturating_mul(SECONDS_PER_DAY)),

@@ -49,6 +49,7 @@ mod cookies;
 mod costly_hashes;
 mod crash;
 mod crash_repeated;
+mod deletion_grace;
 mod disk_faults;
 mod displaced_sessions;
 mod docs;
