@@ -96,6 +96,7 @@ mod migrating;
 mod no_mail;
 mod oauth2;
 mod oauth2_revoke;
+mod object_storage;
 mod odd_input;
 mod openapi;
 mod operation;
