@@ -218,7 +218,7 @@ impl App {
         let surface = [http::router(&shared), grpc::router(&shared), http::root_documents(&shared)];
         let [http, rpc, root_documents] = middleware::around_all(surface, &shared, &config.server);
         let audit = config.audit.clone();
-        let backups = Schedule::new(&config.backups, options).context("backups.recipients")?.map(Arc::new);
+        let backups = Schedule::new(&config.backups, options)?.map(Arc::new);
         Ok(Self { services, http, rpc, root_documents, shared, audit, backups, draining, _claim: claim })
     }
 

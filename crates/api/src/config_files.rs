@@ -19,6 +19,9 @@ const URL_FILES: [&str; 3] = ["sslrootcert=", "sslcert=", "sslkey="];
 /// One line for each unusable file or folder. Creates nothing.
 pub(crate) async fn check(loaded: &Loaded) -> Vec<Mistake> {
     let mut findings = check_tls(loaded).await;
+    if let Some(path) = &loaded.config.backups.s3_ca_file {
+        findings.extend(unreadable(loaded, "backups.s3_ca_file", path));
+    }
     findings.extend(check_mail(loaded));
     findings.extend(check_writable(loaded));
     findings

@@ -65,6 +65,9 @@ pub struct ImportLine {
     /// When the user last signed in (RFC 3339).
     #[schema(format = DateTime)]
     pub(crate) last_sign_in_at: Option<String>,
+    /// When the user is deleted (RFC 3339), if `status` is `disabled`.
+    #[schema(format = DateTime)]
+    pub(crate) delete_after: Option<String>,
     /// A secret for time-based one-time passwords.
     pub(crate) totp: Option<TotpBody>,
     /// The unused recovery codes, in the form of an export. They are bound to the id of the user.
@@ -124,6 +127,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
     let created_at = fields.check("created_at", past(raw.created_at.as_deref(), now));
     let updated_at = fields.check("updated_at", past(raw.updated_at.as_deref(), now));
     let last_sign_in_at = fields.check("last_sign_in_at", past(raw.last_sign_in_at.as_deref(), now));
+    let delete_after = fields.check("delete_after", moment(raw.delete_after.as_deref()));
     let adopt = |hash: SecretString| services.hasher.adopt(hash.expose_secret());
     let password_hash = raw.password_hash.map(adopt).transpose().map(Option::flatten);
     let password_hash = password_hash.map_err(|refusal| match refusal {
@@ -155,6 +159,7 @@ pub(crate) fn parse(raw: ImportLine, services: &Services) -> Result<ImportUser, 
             created_at: created_at?,
             updated_at: updated_at?,
             last_sign_in_at: last_sign_in_at?,
+            delete_after: delete_after?,
             credentials: credentials?,
         })
     })();

@@ -7,7 +7,8 @@ use denizen_domain::events::tickets;
 use denizen_domain::identities::tokens;
 use denizen_domain::trace::SPAN_TARGET;
 use denizen_domain::{
-    Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, trace, usage, webhooks,
+    Services, budgets, challenges, events, flows, idempotency, keys, mail, one_time, sessions, trace, usage, users,
+    webhooks,
 };
 use denizen_infra::tracing_context;
 use tokio::time::sleep;
@@ -81,13 +82,20 @@ const RECORD_USES: Job = Job {
 const PURGE: Job =
     Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1), is_essential: false };
 
+/// Deletes users whose grace period has passed.
+const DELETE_USERS: Job =
+    Job { name: "delete_users", action: "deleting users", period: Duration::from_mins(1), is_essential: false };
+/// How many users are taken at once to be deleted.
+const DELETION_BATCH: u32 = 50;
+
 async fn keep(shared: &Shared, stop: &CancellationToken) {
-    let services: &Services = &shared.services;
+    let services = &shared.services;
     tokio::join!(
         FOLLOW_KEYS.run(shared, stop, || keys::follow(services)),
         KEEP_KEYS.run(shared, stop, || keys::keep(services)),
         RECORD_USES.run(shared, stop, || usage::record(services)),
         PURGE.run(shared, stop, || purge(services, stop)),
+        DELETE_USERS.run(shared, stop, || delete_users(services, stop)),
     );
     // What was noted since the last time would be lost.
     report(RECORD_USES.action, false, usage::record(services).await);
@@ -164,6 +172,11 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while webhooks::park_overdue(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while webhooks::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
+    Ok(())
+}
+
+async fn delete_users(services: &Arc<Services>, stop: &CancellationToken) -> denizen_domain::Result<()> {
+    while users::purge(services, DELETION_BATCH).await? == u64::from(DELETION_BATCH) && pause(stop).await {}
     Ok(())
 }
 

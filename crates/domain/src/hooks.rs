@@ -1,7 +1,7 @@
 //! Hooks: application code that runs before and after a sign-up, a sign-in or a deletion.
 //!
-//! Hooks run for requests of clients. Operations of the operator and of the server itself do not run them, so that a
-//! hook that calls a use case does not call itself.
+//! Hooks run for requests of clients, and when a scheduled deletion is carried out. Other operations of the operator and
+//! of the server itself do not run them, so that a hook that calls a use case does not call itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -169,6 +169,19 @@ pub(crate) async fn before_deletion(ctx: &Ctx, user: UserId) -> Result<()> {
     let found = ctx.store().read().await?.find_user(user).await?;
     let Some(user) = found else { return Ok(()) };
     Ok(hooks.before(Before::Deletion(Box::new(user))).await?)
+}
+
+/// Runs the hook before a user is deleted whose grace period has passed. Call it outside a transaction.
+pub(crate) async fn before_due_deletion(ctx: &Ctx, user: &User) -> Result<()> {
+    let Some(hooks) = &ctx.services().hooks else { return Ok(()) };
+    Ok(hooks.before(Before::Deletion(Box::new(user.clone()))).await?)
+}
+
+/// Notifies of a scheduled deletion that is committed.
+pub(crate) fn after_due_deletion(ctx: &Ctx, user: User) {
+    if let Some(hooks) = &ctx.services().hooks {
+        hooks.after(After::Deletion(Box::new(user)));
+    }
 }
 
 /// Notifies of an operation once it is committed.

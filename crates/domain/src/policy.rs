@@ -61,6 +61,8 @@ pub struct Policy {
     pub key_rotation_s: u32,
     /// How long a signing key is published before it signs, in seconds: at least what caches may keep.
     pub key_lead_s: u32,
+    /// The time from a deletion request to the deletion, in seconds; 0 deletes at once.
+    pub deletion_grace_s: u32,
     /// How long events are kept, in seconds; without end when unset.
     pub events_kept_s: Option<u32>,
     /// After which time personal data of deleted users is erased from the event log, in seconds; `None` is never.
@@ -120,6 +122,7 @@ impl Policy {
             token_algorithm: Algorithm::Es256,
             key_rotation_s: 0,
             key_lead_s: 600,
+            deletion_grace_s: 0,
             events_kept_s: None,
             events_pseudonymized_after_s: None,
             webhooks: webhooks::Patience { retry_first_ms: 5_000, retry_for_s: 86_400, timeout_s: 10 },

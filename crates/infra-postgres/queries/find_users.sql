@@ -12,6 +12,8 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users
 WHERE id = ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text($1::text::jsonb) AS ids (value)))

@@ -13,7 +13,9 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users
 WHERE email = $6
     AND created_at > $3

@@ -14,7 +14,9 @@ SELECT DISTINCT ON (created_at, id)
     version AS "version!",
     locale,
     attributes AS "attributes!",
-    app_attributes AS "app_attributes!"
+    app_attributes AS "app_attributes!",
+    delete_after,
+    status_before_deletion
 FROM (
     (
         SELECT
@@ -30,7 +32,9 @@ FROM (
             version,
             locale,
             attributes,
-            app_attributes
+            app_attributes,
+            delete_after,
+            status_before_deletion
         FROM users
         WHERE left(email, 1) = left($7, 1)
             AND (created_at, id) < ($1, $2)
@@ -56,7 +60,9 @@ FROM (
             version,
             locale,
             attributes,
-            app_attributes
+            app_attributes,
+            delete_after,
+            status_before_deletion
         FROM users
         WHERE left(name_key, 1) = left($7, 1)
             AND (created_at, id) < ($1, $2)

@@ -35,7 +35,9 @@ SELECT
     users.version,
     users.locale,
     users.attributes,
-    users.app_attributes
+    users.app_attributes,
+    users.delete_after,
+    users.status_before_deletion
 FROM page
 JOIN users ON users.id = page.id
 ORDER BY page.created_at DESC, page.id DESC

@@ -11,7 +11,9 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users
 WHERE id = $1
 FOR UPDATE

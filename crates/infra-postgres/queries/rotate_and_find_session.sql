@@ -49,7 +49,9 @@ SELECT
     users.version,
     users.locale,
     users.attributes,
-    users.app_attributes
+    users.app_attributes,
+    users.delete_after,
+    users.status_before_deletion
 FROM rotated
 JOIN users ON users.id = rotated.user_id
 LEFT JOIN roles ON roles.name = users.role

@@ -13,7 +13,9 @@ WITH locked AS (
         version,
         locale,
         attributes,
-        app_attributes
+        app_attributes,
+        delete_after,
+        status_before_deletion
     FROM users
     WHERE id = $2
     FOR UPDATE
@@ -78,7 +80,9 @@ SELECT
     locked.version AS "version?",
     locked.locale AS "locale?",
     locked.attributes AS "attributes?",
-    locked.app_attributes AS "app_attributes?"
+    locked.app_attributes AS "app_attributes?",
+    locked.delete_after AS "delete_after?",
+    locked.status_before_deletion AS "status_before_deletion?"
 FROM (VALUES (1)) AS one (n)
 LEFT JOIN state ON true
 LEFT JOIN locked ON true

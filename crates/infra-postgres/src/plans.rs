@@ -114,6 +114,7 @@ fn checks_of_work() -> Vec<Check> {
     vec![
         check!("has_due_mail"("1"): "outbox_by_due"),
         check!("find_trace"(USER): "traces_pkey"),
+        check!("take_due_deletions"("2500, 3000, 100"): "users_by_deletion", "users_pkey"),
         check!("purge_traces"("2500, 100"): "traces_by_end", "traces_pkey"),
         check!("mail_backlog"("1, 10000"): "outbox_by_due"),
         check!("delivery_backlog"("1, 10000"): "deliveries_by_due"),

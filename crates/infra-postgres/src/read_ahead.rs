@@ -85,6 +85,8 @@ pub(crate) async fn session_state_and_user(
             locale: row.locale,
             attributes: row.attributes.ok_or_else(missing)?,
             app_attributes: row.app_attributes.ok_or_else(missing)?,
+            delete_after: row.delete_after,
+            status_before_deletion: row.status_before_deletion,
         }),
         None => None,
     };

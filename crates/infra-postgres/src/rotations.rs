@@ -162,6 +162,8 @@ async fn rotate(connection: &mut Lent, rotation: &Rotation) -> Result<Option<(Se
         locale: row.locale,
         attributes: row.attributes,
         app_attributes: row.app_attributes,
+        delete_after: row.delete_after,
+        status_before_deletion: row.status_before_deletion,
     };
     Ok(Some((state.try_into()?, user.try_into()?)))
 }

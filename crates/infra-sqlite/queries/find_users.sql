@@ -12,6 +12,8 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users
 WHERE id IN (SELECT unhex(value) FROM json_each($1))

@@ -12,7 +12,9 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users INDEXED BY users_by_created
 WHERE created_at > $3
     AND (created_at, id) < ($1, $2)

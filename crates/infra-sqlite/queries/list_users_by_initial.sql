@@ -13,7 +13,9 @@ SELECT
     users.version,
     users.locale,
     users.attributes,
-    users.app_attributes
+    users.app_attributes,
+    users.delete_after,
+    users.status_before_deletion
 FROM user_initials AS listed
 CROSS JOIN users ON users.id = listed.id
 WHERE listed.initial = substr($7, 1, 1)

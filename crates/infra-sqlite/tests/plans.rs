@@ -115,6 +115,8 @@ const CHECKS: &[Check] = &[
         "SEARCH totp_factors USING PRIMARY KEY (user_id=?)",
         "SEARCH passkeys USING INDEX passkeys_by_user (user_id=?)"),
     check!("find_trace": "SEARCH traces USING PRIMARY KEY (cause_id=?)"),
+    check!("take_due_deletions": "SEARCH users USING COVERING INDEX sqlite_autoindex_users_1 (id=?)",
+        "SEARCH users USING INDEX users_by_deletion (deletion_due_at<?)"),
     check!("purge_traces": "SEARCH traces USING PRIMARY KEY (cause_id=?)",
         "SEARCH traces USING COVERING INDEX traces_by_end (expires_at<?)"),
     check!("mail_backlog": "SEARCH outbox USING COVERING INDEX outbox_by_due (due_at<?)"),

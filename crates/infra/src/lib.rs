@@ -11,6 +11,7 @@
 //! - [`federation`]: outside identity providers.
 //! - [`webhook_sender`]: signed requests that tell what happened.
 //! - [`webauthn`]: the ceremonies of passkeys.
+//! - [`s3`]: objects in S3-compatible storage.
 //! - [`snapshots`]: all rows of a database in one stream, and the replication of one database to another.
 //! - [`stores`]: the store that a URL names; [`inspection`]: what a database says about itself.
 
@@ -25,6 +26,7 @@ pub mod otlp;
 pub mod outside;
 pub mod passwords;
 pub mod root;
+pub mod s3;
 pub mod sign_in_hook;
 pub mod snapshots;
 pub mod stores;

@@ -11,6 +11,8 @@ SELECT
     version,
     locale,
     attributes,
-    app_attributes
+    app_attributes,
+    delete_after,
+    status_before_deletion
 FROM users
 WHERE email = $1

@@ -7,7 +7,7 @@ use denizen_domain::roles::RoleName;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use denizen_domain::users::store::{UserReads, UserWrites};
-use denizen_domain::users::{DisplayName, EmailAddress, Locale, Status, User, UserFilter};
+use denizen_domain::users::{Deletion, DisplayName, EmailAddress, Locale, Status, User, UserFilter};
 use uuid::Uuid;
 
 use super::prefix::PrefixRange;
@@ -85,7 +85,9 @@ impl UserWrites for Tx {
             user.last_sign_in_at.map(Timestamp::as_micros),
             user.version,
             user.locale.as_ref().map(Locale::as_str),
-            attributes_json(&user.app_attributes)?
+            attributes_json(&user.app_attributes)?,
+            user.deletion.map(|deletion| deletion.after.as_micros()),
+            user.deletion.map(|deletion| deletion.status_before.as_str())
         )?;
         Ok(inserted == 1)
     }
@@ -109,6 +111,8 @@ impl UserWrites for Tx {
                     user.version,
                     user.locale.as_ref().map(Locale::as_str),
                     attributes_json(&user.app_attributes)?,
+                    user.deletion.map(|deletion| deletion.after.as_micros()),
+                    user.deletion.map(|deletion| deletion.status_before.as_str()),
                 ))
             });
             let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
@@ -145,7 +149,9 @@ impl UserWrites for Tx {
             user.last_sign_in_at.map(Timestamp::as_micros),
             user.version,
             user.locale.as_ref().map(Locale::as_str),
-            attributes_json(&user.app_attributes)?
+            attributes_json(&user.app_attributes)?,
+            user.deletion.map(|deletion| deletion.after.as_micros()),
+            user.deletion.map(|deletion| deletion.status_before.as_str())
         )?;
         let Some(updated) = updated else { return Ok(false) };
         require_row(updated)?;
@@ -161,6 +167,17 @@ impl UserWrites for Tx {
             self.changed(id);
         }
         Ok(is_there)
+    }
+
+    async fn take_due_deletions(
+        &mut self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let (now, until, limit) = (now.as_micros(), until.as_micros(), i64::from(limit));
+        let ids = fetch_all_scalars!(self, Uuid, "queries/take_due_deletions.sql", now, until, limit)?;
+        Ok(ids.into_iter().map(UserId::from_uuid).collect())
     }
 
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
@@ -261,13 +278,23 @@ row! {
         pub(crate) locale: Option<String>,
         pub(crate) attributes: String,
         pub(crate) app_attributes: String,
+        pub(crate) delete_after: Option<i64>,
+        pub(crate) status_before_deletion: Option<String>,
     }
+}
+
+/// The scheduled deletion. A node of the previous release that enables a user leaves it in the row.
+fn deletion(row: &UserRow) -> Result<Option<Deletion>, StoreError> {
+    let (Some(after), Some(status_before)) = (row.delete_after, &row.status_before_deletion) else { return Ok(None) };
+    let deletion = Deletion { after: Timestamp::from_micros(after), status_before: status(status_before)? };
+    Ok(Some(deletion).filter(|_| row.status == Status::Disabled.as_str()))
 }
 
 impl TryFrom<UserRow> for User {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        let deletion = deletion(&row)?;
         Ok(Self {
             id: UserId::from_uuid(row.id),
             email: EmailAddress::from_stored(row.email),
@@ -282,6 +309,7 @@ impl TryFrom<UserRow> for User {
             updated_at: Timestamp::from_micros(row.updated_at),
             last_sign_in_at: row.last_sign_in_at.map(Timestamp::from_micros),
             version: row.version,
+            deletion,
         })
     }
 }

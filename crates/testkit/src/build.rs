@@ -41,6 +41,7 @@ pub fn user(n: u32) -> User {
         updated_at: moment(n),
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     }
 }
 

@@ -40,6 +40,7 @@ macro_rules! suite {
                 a_user_comes_back_as_it_was,
                 the_largest_user_comes_back_as_it_was,
                 attributes_come_back_to_the_last_bit,
+                due_deletions_are_taken_in_order_by_one,
                 an_address_is_taken_once,
                 many_users_are_added_at_once,
                 many_users_are_added_once_by_several,

@@ -43,6 +43,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         token_algorithm: config.tokens.algorithm,
         key_rotation_s: config.tokens.key_rotation_days * SECONDS_PER_DAY,
         key_lead_s: config.tokens.key_lead_s,
+        deletion_grace_s: config.users.deletion_grace_days * SECONDS_PER_DAY,
         events_pseudonymized_after_s: days(config.events.pseudonymize_after_days),
         events_kept_s: days(config.events.retention_days),
         webhooks: WebhookPatience {

@@ -1,12 +1,14 @@
 //! Makes a backup.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IntoInnerError, Stdout, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use denizen_domain::Services;
 use denizen_domain::events::chain::ChainKey;
-use denizen_domain::rows::require_all;
+use denizen_domain::rows::{RowReader, require_all};
+use denizen_infra::s3::{ObjectWriter, S3, S3Error, Upload};
 use denizen_infra::snapshots::{self, Contents, Header, OnProgress};
 use denizen_infra::stores::StoreOptions;
 use tokio::task::spawn_blocking;
@@ -20,6 +22,13 @@ pub(crate) enum Target {
     File(PathBuf),
     /// Standard output.
     Stdout,
+    /// An object, which appears when it is complete.
+    Object {
+        storage: S3,
+        key: String,
+        /// Its name in messages.
+        path: String,
+    },
 }
 
 /// A backup that was made.
@@ -47,35 +56,112 @@ pub(crate) async fn create(
     let failed = || match target {
         Target::File(path) => format!("writing {}", path.display()),
         Target::Stdout => "writing the backup".to_owned(),
+        Target::Object { path, .. } => format!("writing {path}"),
     };
-    let (draft, raw): (_, Box<dyn Write + Send>) = match target {
-        Target::File(path) => {
-            if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-                return Err(anyhow!("is not a regular file").context(failed()));
-            }
-            let draft = AtomicFile::create(path).with_context(failed)?;
-            let file = draft.file().try_clone().with_context(failed)?;
-            (Some(draft), Box::new(file))
-        }
-        Target::Stdout => (None, Box::new(io::stdout())),
-    };
+    let (raw, end) = open(target).with_context(failed)?;
     let counted = Counted { sink: BufWriter::with_capacity(128 * 1024, raw), bytes: 0 };
     let sink = match recipients {
         None => Sink::Plain(counted),
         Some(recipients) => Sink::Encrypted(EncryptingWriter::new(counted, recipients)?),
     };
-    let (sink, contents) =
-        snapshots::write(source.as_mut(), header.clone(), sink, on_progress).await.with_context(failed)?;
-    let finishing = spawn_blocking(move || {
-        let mut counted = sink.finish()?;
-        counted.flush()?;
-        io::Result::Ok(counted.bytes)
-    });
-    let bytes = finishing.await?.with_context(failed)?;
-    if let Some(draft) = draft {
-        draft.persist().with_context(failed)?;
-    }
+    let written = write(source.as_mut(), header.clone(), sink, on_progress).await;
+    let (contents, bytes) = end.complete(written).await.with_context(failed)?;
     Ok(Made { header, contents, bytes })
+}
+
+async fn write(
+    source: &mut dyn RowReader,
+    header: Header,
+    sink: Sink,
+    on_progress: OnProgress<'_>,
+) -> anyhow::Result<(Contents, u64)> {
+    let (sink, contents) = snapshots::write(source, header, sink, on_progress).await?;
+    let finishing = spawn_blocking(move || {
+        let counted = sink.finish()?;
+        let bytes = counted.bytes;
+        counted.sink.into_inner().map_err(IntoInnerError::into_error)?.finish()?;
+        io::Result::Ok(bytes)
+    });
+    Ok((contents, finishing.await??))
+}
+
+fn open(target: &Target) -> anyhow::Result<(Raw, End)> {
+    Ok(match target {
+        Target::File(path) => {
+            if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+                return Err(anyhow!("is not a regular file"));
+            }
+            let draft = AtomicFile::create(path)?;
+            (Raw::File(draft.file().try_clone()?), End::File(draft))
+        }
+        Target::Stdout => (Raw::Stdout(io::stdout()), End::Nothing),
+        Target::Object { storage, key, .. } => {
+            let (writer, upload) = storage.upload(key.clone());
+            (Raw::Object(writer), End::Object(upload))
+        }
+    })
+}
+
+/// What is written to.
+enum Raw {
+    File(File),
+    Stdout(Stdout),
+    Object(ObjectWriter),
+}
+
+impl Raw {
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Stdout(mut stdout) => stdout.flush(),
+            Self::Object(writer) => writer.finish(),
+        }
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(buffer),
+            Self::Stdout(stdout) => stdout.write(buffer),
+            Self::Object(writer) => writer.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::Object(writer) => writer.flush(),
+        }
+    }
+}
+
+/// What completes a target.
+enum End {
+    File(AtomicFile),
+    Nothing,
+    Object(Upload),
+}
+
+impl End {
+    /// Makes a backup visible that was written.
+    async fn complete<T>(self, written: anyhow::Result<T>) -> anyhow::Result<T> {
+        match self {
+            Self::Nothing => written,
+            Self::File(draft) => {
+                let written = written?;
+                draft.persist()?;
+                Ok(written)
+            }
+            Self::Object(upload) => match upload.complete().await {
+                Ok(()) => written,
+                Err(S3Error::Canceled) => written.and(Err(S3Error::Canceled.into())),
+                // Writing failed because the upload did.
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
 }
 
 /// Counts what is written.
@@ -96,16 +182,16 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-type Raw = Counted<BufWriter<Box<dyn Write + Send>>>;
+type Buffered = Counted<BufWriter<Raw>>;
 
 /// The compressed stream goes here.
 enum Sink {
-    Plain(Raw),
-    Encrypted(EncryptingWriter<Raw>),
+    Plain(Buffered),
+    Encrypted(EncryptingWriter<Buffered>),
 }
 
 impl Sink {
-    fn finish(self) -> io::Result<Raw> {
+    fn finish(self) -> io::Result<Buffered> {
         match self {
             Self::Plain(sink) => Ok(sink),
             Self::Encrypted(sink) => sink.finish(),

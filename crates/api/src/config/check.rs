@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
 use super::mistake::Mistake;
-use super::{AppEnv, Config, Database, Server, mail};
+use super::{AppEnv, Backups, Config, Database, Server, mail};
 use crate::attributes_schemas::{self, InvalidSchema};
 use crate::relying_party;
 
@@ -53,6 +53,7 @@ pub(super) fn check(config: &Config, app_env: &AppEnv, layers: &mut Layers) {
     check_database_url(&config.database, layers);
     check_schemas(config, layers);
     check_claims(config, layers);
+    check_backups(&config.backups, layers);
     if !app_env.is_dev() {
         check_strength(config, app_env, layers);
     }
@@ -108,6 +109,23 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
         let key = "tokens.hs256_secret";
         let expected = "a secret, because tokens.algorithm is HS256";
         layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+    }
+}
+
+/// Object storage needs a bucket and an access key.
+fn check_backups(backups: &Backups, layers: &mut Layers) {
+    if backups.s3_endpoint.is_none() {
+        return;
+    }
+    for (key, is_set) in [
+        ("backups.s3_bucket", backups.s3_bucket.is_some()),
+        ("backups.s3_access_key_id", backups.s3_access_key_id.is_some()),
+        ("backups.s3_secret_access_key", backups.s3_secret_access_key.is_some()),
+    ] {
+        if !is_set {
+            let expected = "a value, because backups.s3_endpoint is set";
+            layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 /// The names of the sections, in the order of the table.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     let mut last = "";
-    let sections = super::table::NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    let sections = super::table::names().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
     sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
 }
 
@@ -23,10 +23,53 @@ pub(super) struct Key {
     pub(super) expected: String,
 }
 
-macro_rules! table {
-    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
+/// Declares a section in a file of its own. The table names it at its place.
+macro_rules! section {
+    ($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
         $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
-    })+) => {
+    }) => {
+        $(#[doc = $section_doc])+
+        #[derive(Clone)]
+        pub struct $Section {
+            $($(#[doc = $doc])+ pub $field: $Type,)+
+        }
+
+        impl $Section {
+            /// The names of the keys.
+            pub(super) const NAMES: &[&str] = &[$(concat!(stringify!($section), ".", stringify!($field)),)+];
+
+            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
+                $(
+                    let rule: Rule<$Type> = $rule;
+                    let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
+                )+
+                Some(Self { $($field: $field?,)+ })
+            }
+
+            pub(super) fn keys() -> Vec<Key> {
+                let section = (stringify!($section), concat!($($section_doc, "\n"),+));
+                vec![$({
+                    let rule: Rule<$Type> = $rule;
+                    Key {
+                        section,
+                        name: concat!(stringify!($section), ".", stringify!($field)),
+                        doc: concat!($($doc, "\n"),+),
+                        default: $default,
+                        default_toml: rule.toml($default),
+                        expected: rule.expected,
+                    }
+                }),+]
+            }
+        }
+    };
+}
+
+macro_rules! table {
+    (
+        $($(#[doc = $before_doc:literal])+ $before:ident: $Before:ident { $($before_keys:tt)+ })+
+        use $other:ident: $Other:ident;
+        $($(#[doc = $after_doc:literal])+ $after:ident: $After:ident { $($after_keys:tt)+ })+
+    ) => {
         /// The merged configuration.
         #[derive(Clone)]
         pub struct Config {
@@ -34,59 +77,42 @@ macro_rules! table {
             pub app_env: AppEnv,
             /// The outside providers, `[providers.NAME]`.
             pub providers: Vec<ProviderConfig>,
-            $($(#[doc = $section_doc])+ pub $section: $Section,)+
+            $($(#[doc = $before_doc])+ pub $before: $Before,)+
+            #[doc = concat!("The section `", stringify!($other), "`.")]
+            pub $other: $Other,
+            $($(#[doc = $after_doc])+ pub $after: $After,)+
         }
 
         impl Config {
             /// Reads every key. `None` if an error was recorded.
             pub(super) fn read(layers: &mut Layers) -> Option<Self> {
-                $(let $section = $Section::read(layers);)+
+                $(let $before = $Before::read(layers);)+
+                let $other = $Other::read(layers);
+                $(let $after = $After::read(layers);)+
                 let providers = layers.read_providers();
-                Some(Self { app_env: layers.app_env.clone(), providers, $($section: $section?,)+ })
+                Some(Self {
+                    app_env: layers.app_env.clone(),
+                    providers,
+                    $($before: $before?,)+
+                    $other: $other?,
+                    $($after: $after?,)+
+                })
             }
         }
 
-        $(
-            $(#[doc = $section_doc])+
-            #[derive(Clone)]
-            pub struct $Section {
-                $($(#[doc = $doc])+ pub $field: $Type,)+
-            }
-
-            impl $Section {
-                fn read(layers: &mut Layers) -> Option<Self> {
-                    $(
-                        let rule: Rule<$Type> = $rule;
-                        let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
-                    )+
-                    Some(Self { $($field: $field?,)+ })
-                }
-
-                fn keys() -> Vec<Key> {
-                    let section = (stringify!($section), concat!($($section_doc, "\n"),+));
-                    vec![$({
-                        let rule: Rule<$Type> = $rule;
-                        Key {
-                            section,
-                            name: concat!(stringify!($section), ".", stringify!($field)),
-                            doc: concat!($($doc, "\n"),+),
-                            default: $default,
-                            default_toml: rule.toml($default),
-                            expected: rule.expected,
-                        }
-                    }),+]
-                }
-            }
-        )+
+        $(section! { $(#[doc = $before_doc])+ $before: $Before { $($before_keys)+ } })+
+        $(section! { $(#[doc = $after_doc])+ $after: $After { $($after_keys)+ } })+
 
         /// All keys, in the order of the table.
         pub(super) fn keys() -> Vec<Key> {
-            [$($Section::keys()),+].into_iter().flatten().collect()
+            [$($Before::keys(),)+ $Other::keys(), $($After::keys()),+].into_iter().flatten().collect()
         }
 
         /// The names of the keys, in the order of the table.
-        pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
+        pub(super) fn names() -> impl Iterator<Item = &'static str> {
+            [$($Before::NAMES,)+ $Other::NAMES, $($After::NAMES),+].into_iter().flatten().copied()
+        }
     };
 }
 
-pub(super) use table;
+pub(super) use {section, table};

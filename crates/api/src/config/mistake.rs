@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::declare::sections;
 use super::raw::Raw;
-use super::table::NAMES;
+use super::table::names;
 use super::{ENV_PREFIX, Source, env_name};
 
 /// The maximum edit distance for a suggestion, as a fraction of the length of the key.
@@ -107,7 +107,7 @@ impl Mistake {
 fn siblings(key: &str) -> String {
     let section = key.split_once('.').map_or(key, |(section, _)| section);
     let is_of_section = |name: &&str| name.split_once('.').is_some_and(|(own, _)| own == section);
-    let names: Vec<&str> = NAMES.iter().copied().filter(is_of_section).collect();
+    let names: Vec<&str> = names().filter(is_of_section).collect();
     if names.is_empty() {
         format!("a key in one of the sections {}", sections().collect::<Vec<_>>().join(", "))
     } else {
@@ -118,10 +118,10 @@ fn siblings(key: &str) -> String {
 /// The most similar known key.
 fn nearest(raw: &str) -> Option<&'static str> {
     let key = raw.to_ascii_lowercase();
-    if let Some(same) = NAMES.iter().find(|name| name.split_once('.').is_some_and(|(_, field)| field == key)) {
+    if let Some(same) = names().find(|name| name.split_once('.').is_some_and(|(_, field)| field == key)) {
         return Some(same);
     }
-    let (distance, name) = NAMES.iter().map(|name| (edit_distance(&key, name), *name)).min()?;
+    let (distance, name) = names().map(|name| (edit_distance(&key, name), name)).min()?;
     (distance <= (name.len() / TYPO_SHARE).min(4)).then_some(name)
 }
 

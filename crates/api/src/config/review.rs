@@ -87,7 +87,7 @@ impl Loaded {
 }
 
 /// Whether a URL is plain `http:` to a host that is not this machine.
-fn is_plain_and_remote(url: &str) -> bool {
+pub(crate) fn is_plain_and_remote(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let host = uri.host().and_then(parse_host).unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

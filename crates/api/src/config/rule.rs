@@ -305,6 +305,15 @@ pub(super) fn folder_path() -> Rule<PathBuf> {
     Rule::of_text("a folder path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
 }
 
+/// What the keys of objects begin with.
+pub(super) fn object_prefix() -> Rule<String> {
+    Rule::of_text("a prefix of object keys such as denizen/, without a slash at its start", |text| {
+        let is_valid = !text.is_empty() && !text.starts_with('/') && !text.contains(char::is_control);
+        let is_segment = |segment: &str| segment != "." && segment != "..";
+        (is_valid && text.len() <= 512 && text.split('/').all(is_segment)).then(|| text.to_owned())
+    })
+}
+
 /// Public keys of age.
 pub(super) fn age_keys() -> Rule<Vec<String>> {
     Rule::of_list("age public keys (age1…), separated by commas", |text| {

@@ -1,7 +1,6 @@
 //! All configuration keys: section, type, default, rule and description. The only list of keys.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use denizen_domain::users::{EmailDomain, Locale};
 use denizen_domain::{ctx::SignupMode, keys::Algorithm, tokens::AttributeClaim};
@@ -9,14 +8,16 @@ use denizen_infra::{mail::Encryption, mail::Sender, otlp::OtlpProtocol, stores::
 use secrecy::SecretString;
 use url::Url;
 
-use super::declare::{Key, table};
 use super::rule::{
-    LogFormat, Rule, age_keys, command, database_url, display_name, domain, domains, flag, folder_path, hosts,
-    hs256_secret, http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins,
-    password, path, pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
+    LogFormat, Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret,
+    http_url, ip_address, locale, log_filter, mailbox, master_key, networks, one_of, optional, origins, password, path,
+    pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
 use super::schema::{SchemaSource, attribute_claims, email_domains, schema};
-use super::{AppEnv, layers::Layers, net::IpNet, providers::ProviderConfig};
+use super::{
+    AppEnv, backups::Backups, declare::Key, declare::section, declare::table, layers::Layers, net::IpNet,
+    providers::ProviderConfig,
+};
 
 table! {
     /// The listener and its address.
@@ -123,6 +124,8 @@ table! {
         attributes_schema: Option<SchemaSource> = "", optional(schema());
         /// The JSON Schema of `app_attributes`.
         app_attributes_schema: Option<SchemaSource> = "", optional(schema());
+        /// How many days a deleted user is kept, disabled, and can be restored; 0 deletes users at once.
+        deletion_grace_days: u32 = "0", whole(0..=365);
     }
 
     /// Sign-in methods in addition to the password. Each requires mail.
@@ -279,17 +282,7 @@ table! {
         head_file: Option<PathBuf> = "", optional(path());
     }
 
-    /// Backups on a schedule; see docs/backups.md. With several nodes, configure them on one.
-    backups: Backups {
-        /// The folder of the backups; it is created if it does not exist. If empty, no backups are made.
-        folder: Option<PathBuf> = "", optional(folder_path());
-        /// The time between two backups, in hours.
-        interval_h: u32 = "24", whole(1..=8_760);
-        /// How many backups are kept in the folder. Older ones are deleted.
-        keep: u32 = "7", whole(1..=10_000);
-        /// The age public keys that backups are encrypted to (`age1…`). If empty, they are not encrypted.
-        recipients: Vec<String> = "", age_keys();
-    }
+    use backups: Backups;
 
     /// Webhook deliveries.
     webhooks: Webhooks {

@@ -63,7 +63,7 @@ fn without_any_layer_there_are_defaults() {
     assert_eq!(loaded.config.database.url, "sqlite://data/denizen.db");
     assert!(loaded.config.security.master_key.is_none());
     assert!(loaded.entries.iter().all(|entry| entry.source == super::Source::BuiltIn));
-    assert_eq!(loaded.entries.len(), super::table::NAMES.len());
+    assert_eq!(loaded.entries.len(), super::table::names().count());
     assert!(!loaded.app_env.is_dev());
 }
 

@@ -6,6 +6,7 @@
 //! - Nothing is written, created or migrated. The only effect on others is the test mail that was asked for.
 //! - A check that needs what another one found missing is left out.
 
+mod backups;
 mod database;
 mod disk;
 mod files;
@@ -123,6 +124,7 @@ pub(crate) async fn examine(loaded: &Loaded, send_to: Option<&EmailAddress>) -> 
         keys::check_command(&loaded.config, &mut findings).await;
     }
     mail::check(loaded, send_to, &mut findings).await;
+    backups::check(&loaded.config, &mut findings).await;
     tls::check(loaded, &mut findings).await;
     network::check(loaded, &mut findings);
     disk::check(&loaded.config, &mut findings);

@@ -8,7 +8,7 @@ use denizen_domain::error::{Error, Resource, Result};
 use denizen_domain::id::{SessionId, UserId};
 use denizen_domain::idempotency::DeferredCommit;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, EmailAddress, Status, User, UserChange};
+use denizen_domain::users::{self, Attributes, DeletionTime, EmailAddress, Status, User, UserChange};
 use denizen_domain::value::Object;
 use denizen_domain::{Ctx, Services, sessions, tokens};
 use secrecy::SecretString;
@@ -142,12 +142,21 @@ impl Accounts {
         sessions::end_of_user(&self.0, id, None).await
     }
 
-    /// Permanently deletes a user. All sessions end.
+    /// Permanently deletes a user. All sessions end. With `users.deletion_grace_days`, the user is disabled and deleted
+    /// after the grace period.
     ///
     /// # Errors
     /// `Resource::User`; `Conflict::LastAdmin`.
     pub async fn delete_user(&self, id: UserId) -> Result<()> {
-        users::delete(&self.0, id, None).await
+        users::delete(&self.0, id, None, DeletionTime::AfterGracePeriod).await.map(drop)
+    }
+
+    /// Cancels the scheduled deletion of a user, and restores the previous status.
+    ///
+    /// # Errors
+    /// `Resource::User`.
+    pub async fn restore_user(&self, id: UserId) -> Result<User> {
+        users::restore(&self.0, id).await
     }
 
     /// The caller of an access token or an API key, with their permissions now. Ended sessions, disabled users and revoked

@@ -48,6 +48,7 @@ pub(super) fn user(user: User) -> v1::User {
         locale: user.locale.map(Locale::into_string),
         attributes: Some(object(user.attributes.into_object())),
         app_attributes: Some(object(user.app_attributes.into_object())),
+        delete_after: user.deletion.map(|deletion| moment(deletion.after)),
         etag,
     }
 }

@@ -89,6 +89,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
     let created_at = moment(row.created_at, "created_at")?;
     let updated_at = moment(row.updated_at, "updated_at")?;
     let last_sign_in_at = moment(row.last_sign_in_at, "last_sign_in_at")?;
+    let delete_after = moment(row.delete_after, "delete_after")?;
     let credentials: Option<Object> =
         row.credentials.map(convert::read_object).transpose().map_err(at("credentials"))?;
     let credentials = credentials.as_ref().map(read_credentials).transpose()?.unwrap_or_default();
@@ -97,6 +98,7 @@ fn read(row: v1::ImportUser, bytes_max: usize, services: &Services) -> Result<Im
         id: row.id,
         updated_at,
         last_sign_in_at,
+        delete_after,
         email: row.email,
         name: row.name,
         password_hash: row.password_hash.map(Into::into),

@@ -7,7 +7,7 @@ use denizen_domain::credentials::{self, NewPassword, PasswordAttempt};
 use denizen_domain::error::{Error, FieldError};
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
-use denizen_domain::users::{self, Attributes, EmailAddress, SignUp, UserFilter};
+use denizen_domain::users::{self, Attributes, DeletionTime, EmailAddress, SignUp, UserFilter};
 use denizen_proto::v1;
 use denizen_proto::v1::get_me_response::Credential;
 use denizen_proto::v1::user_service_server::UserService;
@@ -71,6 +71,13 @@ impl UserService for Users {
         request: Request<v1::DeleteUserRequest>,
     ) -> Result<Response<v1::DeleteUserResponse>, Status> {
         by_caller(&self.0, request, delete).await
+    }
+
+    async fn restore_user(
+        &self,
+        request: Request<v1::RestoreUserRequest>,
+    ) -> Result<Response<v1::RestoreUserResponse>, Status> {
+        by_caller(&self.0, request, restore).await
     }
 
     async fn get_me(&self, request: Request<v1::GetMeRequest>) -> Result<Response<v1::GetMeResponse>, Status> {
@@ -187,8 +194,15 @@ async fn update(call: Call, request: v1::UpdateUserRequest) -> Result<v1::Update
 async fn delete(call: Call, request: v1::DeleteUserRequest) -> Result<v1::DeleteUserResponse, Refusal> {
     let id = convert::id("id", &request.id, UserId::parse)?;
     let expected = convert::expected(&request.etag)?;
-    users::delete(&call.ctx, id, expected.as_deref()).await?;
-    Ok(v1::DeleteUserResponse {})
+    let time = if request.now { DeletionTime::Now } else { DeletionTime::AfterGracePeriod };
+    let after = users::delete(&call.ctx, id, expected.as_deref(), time).await?;
+    Ok(v1::DeleteUserResponse { delete_after: after.map(convert::moment) })
+}
+
+async fn restore(call: Call, request: v1::RestoreUserRequest) -> Result<v1::RestoreUserResponse, Refusal> {
+    let id = convert::id("id", &request.id, UserId::parse)?;
+    let user = users::restore(&call.ctx, id).await?;
+    Ok(v1::RestoreUserResponse { user: Some(convert::user(user)) })
 }
 
 async fn get_me(call: Call, _: v1::GetMeRequest) -> Result<v1::GetMeResponse, Refusal> {

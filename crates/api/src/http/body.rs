@@ -52,6 +52,10 @@ pub struct UserBody {
     // Not required: a client of this release reads responses of the release before, which has no such field.
     #[schema(value_type = Object, required = false)]
     app_attributes: Object,
+    /// When the user is deleted, if the deletion is scheduled.
+    #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_after: Option<Timestamp>,
 }
 
 impl From<User> for UserBody {
@@ -69,6 +73,7 @@ impl From<User> for UserBody {
             locale: user.locale.map(Locale::into_string),
             attributes: user.attributes.into_object(),
             app_attributes: user.app_attributes.into_object(),
+            delete_after: user.deletion.map(|deletion| deletion.after),
         }
     }
 }

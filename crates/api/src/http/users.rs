@@ -7,14 +7,14 @@ use denizen_domain::error::RuleBroken;
 use denizen_domain::id::UserId;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, Locale, SignUp, Status, UserChange,
+    self, Attributes, AttributesChange, DeletionTime, DisplayName, EmailAddress, Locale, SignUp, Status, UserChange,
 };
 use denizen_domain::value::{Object, object_or_null};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,14 +23,14 @@ use super::answers::{
     UserExists,
 };
 use super::body::UserBody;
-use super::extract::{Caller, Fields, IdPath, JsonBody};
+use super::extract::{Caller, Fields, IdPath, JsonBody, Query};
 use super::problem::Problem;
 use super::strength::PasswordStrength;
 use super::{Shared, etag};
 use crate::new_user::{self, RawUser};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get, replace, patch, delete))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get, replace, patch, delete)).routes(routes!(restore))
 }
 
 /// A new user.
@@ -331,23 +331,59 @@ pub(super) fn settable_status(raw: &str) -> Result<Status, RuleBroken> {
     settable.ok_or_else(|| RuleBroken { code: "invalid_value", message: "must be active or disabled".to_owned() })
 }
 
+/// How to delete a user.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DeleteParams {
+    /// Whether to delete without a grace period. Requires `users:write` if there is one.
+    #[serde(default)]
+    now: bool,
+}
+
 /// Delete a user.
 ///
-/// Permanently deletes the user and all data that belongs to the user. All sessions end.
+/// Permanently deletes the user and all data that belongs to the user. All sessions end. With
+/// `users.deletion_grace_days`, the user is disabled and deleted after the grace period.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "users.delete",
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the user."),
+        DeleteParams,
         ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the user has this version."),
     ),
     responses(
-        (status = 204, description = "The user was deleted."),
+        (status = 204, description = "The user was deleted, or the deletion was scheduled."),
         BadInput, SignedIn, Permitted, UserExists, AdminRemains, Fresh, Always,
     ),
     security(("bearer" = [])),
 )]
-async fn delete(Caller(ctx): Caller, IdPath(id): IdPath<UserId>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+async fn delete(
+    Caller(ctx): Caller,
+    IdPath(id): IdPath<UserId>,
+    Query(params): Query<DeleteParams>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     let expected = etag::if_match(&headers)?;
-    users::delete(&ctx, id, expected.as_deref()).await?;
+    let time = if params.now { DeletionTime::Now } else { DeletionTime::AfterGracePeriod };
+    users::delete(&ctx, id, expected.as_deref(), time).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restore a user.
+///
+/// Cancels the scheduled deletion of a user, and restores the previous status.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/restore", tag = "users", operation_id = "users.restore",
+    params(("id" = String, Path, format = Uuid, description = "The id of the user.")),
+    responses(
+        (status = 200, description = "The user.", body = UserBody,
+            headers(("ETag" = String, description = "The version of the user."))),
+        BadInput, SignedIn, Permitted, UserExists, Always,
+    ),
+    security(("bearer" = [])),
+)]
+async fn restore(Caller(ctx): Caller, IdPath(id): IdPath<UserId>) -> Result<Response, Problem> {
+    let user = users::restore(&ctx, id).await?;
+    Ok(([(ETAG, etag::of_user(&user))], Json(UserBody::from(user))).into_response())
 }

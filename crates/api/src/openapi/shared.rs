@@ -56,7 +56,9 @@ impl Kind {
 
 /// Calls `visit` with the kind, the name and the value of every parameter and every response header of the operations.
 fn each(document: &mut Value, visit: &mut dyn FnMut(Kind, &str, &mut Value)) {
-    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+    let Some(document) = document.as_object_mut() else { return };
+    let parts = document.iter_mut().filter(|(part, _)| ["paths", "webhooks"].contains(&part.as_str()));
+    for (path, item) in parts.filter_map(|(_, items)| items.as_object_mut()).flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
             for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
                 let name = parameter_name(path, parameter);

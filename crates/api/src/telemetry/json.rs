@@ -3,7 +3,7 @@
 //! The fields of a span are formatted once, when they are recorded, and copied into each line. Every request writes a line,
 //! so this is part of the cost of each request.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 use std::io;
 
 use serde::Serializer as _;

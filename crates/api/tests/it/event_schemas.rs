@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::access::{TABLE, credential, send};
+use crate::docs::{document, resolve};
 use crate::harness::{Db, TestApp, on_both};
 use crate::holders::Targets;
 
@@ -125,7 +126,7 @@ fn the_committed_documents_are_those_of_the_types() {
 
 #[test]
 fn the_openapi_document_says_what_webhooks_send() {
-    let document = crate::docs::document();
+    let document = document();
     let webhooks = document["webhooks"].as_object().unwrap();
     let named: BTreeSet<&str> = webhooks.keys().map(String::as_str).collect();
     assert_eq!(named, EventType::ALL.iter().map(|kind| kind.as_str()).collect());
@@ -140,7 +141,10 @@ fn the_openapi_document_says_what_webhooks_send() {
         assert!(webhook["post"]["responses"]["2XX"].is_object());
         let headers = webhook["post"]["parameters"].as_array().unwrap();
         assert_eq!(
-            headers.iter().map(|header| header["name"].as_str().unwrap()).collect::<Vec<_>>(),
+            headers
+                .iter()
+                .map(|header| resolve(&document, header["$ref"].as_str().unwrap())["name"].as_str().unwrap())
+                .collect::<Vec<_>>(),
             ["webhook-id", "webhook-timestamp", "webhook-signature",]
         );
     }

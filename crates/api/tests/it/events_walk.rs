@@ -73,6 +73,7 @@ const SILENT: &[(&str, &str, &str)] = &[
     ("sessions.passkeys.options", "nobody", "it writes nothing"),
     ("sessions.refresh", "nobody", "it is done all the time and changes nobody's access"),
     ("sessions.request_code", "nobody", "whether anybody has the address is not told, and nothing is open yet"),
+    ("users.restore", "an admin", "no deletion is scheduled"),
     ("webhooks.replay", "an admin", "it delivers again what is in the log"),
     ("webhooks.test", "an admin", "it tells something that did not happen"),
     ("sessions.request_link", "nobody", "a wish: the link is recorded when it is made, if anybody has the address"),

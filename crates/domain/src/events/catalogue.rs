@@ -57,6 +57,13 @@ events! {
         /// The former email address.
         email: EmailAddress,
     }
+    /// The deletion of a user was scheduled. Follows `user.updated`.
+    UserDeletionScheduled = "user.deletion_scheduled" {
+        /// When the user is deleted.
+        delete_after: Timestamp,
+    }
+    /// The scheduled deletion of a user was canceled. Follows `user.updated`.
+    UserRestored = "user.restored" {}
     /// All users were exported to a file, by the operator.
     UsersExported = "users.exported" {
         /// Whether the file contains credentials.

@@ -165,6 +165,7 @@ async fn new_user(ctx: &Ctx, tx: &mut dyn WriteTx, identity: &OutsideIdentity, e
         updated_at: now,
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     })
 }
 

@@ -104,6 +104,7 @@ fn opening_of(services: &Services, subject: MailSubject) -> Opening {
         | MailSubject::RecoveryCodesReplaced
         | MailSubject::PasskeyAdded
         | MailSubject::PasskeyRemoved
+        | MailSubject::DeletionScheduled
         | MailSubject::AccountExists
         | MailSubject::Wanted(_) => Opening::Nothing,
     }

@@ -86,6 +86,8 @@ pub enum MailSubject {
     PasskeyAdded,
     /// Notification: a passkey was removed.
     PasskeyRemoved,
+    /// Notification: the account will be deleted when the mail expires.
+    DeletionScheduled,
     /// The address was signed up with again; it has an account already.
     AccountExists,
     /// Somebody asked for a mail to an address. Whether anybody has it is looked up by whoever sends: to ask costs the
@@ -143,6 +145,7 @@ impl MailSubject {
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::PasskeyAdded => "passkey_added",
             Self::PasskeyRemoved => "passkey_removed",
+            Self::DeletionScheduled => "deletion_scheduled",
             Self::AccountExists => "account_exists",
             Self::Wanted(wanted) => wanted.as_str(),
         }
@@ -167,6 +170,7 @@ impl MailSubject {
             | Self::RecoveryCodesReplaced
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
+            | Self::DeletionScheduled
             | Self::AccountExists => false,
         }
     }
@@ -190,6 +194,7 @@ impl MailSubject {
             | Self::RecoveryCodesReplaced
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
+            | Self::DeletionScheduled
             | Self::AccountExists
             | Self::Wanted(_) => None,
         }
@@ -215,6 +220,7 @@ impl MailSubject {
             "recovery_codes_replaced" => Self::RecoveryCodesReplaced,
             "passkey_added" => Self::PasskeyAdded,
             "passkey_removed" => Self::PasskeyRemoved,
+            "deletion_scheduled" => Self::DeletionScheduled,
             "account_exists" => Self::AccountExists,
             _ => Self::Wanted(Wanted::parse(name)?),
         })

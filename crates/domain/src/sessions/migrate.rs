@@ -76,5 +76,6 @@ fn new_user(ctx: &Ctx, email: &EmailAddress, said: HookedUser) -> User {
         updated_at: now,
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     }
 }

@@ -63,6 +63,7 @@ pub async fn complete(ctx: &Ctx, token: &SecretString, new: NewAdmin) -> Result<
         updated_at: now,
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     };
     let mut tx = ctx.write().await?;
     // Under the lock of administrators: of several links and nodes, one creates the first.

@@ -180,5 +180,6 @@ fn user_of(ctx: &Ctx, email: EmailAddress, name: DisplayName, locale: Option<Loc
         updated_at: now,
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{Attributes, DisplayName, EmailAddress, Locale, Status, User, created};
+use super::{Attributes, Deletion, DisplayName, EmailAddress, Locale, Status, User, created};
 use crate::access::Permission;
 use crate::credentials::PasswordHash;
 use crate::ctx::Ctx;
 use crate::error::{Error, FieldError, Result};
 use crate::events::catalogue::Source;
-use crate::events::record;
+use crate::events::{Happened, record};
 use crate::id::UserId;
 use crate::roles::{RoleName, require_grantable};
 use crate::store::WriteTx;
@@ -52,8 +52,18 @@ pub struct ImportUser {
     pub updated_at: Option<Timestamp>,
     /// When the user last signed in.
     pub last_sign_in_at: Option<Timestamp>,
+    /// When the user is deleted. Ignored unless the user is disabled.
+    pub delete_after: Option<Timestamp>,
     /// Second factors, passkeys, identities and API keys.
     pub credentials: ImportCredentials,
+}
+
+impl ImportUser {
+    /// The scheduled deletion of a new user. The previous status is not in the line: a restored user stays disabled.
+    fn deletion(&self) -> Option<Deletion> {
+        let after = self.delete_after.filter(|_| self.status == Some(Status::Disabled))?;
+        Some(Deletion { after, status_before: Status::Disabled })
+    }
 }
 
 /// Whether an import is meant.
@@ -198,6 +208,9 @@ pub async fn import(ctx: &Ctx, batch: Vec<ImportUser>, options: ImportOptions) -
             existing.push(row);
         } else {
             record(ctx, &mut *tx, row.id, created(user, Source::Import));
+            if let Some(Deletion { after, .. }) = user.deletion {
+                record(ctx, &mut *tx, row.id, Happened::UserDeletionScheduled { delete_after: after });
+            }
             results[row.at].outcome = ImportOutcome::Created(row.id);
         }
     }
@@ -244,6 +257,7 @@ impl Row {
             updated_at: line.updated_at.unwrap_or(now),
             last_sign_in_at: line.last_sign_in_at,
             version: 1,
+            deletion: line.deletion(),
         }
     }
 }

@@ -61,6 +61,7 @@ pub async fn invite(ctx: &Ctx, invitation: Invitation) -> Result<User> {
         updated_at: now,
         last_sign_in_at: None,
         version: 1,
+        deletion: None,
     };
     let mut tx = ctx.write().await?;
     require_grantable(ctx, &mut *tx, &new.role).await?;

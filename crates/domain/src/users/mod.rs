@@ -19,6 +19,7 @@ pub mod get;
 pub mod import;
 pub mod invite;
 pub mod list;
+pub mod restore;
 pub mod store;
 pub mod update;
 
@@ -28,7 +29,7 @@ pub use carried_mac::CarriedMac;
 pub(crate) use create::is_pending;
 pub use create::{NewUser, SignUp, create, sign_up};
 pub use data::{UserData, data, data_events};
-pub use delete::delete;
+pub use delete::{DeletionTime, delete, purge};
 pub use email::{EmailAddress, TypedEmail};
 pub use email_domain::EmailDomain;
 pub(crate) use email_domain::require_allowed_domain;
@@ -44,6 +45,7 @@ pub use list::{UserFilter, list};
 pub use locale::Locale;
 pub use name::{DisplayName, search_key};
 pub(crate) use recorded::{created, record_update};
+pub use restore::restore;
 pub use schema::{AttributesSchema, AttributesSchemas};
 pub use totals::Totals;
 pub use update::{AttributesChange, UserChange, update};
@@ -82,6 +84,17 @@ pub struct User {
     pub last_sign_in_at: Option<Timestamp>,
     /// Counts the changes; what `If-Match` compares.
     pub version: i64,
+    /// The scheduled deletion, if there is one. The user is then disabled.
+    pub deletion: Option<Deletion>,
+}
+
+/// A deletion after a grace period (`users.deletion_grace_days`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// When the user is deleted.
+    pub after: Timestamp,
+    /// The status that the user had before, and gets again when restored.
+    pub status_before: Status,
 }
 
 impl User {

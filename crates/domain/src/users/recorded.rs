@@ -1,6 +1,6 @@
 //! What is recorded of an account.
 
-use super::{Status, User};
+use super::{Deletion, Status, User};
 use crate::ctx::Ctx;
 use crate::events::catalogue::Source;
 use crate::events::{Happened, record_by};
@@ -36,6 +36,13 @@ pub(crate) fn record_update(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User, now:
         }
         (_, Status::Active | Status::Disabled | Status::Invited) => {}
     }
+    match (before.deletion, now.deletion) {
+        (before, Some(Deletion { after, .. })) if before.is_none_or(|before| before.after != after) => {
+            record_by(ctx, tx, now.id, Happened::UserDeletionScheduled { delete_after: after });
+        }
+        (Some(_), None) => record_by(ctx, tx, now.id, Happened::UserRestored {}),
+        (_, _) => {}
+    }
 }
 
 fn updated(before: &User, now: &User) -> Happened {
@@ -49,6 +56,7 @@ fn updated(before: &User, now: &User) -> Happened {
         // What is in them is the product's: that they changed is all that is told.
         ("attributes", now.attributes != before.attributes),
         ("app_attributes", now.app_attributes != before.app_attributes),
+        ("delete_after", now.deletion != before.deletion),
     ];
     Happened::UserUpdated {
         changed: is_changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect(),

@@ -51,6 +51,15 @@ pub trait UserWrites {
     /// Removes a user and everything that belongs to it; `false` when there is none.
     async fn delete_user(&mut self, id: UserId) -> Result<bool, StoreError>;
 
+    /// Takes at most so many users whose [deletion](User::deletion) is due at `now`, the earliest first, and makes them due
+    /// again at `until`. No other transaction takes them until then. Not a change: the version stays.
+    async fn take_due_deletions(
+        &mut self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError>;
+
     /// Notes a sign-in. Not a change: the version stays, and an earlier moment than the noted one is left out.
     async fn record_sign_in(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError>;
 

@@ -146,6 +146,8 @@ fn apply(mut user: User, change: UserChange) -> Result<User> {
     }
     if let Some(status) = change.status {
         user.status = status;
+        // Enabling a user cancels a scheduled deletion.
+        user.deletion = user.deletion.filter(|_| status == Status::Disabled);
     }
     if let Some(locale) = change.locale {
         user.locale = locale;

@@ -25,13 +25,18 @@ pub async fn write<W: Write + Send + 'static>(
     sink: W,
     on_progress: OnProgress<'_>,
 ) -> Result<(W, Contents), SnapshotError> {
-    let mut stream = Stream::new(sink)?;
-    stream.line(&header)?;
+    let mut stream = blocking(move || {
+        let mut stream = Stream::new(sink)?;
+        stream.line(&header)?;
+        Ok(stream)
+    })
+    .await?;
     let tables: Vec<_> = source.tables().iter().filter(|table| table.content != Content::Transient).cloned().collect();
     let mut contents = Contents::default();
     let mut done = 0;
     for table in tables {
-        stream.line(&TableLine::of(&table))?;
+        let line = TableLine::of(&table);
+        stream = blocking(move || stream.line(&line).map(|()| stream)).await?;
         let mut count = 0;
         let mut rows = source.rows_after(&table, None, ROWS_AT_ONCE).await?;
         while !rows.is_empty() {
@@ -47,8 +52,16 @@ pub async fn write<W: Write + Send + 'static>(
         }
         contents.tables.push((table.name, count));
     }
-    let sink = stream.finish(contents.rows())?;
+    let rows = contents.rows();
+    let sink = blocking(move || stream.finish(rows)).await?;
     Ok((sink, contents))
+}
+
+/// Runs work that may wait for a slow sink.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+) -> Result<T, SnapshotError> {
+    spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
 
 async fn next_rows(source: &mut dyn RowReader, table: &Table, last: Option<Row>) -> Result<Vec<Row>, StoreError> {

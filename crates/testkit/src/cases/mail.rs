@@ -44,6 +44,7 @@ pub async fn every_subject_comes_back(f: Fixture) {
         MailSubject::IdentityLinked,
         MailSubject::IdentityUnlinked,
         MailSubject::RecoveryCodesReplaced,
+        MailSubject::DeletionScheduled,
         MailSubject::AccountExists,
         MailSubject::Wanted(Wanted::PasswordReset),
         MailSubject::Wanted(Wanted::EmailVerification),

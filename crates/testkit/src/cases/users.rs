@@ -6,7 +6,7 @@ use denizen_domain::credentials::PasswordHash;
 use denizen_domain::id::UserId;
 use denizen_domain::page::Page;
 use denizen_domain::store::{Store, StoreError};
-use denizen_domain::users::{Attributes, DisplayName, EmailAddress, Status, User, UserFilter};
+use denizen_domain::users::{Attributes, Deletion, DisplayName, EmailAddress, Status, User, UserFilter};
 use denizen_domain::value::{Object, Value};
 
 use super::{find, insert};
@@ -43,6 +43,37 @@ pub async fn the_largest_user_comes_back_as_it_was(f: Fixture) {
     check_round_trip(&*f.store, User { name: DisplayName::from_stored(hard_to_compress), ..build::user(2) }).await;
     let mixed: String = (0..200_u32).map(|n| char::from_u32(0xFDFA + n * n % 2).unwrap()).collect();
     check_round_trip(&*f.store, User { name: DisplayName::from_stored(mixed), ..build::user(3) }).await;
+}
+
+pub async fn due_deletions_are_taken_in_order_by_one(f: Fixture) {
+    let scheduled = |n: u32, at: u32| User {
+        status: Status::Disabled,
+        deletion: Some(Deletion { after: build::moment(at), status_before: Status::Invited }),
+        version: 2,
+        ..build::user(n)
+    };
+    insert(&*f.store, &[build::user(1), build::user(2), scheduled(3, 20), build::user(4)]).await;
+    for user in [scheduled(1, 30), scheduled(2, 10)] {
+        let mut tx = f.store.write().await.unwrap();
+        tx.lock_user(user.id).await.unwrap().unwrap();
+        assert!(tx.update_user(&user).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(find(&*f.store, user.id).await, Some(user));
+    }
+    assert_eq!(find(&*f.store, build::user(3).id).await, Some(scheduled(3, 20)));
+    let take = async |now, until, limit| {
+        let mut tx = f.store.write().await.unwrap();
+        let taken = tx.take_due_deletions(build::moment(now), build::moment(until), limit).await.unwrap();
+        tx.commit().await.unwrap();
+        taken.into_iter().collect::<std::collections::HashSet<_>>()
+    };
+    let ids = |numbers: &[u32]| numbers.iter().map(|n| build::user(*n).id).collect();
+    assert_eq!(take(9, 100, 10).await, ids(&[]));
+    assert_eq!(take(25, 100, 1).await, ids(&[2]), "the earliest first");
+    assert_eq!(take(40, 100, 10).await, ids(&[1, 3]), "those that nobody took");
+    assert_eq!(take(99, 200, 10).await, ids(&[]));
+    assert_eq!(take(100, 200, 10).await, ids(&[1, 2, 3]), "again after a failure");
+    assert_eq!(find(&*f.store, build::user(1).id).await, Some(scheduled(1, 30)), "unchanged");
 }
 
 pub async fn attributes_come_back_to_the_last_bit(f: Fixture) {

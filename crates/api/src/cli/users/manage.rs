@@ -6,8 +6,8 @@ use denizen_domain::credentials;
 use denizen_domain::factors;
 use denizen_domain::roles::RoleName;
 use denizen_domain::users::{
-    self, Attributes, AttributesChange, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status, User,
-    UserChange,
+    self, Attributes, AttributesChange, DeletionTime, DisplayName, EmailAddress, Invitation, Locale, NewUser, Status,
+    User, UserChange,
 };
 
 use super::password::PasswordArgs;
@@ -137,12 +137,28 @@ pub(crate) struct RemoveFactorsArgs {
     wanted: Wanted,
 }
 
+/// The user to restore.
+#[derive(Args)]
+#[command(after_help = "Example:\n  denizen users restore ada@example.com")]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
 /// The user to delete.
 #[derive(Args)]
-#[command(after_help = "Example:\n  denizen users delete ada@example.com --yes")]
+#[command(after_help = "\
+With users.deletion_grace_days, the user is disabled, and can be restored until the grace period has passed.
+
+Examples:
+  denizen users delete ada@example.com --yes
+  denizen users delete ada@example.com --now --yes")]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     wanted: Wanted,
+    /// Deletes the user at once, without a grace period.
+    #[arg(long)]
+    now: bool,
     /// Skips the confirmation; required without a terminal.
     #[arg(long)]
     yes: bool,
@@ -224,10 +240,19 @@ pub(super) async fn set_password(ctx: &Ctx, args: &SetPasswordArgs) -> Result<()
     print(&format!("set the password of {} and ended all sessions\n", user.email))
 }
 
+pub(super) async fn restore(ctx: &Ctx, args: &RestoreArgs, output: Output) -> Result<(), Failure> {
+    let user = args.wanted.find(ctx).await?;
+    let user = users::restore(ctx, user.id).await?;
+    said(user, output, |user| format!("restored {}; the status is {}\n", user.email, user.status.as_str()))
+}
+
 pub(super) async fn delete(ctx: &Ctx, args: &DeleteArgs) -> Result<(), Failure> {
     let user = args.wanted.find(ctx).await?;
-    users::delete(ctx, user.id, None).await?;
-    print(&format!("deleted {}\n", user.email))
+    let time = if args.now { DeletionTime::Now } else { DeletionTime::AfterGracePeriod };
+    match users::delete(ctx, user.id, None, time).await? {
+        Some(after) => print(&format!("disabled {}; the user will be deleted after {after}\n", user.email)),
+        None => print(&format!("deleted {}\n", user.email)),
+    }
 }
 
 async fn update(ctx: &Ctx, wanted: &Wanted, change: UserChange) -> Result<User, Failure> {

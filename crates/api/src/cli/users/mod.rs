@@ -48,7 +48,9 @@ pub(super) enum UsersCommand {
     Invite(manage::InviteArgs),
     /// Removes the second factor of a user who has lost it, and ends all sessions of the user.
     RemoveFactors(manage::RemoveFactorsArgs),
-    /// Permanently deletes a user.
+    /// Cancels the scheduled deletion of a user.
+    Restore(manage::RestoreArgs),
+    /// Permanently deletes a user, after the grace period if there is one.
     Delete(manage::DeleteArgs),
     /// Exports the data that is stored about a user, as JSON.
     Data(data::DataArgs),
@@ -79,6 +81,7 @@ pub(super) async fn run(globals: &Globals, command: UsersCommand) -> Result<(), 
         UsersCommand::Enable(args) => manage::enable(&ctx, &args, output).await,
         UsersCommand::Invite(args) => manage::invite(&ctx, args, output).await,
         UsersCommand::RemoveFactors(args) => manage::remove_factors(&ctx, &args).await,
+        UsersCommand::Restore(args) => manage::restore(&ctx, &args, output).await,
         UsersCommand::Delete(args) => manage::delete(&ctx, &args).await,
         UsersCommand::Data(args) => data::data(&ctx, &args).await,
         UsersCommand::Export(args) => export::export(&ctx, &args).await,
@@ -99,6 +102,7 @@ impl UsersCommand {
             | Self::Disable(_)
             | Self::Enable(_)
             | Self::RemoveFactors(_)
+            | Self::Restore(_)
             | Self::Delete(_) => Access::Change,
             Self::Import(args) => args.access(),
             Self::Create(_) | Self::Invite(_) => Access::Create,
@@ -137,5 +141,6 @@ fn print_user(user: User, output: Output) -> Result<(), Failure> {
         ("locale", user.locale.map(|locale| locale.to_string()).unwrap_or_default()),
         ("attributes", attributes),
         ("app attributes", app_attributes),
+        ("deletion", user.deletion.map_or_else(|| "not scheduled".to_owned(), |deletion| deletion.after.to_string())),
     ]))
 }

@@ -7,6 +7,8 @@ use denizen::Builder;
 use denizen::accounts::NewAccount;
 use denizen::hooks::{Hooks, Refusal, SignInRequest, SignUpRequest};
 use denizen::types::{SessionId, User, UserId};
+use denizen_domain::error::Error;
+use denizen_domain::users;
 use denizen_proto::v1;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -232,6 +234,31 @@ on_both! {
         let stranger = on.app.user().await;
         problem(on.app.delete(&users[0].path(), &stranger.token).await, 404, "user_not_found").await;
         assert_eq!(on.calls.count("before_deletion", "refused@example.com"), 2);
+    }
+
+    async fn a_scheduled_deletion_runs_the_hooks_when_it_is_carried_out(world: World) {
+        let on = hooked(&world, "deletion", &[("users.deletion_grace_days", "30")]).await;
+        let admin = on.app.admin().await;
+        on.create("refused@example.com").await;
+        let user = on.app.sign_in("refused@example.com").await;
+        assert_eq!(on.app.delete(&user.path(), &user.token).await.status(), 204);
+        assert_eq!(on.calls.count("before_deletion", "refused@example.com"), 0, "nothing is deleted yet");
+        let due = |email: &str| {
+            json!({"email": email, "name": "Ada", "status": "disabled", "delete_after": "2020-01-01T00:00:00Z"})
+        };
+        let lines = format!("{}\n{}\n", due("ada@example.com"), due("refused@example.com"));
+        let path = "/api/v1/users/import?on_conflict=update";
+        let request = on.app.request(Method::POST, path, Some(&admin.token));
+        let imported = request.header("content-type", "application/x-ndjson").body(lines).send().await.unwrap();
+        assert_eq!(imported.status(), 200);
+
+        let error = users::purge(&on.app.services, 10).await.unwrap_err();
+        assert!(matches!(error, Error::HookRefused(_)), "{error:?}");
+        on.sees_once("after_deletion", "ada@example.com").await;
+        assert_eq!(on.calls.count("before_deletion", "ada@example.com"), 1);
+        assert!(!on.exists("ada@example.com").await && on.exists("refused@example.com").await);
+        assert_eq!(users::purge(&on.app.services, 10).await.unwrap(), 0, "it is retried later");
+        assert_eq!(on.calls.count("before_deletion", "refused@example.com"), 1);
     }
 
     async fn a_failure_after_the_commit_changes_no_response(world: World) {

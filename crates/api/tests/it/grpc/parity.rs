@@ -342,6 +342,7 @@ async fn on_users(operation: &str, rpc: &Rpc, app: &TestApp, targets: &Targets) 
         "users.create with a role" => {
             rpc.users().create_user(v1::CreateUserRequest { role: Some("admin".into()), ..new }).await.map(drop)
         }
+        "users.restore" => said!(rpc.users(), restore_user(RestoreUserRequest { id })),
         "users.delete" => said!(rpc.users(), delete_user(DeleteUserRequest { id, ..Default::default() })),
         "users.export" => export(rpc).await,
         "users.get" => said!(rpc.users(), get_user(GetUserRequest { id })),

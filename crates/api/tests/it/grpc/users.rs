@@ -109,9 +109,9 @@ on_both! {
         assert_ne!(first.etag, etag);
         refused(update(&rpc, named("Second", &etag), &["name"]).await, Code::Aborted, "stale");
         refused(update(&rpc, named("Second", "forged"), &["name"]).await, Code::InvalidArgument, "invalid_input");
-        let gone = v1::DeleteUserRequest { id: user.id.clone(), etag };
+        let gone = v1::DeleteUserRequest { id: user.id.clone(), etag, now: false };
         refused(rpc.users().delete_user(gone).await, Code::Aborted, "stale");
-        rpc.users().delete_user(v1::DeleteUserRequest { id: user.id.clone(), etag: first.etag }).await.unwrap();
+        rpc.users().delete_user(v1::DeleteUserRequest { id: user.id.clone(), etag: first.etag, now: false }).await.unwrap();
     }
 
     async fn lists_are_paged_by_the_cursors_of_rest(app: TestApp) {

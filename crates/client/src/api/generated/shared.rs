@@ -279,6 +279,12 @@ pub enum EventType {
     /// `user.deleted`.
     #[serde(rename = "user.deleted")]
     UserDeleted,
+    /// `user.deletion_scheduled`.
+    #[serde(rename = "user.deletion_scheduled")]
+    UserDeletionScheduled,
+    /// `user.restored`.
+    #[serde(rename = "user.restored")]
+    UserRestored,
     /// `users.exported`.
     #[serde(rename = "users.exported")]
     UsersExported,
@@ -423,6 +429,8 @@ impl EventType {
             Self::UserDisabled => "user.disabled",
             Self::UserEnabled => "user.enabled",
             Self::UserDeleted => "user.deleted",
+            Self::UserDeletionScheduled => "user.deletion_scheduled",
+            Self::UserRestored => "user.restored",
             Self::UsersExported => "users.exported",
             Self::UserInvited => "user.invited",
             Self::UserJoined => "user.joined",
@@ -1040,6 +1048,9 @@ pub struct User {
     /// Creation time.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When the user is deleted, if the deletion is scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub delete_after: Option<OffsetDateTime>,
     /// The email address in canonical form.
     pub email: String,
     /// Whether the email address is verified.

@@ -55,11 +55,12 @@ impl<'a> UsersApi<'a> {
 
     /// Delete a user.
     ///
-    /// Permanently deletes the user and all data that belongs to the user. All sessions end.
+    /// Permanently deletes the user and all data that belongs to the user. All sessions end. With
+    /// `users.deletion_grace_days`, the user is disabled and deleted after the grace period.
     ///
     /// `DELETE /api/v1/users/{id}`
-    pub fn delete(&self, id: Uuid) -> Call<'a, ()> {
-        Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}"))
+    pub fn delete(&self, id: Uuid, query: &UsersDeleteQuery) -> Call<'a, ()> {
+        Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}")).query(query.pairs())
     }
 
     /// Get the data of a user.
@@ -129,6 +130,15 @@ impl<'a> UsersApi<'a> {
     /// `DELETE /api/v1/users/{id}/passkeys/{passkey_id}`
     pub fn passkeys_delete(&self, id: Uuid, passkey_id: Uuid) -> Call<'a, ()> {
         Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}/passkeys/{passkey_id}"))
+    }
+
+    /// Restore a user.
+    ///
+    /// Cancels the scheduled deletion of a user, and restores the previous status.
+    ///
+    /// `POST /api/v1/users/{id}/restore`
+    pub fn restore(&self, id: Uuid) -> Call<'a, User> {
+        Call::new(self.api, Method::Post, format!("/api/v1/users/{id}/restore"))
     }
 }
 
@@ -245,6 +255,35 @@ impl UsersListQuery {
         }
         if let Some(value) = &self.created_after {
             pairs.push(("created_after", rfc3339(*value)));
+        }
+        pairs
+    }
+}
+
+/// Parameters of [`UsersApi::delete`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsersDeleteQuery {
+    now: Option<bool>,
+}
+
+impl UsersDeleteQuery {
+    /// No parameters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to delete without a grace period. Requires `users:write` if there is one.
+    #[must_use]
+    pub fn now(mut self, now: bool) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        if let Some(value) = &self.now {
+            pairs.push(("now", value.to_string()));
         }
         pairs
     }

@@ -19,7 +19,7 @@ use crate::providers::Issuers;
 use crate::roles::require_authority;
 use crate::sessions::{EndReason, end_all_by};
 use crate::store::WriteTx;
-use crate::users::{Status, User, change_email, record_update};
+use crate::users::{Deletion, Status, User, change_email, record_update};
 use crate::webhooks;
 
 /// Applies a line to an existing user.
@@ -90,8 +90,16 @@ fn merged(before: &User, row: &Row) -> User {
         attributes: line.attributes.clone().unwrap_or_else(|| before.attributes.clone()),
         app_attributes: line.app_attributes.clone().unwrap_or_else(|| before.app_attributes.clone()),
         last_sign_in_at: before.last_sign_in_at.max(line.last_sign_in_at),
+        deletion: deletion(before, row),
         ..before.clone()
     }
+}
+
+/// The scheduled deletion with the fields of the line. A user with another status than disabled has none.
+fn deletion(before: &User, row: &Row) -> Option<Deletion> {
+    let status_before = before.deletion.map_or(before.status, |deletion| deletion.status_before);
+    let given = row.line.delete_after.map(|after| Deletion { after, status_before });
+    given.or(before.deletion).filter(|_| row.line.status.unwrap_or(before.status) == Status::Disabled)
 }
 
 async fn save(ctx: &Ctx, tx: &mut dyn WriteTx, before: &User, mut user: User) -> Result<()> {

@@ -38,6 +38,7 @@ pub(super) fn kinds() -> impl Iterator<Item = Kind> {
         news("recovery_codes_replaced"),
         news("passkey_added"),
         news("passkey_removed"),
+        news("deletion_scheduled"),
         news("account_exists"),
     ]
     .into_iter()
