@@ -1,4 +1,4 @@
-//! The macro that declares the configuration keys: for each section a type, and the list of all keys.
+//! The macros that declare the configuration keys: for each section a type, and the list of all keys.
 
 /// The names of the sections, in the order of the table.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
@@ -23,10 +23,47 @@ pub(super) struct Key {
     pub(super) expected: String,
 }
 
-macro_rules! table {
+/// Declares sections: for each a type with its keys.
+macro_rules! section_types {
     ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
         $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
-    })+) => {
+    })+) => {$(
+        $(#[doc = $section_doc])+
+        #[derive(Clone)]
+        pub struct $Section {
+            $($(#[doc = $doc])+ pub $field: $Type,)+
+        }
+
+        impl $Section {
+            pub(in crate::config) fn read(layers: &mut Layers) -> Option<Self> {
+                $(
+                    let rule: Rule<$Type> = $rule;
+                    let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
+                )+
+                Some(Self { $($field: $field?,)+ })
+            }
+
+            pub(in crate::config) fn keys() -> Vec<Key> {
+                let section = (stringify!($section), concat!($($section_doc, "\n"),+));
+                vec![$({
+                    let rule: Rule<$Type> = $rule;
+                    Key {
+                        section,
+                        name: concat!(stringify!($section), ".", stringify!($field)),
+                        doc: concat!($($doc, "\n"),+),
+                        default: $default,
+                        default_toml: rule.toml($default),
+                        expected: rule.expected,
+                    }
+                }),+]
+            }
+        }
+    )+};
+}
+
+/// Declares the configuration: the names of all sections, in the order of the documents.
+macro_rules! config {
+    ($($section:ident: $Section:ident,)+) => {
         /// The merged configuration.
         #[derive(Clone)]
         pub struct Config {
@@ -34,7 +71,10 @@ macro_rules! table {
             pub app_env: AppEnv,
             /// The outside providers, `[providers.NAME]`.
             pub providers: Vec<ProviderConfig>,
-            $($(#[doc = $section_doc])+ pub $section: $Section,)+
+            $(
+                #[doc = concat!("The section `[", stringify!($section), "]`.")]
+                pub $section: $Section,
+            )+
         }
 
         impl Config {
@@ -46,47 +86,16 @@ macro_rules! table {
             }
         }
 
-        $(
-            $(#[doc = $section_doc])+
-            #[derive(Clone)]
-            pub struct $Section {
-                $($(#[doc = $doc])+ pub $field: $Type,)+
-            }
-
-            impl $Section {
-                fn read(layers: &mut Layers) -> Option<Self> {
-                    $(
-                        let rule: Rule<$Type> = $rule;
-                        let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
-                    )+
-                    Some(Self { $($field: $field?,)+ })
-                }
-
-                fn keys() -> Vec<Key> {
-                    let section = (stringify!($section), concat!($($section_doc, "\n"),+));
-                    vec![$({
-                        let rule: Rule<$Type> = $rule;
-                        Key {
-                            section,
-                            name: concat!(stringify!($section), ".", stringify!($field)),
-                            doc: concat!($($doc, "\n"),+),
-                            default: $default,
-                            default_toml: rule.toml($default),
-                            expected: rule.expected,
-                        }
-                    }),+]
-                }
-            }
-        )+
-
         /// All keys, in the order of the table.
         pub(super) fn keys() -> Vec<Key> {
             [$($Section::keys()),+].into_iter().flatten().collect()
         }
 
         /// The names of the keys, in the order of the table.
-        pub(super) const NAMES: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($field)),)+)+];
+        pub(super) static NAMES: LazyLock<Vec<&'static str>> =
+            LazyLock::new(|| keys().iter().map(|key| key.name).collect());
     };
 }
 
-pub(super) use table;
+pub(super) use config;
+pub(super) use section_types;

@@ -41,8 +41,8 @@ pub use providers::ProviderConfig;
 pub use rule::LogFormat;
 pub use schema::SchemaSource;
 pub use table::{
-    Audit, Backups, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry,
-    Tokens, Users, Webhooks,
+    Apply, Audit, Backups, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup,
+    Telemetry, Tokens, Users, Webhooks,
 };
 
 /// The prefix of all environment variables.
