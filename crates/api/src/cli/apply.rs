@@ -71,7 +71,7 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) async fn diff(globals: &Globals, args: DiffArgs) -> Result<(), Failure> {
-    let outcome = compare(globals, &args).await.map_err(Failure::as_trouble)?;
+    let outcome = compare(globals, &args).await.map_err(Failure::into_trouble)?;
     if outcome.is_empty() { Ok(()) } else { Err(Failure::Differs) }
 }
 

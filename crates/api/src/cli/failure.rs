@@ -62,7 +62,7 @@ impl Failure {
 
 impl Failure {
     /// The same failure with exit code 2, for a command whose exit code 1 has another meaning.
-    pub(super) fn as_trouble(self) -> Self {
+    pub(super) fn into_trouble(self) -> Self {
         match self {
             Self::Failed(error) => Self::Document(vec![chain(&error)]),
             other => other,

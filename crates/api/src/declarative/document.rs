@@ -127,7 +127,7 @@ impl Document {
             let items = self.sections.entry(section).or_default();
             match member.value.content {
                 Content::List(nodes) => {
-                    items.extend(nodes.into_iter().map(|node| Item { file: Arc::clone(file), node }))
+                    items.extend(nodes.into_iter().map(|node| Item { file: Arc::clone(file), node }));
                 }
                 Content::Scalar(serde_json::Value::Null) => {}
                 _ => faults.push(Fault::at(file, Some(member.place), format!("{section}: must be a list"))),

@@ -1,6 +1,6 @@
 //! Comparing the database with files while the server runs.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,8 @@ impl DriftCheck {
         let mut found = Comparison::default();
         for step in &planned.steps {
             let changes = serde_json::to_string(&step.changes).map_err(|error| DriftError::Failed(error.into()))?;
-            found.details.push_str(&format!("{} {changes}\n", step.public_name));
+            // Writing to a string cannot fail.
+            let _ = writeln!(found.details, "{} {changes}", step.public_name);
             found.resources.push(step.public_name.clone());
         }
         Ok(found)

@@ -26,7 +26,7 @@ pub(crate) struct Info {
     /// Whether several can have the same key, so that a document can name one by its `id`.
     pub(crate) has_id: bool,
     /// The most that there can be.
-    pub(crate) max: Option<usize>,
+    pub(crate) max: Option<u64>,
 }
 
 /// What a resource is known by.

@@ -100,7 +100,7 @@ async fn plan<K: Kind>(ctx: &Ctx, items: Option<&[Item]>, options: Options, plan
     for entry in &entries {
         plan_entry::<K>(ctx, entry, &existing, &names, options, planned).await?;
     }
-    if let Some(max) = K::INFO.max.filter(|max| created > 0 && existing.len() + created > *max) {
+    if let Some(max) = K::INFO.max.filter(|max| created > 0 && (existing.len() + created) as u64 > *max) {
         let message = format!("there can be at most {max} {}s; deletions come last", K::INFO.singular);
         let first = entries.iter().find(|entry| entry.before.is_none());
         planned.faults.extend(first.map(|entry| entry.item.fault("", message)));
@@ -124,17 +124,21 @@ async fn plan_entry<K: Kind>(
     let before = entry.before.and_then(|index| existing.get(index));
     let change = match K::read(entry.fields.clone(), before, options.secrets) {
         Ok(change) => change,
-        Err(faults) => return Ok(report::<K>(entry, faults, planned)),
+        Err(faults) => {
+            report::<K>(entry, faults, planned);
+            return Ok(());
+        }
     };
     let faults = K::check(ctx, &change, before, planned);
     if !faults.is_empty() {
-        return Ok(report::<K>(entry, faults, planned));
+        report::<K>(entry, faults, planned);
+        return Ok(());
     }
     let Some(before) = before.cloned() else {
         let changes = differences(&Map::new(), &visible::<K>(&entry.fields));
         let changes = changes.into_iter().filter(|change| change.field != K::INFO.key).collect();
         let work: Work = Box::new(move |ctx| Box::pin(K::create(ctx, change)));
-        planned.steps.push(step::<K>(Action::Create, None, &entry.key, K::public_key(ctx, &entry.key), changes, work));
+        planned.steps.push(step::<K>(Action::Create, None, &entry.key, &K::public_key(ctx, &entry.key), changes, work));
         return Ok(());
     };
     let after = K::after(&change, &before);
@@ -148,7 +152,7 @@ async fn plan_entry<K: Kind>(
     let identity = K::identity(&before);
     let public_key = identity.id.clone().unwrap_or_else(|| identity.key.clone());
     let work: Work = Box::new(move |ctx| Box::pin(async move { K::update(ctx, &before, change).await.map(|()| None) }));
-    planned.steps.push(step::<K>(Action::Update, identity.id, &identity.key, public_key, changes, work));
+    planned.steps.push(step::<K>(Action::Update, identity.id, &identity.key, &public_key, changes, work));
     Ok(())
 }
 
@@ -160,7 +164,7 @@ async fn plan_deletion<K: Kind>(ctx: &Ctx, resource: K::Resource, planned: &mut 
     }
     let public_key = identity.id.clone().unwrap_or_else(|| identity.key.clone());
     let work: Work = Box::new(move |ctx| Box::pin(async move { K::delete(ctx, &resource).await.map(|()| None) }));
-    planned.deletions.push(step::<K>(Action::Delete, identity.id, &identity.key, public_key, Vec::new(), work));
+    planned.deletions.push(step::<K>(Action::Delete, identity.id, &identity.key, &public_key, Vec::new(), work));
     Ok(())
 }
 
@@ -168,7 +172,7 @@ fn step<K: Kind>(
     action: Action,
     id: Option<String>,
     key: &str,
-    public_key: String,
+    public_key: &str,
     changes: Vec<FieldChange>,
     work: Work,
 ) -> Step {

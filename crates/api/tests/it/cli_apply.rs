@@ -217,7 +217,7 @@ webhook: []
 ");
         let lines = refused(&world, &document, &[]).await;
         assert_eq!(lines, ["standard input:28:1: webhook: is not a known field; did you mean webhooks?"]);
-        let lines = refused(&world, &document.replace"webhook: []\n", &[]).await;
+        let lines = refused(&world, &document.replace("webhook: []\n", ""), &[]).await;
         let expected = [
             ":2:5: role Editor: name: must be a lowercase letter",
             ":3:5: role Editor: permissions: must be permissions",

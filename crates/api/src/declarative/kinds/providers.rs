@@ -45,7 +45,7 @@ impl Kind for Providers {
         singular: "provider",
         key: "name",
         has_id: false,
-        max: Some(PROVIDERS_MAX),
+        max: Some(PROVIDERS_MAX as u64),
     };
 
     fn schema() -> ItemSchema {

@@ -26,7 +26,7 @@ impl Kind for Webhooks {
         singular: "webhook",
         key: "url",
         has_id: true,
-        max: Some(WEBHOOKS_MAX as usize),
+        max: Some(WEBHOOKS_MAX),
     };
 
     fn schema() -> ItemSchema {
