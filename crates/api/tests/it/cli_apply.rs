@@ -151,10 +151,11 @@ dry run: 0 to create, 3 to change, 2 to delete, 2 unchanged
     async fn what_is_got_can_be_applied(world: World) {
         apply(&world, DOCUMENT, &[]).await;
         let long = "word ".repeat(39);
-        let descriptions = ["no", "1", "a: b", "日本 é", "# x", "two\nlines", "- a", "''\"", "~", long.trim()];
+        let descriptions = ["no", "1", "a: b", "日本 é", "# x", "two  lines: [x]", "- a", "''\"", "~", long.trim()];
         let names = ["no", "1", "a: b", "日本", "- x", "true", "0x1F", "Off", "1e3", "2026-01-01"];
         for (name, description) in names.iter().zip(descriptions) {
-            let arguments = ["service-accounts", "create", "--name", name, "--role", "user", "--description", description];
+            let (name, description) = (format!("--name={name}"), format!("--description={description}"));
+            let arguments = ["service-accounts", "create", &name, &description, "--role", "user"];
             assert_eq!(denizen(&world, &arguments, "").await.code, 0, "{description:?}");
         }
         for arguments in [&[][..], &["-o", "yaml"], &["-o", "json"], &["all"]] {
