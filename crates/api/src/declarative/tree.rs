@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn what_is_no_single_document_is_refused_with_its_place() {
         for (text, line) in
-            [("a: [1\n", None), ("a: 1\na: 2\n", Some(2)), ("a: *b\n", Some(1)), ("a: 1\n---\nb: 2\n", Some(2))]
+            [("a: [1\n", None), ("a: 1\na: 2\n", Some(2)), ("a: *b\n", Some(1)), ("a: 1\n---\nb: 2\n", Some(3))]
         {
             let error = Node::read(text).unwrap_err();
             assert!(!error.message.contains(" line "), "{error:?}");
