@@ -224,7 +224,7 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
         Place::new().file("config/default.toml", "[elsewhere]"),
         "elsewhere from config/default.toml is not a known key; expected a key in one of the sections \
          server, product, database, security, signup, users, sign_in, webauthn, sessions, tokens, mail, events, audit, \
-         backups, webhooks, limits, metrics, telemetry",
+         backups, apply, webhooks, limits, metrics, telemetry",
     );
 }
 
