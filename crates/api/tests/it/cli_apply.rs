@@ -1,5 +1,7 @@
 //! `denizen apply`, `denizen diff` and `denizen get`: what files describe, and what the database has.
 
+use std::os::unix::fs::PermissionsExt;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -98,7 +100,6 @@ on_both! {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert!(lines[0]["url"] == "https://crm.example.com/hooks/a" && lines[0]["secret"].as_str().unwrap().starts_with("whsec_"));
-        use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&secrets).unwrap().permissions().mode() & 0o777, 0o600);
 
         let again = apply(&world, DOCUMENT, &["--secrets-out", secrets.to_str().unwrap()]).await;
@@ -337,8 +338,8 @@ webhook: []
     async fn the_example_of_the_page_is_applied(world: World) {
         let page = include_str!("../../../../docs/declarative-configuration.md");
         let block = page.split("```yaml\n").nth(1).unwrap().split("   ```").next().unwrap();
-        let document: String = block.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
-        let document = document.replace("GOOGLE_CLIENT_SECRET", "GOOGLE_SECRET");
+        let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("   ").unwrap_or(line)).collect();
+        let document = lines.join("\n").replace("GOOGLE_CLIENT_SECRET", "GOOGLE_SECRET");
         assert_eq!(summary(&apply(&world, &document, &[]).await), [5, 0, 0, 0]);
         assert_eq!(summary(&apply(&world, &document, &["--prune", "--yes"]).await), [0, 0, 0, 5]);
     }
