@@ -15,6 +15,7 @@ const DERIVED: &[(&str, &str)] = &[
     ("env", ".env.example"),
     ("events", "docs/event-catalogue.md"),
     ("schemas", "schemas/events.json"),
+    ("apply", "schemas/denizen.json"),
     ("metrics", "docs/metrics.md"),
 ];
 

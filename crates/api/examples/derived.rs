@@ -1,4 +1,4 @@
-//! Prints a file that the code decides: `openapi`, `config`, `env`, `events`, `schemas` or `metrics`. `cargo xtask generate` writes them.
+//! Prints a file that the code decides: `openapi`, `config`, `env`, `events`, `schemas`, `apply` or `metrics`. `cargo xtask generate` writes them.
 
 use std::io::Write;
 
@@ -9,8 +9,9 @@ fn main() -> anyhow::Result<()> {
         Some("env") => denizen::config::env_example(),
         Some("events") => denizen::catalogue::page(),
         Some("schemas") => serde_json::to_string_pretty(&denizen::catalogue::schemas())? + "\n",
+        Some("apply") => serde_json::to_string_pretty(&denizen::declarative::schema())? + "\n",
         Some("metrics") => denizen::metrics::page(),
-        _ => anyhow::bail!("usage: derived openapi|config|env|events|schemas|metrics"),
+        _ => anyhow::bail!("usage: derived openapi|config|env|events|schemas|apply|metrics"),
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())

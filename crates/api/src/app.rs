@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backup::Schedule;
 use crate::config::{Audit, Config, ProviderConfig, Security, SignIn, Webhooks};
+use crate::declarative::drift::DriftCheck;
 use crate::feed::Feed;
 use crate::heartbeats::Heartbeats;
 use crate::http::idempotency::Running;
@@ -72,6 +73,7 @@ pub struct App {
     shared: Shared,
     audit: Audit,
     backups: Option<Arc<Schedule>>,
+    drift: Option<Arc<DriftCheck>>,
     draining: CancellationToken,
     /// Also held by the router, which may outlive this.
     _claim: Option<Arc<ServerClaim>>,
@@ -219,7 +221,8 @@ impl App {
         let [http, rpc, root_documents] = middleware::around_all(surface, &shared, &config.server);
         let audit = config.audit.clone();
         let backups = Schedule::new(&config.backups, options)?.map(Arc::new);
-        Ok(Self { services, http, rpc, root_documents, shared, audit, backups, draining, _claim: claim })
+        let drift = DriftCheck::new(&config.apply).map(Arc::new);
+        Ok(Self { services, http, rpc, root_documents, shared, audit, backups, drift, draining, _claim: claim })
     }
 
     /// Every route with its middleware, to be served or mounted in another Axum application.
@@ -245,7 +248,8 @@ impl App {
     /// mail, following and rotating the signing keys, recording when credentials were used, removing what is past its time. Our own
     /// [lifecycle](crate::lifecycle) does it; whoever mounts the [router](Self::router) spawns it once.
     pub fn upkeep(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        upkeep::run(Arc::clone(&self.shared), self.audit.clone(), self.backups.clone(), stop)
+        let (backups, drift) = (self.backups.clone(), self.drift.clone());
+        upkeep::run(Arc::clone(&self.shared), self.audit.clone(), backups, drift, stop)
     }
 
     /// Makes a scheduled backup if one is due. [Upkeep](Self::upkeep) does it every minute.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::backup::Schedule;
 use crate::config::Audit;
+use crate::declarative::drift::DriftCheck;
 use crate::http::Shared;
 use crate::http::problem::Chain;
 use crate::{audit_heads, deliveries, webhook_deliveries};
@@ -27,13 +28,20 @@ const PURGE_BATCH: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Does it all until `stop` is cancelled.
-pub(crate) async fn run(shared: Shared, audit: Audit, backups: Option<Arc<Schedule>>, stop: CancellationToken) {
+pub(crate) async fn run(
+    shared: Shared,
+    audit: Audit,
+    backups: Option<Arc<Schedule>>,
+    drift: Option<Arc<DriftCheck>>,
+    stop: CancellationToken,
+) {
     let (services, feed, metrics) = (&shared.services, &shared.feed, &shared.metrics);
     let deliveries = deliveries::run(Arc::clone(services), Arc::clone(metrics), &stop);
     let webhooks = webhook_deliveries::run(Arc::clone(services), Arc::clone(metrics), feed.head(), &stop);
     let heads = audit_heads::export(services, &audit, &stop);
     let backups = back_up(&shared, backups, &stop);
-    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(&shared, &stop), backups);
+    let drift = check_drift(&shared, drift, &stop);
+    tokio::join!(Arc::clone(feed).pump(&stop), deliveries, webhooks, heads, keep(&shared, &stop), backups, drift);
 }
 
 async fn back_up(shared: &Shared, schedule: Option<Arc<Schedule>>, stop: &CancellationToken) {
@@ -41,6 +49,17 @@ async fn back_up(shared: &Shared, schedule: Option<Arc<Schedule>>, stop: &Cancel
         // A backup that is cancelled leaves no file.
         let work = async || stop.run_until_cancelled(schedule.run(&shared.services)).await.unwrap_or(Ok(()));
         BACK_UP.run(shared, stop, work).await;
+    }
+}
+
+async fn check_drift(shared: &Shared, check: Option<Arc<DriftCheck>>, stop: &CancellationToken) {
+    if let Some(check) = check {
+        let job = Job { period: check.period(), ..CHECK_DRIFT };
+        // Also at the start: the files may have come with this release.
+        let first = stop.run_until_cancelled(check.run(&shared.services)).await.unwrap_or(Ok(()));
+        report(job.action, false, first);
+        let work = async || stop.run_until_cancelled(check.run(&shared.services)).await.unwrap_or(Ok(()));
+        job.run(shared, stop, work).await;
     }
 }
 
@@ -73,6 +92,13 @@ const KEEP_KEYS: Job = Job {
 /// Makes a backup when one is due.
 const BACK_UP: Job =
     Job { name: "back_up", action: "making a backup", period: Duration::from_mins(1), is_essential: false };
+/// Compares the database with the files of `apply.files`; the period is configured.
+const CHECK_DRIFT: Job = Job {
+    name: "check_drift",
+    action: "comparing the database with apply.files",
+    period: Duration::from_mins(1),
+    is_essential: false,
+};
 const RECORD_USES: Job = Job {
     name: "record_uses",
     action: "recording last-use times",

@@ -21,6 +21,7 @@ pub mod challenges;
 pub mod credentials;
 pub mod ctx;
 mod derived;
+pub mod drift;
 pub mod error;
 pub mod events;
 pub mod factors;

@@ -17,6 +17,12 @@ pub(crate) enum Failure {
     Arguments(clap::Error, String),
     /// Invalid configuration: exit code 2, one line per error.
     Config(ConfigErrors),
+    /// Invalid documents: exit code 2, one line per error.
+    Document(Vec<String>),
+    /// The database differs from a document: exit code 1. What differs is printed already.
+    Differs,
+    /// Some of the changes were made: exit code 1, one line for each that matters.
+    Incomplete(Vec<String>),
     /// The command failed: exit code 1.
     Failed(anyhow::Error),
     /// The reader of the output has closed it, as `head` does. Not an error.
@@ -42,12 +48,33 @@ impl Failure {
             },
             Self::Usage(line) => (vec![line], 2),
             Self::Config(mistakes) => (mistakes.iter().map(ToString::to_string).collect(), 2),
+            Self::Document(lines) => (lines, 2),
+            Self::Differs => return ExitCode::FAILURE,
+            Self::Incomplete(lines) => (lines, 1),
             Self::Failed(error) => (vec![chain(&error)], 1),
         };
         for line in lines {
             let _ = writeln!(io::stderr(), "denizen: {}", printable(&line));
         }
         ExitCode::from(code)
+    }
+}
+
+impl Failure {
+    /// The same failure with exit code 2, for a command whose exit code 1 has another meaning.
+    pub(super) fn into_trouble(self) -> Self {
+        match self {
+            Self::Failed(error) => Self::Document(vec![chain(&error)]),
+            other => other,
+        }
+    }
+
+    /// The error in one line.
+    pub(super) fn line_of(error: Error) -> String {
+        match Self::from(error) {
+            Self::Failed(error) => chain(&error),
+            _ => String::new(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! to standard error: the name of the database, unless `--quiet` is given, and an error as one line.
 
 mod api_keys;
+mod apply;
 mod audit;
 mod backup;
 mod completions;
@@ -12,6 +13,7 @@ mod confirm;
 mod doctor;
 mod events;
 mod failure;
+mod get;
 mod healthcheck;
 mod keys;
 mod man;
@@ -48,7 +50,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::{Config, Loaded, Overrides, Sources};
 use failure::Failure;
 pub(crate) use failure::chain;
-use output::Output;
+use output::{Format, Output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,8 +88,11 @@ pub(crate) struct Globals {
     /// Does not name the database on standard error.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// The output format.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    /// The output format. yaml is for `denizen get`, which prints it by default.
+    #[arg(long = "output", short = 'o', global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The format for all commands but `get`.
+    #[arg(skip = Output::Text)]
     output: Output,
     /// Sets a configuration key, with the highest precedence. Can be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
@@ -142,6 +147,15 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Restores a backup into the configured database.
     Restore(restore::RestoreArgs),
+    /// Makes the database agree with files: roles, service accounts, webhooks and providers.
+    Apply(apply::ApplyArgs),
+    /// Shows how the database differs from files: exit code 0 if it does not, 1 if it does, 2 on errors.
+    Diff(apply::DiffArgs),
+    /// Prints roles, service accounts, webhooks and providers as a document for `denizen apply`.
+    Get(get::GetArgs),
+    /// Prints the JSON Schema of the documents of `denizen apply`.
+    #[command(after_help = get::SCHEMA_EXAMPLES)]
+    Schema,
     /// Shows or checks the merged configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -179,7 +193,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 impl Cli {
-    async fn run(self) -> Result<(), Failure> {
+    async fn run(mut self) -> Result<(), Failure> {
+        self.globals.output = match self.globals.format {
+            Format::Yaml if !matches!(self.command, Command::Get(_)) => {
+                return Err(Failure::Usage("--output yaml is only for `denizen get`; use text or json".to_owned()));
+            }
+            Format::Json => Output::Json,
+            Format::Text | Format::Yaml => Output::Text,
+        };
         let globals = &self.globals;
         match self.command {
             Command::Serve(args) => serve::run(globals, args).await,
@@ -199,6 +220,10 @@ impl Cli {
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Backup(args) => backup::run(globals, args).await,
             Command::Restore(args) => restore::run(globals, args).await,
+            Command::Apply(args) => apply::run(globals, args).await,
+            Command::Diff(args) => apply::diff(globals, args).await,
+            Command::Get(args) => get::run(globals, &args).await,
+            Command::Schema => output::print_json(&crate::declarative::schema::schema()),
             Command::Config(command) => config::run(globals, &command).await,
             Command::New(args) => new::run(&args),
             Command::Doctor(args) => doctor::run(globals, args).await,

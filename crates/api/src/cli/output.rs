@@ -8,12 +8,23 @@ use serde::Serialize;
 use super::failure::{Failure, printable};
 
 /// The output format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     /// Human-readable text.
     Text,
     /// JSON.
     Json,
+}
+
+/// The output format as it is named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Human-readable text.
+    Text,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
 }
 
 /// Prints text as it is.

@@ -71,7 +71,8 @@ fn reload(globals: &Globals, args: &ServeArgs) {
                 Failure::Config(mistakes) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
                 Failure::Failed(error) => format!("{error:#}"),
                 Failure::Usage(line) => line,
-                Failure::Arguments(..) | Failure::ReaderGone => String::new(),
+                Failure::Document(lines) | Failure::Incomplete(lines) => lines.join("; "),
+                Failure::Arguments(..) | Failure::Differs | Failure::ReaderGone => String::new(),
             };
             tracing::warn!(mistakes, "SIGHUP: the configuration is invalid, the log filter is unchanged");
             return;

@@ -169,7 +169,8 @@ async fn get(ctx: &Ctx, id: ServiceAccountId, output: Output) -> Result<(), Fail
 
 async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
     let CreateArgs { name, role, description } = args;
-    let new = NewServiceAccount { name, description: description.unwrap_or_default(), role };
+    let description = description.unwrap_or_default();
+    let new = NewServiceAccount { name, description, role, status: Status::Active };
     let account = service_accounts::create(ctx, new).await?;
     match output {
         Output::Json => print_account(account, output),

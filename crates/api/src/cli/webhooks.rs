@@ -1,14 +1,14 @@
 //! `denizen webhooks`: webhooks and deliveries.
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use denizen_domain::Ctx;
 use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::time::Timestamp;
 use denizen_domain::webhooks::{
-    self, Attempt, Creator, Delivery, DeliveryState, EventTypes, NewWebhook, Ping, Range, Webhook, WebhookChange,
-    WebhookStatus, WebhookUrl,
+    self, Attempt, Creator, Delivery, DeliveryState, EventTypes, IssuedWebhook, NewWebhook, OVERLAP_DEFAULT_S,
+    OVERLAP_MAX_S, Ping, Range, Webhook, WebhookChange, WebhookStatus, WebhookUrl,
 };
 use secrecy::ExposeSecret;
 
@@ -44,6 +44,8 @@ pub(super) enum WebhooksCommand {
     Delete(DeleteArgs),
     /// Sends a test request immediately and prints the result.
     Test(TestArgs),
+    /// Replaces the signing secret of a webhook, and prints the new one.
+    RotateSecret(RotateSecretArgs),
     /// Lists deliveries of a webhook, newest first.
     Deliveries(DeliveriesArgs),
     /// Schedules parked deliveries again; a running server sends them.
@@ -143,6 +145,20 @@ pub(super) struct TestArgs {
     wanted: WantedWebhook,
 }
 
+/// The webhook whose secret is replaced.
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  denizen webhooks rotate-secret 019365a8-6a5c-7f3e-9d0c-7b1f0a1c2d3e --overlap-s 3600"
+)]
+pub(super) struct RotateSecretArgs {
+    #[command(flatten)]
+    wanted: WantedWebhook,
+    /// How long requests are also signed with the previous secret, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = OVERLAP_DEFAULT_S)]
+    #[arg(value_parser = value_parser!(u32).range(..=i64::from(OVERLAP_MAX_S)))]
+    overlap_s: u32,
+}
+
 /// Filter and pagination.
 #[derive(Args)]
 #[command(after_help = "\
@@ -183,7 +199,9 @@ impl WebhooksCommand {
         match self {
             Self::List(_) | Self::Get(_) | Self::Deliveries(_) => Access::Read,
             Self::Create(_) => Access::Create,
-            Self::Update(_) | Self::Delete(_) | Self::Test(_) | Self::Replay(_) => Access::Change,
+            Self::Update(_) | Self::Delete(_) | Self::Test(_) | Self::RotateSecret(_) | Self::Replay(_) => {
+                Access::Change
+            }
         }
     }
 }
@@ -202,6 +220,7 @@ pub(super) async fn run(globals: &Globals, command: WebhooksCommand) -> Result<(
         WebhooksCommand::Update(args) => update(&ctx, args, output).await,
         WebhooksCommand::Delete(args) => delete(&ctx, args.wanted.id).await,
         WebhooksCommand::Test(args) => test(&ctx, args.wanted.id, output).await,
+        WebhooksCommand::RotateSecret(args) => rotate_secret(&ctx, &args, output).await,
         WebhooksCommand::Deliveries(args) => deliveries(&ctx, &args, output).await,
         WebhooksCommand::Replay(args) => replay(&ctx, &args, output).await,
     };
@@ -221,12 +240,20 @@ async fn get(ctx: &Ctx, id: WebhookId, output: Output) -> Result<(), Failure> {
 
 async fn create(ctx: &Ctx, args: CreateArgs, output: Output) -> Result<(), Failure> {
     let (url, types) = (parse_url(&args.url)?, parse_types(&args.types)?);
-    let new = NewWebhook { url, types, description: args.description.unwrap_or_default() };
-    let issued = webhooks::create(ctx, new).await?;
+    let description = args.description.unwrap_or_default();
+    let new = NewWebhook { url, types, description, status: WebhookStatus::Active };
+    print_issued(webhooks::create(ctx, new).await?, output)
+}
+
+fn print_issued(issued: IssuedWebhook, output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => print_json(&IssuedWebhookBody::of(issued)),
         Output::Text => print(&format!("{}\n{}\n", issued.webhook.id, issued.secret.expose_secret())),
     }
+}
+
+async fn rotate_secret(ctx: &Ctx, args: &RotateSecretArgs, output: Output) -> Result<(), Failure> {
+    print_issued(webhooks::rotate_secret(ctx, args.wanted.id, args.overlap_s, None).await?, output)
 }
 
 async fn update(ctx: &Ctx, args: UpdateArgs, output: Output) -> Result<(), Failure> {

@@ -1,9 +1,9 @@
-//! The macro that declares the configuration keys: for each section a type, and the list of all keys.
+//! The macros that declare the configuration keys: for each section a type, and the list of all keys.
 
 /// The names of the sections, in the order of the table.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     let mut last = "";
-    let sections = super::table::names().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    let sections = super::table::NAMES.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
     sections.filter(move |&section| std::mem::replace(&mut last, section) != section)
 }
 
@@ -23,11 +23,11 @@ pub(super) struct Key {
     pub(super) expected: String,
 }
 
-/// Declares a section in a file of its own. The table names it at its place.
-macro_rules! section {
-    ($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
+/// Declares sections: for each a type with its keys.
+macro_rules! section_types {
+    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
         $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:literal, $rule:expr;)+
-    }) => {
+    })+) => {$(
         $(#[doc = $section_doc])+
         #[derive(Clone)]
         pub struct $Section {
@@ -35,10 +35,7 @@ macro_rules! section {
         }
 
         impl $Section {
-            /// The names of the keys.
-            pub(super) const NAMES: &[&str] = &[$(concat!(stringify!($section), ".", stringify!($field)),)+];
-
-            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
+            pub(in crate::config) fn read(layers: &mut Layers) -> Option<Self> {
                 $(
                     let rule: Rule<$Type> = $rule;
                     let $field = layers.read(concat!(stringify!($section), ".", stringify!($field)), $default, &rule);
@@ -46,7 +43,7 @@ macro_rules! section {
                 Some(Self { $($field: $field?,)+ })
             }
 
-            pub(super) fn keys() -> Vec<Key> {
+            pub(in crate::config) fn keys() -> Vec<Key> {
                 let section = (stringify!($section), concat!($($section_doc, "\n"),+));
                 vec![$({
                     let rule: Rule<$Type> = $rule;
@@ -61,15 +58,12 @@ macro_rules! section {
                 }),+]
             }
         }
-    };
+    )+};
 }
 
-macro_rules! table {
-    (
-        $($(#[doc = $before_doc:literal])+ $before:ident: $Before:ident { $($before_keys:tt)+ })+
-        use $other:ident: $Other:ident;
-        $($(#[doc = $after_doc:literal])+ $after:ident: $After:ident { $($after_keys:tt)+ })+
-    ) => {
+/// Declares the configuration: the names of all sections, in the order of the documents.
+macro_rules! config {
+    ($($section:ident: $Section:ident,)+) => {
         /// The merged configuration.
         #[derive(Clone)]
         pub struct Config {
@@ -77,42 +71,31 @@ macro_rules! table {
             pub app_env: AppEnv,
             /// The outside providers, `[providers.NAME]`.
             pub providers: Vec<ProviderConfig>,
-            $($(#[doc = $before_doc])+ pub $before: $Before,)+
-            #[doc = concat!("The section `", stringify!($other), "`.")]
-            pub $other: $Other,
-            $($(#[doc = $after_doc])+ pub $after: $After,)+
+            $(
+                #[doc = concat!("The section `[", stringify!($section), "]`.")]
+                pub $section: $Section,
+            )+
         }
 
         impl Config {
             /// Reads every key. `None` if an error was recorded.
             pub(super) fn read(layers: &mut Layers) -> Option<Self> {
-                $(let $before = $Before::read(layers);)+
-                let $other = $Other::read(layers);
-                $(let $after = $After::read(layers);)+
+                $(let $section = $Section::read(layers);)+
                 let providers = layers.read_providers();
-                Some(Self {
-                    app_env: layers.app_env.clone(),
-                    providers,
-                    $($before: $before?,)+
-                    $other: $other?,
-                    $($after: $after?,)+
-                })
+                Some(Self { app_env: layers.app_env.clone(), providers, $($section: $section?,)+ })
             }
         }
 
-        $(section! { $(#[doc = $before_doc])+ $before: $Before { $($before_keys)+ } })+
-        $(section! { $(#[doc = $after_doc])+ $after: $After { $($after_keys)+ } })+
-
         /// All keys, in the order of the table.
         pub(super) fn keys() -> Vec<Key> {
-            [$($Before::keys(),)+ $Other::keys(), $($After::keys()),+].into_iter().flatten().collect()
+            [$($Section::keys()),+].into_iter().flatten().collect()
         }
 
         /// The names of the keys, in the order of the table.
-        pub(super) fn names() -> impl Iterator<Item = &'static str> {
-            [$($Before::NAMES,)+ $Other::NAMES, $($After::NAMES),+].into_iter().flatten().copied()
-        }
+        pub(super) static NAMES: LazyLock<Vec<&'static str>> =
+            LazyLock::new(|| keys().iter().map(|key| key.name).collect());
     };
 }
 
-pub(super) use {section, table};
+pub(super) use config;
+pub(super) use section_types;

@@ -11,7 +11,7 @@ use super::mistake::Mistake;
 use super::providers::{self, ProviderConfig, ProviderLayers};
 use super::raw::Raw;
 use super::rule::Rule;
-use super::table::names;
+use super::table::NAMES;
 use super::{AppEnv, ENV_PREFIX, Entry, Overrides, Source, Sources, UnknownAppEnv, env_name};
 
 /// The largest configuration file, in bytes.
@@ -106,7 +106,7 @@ impl Layers {
     fn add(&mut self, key: &str, raw: Raw, source: Source) {
         if let Some(rest) = key.strip_prefix(providers::SECTION).and_then(|rest| rest.strip_prefix('.')) {
             self.providers.add_key(rest, raw, source);
-        } else if let Some(name) = names().find(|name| *name == key) {
+        } else if let Some(name) = NAMES.iter().find(|name| **name == key) {
             self.values.entry(name).or_default().push((raw, source));
         } else {
             self.mistakes.push(Mistake::unknown(key, &source));
@@ -116,7 +116,7 @@ impl Layers {
     fn add_variable(&mut self, name: &str, value: String, source: Source) {
         if let Some(rest) = name.strip_prefix(providers::ENV_PREFIX) {
             self.providers.add_variable(rest, Raw::Untyped(value), source);
-        } else if let Some(key) = names().find(|key| env_name(key) == name) {
+        } else if let Some(key) = NAMES.iter().find(|key| env_name(key) == name) {
             self.values.entry(key).or_default().push((Raw::Untyped(value), source));
         } else {
             self.mistakes.push(Mistake::unknown_variable(name, &source));
@@ -190,7 +190,7 @@ impl Layers {
                 self.providers.add_section(value, source, &mut self.mistakes);
                 continue;
             }
-            let is_key = names().any(|name| name == key);
+            let is_key = NAMES.contains(&key.as_str());
             let is_section = !is_key && sections().any(|section| section == key);
             match value.kind {
                 ValueKind::Table(inner) if is_section || !(is_key || inner.is_empty()) => {

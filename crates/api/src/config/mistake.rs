@@ -4,11 +4,9 @@ use std::fmt;
 
 use super::declare::sections;
 use super::raw::Raw;
-use super::table::names;
+use super::table::NAMES;
 use super::{ENV_PREFIX, Source, env_name};
-
-/// The maximum edit distance for a suggestion, as a fraction of the length of the key.
-const TYPO_SHARE: usize = 3;
+use crate::suggestion;
 
 /// All configuration errors; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +105,7 @@ impl Mistake {
 fn siblings(key: &str) -> String {
     let section = key.split_once('.').map_or(key, |(section, _)| section);
     let is_of_section = |name: &&str| name.split_once('.').is_some_and(|(own, _)| own == section);
-    let names: Vec<&str> = names().filter(is_of_section).collect();
+    let names: Vec<&str> = NAMES.iter().copied().filter(is_of_section).collect();
     if names.is_empty() {
         format!("a key in one of the sections {}", sections().collect::<Vec<_>>().join(", "))
     } else {
@@ -118,39 +116,15 @@ fn siblings(key: &str) -> String {
 /// The most similar known key.
 fn nearest(raw: &str) -> Option<&'static str> {
     let key = raw.to_ascii_lowercase();
-    if let Some(same) = names().find(|name| name.split_once('.').is_some_and(|(_, field)| field == key)) {
+    if let Some(same) = NAMES.iter().find(|name| name.split_once('.').is_some_and(|(_, field)| field == key)) {
         return Some(same);
     }
-    let (distance, name) = names().map(|name| (edit_distance(&key, name), name)).min()?;
-    (distance <= (name.len() / TYPO_SHARE).min(4)).then_some(name)
-}
-
-/// How many characters to insert, delete or replace (Levenshtein). Only the start of a long text counts.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    suggestion::nearest(&key, &NAMES)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{edit_distance, nearest};
-
-    #[test]
-    fn the_distance_counts_edits() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("same", "same"), 0);
-    }
+    use super::nearest;
 
     #[test]
     fn the_nearest_key_is_suggested_for_a_typo() {

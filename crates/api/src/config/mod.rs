@@ -11,7 +11,6 @@
 //! - The value of a secret is never printed, whether it is valid, invalid or under a mistyped key.
 //! - The environment of the process is never modified.
 
-mod backups;
 mod check;
 mod declare;
 mod document;
@@ -35,7 +34,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use backups::Backups;
 pub use document::{default_toml, env_example};
 pub use mistake::{ConfigErrors, Mistake};
 pub use net::{IpNet, NotANetwork};
@@ -44,8 +42,8 @@ pub(crate) use review::is_plain_and_remote;
 pub use rule::LogFormat;
 pub use schema::SchemaSource;
 pub use table::{
-    Audit, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup, Telemetry, Tokens,
-    Users, Webhooks,
+    Apply, Audit, Backups, Config, Database, Events, Limits, Mail, Security, Server, Sessions, SignIn, Signup,
+    Telemetry, Tokens, Users, Webhooks,
 };
 
 /// The prefix of all environment variables.

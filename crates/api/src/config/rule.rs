@@ -300,6 +300,13 @@ pub(super) fn path() -> Rule<PathBuf> {
     })
 }
 
+/// Paths of files and folders.
+pub(super) fn paths() -> Rule<Vec<PathBuf>> {
+    Rule::of_list("a list of paths", |text| {
+        (!text.is_empty() && text != "-" && !text.contains('\0')).then(|| PathBuf::from(text))
+    })
+}
+
 /// The path of a folder.
 pub(super) fn folder_path() -> Rule<PathBuf> {
     Rule::of_text("a folder path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))

@@ -63,7 +63,7 @@ fn without_any_layer_there_are_defaults() {
     assert_eq!(loaded.config.database.url, "sqlite://data/denizen.db");
     assert!(loaded.config.security.master_key.is_none());
     assert!(loaded.entries.iter().all(|entry| entry.source == super::Source::BuiltIn));
-    assert_eq!(loaded.entries.len(), super::table::names().count());
+    assert_eq!(loaded.entries.len(), super::table::NAMES.len());
     assert!(!loaded.app_env.is_dev());
 }
 
@@ -224,7 +224,7 @@ fn an_unknown_key_is_refused_and_the_nearest_suggested() {
         Place::new().file("config/default.toml", "[elsewhere]"),
         "elsewhere from config/default.toml is not a known key; expected a key in one of the sections \
          server, product, database, security, signup, users, sign_in, webauthn, sessions, tokens, mail, events, audit, \
-         backups, webhooks, limits, metrics, telemetry",
+         backups, apply, webhooks, limits, metrics, telemetry",
     );
 }
 

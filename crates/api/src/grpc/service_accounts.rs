@@ -70,7 +70,9 @@ async fn create(
     let description = fields.check("description", Description::parse(&request.description));
     let role = request.role.map_or(Ok(RoleName::user()), |raw| RoleName::reference(&raw));
     let role = fields.check("role", role);
-    let new = (|| Some(NewServiceAccount { name: name?, description: description?, role: role? }))();
+    let new = (|| {
+        Some(NewServiceAccount { name: name?, description: description?, role: role?, status: AccountStatus::Active })
+    })();
     let account = service_accounts::create(&call.ctx, fields.finish(new)?).await?;
     Ok(v1::CreateServiceAccountResponse { service_account: Some(body(&account)) })
 }

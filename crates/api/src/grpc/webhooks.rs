@@ -58,7 +58,8 @@ async fn create(call: Call, request: v1::CreateWebhookRequest) -> Result<v1::Cre
     let url = fields.check("url", WebhookUrl::parse(&request.url));
     let types = fields.check("types", EventTypes::parse(&request.types));
     let description = fields.check("description", Description::parse(&request.description));
-    let new = (|| Some(NewWebhook { url: url?, types: types?, description: description? }))();
+    let new =
+        (|| Some(NewWebhook { url: url?, types: types?, description: description?, status: WebhookStatus::Active }))();
     let issued = webhooks::create(&call.ctx, fields.finish(new)?).await?;
     let secret = issued.secret.expose_secret().to_owned();
     Ok(v1::CreateWebhookResponse { webhook: Some(body(&issued.webhook)), secret })

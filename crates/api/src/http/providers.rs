@@ -5,7 +5,6 @@ mod body;
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use denizen_domain::Ctx;
 use denizen_domain::error::Error;
 use denizen_domain::providers::manage::{self, ManagedProvider, NewProvider, ProviderChange};
 use denizen_domain::providers::{Finding, ProviderName};
@@ -22,8 +21,8 @@ use super::auth::ProviderPath;
 use super::extract::{Caller, Fields, JsonBody};
 use super::problem::Problem;
 use super::{Shared, etag};
-use body::{CreateProviderBody, PatchProviderBody, ReplaceProviderBody};
-pub(crate) use body::{ProviderBody, patched};
+use body::{CreateProviderBody, PatchProviderBody};
+pub(crate) use body::{ProviderBody, ReplaceProviderBody, patched};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -131,15 +130,8 @@ async fn replace(
     headers: HeaderMap,
     JsonBody(body): JsonBody<ReplaceProviderBody>,
 ) -> Result<Response, Problem> {
-    let mut fields = Fields::default();
-    let settings = fields.check_all(body.settings.into_settings());
-    let settings = fields.finish(settings)?;
-    let change = ProviderChange {
-        settings: Some(settings),
-        client_secret: body.client_secret.map(Some),
-        is_enabled: body.enabled,
-    };
-    apply(&ctx, &name, change, &headers).await
+    let expected = etag::if_match(&headers)?;
+    Ok(updated_body(manage::update(&ctx, &name, body.into_change()?, expected.as_deref()).await?))
 }
 
 /// Update a provider.
@@ -182,16 +174,6 @@ async fn patch(
             updated => return Ok(updated_body(updated?)),
         }
     }
-}
-
-async fn apply(
-    ctx: &Ctx,
-    name: &ProviderName,
-    change: ProviderChange,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let expected = etag::if_match(headers)?;
-    Ok(updated_body(manage::update(ctx, name, change, expected.as_deref()).await?))
 }
 
 fn updated_body(provider: ManagedProvider) -> Response {

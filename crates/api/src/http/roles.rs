@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
-use denizen_domain::error::{Error, Resource, RuleBroken};
+use denizen_domain::error::{Error, FieldError, Resource, RuleBroken};
 use denizen_domain::id::RoleId;
 use denizen_domain::roles::{self, Description, NewRole, Role, RoleChange, RoleKey, RoleName, SecondFactorPolicy};
 use denizen_domain::time::Timestamp;
@@ -197,7 +197,7 @@ async fn get(Caller(ctx): Caller, RolePath(key): RolePath, headers: HeaderMap) -
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"description": "Read-only access to users.", "permissions": ["users:read"]}))]
-struct ReplaceRoleBody {
+pub(crate) struct ReplaceRoleBody {
     /// The current name of the role; it cannot be changed.
     #[schema(max_length = 64)]
     name: Option<String>,
@@ -211,6 +211,19 @@ struct ReplaceRoleBody {
     /// security key: sessions without one end immediately. Unchanged if omitted.
     #[schema(pattern = "^(optional|required|passkey)$")]
     second_factor: Option<String>,
+}
+
+impl ReplaceRoleBody {
+    /// The change; every field at fault is reported.
+    pub(crate) fn into_change(self) -> Result<RoleChange, Vec<FieldError>> {
+        let mut fields = Fields::default();
+        let name = self.name.and_then(|raw| fields.check("name", RoleName::parse(&raw)));
+        let description = Description::parse(self.description.as_deref().unwrap_or_default());
+        let description = fields.check("description", description);
+        let permissions = fields.check("permissions", permissions::read(&self.permissions));
+        let second_factor = fields.check("second_factor", second_factor(self.second_factor.as_deref())).flatten();
+        fields.finish(Some(RoleChange { name, description, permissions, second_factor }))
+    }
 }
 
 /// Replace a role.
@@ -237,14 +250,7 @@ async fn replace(
     headers: HeaderMap,
     JsonBody(body): JsonBody<ReplaceRoleBody>,
 ) -> Result<Response, Problem> {
-    let mut fields = Fields::default();
-    let name = body.name.and_then(|raw| fields.check("name", RoleName::parse(&raw)));
-    let description = Description::parse(body.description.as_deref().unwrap_or_default());
-    let description = fields.check("description", description);
-    let permissions = fields.check("permissions", permissions::read(&body.permissions));
-    let second_factor = fields.check("second_factor", second_factor(body.second_factor.as_deref())).flatten();
-    let change = fields.finish(Some(RoleChange { name, description, permissions, second_factor }))?;
-
+    let change = body.into_change()?;
     let expected = etag::if_match(&headers)?;
     let role = roles::update(&ctx, &key, change, expected.as_deref()).await?;
     Ok(([(ETAG, etag::of_version(role.version))], Json(RoleBody::from(role))).into_response())

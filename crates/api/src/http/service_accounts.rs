@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
+use denizen_domain::error::FieldError;
 use denizen_domain::id::ServiceAccountId;
 use denizen_domain::roles::{Description, RoleName};
 use denizen_domain::service_accounts::{self, NewServiceAccount, ServiceAccount, ServiceAccountChange};
 use denizen_domain::time::Timestamp;
-use denizen_domain::users::DisplayName;
+use denizen_domain::users::{DisplayName, Status};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,8 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateServiceAccou
     let description = fields.check("description", description);
     let role = body.role.map_or(Ok(RoleName::user()), |raw| RoleName::reference(&raw));
     let role = fields.check("role", role);
-    let new = (|| Some(NewServiceAccount { name: name?, description: description?, role: role? }))();
+    let new =
+        (|| Some(NewServiceAccount { name: name?, description: description?, role: role?, status: Status::Active }))();
 
     let account = service_accounts::create(&ctx, fields.finish(new)?).await?;
     let location = format!("/api/v1/service-accounts/{}", account.id);
@@ -173,7 +175,7 @@ async fn get(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Billing", "description": "Billing twice a month."}))]
-struct ReplaceServiceAccountBody {
+pub(crate) struct ReplaceServiceAccountBody {
     /// Display name: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
@@ -185,6 +187,21 @@ struct ReplaceServiceAccountBody {
     /// `active` or `disabled`. Unchanged if omitted.
     #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
+}
+
+impl ReplaceServiceAccountBody {
+    /// The change; every field at fault is reported.
+    pub(crate) fn into_change(self) -> Result<ServiceAccountChange, Vec<FieldError>> {
+        let mut fields = Fields::default();
+        let description = Description::parse(self.description.as_deref().unwrap_or_default());
+        let change = ServiceAccountChange {
+            name: fields.check("name", DisplayName::parse(&self.name)),
+            description: fields.check("description", description),
+            role: self.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
+            status: self.status.and_then(|raw| fields.check("status", settable_status(&raw))),
+        };
+        fields.finish(Some(change))
+    }
 }
 
 /// Replace a service account.
@@ -208,16 +225,7 @@ async fn replace(
     headers: HeaderMap,
     JsonBody(body): JsonBody<ReplaceServiceAccountBody>,
 ) -> Result<Response, Problem> {
-    let mut fields = Fields::default();
-    let description = Description::parse(body.description.as_deref().unwrap_or_default());
-    let change = ServiceAccountChange {
-        name: fields.check("name", DisplayName::parse(&body.name)),
-        description: fields.check("description", description),
-        role: body.role.and_then(|raw| fields.check("role", RoleName::reference(&raw))),
-        status: body.status.and_then(|raw| fields.check("status", settable_status(&raw))),
-    };
-    let change = fields.finish(Some(change))?;
-    update(&ctx, id, &headers, change).await
+    update(&ctx, id, &headers, body.into_change()?).await
 }
 
 /// An update of a service account, as a JSON Merge Patch (RFC 7396).

@@ -9,7 +9,7 @@ use denizen_domain::providers::manage::{self as providers, NewProvider};
 use denizen_domain::providers::{ProviderName, ProviderSettings};
 use denizen_domain::roles::{self, Description, NewRole, RoleName, SecondFactorPolicy};
 use denizen_domain::service_accounts::{self, NewServiceAccount};
-use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser};
+use denizen_domain::users::{self, Attributes, DisplayName, EmailAddress, NewUser, Status};
 use denizen_domain::webhooks::{self, EventTypes, NewWebhook, WebhookChange, WebhookStatus, WebhookUrl};
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
@@ -82,6 +82,7 @@ impl TestApp {
             name: DisplayName::parse("A Program").unwrap(),
             description: Description::default(),
             role: RoleName::parse(role).unwrap(),
+            status: Status::Active,
         };
         service_accounts::create(&self.operator(), new).await.unwrap().id.to_string()
     }
@@ -109,6 +110,7 @@ impl TestApp {
             url: WebhookUrl::parse("https://nowhere.invalid/hook").unwrap(),
             description: Description::default(),
             types: EventTypes::default(),
+            status: WebhookStatus::Active,
         };
         let id = webhooks::create(&ctx, new).await.unwrap().webhook.id;
         let change = WebhookChange { status: Some(WebhookStatus::Disabled), ..WebhookChange::default() };

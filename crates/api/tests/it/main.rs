@@ -33,6 +33,7 @@ mod changes;
 mod chromium;
 mod cli;
 mod cli_access;
+mod cli_apply;
 mod cli_database;
 mod cli_environment;
 mod cli_events;

@@ -28,6 +28,7 @@ impl Program {
             name: DisplayName::parse("A program").unwrap(),
             description: Description::parse("For tests").unwrap(),
             role: RoleName::admin(),
+            status: Status::Active,
         };
         let account = service_accounts::create(&app.operator(), new).await.unwrap();
         let new = NewApiKey {

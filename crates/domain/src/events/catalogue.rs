@@ -316,6 +316,16 @@ events! {
         /// The webhook.
         webhook_id: WebhookId,
     }
+    /// The database differs from the files that describe it (`apply.files`): recorded when that is found, and when the
+    /// differences change.
+    ConfigurationDrifted = "configuration.drifted" {
+        /// The resources that differ, such as `role editor`: at most 50, and how many more there are.
+        resources: Vec<String>,
+        /// A digest of the differences.
+        digest: String,
+    }
+    /// The database agrees with the files that describe it again.
+    ConfigurationDriftResolved = "configuration.drift_resolved" {}
     /// The database was restored from a backup. Changes that were made after the backup are lost, all sessions have ended
     /// and all signing keys were withdrawn.
     DatabaseRestored = "database.restored" {

@@ -84,6 +84,7 @@ fields! {
     bool: Flag, this => Value::Bool(this);
     Permissions: Texts, this => Value::Array(
         this.iter().map(|permission| Value::String(permission.as_str().to_owned())).collect());
+    Vec<String>: Texts, this => Value::Array(this.into_iter().map(Value::String).collect());
     Vec<&'static str>: Texts, this => Value::Array(
         this.into_iter().map(|text| Value::String(text.to_owned())).collect());
 }

@@ -63,7 +63,7 @@ pub struct NewProvider {
 }
 
 /// A change of a provider; what is `None` stays.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ProviderChange {
     /// Other settings.
     pub settings: Option<ProviderSettings>,
@@ -71,6 +71,19 @@ pub struct ProviderChange {
     pub client_secret: Option<Option<SecretString>>,
     /// Whether users can sign in with it.
     pub is_enabled: Option<bool>,
+}
+
+impl ProviderChange {
+    /// The provider as it is after this change; its version and times stay.
+    #[must_use]
+    pub fn applied_to(&self, before: &ManagedProvider) -> ManagedProvider {
+        ManagedProvider {
+            settings: self.settings.clone().unwrap_or_else(|| before.settings.clone()),
+            has_secret: self.client_secret.as_ref().map_or(before.has_secret, Option::is_some),
+            is_enabled: self.is_enabled.unwrap_or(before.is_enabled),
+            ..before.clone()
+        }
+    }
 }
 
 /// The providers of the configuration and of the database, by name.
@@ -223,7 +236,24 @@ fn require_stored(ctx: &Ctx, name: &ProviderName) -> Result<()> {
     }
 }
 
-async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretString>, has_secret: bool) -> Result<()> {
+/// Whether the client secret of a provider of the database is this one.
+///
+/// # Errors
+/// [`Error::Internal`] if the stored secret cannot be decrypted.
+pub async fn has_this_secret(ctx: &Ctx, name: &ProviderName, secret: &SecretString) -> Result<bool> {
+    require_write(ctx)?;
+    let stored = super::find_any(ctx, name).await?.client_secret;
+    Ok(stored.is_some_and(|stored| stored.expose_secret() == secret.expose_secret()))
+}
+
+/// The settings at fault, without a look at the roles that they name.
+#[must_use]
+pub fn settings_faults(
+    ctx: &Ctx,
+    settings: &ProviderSettings,
+    secret: Option<&SecretString>,
+    has_secret: bool,
+) -> Vec<FieldError> {
     let faults = ctx.services().federation.check(settings, has_secret).err().unwrap_or_default();
     let below = |fault: FieldError| FieldError { field: format!("settings.{}", fault.field), ..fault };
     let mut faults: Vec<_> = faults.into_iter().map(below).collect();
@@ -231,6 +261,11 @@ async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretStr
         let message = format!("must be 1 to {SECRET_BYTES_MAX} bytes long");
         faults.push(FieldError::new("client_secret", "too_long", message));
     }
+    faults
+}
+
+async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretString>, has_secret: bool) -> Result<()> {
+    let mut faults = settings_faults(ctx, settings, secret, has_secret);
     for (value, role) in &settings.roles {
         // A malformed name is at fault already.
         let Ok(name) = RoleName::reference(role) else { continue };
@@ -242,7 +277,9 @@ async fn check(ctx: &Ctx, settings: &ProviderSettings, secret: Option<&SecretStr
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-fn unknown_role(value: &str, name: &RoleName) -> FieldError {
+/// The fault of settings that give a value of the role claim a role that does not exist.
+#[must_use]
+pub fn unknown_role(value: &str, name: &RoleName) -> FieldError {
     FieldError::new(
         format!("settings.roles.{value}"),
         "unknown_role",

@@ -85,7 +85,10 @@ impl SecondFactorPolicy {
     }
 
     /// Refuses a policy that nobody could meet, because the server has no passkeys.
-    fn require_available(self, ctx: &Ctx) -> Result<()> {
+    ///
+    /// # Errors
+    /// The field `second_factor`.
+    pub fn require_available(self, ctx: &Ctx) -> Result<()> {
         if self.requires_passkey() && ctx.services().webauthn.origins().is_empty() {
             let message =
                 "needs passkeys, which this server does not offer; configure webauthn.rp_id and webauthn.origins";

@@ -9,7 +9,7 @@ use crate::events::{Happened, record};
 use crate::webhooks;
 
 /// What of a role becomes what; what is `None` stays.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RoleChange {
     /// What it is called already: its name stays.
     pub name: Option<RoleName>,
@@ -19,6 +19,19 @@ pub struct RoleChange {
     pub permissions: Option<Permissions>,
     /// Whether whoever has it must prove a second factor; as before, when nothing is said.
     pub second_factor: Option<SecondFactorPolicy>,
+}
+
+impl RoleChange {
+    /// The role as it is after this change; its version and the time of its last change stay.
+    #[must_use]
+    pub fn applied_to(&self, before: &Role) -> Role {
+        Role {
+            description: self.description.clone().unwrap_or_else(|| before.description.clone()),
+            permissions: self.permissions.unwrap_or(before.permissions),
+            second_factor: self.second_factor.unwrap_or(before.second_factor),
+            ..before.clone()
+        }
+    }
 }
 
 /// Changes a role. Whoever has it may do so much at once. Of a built-in role only `second_factor` can change.
@@ -35,20 +48,15 @@ pub async fn update(ctx: &Ctx, key: &RoleKey, change: RoleChange, expected: Opti
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
     }
-    if change.name.is_some_and(|name| name != before.name) {
+    if change.name.as_ref().is_some_and(|name| *name != before.name) {
         return Err(FieldError::new("name", "immutable", "must be the current name of the role").into());
     }
     // What others are granted, and what is taken from those who may do more, is bounded by what the caller holds.
-    let permissions = change.permissions.unwrap_or(before.permissions);
-    ctx.require_held(permissions)?;
+    let mut role = change.applied_to(&before);
+    ctx.require_held(role.permissions)?;
     ctx.require_held(before.permissions)?;
-    let second_factor = change.second_factor.unwrap_or(before.second_factor);
-    if second_factor != before.second_factor {
-        second_factor.require_available(ctx)?;
-    }
-    let mut role = Role { permissions, second_factor, ..before.clone() };
-    if let Some(description) = change.description {
-        role.description = description;
+    if role.second_factor != before.second_factor {
+        role.second_factor.require_available(ctx)?;
     }
     if role == before {
         // What was read may come from a write that shares this transaction.

@@ -18,6 +18,8 @@ pub struct NewServiceAccount {
     pub description: Description,
     /// Its role; may do no more than the caller may.
     pub role: RoleName,
+    /// Whether its keys work: active or disabled.
+    pub status: Status,
 }
 
 /// Creates a service account. It can do nothing until it has an API key.
@@ -29,7 +31,7 @@ pub async fn create(ctx: &Ctx, new: NewServiceAccount) -> Result<ServiceAccount>
         name: new.name,
         description: new.description,
         role: new.role,
-        status: Status::Active,
+        status: new.status,
         created_at: now,
         updated_at: now,
         version: 1,

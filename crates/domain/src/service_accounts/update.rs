@@ -11,7 +11,7 @@ use crate::users::{DisplayName, Status};
 use crate::webhooks;
 
 /// What to change; what is `None` stays.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ServiceAccountChange {
     /// A new name.
     pub name: Option<DisplayName>,
@@ -21,6 +21,21 @@ pub struct ServiceAccountChange {
     pub role: Option<RoleName>,
     /// Active or disabled.
     pub status: Option<Status>,
+}
+
+impl ServiceAccountChange {
+    /// The service account as it is after this change; its version and the time of its last change stay.
+    #[must_use]
+    pub fn applied_to(self, before: &ServiceAccount) -> ServiceAccount {
+        let before = before.clone();
+        ServiceAccount {
+            name: self.name.unwrap_or(before.name),
+            description: self.description.unwrap_or(before.description),
+            role: self.role.unwrap_or(before.role),
+            status: self.status.unwrap_or(before.status),
+            ..before
+        }
+    }
 }
 
 /// Changes a service account. Its keys and tokens feel it at once.
@@ -39,19 +54,7 @@ pub async fn update(
         return Err(Error::Stale);
     }
     require_outranked(ctx, &mut *tx, &before.role).await?;
-    let mut account = before.clone();
-    if let Some(name) = change.name {
-        account.name = name;
-    }
-    if let Some(description) = change.description {
-        account.description = description;
-    }
-    if let Some(role) = change.role {
-        account.role = role;
-    }
-    if let Some(status) = change.status {
-        account.status = status;
-    }
+    let mut account = change.applied_to(&before);
     if account == before {
         // What was read may come from a write that shares this transaction.
         ctx.commit(tx).await?;

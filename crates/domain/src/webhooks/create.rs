@@ -20,6 +20,8 @@ pub struct NewWebhook {
     pub description: Description,
     /// What it is told of.
     pub types: EventTypes,
+    /// Active or disabled.
+    pub status: WebhookStatus,
 }
 
 /// A webhook with its secret, which is returned only once.
@@ -57,7 +59,7 @@ pub async fn create(ctx: &Ctx, new: NewWebhook) -> Result<IssuedWebhook> {
         url: new.url,
         description: new.description,
         types: new.types,
-        status: WebhookStatus::Active,
+        status: new.status,
         disabled_reason: None,
         created_by: Creator::of(ctx.actor()),
         since: tx.log_bounds().await?.head,

@@ -172,7 +172,10 @@ impl std::fmt::Debug for WebhookUrl {
 }
 
 /// The host of an address to which requests may go.
-fn host_of(ctx: &Ctx, url: &WebhookUrl) -> Result<String, FieldError> {
+///
+/// # Errors
+/// The field `url`.
+pub fn host_of(ctx: &Ctx, url: &WebhookUrl) -> Result<String, FieldError> {
     ctx.services().webhook_sender.host_of(url.as_str()).map_err(|broken| broken.at("url"))
 }
 

@@ -10,7 +10,7 @@ use crate::id::WebhookId;
 use crate::roles::Description;
 
 /// What to change; what is `None` stays.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct WebhookChange {
     /// Another address.
     pub url: Option<WebhookUrl>,
@@ -20,6 +20,21 @@ pub struct WebhookChange {
     pub types: Option<EventTypes>,
     /// Active or disabled.
     pub status: Option<WebhookStatus>,
+}
+
+impl WebhookChange {
+    /// The webhook with this change of its settings. Who answers for it, its health and its version stay.
+    #[must_use]
+    pub fn applied_to(self, before: &Webhook) -> Webhook {
+        let before = before.clone();
+        Webhook {
+            url: self.url.unwrap_or(before.url),
+            description: self.description.unwrap_or(before.description),
+            types: self.types.unwrap_or(before.types),
+            status: self.status.unwrap_or(before.status),
+            ..before
+        }
+    }
 }
 
 /// Changes a webhook. It is told of what happened before by what it was before. What happens while it is disabled it is
@@ -47,11 +62,7 @@ pub async fn update(ctx: &Ctx, id: WebhookId, change: WebhookChange, expected: O
     if expected.is_some_and(|versions| !versions.contains(&before.version)) {
         return Err(Error::Stale);
     }
-    let mut webhook = before.clone();
-    webhook.url = change.url.unwrap_or(webhook.url);
-    webhook.description = change.description.unwrap_or(webhook.description);
-    webhook.types = change.types.unwrap_or(webhook.types);
-    webhook.status = change.status.unwrap_or(webhook.status);
+    let mut webhook = change.applied_to(&before);
     let is_enabled = webhook.status == WebhookStatus::Active && before.status == WebhookStatus::Disabled;
     // The caller who decides that events go there, or where they go, answers for it from now on.
     if is_enabled || webhook.url != before.url {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use denizen_domain::error::{FieldError, RuleBroken};
-use denizen_domain::providers::manage::ManagedProvider;
+use denizen_domain::providers::manage::{ManagedProvider, ProviderChange};
 use denizen_domain::providers::{EmailTrust, LinkPolicy, ProviderSettings};
 use denizen_domain::time::Timestamp;
 use secrecy::SecretString;
@@ -247,14 +247,25 @@ pub(super) struct CreateProviderBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"settings": {"preset": "google", "client_id": "1234.apps.googleusercontent.com"}}))]
-pub(super) struct ReplaceProviderBody {
+pub(crate) struct ReplaceProviderBody {
     /// The settings.
-    pub(super) settings: SettingsBody,
+    settings: SettingsBody,
     /// The client secret. Unchanged if omitted.
     #[schema(value_type = Option<String>, format = Password)]
-    pub(super) client_secret: Option<SecretString>,
+    client_secret: Option<SecretString>,
     /// Whether users can sign in with it. Unchanged if omitted.
-    pub(super) enabled: Option<bool>,
+    enabled: Option<bool>,
+}
+
+impl ReplaceProviderBody {
+    /// The change; every field at fault is reported.
+    pub(crate) fn into_change(self) -> Result<ProviderChange, Vec<FieldError>> {
+        Ok(ProviderChange {
+            settings: Some(self.settings.into_settings()?),
+            client_secret: self.client_secret.map(Some),
+            is_enabled: self.enabled,
+        })
+    }
 }
 
 /// A change of a provider. What is omitted stays.

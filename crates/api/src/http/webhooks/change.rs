@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use denizen_domain::Ctx;
+use denizen_domain::error::FieldError;
 use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
 use denizen_domain::webhooks::{self, EventTypes, WebhookChange, WebhookUrl};
@@ -22,7 +23,7 @@ use crate::http::users::said;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"url": "https://crm.example.com/hooks/denizen", "types": []}))]
-pub(super) struct ReplaceWebhookBody {
+pub(crate) struct ReplaceWebhookBody {
     /// The URL that receives the events.
     #[schema(max_length = 2048)]
     url: String,
@@ -35,6 +36,21 @@ pub(super) struct ReplaceWebhookBody {
     /// `active` or `disabled`. Unchanged if omitted.
     #[schema(pattern = "^(active|disabled)$")]
     status: Option<String>,
+}
+
+impl ReplaceWebhookBody {
+    /// The change; every field at fault is reported.
+    pub(crate) fn into_change(self) -> Result<WebhookChange, Vec<FieldError>> {
+        let mut fields = Fields::default();
+        let description = Description::parse(self.description.as_deref().unwrap_or_default());
+        let change = WebhookChange {
+            url: fields.check("url", WebhookUrl::parse(&self.url)),
+            types: fields.check("types", EventTypes::parse(&self.types.unwrap_or_default())),
+            description: fields.check("description", description),
+            status: self.status.and_then(|raw| fields.check("status", read_status(&raw))),
+        };
+        fields.finish(Some(change))
+    }
 }
 
 /// Replace a webhook.
@@ -61,15 +77,7 @@ pub(super) async fn replace(
     headers: HeaderMap,
     JsonBody(body): JsonBody<ReplaceWebhookBody>,
 ) -> Result<Response, Problem> {
-    let mut fields = Fields::default();
-    let description = Description::parse(body.description.as_deref().unwrap_or_default());
-    let change = WebhookChange {
-        url: fields.check("url", WebhookUrl::parse(&body.url)),
-        types: fields.check("types", EventTypes::parse(&body.types.unwrap_or_default())),
-        description: fields.check("description", description),
-        status: body.status.and_then(|raw| fields.check("status", read_status(&raw))),
-    };
-    update(&ctx, id, &headers, fields.finish(Some(change))?).await
+    update(&ctx, id, &headers, body.into_change()?).await
 }
 
 /// An update of a webhook, as a JSON Merge Patch (RFC 7396).

@@ -6,6 +6,7 @@ mod deliveries;
 mod test;
 
 pub(crate) use body::{DeliveryBody, IssuedWebhookBody, WebhookBody};
+pub(crate) use change::ReplaceWebhookBody;
 pub(crate) use test::{TestedBody, ping_body};
 
 use axum::Json;
@@ -14,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use denizen_domain::error::FieldError;
 use denizen_domain::id::WebhookId;
 use denizen_domain::roles::Description;
-use denizen_domain::webhooks::{self, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, WebhookUrl};
+use denizen_domain::webhooks::{
+    self, EventTypes, NewWebhook, OVERLAP_DEFAULT_S, OVERLAP_MAX_S, WebhookStatus, WebhookUrl,
+};
 use http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
@@ -104,7 +107,8 @@ async fn create(Caller(ctx): Caller, JsonBody(body): JsonBody<CreateWebhookBody>
     let types = fields.check("types", EventTypes::parse(&body.types.unwrap_or_default()));
     let description = Description::parse(body.description.as_deref().unwrap_or_default());
     let description = fields.check("description", description);
-    let new = (|| Some(NewWebhook { url: url?, types: types?, description: description? }))();
+    let new =
+        (|| Some(NewWebhook { url: url?, types: types?, description: description?, status: WebhookStatus::Active }))();
 
     let issued = webhooks::create(&ctx, fields.finish(new)?).await?;
     let location = [(LOCATION, format!("/api/v1/webhooks/{}", issued.webhook.id))];

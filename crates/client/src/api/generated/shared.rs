@@ -408,6 +408,12 @@ pub enum EventType {
     /// `webhook.deleted`.
     #[serde(rename = "webhook.deleted")]
     WebhookDeleted,
+    /// `configuration.drifted`.
+    #[serde(rename = "configuration.drifted")]
+    ConfigurationDrifted,
+    /// `configuration.drift_resolved`.
+    #[serde(rename = "configuration.drift_resolved")]
+    ConfigurationDriftResolved,
     /// `database.restored`.
     #[serde(rename = "database.restored")]
     DatabaseRestored,
@@ -472,6 +478,8 @@ impl EventType {
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookSecretRotated => "webhook.secret_rotated",
             Self::WebhookDeleted => "webhook.deleted",
+            Self::ConfigurationDrifted => "configuration.drifted",
+            Self::ConfigurationDriftResolved => "configuration.drift_resolved",
             Self::DatabaseRestored => "database.restored",
             Self::DatabaseMoved => "database.moved",
             Self::Other(value) => value,

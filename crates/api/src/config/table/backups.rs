@@ -1,14 +1,16 @@
-//! The keys of backups, a part of the [table](super::table).
+//! The keys of backups.
 
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::declare::{Key, section};
-use super::layers::Layers;
-use super::rule::{Rule, age_keys, flag, folder_path, http_url, object_prefix, optional, password, path, text, whole};
+use crate::config::declare::{Key, section_types};
+use crate::config::layers::Layers;
+use crate::config::rule::{
+    Rule, age_keys, flag, folder_path, http_url, object_prefix, optional, password, path, text, whole,
+};
 
-section! {
+section_types! {
     /// Backups on a schedule; see docs/backups.md. With several nodes, configure them on one.
     backups: Backups {
         /// The folder of the backups; it is created if it does not exist. If empty, no backups are made in a folder.
