@@ -136,12 +136,18 @@ impl<'a> Operation<'a> {
                 segments.push(format!("encode({name})"));
             }
         }
+        // An operation on one resource keeps its method when it gains options; they have a second method.
         let has_query = self.parameters("query").next().is_some();
+        let has_options = has_query && self.parameters("path").next().is_some() && self.result()?.0 == "Call";
+        let mut query = None;
         if has_query {
             let name = format!("{}{}Query", camel(self.group), camel(&method_name));
-            *queries += &self.query(&name)?;
-            arguments.push(format!("query: &{name}"));
-            steps += ".query(query.pairs())";
+            *queries += &self.query(&name, if has_options { "_with" } else { "" })?;
+            query = Some((format!("query: &{name}"), ".query(query.pairs())"));
+        }
+        if let Some((argument, step)) = query.take_if(|_| !has_options) {
+            arguments.push(argument);
+            steps += step;
         }
         if let Some(body) = self.body() {
             arguments.push(format!("body: &{}", reference(body).context("a body must be a reference")?));
@@ -164,12 +170,21 @@ impl<'a> Operation<'a> {
         let doc = [self.value["summary"].as_str(), self.value["description"].as_str()];
         let doc = doc.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
         let verb = camel(self.method);
-        Ok(format!(
-            "{}pub fn {method_name}({}) -> {kind}<'a, {result}> {{\nCall::new(self.api, Method::{verb}, {path}){steps}\n\
-             }}\n\n",
-            comment(&format!("{doc}\n\n`{} {}`", self.method.to_uppercase(), self.path)),
-            arguments.join(", ")
-        ))
+        let method = |name: &str, doc: &str, arguments: &[String], steps: &str| {
+            format!(
+                "{}pub fn {name}({}) -> {kind}<'a, {result}> {{\nCall::new(self.api, Method::{verb}, {path}){steps}\n\
+                 }}\n\n",
+                comment(&format!("{doc}\n\n`{} {}`", self.method.to_uppercase(), self.path)),
+                arguments.join(", ")
+            )
+        };
+        let mut methods = method(&method_name, &doc, &arguments, &steps);
+        if let Some((argument, step)) = query {
+            arguments.push(argument);
+            let doc = format!("The same as [`Self::{method_name}`], with options.");
+            methods += &method(&format!("{method_name}_with"), &doc, &arguments, &(steps + step));
+        }
+        Ok(methods)
     }
 
     /// The type that is returned, and what it leads to.
@@ -187,7 +202,7 @@ impl<'a> Operation<'a> {
         })
     }
 
-    fn query(&self, name: &str) -> anyhow::Result<String> {
+    fn query(&self, name: &str, suffix: &str) -> anyhow::Result<String> {
         let (mut fields, mut setters, mut pairs) = (String::new(), String::new(), String::new());
         for parameter in self.parameters("query") {
             let wire = parameter["name"].as_str().context("a parameter has no name")?;
@@ -209,7 +224,7 @@ impl<'a> Operation<'a> {
             pairs += &format!("if let Some(value) = &self.{field} {{\npairs.push(({wire:?}, {text}));\n}}\n");
         }
         Ok(format!(
-            "/// Parameters of [`{group}Api::{method}`].\n#[derive(Debug, Clone, Default, PartialEq)]\npub struct {name} {{\n\
+            "/// Parameters of [`{group}Api::{method}{suffix}`].\n#[derive(Debug, Clone, Default, PartialEq)]\npub struct {name} {{\n\
              {fields}}}\n\nimpl {name} {{\n/// No parameters.\n#[must_use]\npub fn new() -> Self {{\nSelf::default()\n}}\n\n\
              {setters}fn pairs(&self) -> Vec<(&'static str, String)> {{\nlet mut pairs = Vec::new();\n{pairs}pairs\n}}\n}}\n\n",
             group = camel(self.group),

@@ -15,9 +15,9 @@ use url::Url;
 
 use super::declare::{Key, config, section_types};
 use super::rule::{
-    Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret,
-    http_url, ip_address, locale, mailbox, master_key, networks, one_of, optional, origins, password, path, paths,
-    pooler_mode, postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
+    Rule, command, database_url, display_name, domain, domains, flag, folder_path, hosts, hs256_secret, http_url,
+    ip_address, locale, mailbox, master_key, networks, one_of, optional, origins, password, path, paths, pooler_mode,
+    postgres_url, redirect_urls, secret_url, text, webhook_secret, whole,
 };
 use super::schema::{SchemaSource, attribute_claims, email_domains, schema};
 use super::{AppEnv, layers::Layers, net::IpNet, providers::ProviderConfig};

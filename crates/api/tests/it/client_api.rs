@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use denizen_client::api::{
     Api, CreateApiKey, CreateRole, CreateServiceAccount, CreateUser, CreateWebhook, EventsListQuery, PatchUser,
-    PermissionName, ReplaceRole, RolesListQuery, SessionTokens, SignIn, SignInResult, SignedIn, UsersDeleteQuery,
-    UsersListQuery,
+    PermissionName, ReplaceRole, RolesListQuery, SessionTokens, SignIn, SignInResult, SignedIn, UsersListQuery,
 };
 use futures_util::TryStreamExt;
 use serde_json::json;
@@ -46,7 +45,7 @@ on_both! {
         let stale = api.users().update(id, &patch).if_match(etag.unwrap()).await.unwrap_err();
         assert_eq!(stale.refusal().map(|refusal| refusal.status), Some(412));
 
-        api.users().delete(id, &UsersDeleteQuery::default()).await.unwrap();
+        api.users().delete(id).await.unwrap();
         assert_eq!(api.users().get(id).await.unwrap_err().code(), Some("user_not_found"));
     }
 

@@ -231,6 +231,9 @@ pub struct Record {
     pub occurred_at: OffsetDateTime,
     /// Sequence number. The first record has number 1; there are no gaps.
     pub position: i64,
+    /// Present and `true` if personal data of a deleted user was erased from the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonymized: Option<bool>,
     /// The resource that the event is about.
     pub subject: Option<String>,
     /// The event type.

@@ -59,7 +59,14 @@ impl<'a> UsersApi<'a> {
     /// `users.deletion_grace_days`, the user is disabled and deleted after the grace period.
     ///
     /// `DELETE /api/v1/users/{id}`
-    pub fn delete(&self, id: Uuid, query: &UsersDeleteQuery) -> Call<'a, ()> {
+    pub fn delete(&self, id: Uuid) -> Call<'a, ()> {
+        Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}"))
+    }
+
+    /// The same as [`Self::delete`], with options.
+    ///
+    /// `DELETE /api/v1/users/{id}`
+    pub fn delete_with(&self, id: Uuid, query: &UsersDeleteQuery) -> Call<'a, ()> {
         Call::new(self.api, Method::Delete, format!("/api/v1/users/{id}")).query(query.pairs())
     }
 
@@ -260,7 +267,7 @@ impl UsersListQuery {
     }
 }
 
-/// Parameters of [`UsersApi::delete`].
+/// Parameters of [`UsersApi::delete_with`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UsersDeleteQuery {
     now: Option<bool>,
