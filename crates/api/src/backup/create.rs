@@ -24,7 +24,7 @@ pub(crate) enum Target {
     Stdout,
     /// An object, which appears when it is complete.
     Object {
-        storage: S3,
+        storage: Box<S3>,
         key: String,
         /// Its name in messages.
         path: String,

@@ -19,7 +19,7 @@ use crate::config::Backups;
 /// Where backups are.
 pub(super) enum Destination {
     Folder(PathBuf),
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 /// A bucket in S3-compatible object storage.
@@ -131,7 +131,7 @@ impl Destination {
         match self {
             Self::Folder(folder) => Target::File(folder.join(name)),
             Self::Bucket(bucket) => Target::Object {
-                storage: bucket.storage.clone(),
+                storage: Box::new(bucket.storage.clone()),
                 key: format!("{}{name}", bucket.prefix),
                 path: self.path_of(name),
             },

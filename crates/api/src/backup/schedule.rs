@@ -48,7 +48,7 @@ impl Schedule {
     /// If a recipient is not a public key, or the bucket cannot be used with these settings.
     pub(crate) fn new(config: &Backups, options: StoreOptions) -> anyhow::Result<Option<Self>> {
         let folder = config.folder.clone().map(Destination::Folder);
-        let bucket = Bucket::of(config)?.map(Destination::Bucket);
+        let bucket = Bucket::of(config)?.map(|bucket| Destination::Bucket(Box::new(bucket)));
         let destinations: Vec<_> = folder.into_iter().chain(bucket).collect();
         if destinations.is_empty() {
             return Ok(None);

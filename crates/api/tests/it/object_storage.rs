@@ -247,7 +247,7 @@ async fn requests_are_retried_with_a_delay_and_then_fail() {
     storage.fail("GET", 4).await;
     assert_eq!(s3.list("").await.unwrap(), ["a"]);
     storage.fail("GET", 5).await;
-    let error = tokio::time::timeout(Duration::from_secs(60), s3.list("")).await.unwrap().unwrap_err();
+    let error = tokio::time::timeout(Duration::from_mins(1), s3.list("")).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the object storage refused the request (SlowDown, status 503)");
     let wrong = S3::new(S3Settings { secret_access_key: "wrong".into(), ..storage.settings() }).unwrap();
     let before = storage.count("GET", &["encoding-type", "list-type", "prefix"]).await;
