@@ -57,6 +57,7 @@ async fn check_drift(shared: &Shared, check: Option<Arc<DriftCheck>>, stop: &Can
         let job = Job { period: check.period(), ..CHECK_DRIFT };
         // Also at the start: the files may have come with this release.
         let first = stop.run_until_cancelled(check.run(&shared.services)).await.unwrap_or(Ok(()));
+        shared.metrics.job_ran(job.name, first.is_ok(), shared.services.clock.now());
         report(job.action, false, first);
         let work = async || stop.run_until_cancelled(check.run(&shared.services)).await.unwrap_or(Ok(()));
         job.run(shared, stop, work).await;
@@ -105,6 +106,12 @@ const RECORD_USES: Job = Job {
     period: Duration::from_secs(10),
     is_essential: false,
 };
+const PSEUDONYMIZE: Job = Job {
+    name: "pseudonymize",
+    action: "erasing personal data of deleted users from the event log",
+    period: Duration::from_mins(1),
+    is_essential: false,
+};
 const PURGE: Job =
     Job { name: "purge", action: "deleting expired data", period: Duration::from_mins(1), is_essential: false };
 
@@ -121,6 +128,7 @@ async fn keep(shared: &Shared, stop: &CancellationToken) {
         KEEP_KEYS.run(shared, stop, || keys::keep(services)),
         RECORD_USES.run(shared, stop, || usage::record(services)),
         PURGE.run(shared, stop, || purge(services, stop)),
+        PSEUDONYMIZE.run(shared, stop, || pseudonymize(services, stop)),
         DELETE_USERS.run(shared, stop, || delete_users(services, stop)),
     );
     // What was noted since the last time would be lost.
@@ -193,8 +201,6 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
     while budgets::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while tickets::purge_tickets(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while events::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
-    let mut pseudonymization = events::Pseudonymization::default();
-    while pseudonymization.step(services, PURGE_BATCH).await? && pause(stop).await {}
     while webhooks::park_overdue(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while webhooks::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
     while sessions::purge(services, PURGE_BATCH).await? == u64::from(PURGE_BATCH) && pause(stop).await {}
@@ -203,6 +209,13 @@ async fn purge(services: &Services, stop: &CancellationToken) -> denizen_domain:
 
 async fn delete_users(services: &Arc<Services>, stop: &CancellationToken) -> denizen_domain::Result<()> {
     while users::purge(services, DELETION_BATCH).await? == u64::from(DELETION_BATCH) && pause(stop).await {}
+    Ok(())
+}
+
+/// Erases personal data of deleted users from the event log.
+async fn pseudonymize(services: &Services, stop: &CancellationToken) -> denizen_domain::Result<()> {
+    let mut pseudonymization = events::Pseudonymization::default();
+    while pseudonymization.step(services, PURGE_BATCH).await? && pause(stop).await {}
     Ok(())
 }
 

@@ -92,8 +92,9 @@ impl DriftLog {
     }
 }
 
-/// At most so many names; the last one says how many more there are.
-fn named(resources: &[String]) -> Vec<String> {
+/// The names of at most 50 resources; the last one says how many more there are.
+#[must_use]
+pub fn named(resources: &[String]) -> Vec<String> {
     let mut named: Vec<String> = resources.iter().take(NAMED_MAX).cloned().collect();
     let rest = resources.len() - named.len();
     if rest > 0 {

@@ -1,15 +1,23 @@
 //! What the server says about itself, for diagnosis.
 
+use std::time::Duration;
+
 use denizen_domain::ports::Clock;
 use denizen_domain::store::StoreError;
 use denizen_domain::time::Timestamp;
 use sqlx::{Connection, PgConnection, query, query_scalar};
+use tokio::time::sleep;
 
 use crate::PostgresOptions;
 use crate::pooler::{PoolerInspection, observe};
 
 /// How often the round trip is measured; the shortest one counts.
 const ROUNDS: u32 = 5;
+
+/// How often, and at what interval, other connections are counted: that of a process that has just ended is still there
+/// for a moment.
+const CLOSING_CHECKS: u32 = 20;
+const CLOSING_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server says about itself and about the rights of the role.
 #[derive(Debug, Clone)]
@@ -110,11 +118,19 @@ fn midpoint(begun: Timestamp, ended: Timestamp) -> i64 {
 /// When the server does not answer.
 pub async fn other_connections(options: &PostgresOptions) -> Result<u64, StoreError> {
     let mut connection = options.connect_once().await?;
-    let count = query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM pg_stat_activity
+    let mut attempts = 0;
+    let count = loop {
+        let count = query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'denizen%' AND pid <> pg_backend_pid()"#
-    );
-    let count = count.fetch_one(&mut connection).await.map_err(|error| options.explain(error))?;
+        );
+        let count = count.fetch_one(&mut connection).await.map_err(|error| options.explain(error))?;
+        attempts += 1;
+        if count == 0 || attempts == CLOSING_CHECKS {
+            break count;
+        }
+        sleep(CLOSING_PAUSE).await;
+    };
     // An error while closing the connection is ignored.
     let _ = connection.close().await;
     Ok(count.unsigned_abs())

@@ -199,7 +199,7 @@ fn checks_of_lists() -> Vec<Check> {
         check!("find_events_at"("'[7, 9]'"): "events_pkey"),
         check!("nth_event_about"("'subject3', 1000, 2000, 20"): "events_by_subject"),
         check!("nth_event_by"(format!("{USER}, 1000, 2000, 20")): "events_by_actor"),
-        check!("deletions_to_pseudonymize"("2500, 20"): "events_by_deletion"),
+        check!("deletions_to_pseudonymize"("2500, 100, 7, 20"): "events_by_deletion"),
         check!("erase_events"("'[]'"): "events_pkey"),
         check!("first_event_since"("2500"): "events_pkey", "event_log_pkey"),
         check!("last_event_before"("2500"): "events_pkey", "event_log_pkey"),

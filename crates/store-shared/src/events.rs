@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use denizen_domain::events::store::{
-    Erasure, EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow,
+    DeletionKey, Erasure, EventReads, EventRow, EventWrites, KeyedStart, LogBounds, LogSeals, RecordFilter, TicketRow,
 };
 use denizen_domain::events::tickets::Ticket;
 use denizen_domain::events::{Event, NewEvent};
@@ -104,9 +104,21 @@ impl EventReads for Tx {
         fetch_optional_scalar!(self, i64, "queries/first_event_since.sql", moment.as_micros())
     }
 
-    async fn deletions_to_pseudonymize(&mut self, before: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let (before, limit) = (before.as_micros(), i64::from(limit));
-        let rows = fetch_all!(self, EventRow, "../store-shared/queries/deletions_to_pseudonymize.sql", before, limit)?;
+    async fn deletions_to_pseudonymize(
+        &mut self,
+        before: Timestamp,
+        after: DeletionKey,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows = fetch_all!(
+            self,
+            EventRow,
+            "../store-shared/queries/deletions_to_pseudonymize.sql",
+            before.as_micros(),
+            after.occurred_at.as_micros(),
+            after.position,
+            i64::from(limit)
+        )?;
         Ok(rows.into_iter().map(event).collect())
     }
 

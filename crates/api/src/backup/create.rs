@@ -59,7 +59,9 @@ pub(crate) async fn create(
         Target::Object { path, .. } => format!("writing {path}"),
     };
     let (raw, end) = open(target).with_context(failed)?;
-    let counted = Counted { sink: BufWriter::with_capacity(128 * 1024, raw), bytes: 0 };
+    // An upload has a buffer of its own; a second one would be written when it is dropped, on a thread that must not wait.
+    let buffer = if matches!(target, Target::Object { .. }) { 0 } else { 128 * 1024 };
+    let counted = Counted { sink: BufWriter::with_capacity(buffer, raw), bytes: 0 };
     let sink = match recipients {
         None => Sink::Plain(counted),
         Some(recipients) => Sink::Encrypted(EncryptingWriter::new(counted, recipients)?),

@@ -79,19 +79,22 @@ impl Schedule {
         let now = services.clock.now();
         let present = destination.present().await?;
         let (due_after, latest) = (name(now.minus_seconds(self.interval_s)), name(now));
-        // A name in the future comes from a clock that was wrong: it does not hold up the next backup.
+        // A name in the future comes from a clock that was wrong: it neither delays the next backup nor counts as one.
         if present.iter().any(|made| *made > due_after && *made <= latest) {
             return Ok(());
         }
         // Not a reason to make no backup: some storage does not list uploads.
-        let cleaned = destination.delete_abandoned(now.minus_seconds(ABANDONED_AFTER_S)).await;
+        if let Err(error) = destination.delete_abandoned(now.minus_seconds(ABANDONED_AFTER_S)).await {
+            tracing::warn!(error = format!("{error:#}"), "abandoned drafts of backups were not deleted");
+        }
         let (target, path) = (destination.target(&latest), destination.path_of(&latest));
         let made = create(services, &self.options, &target, self.recipients.as_ref(), &|_| {}).await?;
         tracing::info!(path, bytes = made.bytes, rows = made.contents.rows(), "backup complete");
-        for old in destination.present().await?.iter().rev().skip(self.keep) {
+        let present = destination.present().await?;
+        for old in present.iter().rev().filter(|made| **made <= latest).skip(self.keep) {
             destination.delete(old).await?;
         }
-        cleaned
+        Ok(())
     }
 }
 

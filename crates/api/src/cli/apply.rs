@@ -106,7 +106,7 @@ async fn apply(ctx: &Ctx, document: &Document, args: &ApplyArgs, output: Output)
         };
     }
     if output == Output::Text {
-        print(&lines(&planned.steps))?;
+        ignore_closed(print(&lines(&planned.steps)))?;
     }
     let deleted = planned.summary().deleted;
     if deleted > 0 {
@@ -118,13 +118,22 @@ async fn apply(ctx: &Ctx, document: &Document, args: &ApplyArgs, output: Output)
     for change in described["changes"].as_array_mut().into_iter().flatten() {
         change["done"] = Value::Bool(false);
     }
-    let failure = execute(ctx, planned, &mut secrets, &mut described).await.err();
-    match output {
-        Output::Json => print_json(&described)?,
-        Output::Text if failure.is_none() => print(&format!("{}\n", done(summary)))?,
-        Output::Text => {}
+    let outcome = execute(ctx, planned, &mut secrets, &mut described).await;
+    let secrets_kept = secrets.delete_if_empty();
+    let printed = match output {
+        Output::Json => print_json(&described),
+        Output::Text if outcome.is_ok() => print(&format!("{}\n", done(summary))),
+        Output::Text => Ok(()),
+    };
+    outcome.and(secrets_kept).and(ignore_closed(printed))
+}
+
+/// The changes are made even if nobody reads what they are.
+fn ignore_closed(printed: Result<(), Failure>) -> Result<(), Failure> {
+    match printed {
+        Err(Failure::ReaderGone) => Ok(()),
+        printed => printed,
     }
-    failure.map_or(Ok(()), Err)
 }
 
 /// Makes the changes one after the other. Stops at the first that fails, and says what was done.
@@ -132,26 +141,27 @@ async fn execute(ctx: &Ctx, plan: Plan, secrets: &mut SecretsOut, report: &mut V
     let names: Vec<String> = plan.steps.iter().map(head).collect();
     for (index, step) in plan.steps.into_iter().enumerate() {
         let key = step.key.clone();
-        match step.run(ctx).await {
+        let (failed_at, error) = match step.run(ctx).await {
             Ok(issued) => {
                 report["changes"][index]["done"] = Value::Bool(true);
-                if let Some(issued) = issued {
-                    report["changes"][index]["id"] = issued.id.clone().into();
-                    secrets.write(&key, &issued)?;
+                let Some(issued) = issued else { continue };
+                report["changes"][index]["id"] = issued.id.clone().into();
+                match secrets.write(&key, &issued) {
+                    Ok(()) => continue,
+                    // The webhook was created.
+                    Err(error) => (index + 1, error),
                 }
             }
-            Err(error) => {
-                let (done, rest) = names.split_at(index);
-                let listed = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-                let error = Failure::line_of(error);
-                report["error"] = error.clone().into();
-                return Err(Failure::Incomplete(vec![
-                    format!("{}: {error}", names[index]),
-                    format!("done: {}", listed(done)),
-                    format!("not done: {}; correct the cause and run the command again", listed(rest)),
-                ]));
-            }
-        }
+            Err(error) => (index, Failure::line_of(error)),
+        };
+        let (done, rest) = names.split_at(failed_at);
+        let listed = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        report["error"] = error.clone().into();
+        return Err(Failure::Incomplete(vec![
+            format!("{}: {error}", names[index]),
+            format!("done: {}", listed(done)),
+            format!("not done: {}; correct the cause and run the command again", listed(rest)),
+        ]));
     }
     Ok(())
 }
@@ -229,33 +239,45 @@ fn report(plan: &Plan) -> Value {
 }
 
 /// Where the signing secrets of created webhooks go.
-struct SecretsOut(Option<(File, PathBuf)>);
+struct SecretsOut {
+    file: Option<(File, PathBuf)>,
+    is_empty: bool,
+}
 
 impl SecretsOut {
     /// Creates the file, if it is needed: before the first change, because the secrets cannot be read again.
     fn create(path: Option<&Path>, plan: &Plan) -> Result<Self, Failure> {
         let creates = plan.steps.iter().any(|step| step.action == Action::Create && step.info.section == "webhooks");
-        let Some(path) = path.filter(|_| creates) else { return Ok(Self(None)) };
+        let Some(path) = path.filter(|_| creates) else {
+            return Ok(Self { file: None, is_empty: true });
+        };
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self(Some((file, path.to_owned()))))
+        Ok(Self { file: Some((file, path.to_owned())), is_empty: true })
     }
 
-    fn write(&mut self, url: &str, issued: &Issued) -> Result<(), Failure> {
-        let Some((file, path)) = &mut self.0 else {
-            let id = &issued.id;
-            writeln!(
-                io::stderr(),
-                "webhook {}: the signing secret was not written; `denizen webhooks rotate-secret {id}` prints another one",
-                printable(url)
-            )?;
+    /// Writes a secret. The error is one line.
+    fn write(&mut self, url: &str, issued: &Issued) -> Result<(), String> {
+        let another = format!("`denizen webhooks rotate-secret {}` prints another one", issued.id);
+        let Some((file, path)) = &mut self.file else {
+            // A closed standard error does not end the run.
+            let _ = writeln!(io::stderr(), "webhook {}: the signing secret was not written; {another}", printable(url));
             return Ok(());
         };
         let line = json!({ "webhook_id": issued.id, "url": url, "secret": issued.secret.expose_secret() });
         let written = writeln!(file, "{line}").and_then(|()| file.sync_data());
-        Ok(written.with_context(|| format!("writing {}", path.display()))?)
+        written.map_err(|error| format!("writing the signing secret to {}: {error}; {another}", path.display()))?;
+        self.is_empty = false;
+        Ok(())
+    }
+
+    /// Deletes a file without secrets, so that the same command can be run again.
+    fn delete_if_empty(self) -> Result<(), Failure> {
+        let Some((file, path)) = self.file.filter(|_| self.is_empty) else { return Ok(()) };
+        drop(file);
+        Ok(std::fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?)
     }
 }

@@ -89,7 +89,7 @@ pub(crate) struct Globals {
     #[arg(long, short, global = true)]
     quiet: bool,
     /// The output format. yaml is for `denizen get`, which prints it by default.
-    #[arg(long = "output", short = 'o', global = true, value_enum, default_value_t = Format::Text)]
+    #[arg(id = "output", long, short = 'o', global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The format for all commands but `get`.
     #[arg(skip = Output::Text)]

@@ -125,12 +125,12 @@ impl Document {
                 continue;
             };
             let items = self.sections.entry(section).or_default();
-            match member.value.content {
-                Content::List(nodes) => {
-                    items.extend(nodes.into_iter().map(|node| Item { file: Arc::clone(file), node }));
-                }
-                Content::Scalar(serde_json::Value::Null) => {}
-                _ => faults.push(Fault::at(file, Some(member.place), format!("{section}: must be a list"))),
+            if let Content::List(nodes) = member.value.content {
+                items.extend(nodes.into_iter().map(|node| Item { file: Arc::clone(file), node }));
+            } else {
+                // An empty value is rather a mistake than the wish to delete everything.
+                let message = format!("{section}: must be a list; write [] if there are no resources");
+                faults.push(Fault::at(file, Some(member.place), message));
             }
         }
     }

@@ -16,6 +16,9 @@ use super::kind::Secrets;
 use super::plan::{Options, plan};
 use crate::config::Apply;
 
+/// How many faults of the files a log line names.
+const FAULTS_MAX: usize = 20;
+
 /// Which files the database is compared with, and how often.
 pub(crate) struct DriftCheck {
     files: Vec<PathBuf>,
@@ -76,7 +79,7 @@ impl DriftCheck {
             (false, _) => {}
             (true, true) => tracing::info!("the database agrees with the files of apply.files again"),
             (true, false) => {
-                let resources = found.resources.join(", ");
+                let resources = denizen_domain::drift::named(&found.resources).join(", ");
                 tracing::warn!(resources, "the database differs from the files of apply.files");
             }
         }
@@ -105,5 +108,32 @@ impl DriftCheck {
 }
 
 fn invalid(faults: &[Fault]) -> DriftError {
-    DriftError::Files(faults.iter().map(ToString::to_string).collect())
+    let mut lines: Vec<String> =
+        faults.iter().take(FAULTS_MAX).map(|fault| without_paths(&fault.to_string())).collect();
+    if faults.len() > FAULTS_MAX {
+        lines.push(format!("and {} more", faults.len() - FAULTS_MAX));
+    }
+    DriftError::Files(lines)
+}
+
+/// A text for the log, without the paths of URLs: that of a webhook can contain a secret.
+fn without_paths(text: &str) -> String {
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        let path = word.find("://").and_then(|at| word[at + 3..].find('/').map(|slash| at + 3 + slash));
+        words.push(path.map_or_else(|| word.to_owned(), |path| format!("{}/…", &word[..path])));
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_paths;
+
+    #[test]
+    fn paths_of_urls_are_removed() {
+        let text = "a.yaml:1:2: webhook https://hooks.example.com/services/SECRET: types: unknown";
+        assert_eq!(without_paths(text), "a.yaml:1:2: webhook https://hooks.example.com/… types: unknown");
+        assert_eq!(without_paths("at /etc/a.yaml, https://example.com"), "at /etc/a.yaml, https://example.com");
+    }
 }

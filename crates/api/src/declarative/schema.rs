@@ -107,7 +107,7 @@ pub fn schema() -> Value {
         item.object.insert("description".to_owned(), format!("A {}.", info.singular).into());
         let description = format!("The {}s. If the key is omitted, they are not managed.", info.singular);
         let reference = json!({"$ref": format!("#/$defs/{}", info.section)});
-        let property = json!({"description": description, "type": ["array", "null"], "items": reference});
+        let property = json!({"description": description, "type": "array", "items": reference});
         properties.insert(info.section.to_owned(), property);
         definitions.insert(info.section.to_owned(), Value::Object(item.object));
         definitions.extend(item.definitions);

@@ -3,10 +3,12 @@
 //! The fields of a span are formatted once, when they are recorded, and copied into each line. Every request writes a line,
 //! so this is part of the cost of each request.
 
-use std::fmt::{self, Debug};
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Write as _};
 use std::io;
 
 use serde::Serializer as _;
+use serde_json::value::RawValue;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -28,7 +30,12 @@ impl<'writer> FormatFields<'writer> for JsonFields {
     }
 
     fn add_fields(&self, current: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        self.format_fields(current.as_writer(), fields)
+        let mut added = FormattedFields::<Self>::new(String::new());
+        self.format_fields(added.as_writer(), fields)?;
+        let (mut members, added) = (parse(current), parse(&added));
+        members.retain(|(name, _)| added.iter().all(|(other, _)| other != name));
+        current.fields.clear();
+        members.iter().chain(&added).try_for_each(|(name, value)| write!(current.fields, ",{name}:{value}"))
     }
 }
 
@@ -51,13 +58,39 @@ where
         context.format_fields(writer.by_ref(), event)?;
         writer.write_str(",\"target\":")?;
         text(&mut writer, metadata.target())?;
+        let mut inner = vec![metadata.fields()];
         for span in context.event_scope().into_iter().flatten() {
+            let names = span.metadata().fields();
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                writer.write_str(fields)?;
+                let is_repeated = |name: &str| inner.iter().any(|inner| inner.field(name).is_some());
+                if names.iter().any(|field| is_repeated(field.name()) || is_own(field.name())) {
+                    write_others(&mut writer, fields, |name| is_repeated(name) || is_own(name))?;
+                } else {
+                    writer.write_str(fields)?;
+                }
             }
+            inner.push(names);
         }
         writer.write_str("}\n")
     }
+}
+
+/// Whether every line has a member with this name.
+fn is_own(name: &str) -> bool {
+    ["timestamp", "level", "target"].contains(&name)
+}
+
+/// Writes the members whose names are not those of inner spans or the event, which count.
+fn write_others(writer: &mut Writer<'_>, fields: &str, is_repeated: impl Fn(&str) -> bool) -> fmt::Result {
+    let others = parse(fields).into_iter().filter(|(name, _)| !is_repeated(name.trim_matches('"')));
+    others.into_iter().try_for_each(|(name, value)| write!(writer, ",{name}:{value}"))
+}
+
+/// The members that [`JsonFields`] wrote, as JSON texts.
+fn parse(fields: &str) -> Vec<(String, Box<RawValue>)> {
+    let object = format!("{{{}}}", fields.strip_prefix(',').unwrap_or(fields));
+    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&object).unwrap_or_default();
+    members.into_iter().map(|(name, value)| (serde_json::Value::from(name).to_string(), value)).collect()
 }
 
 /// Writes fields as members.
@@ -138,9 +171,12 @@ impl io::Write for Bytes<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
+    use serde::de::{IgnoredAny, MapAccess, Visitor};
+    use serde::{Deserialize, Deserializer};
     use serde_json::{Value, json};
     use tracing::field::Empty;
     use tracing_subscriber::fmt;
@@ -161,6 +197,30 @@ mod tests {
         }
     }
 
+    /// The names of the members of an object, also those that are repeated.
+    struct Members(Vec<String>);
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Self(Vec::new()))
+        }
+    }
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+            while let Some((name, IgnoredAny)) = map.next_entry()? {
+                self.0.push(name);
+            }
+            Ok(self)
+        }
+    }
+
     fn lines(log: impl FnOnce()) -> Vec<Value> {
         let lines = Lines::default();
         let writer = lines.clone();
@@ -169,6 +229,11 @@ mod tests {
         let bytes = lines.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.ends_with('\n'));
+        for line in text.lines() {
+            let members: Members = serde_json::from_str(line).unwrap();
+            let names: BTreeSet<_> = members.0.iter().collect();
+            assert_eq!(names.len(), members.0.len(), "{line}");
+        }
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -196,6 +261,23 @@ mod tests {
                 json!({"level": "INFO", "message": "again", "target": module, "request_id": "one", "trace_id": "two", "depth": 2}),
                 json!({"level": "INFO", "message": "alone", "target": module}),
             ]
+        );
+    }
+
+    #[test]
+    fn each_name_is_once_in_a_line_and_the_innermost_value_counts() {
+        let logged = lines(|| {
+            let outer = tracing::info_span!("request", method = "outer", route = "outer", level = 1, host = "a\"b");
+            let inner = tracing::info_span!(parent: &outer, "request", route = "inner", at = 1);
+            inner.record("at", 2).record("at", 3);
+            inner.in_scope(|| tracing::info!(method = "event", "done"));
+        });
+        let mut line = logged[0].clone();
+        line.as_object_mut().unwrap().remove("timestamp");
+        assert_eq!(
+            line,
+            json!({"level": "INFO", "message": "done", "target": module_path!(), "method": "event", "route": "inner", "at": 3,
+                "host": "a\"b"})
         );
     }
 

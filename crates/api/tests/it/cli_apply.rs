@@ -444,7 +444,8 @@ async fn the_schema_accepts_what_is_accepted_and_refuses_unknown_fields() {
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     for (document, is_valid) in [
         (json!({}), true),
-        (json!({"version": 1, "roles": null}), true),
+        (json!({"version": 1, "roles": null}), false),
+        (json!({"version": 1, "roles": []}), true),
         (
             json!({"roles": [{"name": "editor", "permissions": []}, {"name": "admin", "second_factor": "required"}]}),
             true,

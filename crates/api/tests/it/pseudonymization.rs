@@ -12,6 +12,7 @@ use crate::audit_verify::{Tamperer, found, head_of, whole};
 use crate::events_walk::{head, records_after};
 use crate::grpc::Rpc;
 use crate::harness::{SignedIn, TestApp, World, on_both};
+use crate::process::run_on;
 
 const DAY_S: u32 = 24 * 60 * 60;
 
@@ -29,6 +30,7 @@ async fn on_a_clock(world: &World) -> (TestApp, Arc<FakeClock>) {
 
 /// Erases what is due, in transactions of so many records; the number of steps.
 async fn pseudonymize(app: &TestApp, batch: u32) -> u32 {
+    app.services.store.seal_events().await.unwrap();
     let mut run = events::Pseudonymization::default();
     let mut steps = 0;
     while run.step(&app.services, batch).await.unwrap() {
@@ -104,8 +106,8 @@ on_both! {
         }
         assert!(after.len() >= before.len() && end > 12);
 
-        let hands = Tamperer { world: &world };
-        let report = whole(&hands.verify(&[&known]).await);
+        let tamperer = Tamperer { world: &world };
+        let report = whole(&tamperer.verify(&[&known]).await);
         assert!(report["checked"].as_i64().unwrap() >= end, "{report}");
     }
 
@@ -149,6 +151,7 @@ on_both! {
             assert_eq!(app.delete(&format!("/api/v1/users/{}", user.id), &admin.token).await.status(), 204);
         }
         clock.advance_s(30 * DAY_S + 1);
+        app.services.store.seal_events().await.unwrap();
         // Each run ends after one step, and two nodes run at once.
         let mut runs = [events::Pseudonymization::default(), events::Pseudonymization::default()];
         for run in &mut runs {
@@ -164,7 +167,7 @@ on_both! {
         whole(&Tamperer { world: &world }.verify(&[]).await);
     }
 
-    async fn whoever_can_write_the_database_cannot_use_it_to_change_records(world: World) {
+    async fn a_database_writer_cannot_alter_erased_records(world: World) {
         let (app, clock) = on_a_clock(&world).await;
         let admin = app.admin().await;
         let user = with_a_past(&app, &admin).await;
@@ -175,10 +178,10 @@ on_both! {
         assert_eq!(app.delete(&format!("/api/v1/users/{}", user.id), &admin.token).await.status(), 204);
         clock.advance_s(30 * DAY_S + 1);
         pseudonymize(&app, 500).await;
-        let hands = Tamperer { world: &world };
-        whole(&hands.verify(&[]).await);
-        hands.keep_a_copy().await;
-        let zeros = hands.bytes(&[7; 32]);
+        let tamperer = Tamperer { world: &world };
+        whole(&tamperer.verify(&[]).await);
+        tamperer.keep_a_copy().await;
+        let other = tamperer.bytes(&[7; 32]);
         for change in [
             "address = '203.0.113.9'".to_owned(),
             "user_agent = 'curl'".to_owned(),
@@ -187,15 +190,53 @@ on_both! {
             "data = replace(data, '\"user\"', '\"admin\"')".to_owned(),
             "erased_data = NULL".to_owned(),
             "erased_origin = NULL".to_owned(),
-            format!("erased_data = {zeros}"),
-            format!("erased_origin = {zeros}"),
+            format!("erased_data = {other}"),
+            format!("erased_origin = {other}"),
             "form = 2".to_owned(),
         ] {
-            hands.run(&format!("UPDATE events SET {change} WHERE position = {position}")).await;
-            found(&hands.verify(&[]).await, position, "changed", &change);
-            hands.restore().await;
+            tamperer.run(&format!("UPDATE events SET {change} WHERE position = {position}")).await;
+            found(&tamperer.verify(&[]).await, position, "changed", &change);
+            tamperer.restore().await;
         }
-        whole(&hands.verify(&[]).await);
+        whole(&tamperer.verify(&[]).await);
+    }
+
+    async fn only_authentic_records_of_users_who_do_not_exist_are_erased(world: World) {
+        let (app, clock) = on_a_clock(&world).await;
+        let admin = app.admin().await;
+        let user = with_a_past(&app, &admin).await;
+        let gone = with_a_past(&app, &admin).await;
+        assert_eq!(app.delete(&format!("/api/v1/users/{}", gone.id), &admin.token).await.status(), 204);
+        let records = records_after(&app, 0).await;
+        clock.advance_s(30 * DAY_S + 1);
+        let tamperer = Tamperer { world: &world };
+        tamperer.keep_a_copy().await;
+        let created = |id: &str| {
+            let is_it = |record: &&Event| record.kind == "user.created" && record.about.as_str() == Some(id);
+            records.iter().find(is_it).unwrap().position
+        };
+        let erased = async || {
+            let after = records_after(&app, 0).await;
+            let changed = records.iter().zip(&after).filter(|(before, after)| before.data != after.data);
+            changed.map(|(before, _)| before.about.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        // A record of another user as that of a deletion, and a foreign record as one about the deleted user.
+        let forged = format!("UPDATE events SET type = 'user.deleted', occurred_at = 0 WHERE position = {}", created(&user.id));
+        tamperer.run(&forged).await;
+        tamperer.run(&format!("UPDATE events SET subject = '{}' WHERE position = {}", gone.id, created(&admin.id))).await;
+        pseudonymize(&app, 3).await;
+        let found = erased().await;
+        assert!(!found.is_empty() && found.iter().all(|id| *id == gone.id), "{found:?}");
+        tamperer.restore().await;
+        whole(&tamperer.verify(&[]).await);
+
+        // The user was created again, with the same id.
+        let file = world.folder().join("again.ndjson");
+        std::fs::write(&file, json!({"id": gone.id, "email": gone.email, "name": "Grace"}).to_string()).unwrap();
+        let imported = run_on(&world, &[], &["users", "import", "--keep-ids", file.to_str().unwrap()], "").await;
+        assert_eq!(imported.code, 0, "{imported:?}");
+        pseudonymize(&app, 3).await;
+        assert_eq!(erased().await, Vec::<String>::new());
     }
 
     async fn records_of_the_previous_release_stay_and_verify(world: World) {
@@ -206,22 +247,22 @@ on_both! {
         // As the previous release writes them.
         let key = denizen_domain::events::chain::ChainKey::derive(app.services.vault.as_ref());
         let mut previous = denizen_domain::events::chain::GENESIS;
-        let hands = Tamperer { world: &world };
+        let tamperer = Tamperer { world: &world };
         let records = records_after(&app, 0).await;
         for record in &records {
             let record = Event { form: RecordForm::Whole, ..record.clone() };
             previous = key.hash(&previous, &record);
-            let hash = hands.bytes(&previous);
-            hands.run(&format!("UPDATE events SET form = 2, hash = {hash} WHERE position = {}", record.position)).await;
+            let hash = tamperer.bytes(&previous);
+            tamperer.run(&format!("UPDATE events SET form = 2, hash = {hash} WHERE position = {}", record.position)).await;
         }
-        hands.run(&format!("UPDATE event_log SET head_hash = {}", hands.bytes(&previous))).await;
-        whole(&hands.verify(&[]).await);
+        tamperer.run(&format!("UPDATE event_log SET head_hash = {}", tamperer.bytes(&previous))).await;
+        whole(&tamperer.verify(&[]).await);
         clock.advance_s(30 * DAY_S + 1);
         assert_eq!(pseudonymize(&app, 500).await, 0);
         let after = records_after(&app, 0).await;
         assert!(records.iter().zip(&after).all(|(before, after)| before.data == after.data));
         // The next record follows on, in the new form.
         app.user().await;
-        whole(&hands.verify(&[]).await);
+        whole(&tamperer.verify(&[]).await);
     }
 }

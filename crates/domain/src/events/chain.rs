@@ -20,7 +20,10 @@ const FORM: &[u8] = b"denizen event 1";
 /// The form of keyed records without digests.
 const KEYED_FORM: &[u8] = b"denizen event 2";
 /// The form of keyed records with digests of personal data.
-const DIGESTED_FORM: &[u8] = b"denizen event 3";
+const DIGESTED_FORM: &[u8] = b"denizen event 3\0";
+
+/// What a record has for the value of a personal member. No value begins with it.
+const ERASABLE: u8 = 9;
 
 /// The key of the chain.
 #[derive(Clone)]
@@ -54,9 +57,14 @@ impl ChainKey {
         code.put(event.occurred_at.as_micros().to_be_bytes());
         digest(code, self.origin_digest(event).as_ref());
         digest(code, self.data_digest(event).as_ref());
-        for (name, member) in event.data.iter().filter(|(name, _)| !is_personal(name)) {
+        code.put((event.data.len() as u64).to_be_bytes());
+        for (name, member) in &event.data {
             text(code, Some(name));
-            value(code, member);
+            if is_personal(name) {
+                code.put([ERASABLE]);
+            } else {
+                value(code, member);
+            }
         }
     }
 
@@ -68,7 +76,7 @@ impl ChainKey {
             return event.erased.origin;
         }
         let mut code = self.0.clone();
-        code.put(b"denizen event 3 origin");
+        code.put(b"denizen origin 3\0");
         code.put(event.id.as_uuid().as_bytes());
         text(&mut code, event.address.map(|address| address.to_string()).as_deref());
         text(&mut code, event.user_agent.as_deref());
@@ -85,7 +93,7 @@ impl ChainKey {
         let mut members = personal(&event.data).peekable();
         members.peek()?;
         let mut code = self.0.clone();
-        code.put(b"denizen event 3 personal data");
+        code.put(b"denizen personal data 3\0");
         code.put(event.id.as_uuid().as_bytes());
         for (name, member) in members {
             text(&mut code, Some(name));

@@ -1,22 +1,30 @@
 //! Erase personal data of deleted users from the log. Their ids stay, as pseudonyms.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::chain::ChainKey;
 use super::personal::without_personal;
-use super::store::{Erasure, RecordFilter};
+use super::store::{DeletionKey, Erasure, RecordFilter};
 use super::{ActorKind, Event, RecordForm};
 use crate::ctx::Services;
 use crate::error::Result;
+use crate::id::UserId;
+use crate::store::ReadTx;
+use crate::time::Timestamp;
 
 /// Erases the personal data of users who were deleted more than `events.pseudonymize_after_days` ago from records about
 /// them and by them, in steps. A run that ends before is completed by the next one.
 ///
-/// Records of earlier releases stay as they are until the retention period ends, because they authenticate personal data
-/// directly.
-#[derive(Debug, Default)]
+/// Only authentic records are used and changed: otherwise somebody who can write the database could have any record erased,
+/// and the log would verify. Records of earlier releases stay as they are until the retention period ends, because they
+/// authenticate personal data directly.
+#[derive(Debug)]
 pub struct Pseudonymization {
     current: Option<Deleted>,
+    /// The deletions up to this one were considered.
+    considered: DeletionKey,
 }
 
 /// A deleted user whose records are erased.
@@ -32,17 +40,28 @@ struct Deleted {
     until: i64,
 }
 
+impl Default for Pseudonymization {
+    fn default() -> Self {
+        Self { current: None, considered: DeletionKey { occurred_at: Timestamp::from_micros(i64::MIN), position: 0 } }
+    }
+}
+
 impl Pseudonymization {
     /// Erases at most so many records in one transaction; `false` when nothing is left to do.
     pub async fn step(&mut self, services: &Services, batch: u32) -> Result<bool> {
         let Some(after_s) = services.policy.events_pseudonymized_after_s else { return Ok(false) };
         let key = ChainKey::derive(services.vault.as_ref());
-        let mut read = services.store.read().await?;
+        let mut read = services.store.snapshot().await?;
         let mut deleted = if let Some(deleted) = self.current.take() {
             deleted
         } else {
             let before = services.clock.now().minus_seconds(after_s);
-            let Some(record) = read.deletions_to_pseudonymize(before, 1).await?.pop() else { return Ok(false) };
+            let found = read.deletions_to_pseudonymize(before, self.considered, 1).await?.pop();
+            let Some(record) = found else { return Ok(false) };
+            self.considered = DeletionKey { occurred_at: record.occurred_at, position: record.position };
+            if !is_effective(&mut *read, &key, &record).await? {
+                return Ok(true);
+            }
             Deleted::new(record, read.log_bounds().await?.head)
         };
         let Some(filter) = deleted.filters.last() else {
@@ -50,30 +69,58 @@ impl Pseudonymization {
             erase(services, &[of_deletion(&key, &deleted.record)]).await?;
             return Ok(true);
         };
-        let records = read.find_events(filter, deleted.after, deleted.until, batch).await?;
-        drop(read);
-        let others = records.iter().filter(|record| record.position != deleted.record.position);
-        let erasures: Vec<_> = others.filter_map(|other| erasure(&key, other, deleted.record.about.as_str())).collect();
-        erase(services, &erasures).await?;
+        let mut records = read.find_events(filter, deleted.after, deleted.until, batch).await?;
         if let Some(last) = records.get(batch.max(1) as usize - 1) {
             deleted.after = last.position;
         } else {
             deleted.filters.pop();
             deleted.after = 0;
         }
+        records.retain(|record| record.position != deleted.record.position);
+        keep_authentic(&mut *read, &key, &mut records).await?;
+        drop(read);
+        let erasures: Vec<_> =
+            records.iter().filter_map(|record| erasure(&key, record, deleted.record.about.as_str())).collect();
+        erase(services, &erasures).await?;
         self.current = Some(deleted);
         Ok(true)
     }
 }
 
+/// Whether a record of a deletion is authentic, and its user does not exist: an import can create the user again with the
+/// same id.
+async fn is_effective(read: &mut dyn ReadTx, key: &ChainKey, deletion: &Event) -> Result<bool> {
+    let Some(user) = user_of(deletion) else { return Ok(false) };
+    if read.find_user(UserId::from_uuid(user)).await?.is_some() {
+        return Ok(false);
+    }
+    let mut records = vec![deletion.clone()];
+    keep_authentic(read, key, &mut records).await?;
+    Ok(!records.is_empty())
+}
+
+/// Removes records from the list that do not match their hash.
+async fn keep_authentic(read: &mut dyn ReadTx, key: &ChainKey, records: &mut Vec<Event>) -> Result<()> {
+    let bounds = read.log_bounds().await?;
+    let before: Vec<i64> = records.iter().map(|record| record.position - 1).collect();
+    let previous = read.events_at(&before).await?;
+    let mut hashes: BTreeMap<_, _> = previous.into_iter().map(|record| (record.position, record.hash)).collect();
+    hashes.insert(bounds.floor, bounds.floor_hash);
+    records.retain(|record| {
+        hashes.get(&(record.position - 1)).is_some_and(|previous| key.hash(previous, record) == record.hash)
+    });
+    Ok(())
+}
+
+fn user_of(deletion: &Event) -> Option<Uuid> {
+    deletion.about.as_str().and_then(|id| Uuid::parse_str(id).ok())
+}
+
 impl Deleted {
     fn new(record: Event, until: i64) -> Self {
         let about = RecordFilter { about: record.about.as_str().map(str::to_owned), ..RecordFilter::default() };
-        let actor = record.about.as_str().and_then(|id| Uuid::parse_str(id).ok());
-        let by = RecordFilter { actor, ..RecordFilter::default() };
-        // Without an id, only the record of the deletion is concerned.
-        let filters = if actor.is_some() { vec![by, about] } else { Vec::new() };
-        Self { record, filters, after: 0, until }
+        let by = RecordFilter { actor: user_of(&record), ..RecordFilter::default() };
+        Self { record, filters: vec![by, about], after: 0, until }
     }
 }
 
@@ -109,7 +156,7 @@ fn of_deletion(key: &ChainKey, deletion: &Event) -> Erasure {
     Erasure {
         position: deletion.position,
         origin: if is_by(deletion, deletion.about.as_str()) { key.origin_digest(deletion) } else { None },
-        // A record without personal data was altered, and does not verify in any case.
+        // It always has personal data: the address.
         data: Some((key.data_digest(deletion).unwrap_or_default(), without_personal(deletion))),
     }
 }

@@ -76,6 +76,15 @@ impl RecordFilter {
     }
 }
 
+/// The place of a deletion among all deletions, in the order of their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionKey {
+    /// The time of the deletion.
+    pub occurred_at: Timestamp,
+    /// The number of its record.
+    pub position: i64,
+}
+
 /// The parts of a record that are erased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Erasure {
@@ -105,8 +114,14 @@ pub trait EventReads {
     /// The first record that is no older than a moment.
     async fn first_event_since(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;
 
-    /// The first records of deletions of users that are older than a moment and contain personal data, at most so many.
-    async fn deletions_to_pseudonymize(&mut self, before: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// The records of deletions of users behind `after` that are older than `before` and contain personal data, the oldest
+    /// first, at most so many.
+    async fn deletions_to_pseudonymize(
+        &mut self,
+        before: Timestamp,
+        after: DeletionKey,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
 
     /// The last record that is older than a moment.
     async fn last_event_before(&mut self, moment: Timestamp) -> Result<Option<i64>, StoreError>;

@@ -58,6 +58,12 @@ pub(super) async fn addressed(services: &Services, mail: &Mail) -> Result<Option
             let is_free = services.store.read().await?.find_user_by_email(&mail.to).await?.is_none();
             Ok(is_free.then(|| mail.clone()))
         }
+        // The user may have been restored or deleted since. The mail expires when the user is deleted.
+        MailSubject::DeletionScheduled => {
+            let found = services.store.read().await?.find_user_by_email(&mail.to).await?;
+            let deletion = found.and_then(|user| user.deletion);
+            Ok(deletion.filter(|deletion| deletion.after == mail.expires_at).map(|_| mail.clone()))
+        }
         _ => Ok(Some(mail.clone())),
     }
 }

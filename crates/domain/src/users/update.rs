@@ -148,6 +148,10 @@ fn apply(mut user: User, change: UserChange) -> Result<User> {
         user.status = status;
         // Enabling a user cancels a scheduled deletion.
         user.deletion = user.deletion.filter(|_| status == Status::Disabled);
+        // Who is disabled on purpose is not enabled by a restore.
+        if let Some(deletion) = &mut user.deletion {
+            deletion.status_before = Status::Disabled;
+        }
     }
     if let Some(locale) = change.locale {
         user.locale = locale;

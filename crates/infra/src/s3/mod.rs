@@ -25,6 +25,8 @@ use crate::outside::{begin, tls_of};
 /// How long a signed request may be sent, after which the storage refuses it.
 const SIGNED_FOR: Duration = Duration::from_hours(1);
 /// How long a connection may take, and a request including its body.
+/// How many pages of a listing are read; each has up to 1000 keys.
+const PAGES_MAX: usize = 1_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 /// How often a request is sent, and the delay before the second attempt, which doubles with each further one.
@@ -107,7 +109,7 @@ impl S3 {
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, S3Error> {
         let mut keys = Vec::new();
         let mut next = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
             action.with_prefix(prefix);
             if let Some(token) = next {
@@ -121,6 +123,7 @@ impl S3 {
                 return Ok(keys);
             }
         }
+        Err(S3Error::Response)
     }
 
     /// Deletes an object. Deleting it twice is not an error.
@@ -217,7 +220,9 @@ impl S3 {
         }
         let body = String::from_utf8_lossy(&text).into_owned();
         // A response that begins before the work is done can turn out to be an error.
-        let code = xml::error_code(&body);
+        // It goes into messages and the log.
+        let is_code = |code: &String| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let code = xml::error_code(&body).map(|code| if is_code(&code) { code } else { "invalid".to_owned() });
         if status.is_success() && code.is_none() {
             return Ok(Success { etag, body });
         }

@@ -35,6 +35,8 @@ pub async fn load<R: Read + Send + 'static>(
 ) -> Result<Loaded, SnapshotError> {
     target.clear().await?;
     let mut ended_sessions = 0;
+    let made_at = Timestamp::parse(&snapshot.header().created_at);
+    let age_us = made_at.map_or(0, |made_at| (now.as_micros() - made_at.as_micros()).max(0));
     loop {
         let reading = spawn_blocking(move || {
             let rows = snapshot.next_rows(ROWS_AT_ONCE as usize);
@@ -48,6 +50,7 @@ pub async fn load<R: Read + Send + 'static>(
         }
         for row in &mut rows {
             ended_sessions += u64::from(revoke(&table, row, now));
+            postpone_deletion(&table, row, age_us);
         }
         if target.put(&table, rows).await? == Put::Conflict {
             return Err(SnapshotError::Damaged("two rows have the same unique value"));
@@ -84,6 +87,19 @@ fn revoke(table: &Table, row: &mut [Cell], now: Timestamp) -> bool {
             false
         }
         _ => false,
+    }
+}
+
+/// Gives a user whose deletion is scheduled the time that was left when the snapshot was made.
+fn postpone_deletion(table: &Table, row: &mut [Cell], age_us: i64) {
+    if table.name != "users" {
+        return;
+    }
+    for column in ["delete_after", "deletion_due_at"] {
+        let cell = table.column(column).and_then(|at| row.get_mut(at));
+        if let Some(Cell::Integer(moment)) = cell {
+            *moment = moment.saturating_add(age_us);
+        }
     }
 }
 

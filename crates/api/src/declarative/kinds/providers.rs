@@ -1,7 +1,8 @@
 //! Outside providers.
 
-use std::env;
-use std::fs;
+use std::env::{self, VarError};
+use std::fs::{self, File};
+use std::io::{self, Read};
 
 use denizen_domain::Ctx;
 use denizen_domain::error::{FieldError, Result};
@@ -165,7 +166,7 @@ fn version(provider: &ManagedProvider) -> Option<[i64; 1]> {
     provider.stored.map(|stored| [stored.version])
 }
 
-/// The secret that a variable or a file contains, without the line feed at its end.
+/// The secret that a variable or a file contains, without white space at its end.
 fn secret(fields: &mut Map<String, Value>, secrets: Secrets) -> Result<Option<String>, FieldError> {
     let mut source = |field: &'static str| match fields.remove(field) {
         None | Some(Value::Null) => Ok(None),
@@ -176,7 +177,7 @@ fn secret(fields: &mut Map<String, Value>, secrets: Secrets) -> Result<Option<St
     let is_given = fields.get(SECRET).is_some_and(|secret| !secret.is_null());
     let (field, text) = match (variable, file, is_given) {
         (None, None, _) => return Ok(None),
-        (Some(name), None, false) => (SECRET_ENV, env::var(name).map_err(|error| error.to_string())),
+        (Some(name), None, false) => (SECRET_ENV, value_of(&name).map_err(str::to_owned)),
         (None, Some(path), false) => (SECRET_FILE, text_of(&path).map_err(|error| error.to_string())),
         _ => {
             let message = format!("must be the only one of {SECRET}, {SECRET_ENV} and {SECRET_FILE}");
@@ -192,9 +193,20 @@ fn secret(fields: &mut Map<String, Value>, secrets: Secrets) -> Result<Option<St
     }
 }
 
-fn text_of(path: &str) -> std::io::Result<String> {
-    if fs::metadata(path)?.len() > SECRET_FILE_BYTES_MAX {
-        return Err(std::io::Error::other("the file is too long"));
+/// The error does not contain the value, unlike that of the standard library.
+fn value_of(variable: &str) -> Result<String, &'static str> {
+    env::var(variable).map_err(|error| match error {
+        VarError::NotPresent => "the environment variable is not set",
+        VarError::NotUnicode(_) => "the environment variable is not UTF-8",
+    })
+}
+
+fn text_of(path: &str) -> io::Result<String> {
+    // Opening a named pipe would wait for its writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
-    fs::read_to_string(path)
+    let mut text = String::new();
+    File::open(path)?.take(SECRET_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SECRET_FILE_BYTES_MAX { Err(io::Error::other("the file is too long")) } else { Ok(text) }
 }
