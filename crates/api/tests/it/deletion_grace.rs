@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use denizen::app::Ambience;
+use denizen_domain::time::Timestamp;
 use denizen_domain::users;
 use denizen_proto::v1;
 use denizen_testkit::{FakeClock, SeededRandom};
@@ -226,6 +227,16 @@ on_both! {
         assert_eq!(now.unwrap().into_inner().delete_after, None);
     }
 
+    async fn who_is_disabled_during_the_grace_period_stays_disabled(app: TestApp, "users.deletion_grace_days" = "30") {
+        let (admin, user) = (app.admin().await, app.user().await);
+        assert_eq!(app.delete(&user.path(), &user.token).await.status(), 204);
+        let scheduled = app.json(&user.path(), &admin.token).await["delete_after"].clone();
+        let disabled = app.patch(&user.path(), &admin.token, &json!({"status": "disabled"})).await;
+        assert_eq!(disabled.status(), 200);
+        assert_eq!(app.json(&user.path(), &admin.token).await["delete_after"], scheduled);
+        assert_eq!(restored(&app, &user, &admin.token).await["status"], "disabled");
+    }
+
     async fn exports_imports_and_moves_carry_it(world: World) {
         let app = world.serve(&[GRACE]).await;
         let (admin, user) = (app.admin().await, app.user().await);
@@ -243,7 +254,11 @@ on_both! {
         };
         assert_eq!(run(&["restore", &file]).await.code, 0);
         let moved = run(&["users", "get", &user.email, "--output", "json"]).await.json();
-        assert_eq!((&moved["status"], &moved["delete_after"]), (&json!("disabled"), &scheduled));
+        // The user has as much time as was left when the backup was made.
+        let moment = |value: &Value| Timestamp::parse(value.as_str().unwrap()).unwrap().as_micros();
+        let postponed_us = moment(&moved["delete_after"]) - moment(&scheduled);
+        assert_eq!(moved["status"], "disabled");
+        assert!((1..600_000_000).contains(&postponed_us), "{postponed_us}");
         assert!(run(&["users", "restore", &user.email]).await.stdout.ends_with("the status is active\n"));
 
         let other = world.same_kind().await.serve(&[]).await;

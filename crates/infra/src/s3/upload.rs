@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::{S3, S3Error};
 
 /// The size of a part, in bytes. It grows with the number of parts, of which there may be 10,000: an object can have
-/// 440 GiB.
+/// 429 GiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 const PARTS_OF_ONE_SIZE: usize = 1_000;
 

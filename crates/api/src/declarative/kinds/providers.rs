@@ -196,7 +196,7 @@ fn secret(fields: &mut Map<String, Value>, secrets: Secrets) -> Result<Option<St
 /// The error does not contain the value, unlike that of the standard library.
 fn value_of(variable: &str) -> Result<String, &'static str> {
     env::var(variable).map_err(|error| match error {
-        VarError::NotPresent => "the environment variable is not set",
+        VarError::NotPresent => "environment variable not found",
         VarError::NotUnicode(_) => "the environment variable is not UTF-8",
     })
 }
