@@ -69,14 +69,14 @@ impl<T: 'static> Rule<T> {
     }
 
     /// A rule for a value that is one text.
-    pub(super) fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+    pub(in crate::config) fn of_text(expected: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
         Self::new(Form::Quoted, expected, move |raw| {
             raw.text().filter(|text| text.len() <= TEXT_BYTES_MAX).and_then(&read)
         })
     }
 
     /// A rule for a list of texts, which are separated by commas in the environment.
-    pub(super) fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
+    pub(in crate::config) fn of_list<I: 'static>(expected: &str, read: impl Fn(&str) -> Option<I> + 'static) -> Self
     where
         T: FromIterator<I>,
     {
@@ -310,22 +310,6 @@ pub(super) fn paths() -> Rule<Vec<PathBuf>> {
 /// The path of a folder.
 pub(super) fn folder_path() -> Rule<PathBuf> {
     Rule::of_text("a folder path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
-}
-
-/// What the keys of objects begin with.
-pub(super) fn object_prefix() -> Rule<String> {
-    Rule::of_text("a prefix of object keys such as denizen/, without a slash at its start", |text| {
-        let is_valid = !text.is_empty() && !text.starts_with('/') && !text.contains(char::is_control);
-        let is_segment = |segment: &str| segment != "." && segment != "..";
-        (is_valid && text.len() <= 512 && text.split('/').all(is_segment)).then(|| text.to_owned())
-    })
-}
-
-/// Public keys of age.
-pub(super) fn age_keys() -> Rule<Vec<String>> {
-    Rule::of_list("age public keys (age1…), separated by commas", |text| {
-        text.parse::<age::x25519::Recipient>().ok().map(|_| text.to_owned())
-    })
 }
 
 /// The sender of mail.

@@ -6,9 +6,7 @@ use secrecy::SecretString;
 
 use crate::config::declare::{Key, section_types};
 use crate::config::layers::Layers;
-use crate::config::rule::{
-    Rule, age_keys, flag, folder_path, http_url, object_prefix, optional, password, path, text, whole,
-};
+use crate::config::rule::{Rule, flag, folder_path, http_url, optional, password, path, text, whole};
 
 section_types! {
     /// Backups on a schedule; see docs/backups.md. With several nodes, configure them on one.
@@ -39,4 +37,20 @@ section_types! {
         /// Certificate authorities for the object storage in addition to the public ones, in PEM.
         s3_ca_file: Option<PathBuf> = "", optional(path());
     }
+}
+
+/// What the keys of objects begin with.
+fn object_prefix() -> Rule<String> {
+    Rule::of_text("a prefix of object keys such as denizen/, without a slash at its start", |text| {
+        let is_valid = !text.is_empty() && !text.starts_with('/') && !text.contains(char::is_control);
+        let is_segment = |segment: &str| segment != "." && segment != "..";
+        (is_valid && text.len() <= 512 && text.split('/').all(is_segment)).then(|| text.to_owned())
+    })
+}
+
+/// Public keys of age.
+fn age_keys() -> Rule<Vec<String>> {
+    Rule::of_list("age public keys (age1…), separated by commas", |text| {
+        text.parse::<age::x25519::Recipient>().ok().map(|_| text.to_owned())
+    })
 }
