@@ -1,7 +1,7 @@
 //! Declarative configuration: files describe resources, and the database is made to agree with them.
 //!
-//! Reading order: [`kind`] (what a kind of resource provides) → [`kinds`] (each in one file) → [`document`] (the files)
-//! → [`section`] (which resource is which, and what differs) → [`plan`] (all changes in order).
+//! Reading order: `kind` (what a kind of resource provides) → `kinds` (each in one file) → `document` (the files)
+//! → `section` (which resource is which, and what differs) → `plan` (all changes in order).
 //!
 //! Invariants:
 //! - Nothing is written before everything is read, checked and planned.
