@@ -106,7 +106,7 @@ async fn remove(ctx: &Ctx, tx: &mut dyn WriteTx, user: &User) -> Result<()> {
 }
 
 /// Deletes at most so many users whose grace period has passed, each in a transaction of its own, and returns how many
-/// were due. A user whose deletion fails does not hold up the others; it is retried after [`RETRY_AFTER_S`].
+/// were due. A user whose deletion fails does not hold up the others; it is retried after 15 minutes.
 ///
 /// # Errors
 /// The first error of the database, or of a hook that refuses or fails.
