@@ -128,7 +128,7 @@ impl Document {
             if let Content::List(nodes) = member.value.content {
                 items.extend(nodes.into_iter().map(|node| Item { file: Arc::clone(file), node }));
             } else {
-                // An empty value is rather a mistake than the wish to delete everything.
+                // An empty value is probably a mistake, and `--prune` would delete everything.
                 let message = format!("{section}: must be a list; write [] if there are no resources");
                 faults.push(Fault::at(file, Some(member.place), message));
             }

@@ -287,8 +287,8 @@ webhook: []
         assert_eq!((summary(&changed), changed.to_string().contains("GOCSPX")), ([0, 1, 0, 6], false));
         assert_eq!(summary(&apply(&world, &other, &[]).await), [0, 0, 0, 7]);
         // A secret that is not given stays as it is.
-        let unsaid = DOCUMENT.replace("    client_secret_env: GOOGLE_SECRET\n", "");
-        assert_eq!(summary(&apply(&world, &unsaid, &[]).await), [0, 0, 0, 7]);
+        let omitted = DOCUMENT.replace("    client_secret_env: GOOGLE_SECRET\n", "");
+        assert_eq!(summary(&apply(&world, &omitted, &[]).await), [0, 0, 0, 7]);
         std::fs::write(world.folder().join("google.secret"), format!("{SECRET}\n")).unwrap();
         let file = DOCUMENT.replace("client_secret_env: GOOGLE_SECRET", "client_secret_file: google.secret");
         assert_eq!(summary(&apply(&world, &file, &[]).await), [0, 1, 0, 6]);

@@ -17,8 +17,8 @@ use crate::time::Timestamp;
 /// Erases the personal data of users who were deleted more than `events.pseudonymize_after_days` ago from records about
 /// them and by them, in steps. A run that ends before is completed by the next one.
 ///
-/// Only authentic records are used and changed: otherwise somebody who can write the database could have any record erased,
-/// and the log would verify. Records of earlier releases stay as they are until the retention period ends, because they
+/// Only authentic records are used and changed. Otherwise, write access to the database would be enough to have any record
+/// erased in a log that verifies. Records of earlier releases stay as they are until the retention period ends, because they
 /// authenticate personal data directly.
 #[derive(Debug)]
 pub struct Pseudonymization {
@@ -141,7 +141,7 @@ fn erasure(key: &ChainKey, record: &Event, user: Option<&str>) -> Option<Erasure
     }
     let is_subject = record.about.as_str() == user;
     let is_actor = is_by(record, user);
-    // Whoever acted on the user without credentials was probably the user. Others keep their address.
+    // An unauthenticated client that acted on the user was probably the user. Other actors keep their address.
     let is_theirs = is_actor || (is_subject && record.actor.kind == ActorKind::Anonymous);
     let has_origin = record.address.is_some() || record.user_agent.is_some();
     let origin = if is_theirs && has_origin { key.origin_digest(record) } else { None };
