@@ -32,7 +32,12 @@ impl<'writer> FormatFields<'writer> for JsonFields {
     fn add_fields(&self, current: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
         let mut added = FormattedFields::<Self>::new(String::new());
         self.format_fields(added.as_writer(), fields)?;
-        let (mut members, added) = (parse(current), parse(&added));
+        let new = parse(&added);
+        // Most fields are recorded once. A text that looks like a name costs time only.
+        if !new.iter().any(|(name, _)| current.fields.contains(&format!(",{name}:"))) {
+            return current.fields.write_str(&added);
+        }
+        let (mut members, added) = (parse(current), new);
         members.retain(|(name, _)| added.iter().all(|(other, _)| other != name));
         current.fields.clear();
         members.iter().chain(&added).try_for_each(|(name, value)| write!(current.fields, ",{name}:{value}"))
