@@ -112,9 +112,13 @@ fn check_secrets(config: &Config, layers: &mut Layers) {
     }
 }
 
-/// Object storage needs a bucket and an access key.
+/// Object storage needs an endpoint, a bucket and an access key.
 fn check_backups(backups: &Backups, layers: &mut Layers) {
     if backups.s3_endpoint.is_none() {
+        if backups.s3_bucket.is_some() {
+            let (key, expected) = ("backups.s3_endpoint", "a URL, because backups.s3_bucket is set");
+            layers.mistakes.push(Mistake::refused(key, &layers.source_of(key), "not set", expected));
+        }
         return;
     }
     for (key, is_set) in [

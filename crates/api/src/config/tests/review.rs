@@ -141,3 +141,14 @@ fn origins_of_passkeys_belong_to_their_relying_party() {
         assert!(place("example.com", origins).load().unwrap().config.webauthn.rp_id.is_some());
     }
 }
+
+#[test]
+fn object_storage_is_configured_as_a_whole() {
+    let bucket = || Place::new().env("DENIZEN__BACKUPS__S3_BUCKET", "example-backups");
+    let lines = bucket().lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("backups.s3_endpoint") && lines[0].contains("backups.s3_bucket is set"), "{lines:?}");
+    let lines = bucket().env("DENIZEN__BACKUPS__S3_ENDPOINT", "https://s3.example.com").lines();
+    let keys = ["backups.s3_access_key_id", "backups.s3_secret_access_key"];
+    assert!(lines.len() == 2 && keys.iter().all(|key| lines.iter().any(|line| line.starts_with(key))), "{lines:?}");
+}
